@@ -1,4 +1,4 @@
-"""How fast a service answers, and whether it stays so: `python -m benchmarks.service [SECONDS]`.
+"""How fast a service answers, and whether it stays so: `python -m benchmarks.service [SECONDS [--sandbox]]`.
 
 A table of 10,000 rows with kept models; 8 clients ask small queries, half of them imputing; beside them the same door
 with plain DuckDB queries alone; one-row /v1/impute of 4 clients; then a soak with cancels and disconnects.
@@ -117,7 +117,8 @@ def main() -> None:
             url = f"http://127.0.0.1:{free.getsockname()[1]}"
         command = [sys.executable, "-m", "imputedb.cli", "serve", str(path), "--http", url.removeprefix("http://")]
         began = time.perf_counter()
-        process = subprocess.Popen([*command, "--config", f"{folder}/service.toml"], stderr=subprocess.DEVNULL)
+        command += ["--config", f"{folder}/service.toml", *sys.argv[2:]]
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         try:
             while True:
                 with suppress(httpx.HTTPError):

@@ -250,6 +250,12 @@ def test_a_model_is_learnt_once_and_fills_columns_of_all_kinds(imputer: str, tmp
     assert error < (1.5 if imputer == "mean" else 0.3)
 
 
+def test_a_mode_that_is_changed_after_fit_is_checked_where_it_is_read() -> None:
+    model = ModelImputer(imputer="mean", n_draws=1).fit(matrix(60, 3))
+    with pytest.raises(ValueError, match="no mode 'guess'"):
+        model.set_params(mode="guess").transform(matrix(5, 3))
+
+
 def test_a_pickled_model_holds_no_rows() -> None:
     """Of functions nothing but extremes and bins of columns, of donors their values, and no row of several columns."""
     values = matrix(400, 5)

@@ -35,6 +35,7 @@ class Size:
         rates: shares of the values that are hidden in the truth.
         hidings: times that values are hidden in each of its cases.
         people: rows of the generated tables of the truth.
+        worlds: how many worlds these are generated in.
         imputers: the imputers of the truth.
     """
 
@@ -46,6 +47,7 @@ class Size:
     rates: tuple[float, ...]
     hidings: int
     people: int
+    worlds: int
     imputers: tuple[str, ...]
 
 
@@ -58,6 +60,7 @@ FULL = Size(
     rates=(0.1, 0.3, 0.5),
     hidings=5,
     people=5_000,
+    worlds=3,
     imputers=(
         "tree",
         "tree, drawn",
@@ -81,6 +84,7 @@ QUICK = Size(
     rates=(0.3,),
     hidings=1,
     people=300,
+    worlds=1,
     imputers=("tree", "tree, 5 draws"),
 )
 

@@ -59,7 +59,7 @@ def _cases(setting: Setting) -> tuple[list[Case], str | None]:
         cases = list(real(setting))
     except Absent as error:
         cases, absent = [], str(error)
-    return [*cases, *worlds.generated(setting.size.people)], absent
+    return [*cases, *worlds.generated(setting.size.people, setting.size.worlds)], absent
 
 
 def methods(names: Sequence[str]) -> Iterator[tuple[str, str, str]]:

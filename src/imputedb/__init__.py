@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from imputedb.completion.completed import opened as completed
     from imputedb.database import Database, connect
     from imputedb.errors import (
+        Beyond,
+        Busy,
         CannotImpute,
         DataError,
         Error,
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from imputedb.result import Report, Result
 
 __all__ = [
+    "Beyond",
+    "Busy",
     "CannotImpute",
     "Completed",
     "DataError",
@@ -65,7 +69,7 @@ _PLACES = {
 }
 """Where names are that are imported when they are first used; all others of `__all__` are errors."""
 
-_MODULES = ("dbapi", "diagnostics", "errors", "imputers", "measures", "sensitivity", "sklearn", "testing")
+_MODULES = ("dbapi", "diagnostics", "errors", "imputers", "measures", "sensitivity", "serverless", "sklearn", "testing")
 
 if not TYPE_CHECKING:  # a type checker knows the names above, and refuses all others
 

@@ -1,6 +1,6 @@
-"""Arguments that a user gives, checked by name; each check gives the value in plain Python.
+"""Validation of user arguments by name; each check returns the value in plain Python.
 
-True and False are no numbers here, NaN is none, and NumPy's numbers are taken as Python's.
+True and False are not numbers here, NaN is not a number, and NumPy numbers are converted to Python's.
 """
 
 import math
@@ -18,23 +18,23 @@ MOST_DRAWS = 1000
 
 
 def whole(name: str, value: object, low: int, high: int | None = None, *, example: str = "") -> int:
-    """A whole number between two bounds, which are included.
+    """A whole number between two inclusive bounds.
 
     Raises:
-        QueryError: it is none, or lies outside of them.
+        QueryError: the value is not a whole number, or is out of range.
     """
-    told = f"it goes from {low:,} to {high:,}" if high is not None else f"it is a whole number of {low:,} or more"
+    domain = f"it goes from {low:,} to {high:,}" if high is not None else f"it is a whole number of {low:,} or more"
     found = None if isinstance(value, bool) or not isinstance(value, Integral) else int(value)
     if found is None or found < low or (high is not None and found > high):
-        raise QueryError(f"{name} is {shown(value)}; {told}{example}")
+        raise QueryError(f"{name} is {shown(value)}; {domain}{example}")
     return found
 
 
 def draws(value: object, least: int, *, example: str = "") -> int:
-    """m, a number of draws.
+    """A number of draws, m.
 
     Raises:
-        QueryError: it is none, or more than `MOST_DRAWS`.
+        QueryError: the value is not a whole number, or is above `MOST_DRAWS`.
     """
     return whole("m", value, least, MOST_DRAWS, example=example)
 
@@ -43,7 +43,7 @@ def real(name: str, value: object, *, example: str = "such as 0.5") -> float:
     """A finite number.
 
     Raises:
-        QueryError: it is none.
+        QueryError: the value is not a finite number.
     """
     found = _float(value)
     if found is None or not math.isfinite(found):
@@ -52,10 +52,10 @@ def real(name: str, value: object, *, example: str = "such as 0.5") -> float:
 
 
 def positive(name: str, value: object, *, example: str, endless: bool = False) -> float:
-    """A number above 0, which may be infinite only where that means something.
+    """A number above 0, which may be infinite if `endless`.
 
     Raises:
-        QueryError: it is none.
+        QueryError: the value is not such a number.
     """
     found = _float(value)
     if found is None or not found > 0 or (math.isinf(found) and not endless):
@@ -67,7 +67,7 @@ def share(name: str, value: object, *, most: float = 1.0, example: str = "such a
     """A share above 0 and below `most`.
 
     Raises:
-        QueryError: it is none.
+        QueryError: the value is not such a share.
     """
     found = _float(value)
     if found is None or not 0 < found < most:
@@ -80,10 +80,10 @@ _PATHS = frozenset({"path", "out", "files", "pictures"})
 
 
 def of_kind(name: str, kind: str, value: object) -> None:
-    """Refuses what is not of the kind that a parameter is annotated with: a text, True or False, or a function.
+    """Refuses a value that is not of the kind of its parameter's annotation: a text, a boolean or a function.
 
     Raises:
-        QueryError: it is something else.
+        QueryError: the value is of another kind.
     """
     plain = kind.removesuffix(" | None")
     if value is None and plain != kind:
@@ -103,10 +103,10 @@ def of_kind(name: str, kind: str, value: object) -> None:
 
 
 def seed(value: object) -> int:
-    """What random numbers are keyed by: any whole number.
+    """A seed of random numbers: any whole number.
 
     Raises:
-        QueryError: it is none.
+        QueryError: the value is not a whole number.
     """
     if not isinstance(value, Integral) or isinstance(value, bool):
         raise QueryError(f"the seed is {shown(value)}; it is a whole number, such as 0")
@@ -117,7 +117,7 @@ def flag(name: str, value: object) -> bool:
     """True or False.
 
     Raises:
-        QueryError: it is neither.
+        QueryError: the value is not a boolean.
     """
     if not isinstance(value, bool):
         raise QueryError(f"{name} is {shown(value)}; it is True or False")
@@ -128,7 +128,7 @@ def text(name: str, value: object, *, example: str) -> str:
     """A text that is not empty.
 
     Raises:
-        QueryError: it is none.
+        QueryError: the value is not such a text.
     """
     if not isinstance(value, str) or not value.strip():
         raise QueryError(f"{name} is {shown(value)}; it is a text, {example}")
@@ -139,18 +139,28 @@ def path(name: str, value: object) -> Path:
     """The path of a file or a folder.
 
     Raises:
-        QueryError: it is none.
+        QueryError: the value is not a path.
     """
     if not isinstance(value, str | PathLike) or not str(value) or "\0" in str(value):
         raise QueryError(f"{name} is {shown(value)}; it names a file or a folder")
     return Path(str(value))
 
 
-def names(name: str, value: object) -> tuple[str, ...]:
-    """The names in a sequence; of a text, that name alone.
+def place(name: str, value: object) -> str:
+    """The path of a file or a folder, or the address of a database, unchanged.
 
     Raises:
-        QueryError: it is neither.
+        QueryError: the value is neither.
+    """
+    found = path(name, value)
+    return str(value) if "://" in str(value) else str(found)
+
+
+def names(name: str, value: object) -> tuple[str, ...]:
+    """The names in a sequence, or a single name given as a text.
+
+    Raises:
+        QueryError: the value is neither.
     """
     if isinstance(value, str):
         return (value,)
@@ -163,7 +173,7 @@ def listed(name: str, value: object, *, example: str) -> tuple[object, ...]:
     """The values in a list, a tuple or an array.
 
     Raises:
-        QueryError: it is none.
+        QueryError: the value is not a sequence.
     """
     try:
         if isinstance(value, str | bytes | bytearray):
@@ -174,10 +184,10 @@ def listed(name: str, value: object, *, example: str) -> tuple[object, ...]:
 
 
 def by_column(name: str, value: object, *, example: str) -> dict[str, tuple[object, ...]]:
-    """Lists of values by the name of a column.
+    """Lists of values by column name.
 
     Raises:
-        QueryError: it is no dictionary of such.
+        QueryError: the value is not such a dictionary.
     """
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise QueryError(f"{name} is {shown(value)}; give a dictionary, {example}")
@@ -185,10 +195,10 @@ def by_column(name: str, value: object, *, example: str) -> dict[str, tuple[obje
 
 
 def settings(name: str, value: object) -> dict[str, str]:
-    """Settings by their names, as SQL has the values.
+    """Settings by name, with values as SQL text.
 
     Raises:
-        QueryError: it is no dictionary of texts and numbers by names.
+        QueryError: the value is not a dictionary of texts and numbers by name.
     """
     if not isinstance(value, Mapping) or not all(isinstance(key, str) and key.isidentifier() for key in value):
         raise QueryError(f"{name} is {shown(value)}; give a dictionary, such as {{'memory_limit': '4GB'}}")
@@ -201,10 +211,10 @@ def settings(name: str, value: object) -> dict[str, str]:
 
 
 def one_of(name: str, value: object, known: Sequence[Choice]) -> Choice:
-    """One of some known words.
+    """One of several known words.
 
     Raises:
-        QueryError: it is none of them.
+        QueryError: the value is none of them.
     """
     if not isinstance(value, str) or value not in known:
         raise QueryError(f"no {name} {shown(value)}; there are {', '.join(map(repr, known))}")
@@ -212,10 +222,10 @@ def one_of(name: str, value: object, known: Sequence[Choice]) -> Choice:
 
 
 def shown(value: object) -> str:
-    """A value as a message shows it, cut short."""
+    """A value as shown in messages, shortened."""
     try:
         whole_text = repr(value)
-    except Exception:  # such as a whole number of more digits than Python writes out
+    except Exception:  # such as an integer with too many digits for str
         return f"a value of type {type(value).__name__}"
     return whole_text if len(whole_text) <= 60 else f"{whole_text[:57]}..."
 

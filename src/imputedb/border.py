@@ -1,6 +1,6 @@
-"""The border of imputedb: every call of a user's passes it, and no exception but ours comes out.
+"""The border of imputedb: every public call passes it, and only imputedb's own exceptions leave it.
 
-Nor does NumPy print what it thinks of infinite numbers: what is computed of them is infinite, or no number, as in SQL.
+NumPy's warnings about infinite values are off within it: results are infinite or NaN, as in SQL.
 """
 
 import inspect
@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Collection, Mapping
 from contextvars import ContextVar
+from errno import ENOMEM
 from functools import wraps
 from traceback import clear_frames, extract_tb
 from types import FunctionType
@@ -38,10 +39,10 @@ _DUNDERS = ("__iter__", "__len__", "__repr__")
 
 
 class Call(Protocol):
-    """A call of a user's that is under way."""
+    """A public call that is under way."""
 
     def check(self) -> None:
-        """Raises where another thread has asked it to stop."""
+        """Raises an error if another thread has asked the call to stop."""
 
 
 UNDER_WAY: ContextVar[Call | None] = ContextVar("UNDER_WAY", default=None)
@@ -49,14 +50,14 @@ UNDER_WAY: ContextVar[Call | None] = ContextVar("UNDER_WAY", default=None)
 
 
 def check_call() -> None:
-    """Raises where the call that this thread is in the middle of is to stop."""
+    """Raises an error if the current thread's public call is to stop."""
     call = UNDER_WAY.get()
     if call is not None:
         call.check()
 
 
 def calls_inside() -> int:
-    """The level of the stack where imputedb was called, as warnings count it from where this is asked."""
+    """The stack level of the public call, for the `stacklevel` of warnings."""
     frame, level = sys._getframe(1), 1
     while frame.f_back is not None and str(frame.f_globals.get("__name__")).partition(".")[0] == "imputedb":
         frame, level = frame.f_back, level + 1
@@ -64,14 +65,14 @@ def calls_inside() -> int:
 
 
 class Passage(Protocol):
-    """A way through the border: runs work, and puts things in order where it fails."""
+    """A way through the border: runs work, and cleans up if it fails."""
 
     def __call__(self, work: Callable[[], Any], /) -> Any:
-        """What the work gives."""
+        """The result of the work."""
 
 
 def public(passage: Callable[[Any], Passage], apart: Collection[str] = ()) -> Callable[[type[Kind]], type[Kind]]:
-    """A decorator of a class whose public methods, but for some, pass the border by the passage of their object."""
+    """A class decorator: public methods, except those `apart`, pass the border by the passage of their object."""
 
     def decorated(kind: type[Kind]) -> type[Kind]:
         for name, member in list(vars(kind).items()):
@@ -83,37 +84,44 @@ def public(passage: Callable[[Any], Passage], apart: Collection[str] = ()) -> Ca
 
 
 def bordered(function: Callable[Parameters, Given]) -> Callable[Parameters, Given]:
-    """A function that passes the border, and belongs to no database."""
+    """A function that passes the border without belonging to a database."""
     passing: Callable[Parameters, Given] = _passing(function, lambda _: outside)
     return passing
 
 
 def outside(work: Callable[[], Given], /) -> Given:
-    """The passage of what belongs to no database."""
+    """The passage of calls without a database."""
     try:
         return work()
     except BaseException as error:
         if not isinstance(error, Error):
-            clear_frames(error.__traceback__)  # what was written beside a file is let go of now
+            clear_frames(error.__traceback__)  # so that temporary files of these frames are removed now
         raise_ours(error)
         raise
 
 
-def raise_ours(error: BaseException) -> None:
-    """Raises an error of ours for an exception that is not; a warning stays what it is for who makes errors of them."""
+def raise_ours(error: BaseException, titled: Callable[[str], str] = str) -> None:
+    """Raises imputedb's error for another exception; a warning that was turned into an error is raised unchanged.
+
+    Messages of errors of imputedb are `titled`.
+    """
     if is_interrupted(error):
         raise KeyboardInterrupt from error
     if isinstance(error, Exception) and not isinstance(error, Error | Warning):
-        raise ours(error) from error
+        found = ours(error)
+        found.args = tuple(titled(part) if isinstance(part, str) else part for part in found.args)
+        raise found from error
+    if isinstance(error, Error):
+        error.args = tuple(titled(part) if isinstance(part, str) else part for part in error.args)
 
 
 def is_interrupted(error: BaseException) -> bool:
-    """Whether an error is DuckDB's word for a Ctrl-C that it met in a statement on the main thread."""
+    """Whether an error is DuckDB's for a Ctrl-C during a statement on the main thread."""
     return isinstance(error, RuntimeError) and str(error) == "Query interrupted"
 
 
 def ours(error: Exception) -> Error:
-    """Another's exception as one of ours."""
+    """imputedb's error for another exception."""
     match error:
         case Error():
             return error
@@ -121,8 +129,9 @@ def ours(error: Exception) -> Error:
             return duckdb_errors.as_ours(error)
         case ModuleNotFoundError() if error.name in _EXTRAS:
             return DataError(f"this needs {error.name}: pip install 'imputedb[{_EXTRAS[error.name]}]'")
-        case MemoryError():
-            return DataError(f"out of memory: {error or 'an array does not fit'}")
+        case Exception() if lacks_memory(error):
+            what = "a library could not be loaded" if isinstance(error, ImportError) else error
+            return DataError(f"out of memory: {what or 'an array does not fit'}")
         case RecursionError():
             return QueryError("this is nested deeper than can be answered: take it apart")
         case OSError():
@@ -135,8 +144,23 @@ def ours(error: Exception) -> Error:
             return InternalError(f"{type(error).__name__}: {error} ({place}); please report it")
 
 
+def lacks_memory(error: Exception) -> bool:
+    """Whether an exception is due to a lack of memory: for an array, a library or a thread."""
+    match error:
+        case MemoryError():
+            return True
+        case ImportError() if error.__cause__ is not None:  # packages wrap the original error
+            return isinstance(error.__cause__, Exception) and lacks_memory(error.__cause__)
+        case ImportError():
+            return "failed to map segment" in str(error) or "cannot allocate memory" in str(error).lower()
+        case OSError():
+            return error.errno == ENOMEM
+        case _:
+            return isinstance(error, RuntimeError) and str(error) == "can't start new thread"
+
+
 class _Theirs(BaseException):
-    """Carries through the border what a function of the user's raised, or Python when a call was none."""
+    """A carrier of an exception from a user's function, or from a wrong call, through the border."""
 
     def __init__(self, error: BaseException) -> None:
         super().__init__()
@@ -144,7 +168,7 @@ class _Theirs(BaseException):
 
 
 class _Relay:
-    """A function of the user's, and what it has raised."""
+    """A user's function whose exceptions pass the border unchanged."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
@@ -190,10 +214,10 @@ def _passing(function: Callable[..., Any], passage: Callable[[tuple[Any, ...]], 
 
 
 def _check_kinds(signature: inspect.Signature, given: tuple[Any, ...], named: Mapping[str, Any]) -> None:
-    """Refuses arguments that are not of the kind that their parameters say they are."""
+    """Refuses arguments that do not fit the annotations of their parameters."""
     try:
         bound = signature.bind(*given, **named).arguments
-    except TypeError:  # Python says so when it is called
+    except TypeError:  # calling the function raises the error
         return
     for name, value in bound.items():
         if signature.parameters[name].kind is not inspect.Parameter.VAR_POSITIONAL:
@@ -203,7 +227,7 @@ def _check_kinds(signature: inspect.Signature, given: tuple[Any, ...], named: Ma
 def _relayed(
     places: Mapping[str, int], given: tuple[Any, ...], named: dict[str, Any], relays: list[_Relay]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Arguments in which functions of the user's are relayed."""
+    """The arguments, with users' functions wrapped in relays."""
 
     def relayed(value: Any) -> Any:
         if not callable(value):

@@ -1,4 +1,4 @@
-"""The face of imputedb: a database that answers SQL as if nothing were missing."""
+"""The public face of imputedb: a database that answers SQL as if nothing were missing."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from time import perf_counter
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from weakref import WeakSet
 
 from imputedb import arguments
@@ -19,7 +18,7 @@ from imputedb.answers.flags import flagged
 from imputedb.answers.multiple.measures import Measure, Measures
 from imputedb.answers.pace import pace
 from imputedb.answers.prepare import Planner
-from imputedb.answers.request import PLANNED, Fit, QueryOptions
+from imputedb.answers.request import PLANNED, Fit, QueryOptions, check_draws, number_of_draws
 from imputedb.answers.understand import query_of
 from imputedb.border import bordered, calls_inside, public
 from imputedb.completion import methods as completing
@@ -33,18 +32,15 @@ from imputedb.engines.engine import Engine
 from imputedb.engines.reading import Reading
 from imputedb.errors import Error, QueryError
 from imputedb.execution.plan import Watch
-from imputedb.imputers.protocol import Imputer, Progress
-from imputedb.imputers.registry import Choice, Cycles, chosen, the_one, with_cycles
-from imputedb.inference.estimate import Question
+from imputedb.imputers.protocol import Progress
+from imputedb.imputers.registry import Choice, Cycles, chosen, with_cycles
+from imputedb.notes import Question
 from imputedb.planning.frontier import Frontier
 from imputedb.provenance import methods as explaining
 from imputedb.provenance.index import Lookups
 from imputedb.result import Result
 from imputedb.sql.budget import Limits, limited
 from imputedb.sql.parameters import Given, by_name
-
-if TYPE_CHECKING:
-    from imputedb.completion.completed import Completed
 
 
 @bordered
@@ -55,21 +51,27 @@ def connect(
     variables: bool = True,
     config: Mapping[str, object] | None = None,
     locked: bool = False,
+    spark: Any = None,
 ) -> Database:
-    """Opens a DuckDB file, made if there is none, or a database in memory.
+    """Opens a DuckDB file, an in-memory database, or a connection to Spark.
 
     Args:
-        path: the file.
-        read_only: whether nothing can be written to it.
-        variables: whether a name in FROM that means no table may mean a data frame, an Arrow table, an answer, a
-            relation of DuckDB or a dictionary of arrays in a variable of the caller, local or global.
+        path: path of the file, created where there is none; or `sc://host:15002`, the address of a Spark Connect
+            server.
+        read_only: whether nothing can be written.
+        variables: whether a name in FROM without a table may be a frame, result or dictionary in a caller's variable.
         config: settings of DuckDB by name, such as `{"memory_limit": "4GB", "threads": 2}`.
-        locked: whether statements reach nothing but this file, for reading: no other file, no network, no setting.
+        locked: whether statements can only read this file: no other file, no network, no settings.
+        spark: a Spark Connect session, instead of a path.
 
     Raises:
-        StorageError: the file is none of DuckDB's, is in use by another process, or cannot be written.
-        QueryError: the path is none, or DuckDB has no such setting.
+        StorageError: the file is not DuckDB's, is in use, or cannot be written; or no Spark server answers.
+        QueryError: the path is malformed, or DuckDB has no such setting.
     """
+    if spark is not None or str(path).startswith("sc://"):
+        from imputedb.engines.spark.opening import over_spark
+
+        return Database(over_spark(str(path), spark, bool(read_only or locked or config)))
     if not isinstance(path, str | PathLike) or not str(path) or "\0" in str(path):
         raise QueryError(f"the path is {path!r}; it names a file, or is ':memory:'")
     settings = {} if config is None else arguments.settings("config", config)
@@ -89,9 +91,9 @@ def connect(
 
 @public(lambda db: db._engine.session.call, apart=("close", "session", "interrupt"))
 class Database:
-    """Tables with missing values, and answers as if there were none.
+    """A database with missing values, whose queries are answered as if there were none.
 
-    Threads may share it; they take turns. With a `session` for each they run side by side.
+    Threads may share it and then take turns. With a `session` for each, they run in parallel.
     """
 
     def __init__(self, engine: Engine, beside: Database | None = None) -> None:
@@ -116,30 +118,33 @@ class Database:
         decimal: Literal[".", ","] | None = None,
         dates: str | None = None,
         sheet: str | None = None,
+        query: str | None = None,
+        password_file: str | None = None,
     ) -> list[str]:
-        """Loads files, a table each, named after the file or `table`: text (CSV and its kin), Parquet, JSON, workbooks
-        (Excel, ODS), SPSS, Stata, SAS and R.
+        """Loads files, each as a table named after the file or by `table`: text (CSV and similar), Parquet, JSON,
+        workbooks (Excel, ODS), SPSS, Stata, SAS, R; or a table of PostgreSQL, MySQL, SQLite, Delta Lake or Iceberg.
 
-        A pattern such as `data/*.csv` stands for its files, a folder for those in it; with `table` they become one
-        table. Compressed files (`.gz`, `.zst`) are read too. All files are loaded or none.
+        A pattern such as `data/*.csv` stands for the matching files, a folder for the files in it; `table` makes one
+        table of them. Compressed files (`.gz`, `.zst`) are supported. All files are loaded or none.
 
-        Words such as NA or `?` mean a missing value in a column whose other values are numbers, dates or booleans, and
-        in one of text where they are more than 1 % and no code among others of their length; a warning counts them. NaN
-        is missing. Encoding, delimiter, decimal commas and dates are found out, and said where they may be others.
+        Words such as NA are missing values among numbers, dates or booleans. In a column of text they are so if they
+        are more than 1 % and not a code like others of their length; a warning counts them. The format of text is
+        detected.
 
         Args:
-            table: the name of the one table that they become; `replace` says whether another of it goes.
-            missing: by column, values that mean a missing one; `na`: words that do in every column, none where empty.
+            table: name of the table for all files; `replace` allows it to replace an existing one.
+            missing: values that stand for a missing one, by column; `na`: words that do so in every column, empty for
+                none.
+            query: for rows of a database such as `postgresql://host/name`, a query in its own SQL; otherwise `table` is
+                copied; `password_file`: a file whose first line is the password, if the driver's own files do not have
+                it.
 
         Raises:
-            StorageError: a file cannot be read, or the database cannot be written.
-            DataError: a file holds no table, or the table is there already and not to be replaced.
-            QueryError: no encoding of that name.
+            StorageError: a file or database cannot be read, or the database cannot be written.
+            DataError: a file holds no table, or the table exists and must not be replaced.
         """
-        paths = [str(arguments.path("a file", file)) for file in files]
-        if decimal is not None:
-            arguments.one_of("decimal", decimal, (".", ","))
-        reading = Reading(_words(na), encoding, delimiter, decimal, dates, sheet)
+        reading = Reading(_words(na), encoding, delimiter, decimal, dates, sheet, query, password_file)
+        paths = [arguments.place("a file", file) for file in files]
         names = self._engine.load(paths, table, _codes(missing), reading, replace=replace)
         self._remark()
         return names
@@ -154,34 +159,34 @@ class Database:
         replace: bool = True,
         keep: bool = False,
     ) -> None:
-        """Copies a data frame (pandas, polars), an Arrow table, a relation of DuckDB, a result, a dictionary of columns
-        or a list of dictionaries into a table.
+        """Copies a data frame (pandas, polars), Arrow table, DuckDB relation, result, dictionary of columns or list of
+        dictionaries into a table.
 
-        An index of pandas that has a name, or holds anything but whole numbers, becomes a column. The table is a
-        temporary one unless it is to `keep`. NaN in a floating column is missing, as it is everywhere; so are, by
-        column, values that are declared `missing`, and in every column words of `na`.
+        A pandas index with a name, or with anything but whole numbers, becomes a column. The table is temporary unless
+        `keep`. NaN is missing, and so are values declared `missing`, and the words in `na`.
 
         Raises:
-            DataError: the object has no columns, or the table is there already and not to be replaced.
+            DataError: the object has no columns, or the table exists and must not be replaced.
         """
         self._engine.take(name, frame, _codes(missing), _words(na) or (), replace=replace, kept=keep)
         self._remark()
 
     def _remark(self) -> None:
-        """Warns of what is kept, and what is forgotten, of what was said about a table that a call has replaced."""
+        """Warns of policies and declarations of a replaced table that are kept or dropped."""
         for remark in self._engine.session.taken():
             warnings.warn(remark, stacklevel=calls_inside())
 
     def missing(self, table: str, column: str, values: Sequence[object]) -> None:
-        """Declares which stored values of a column mean a missing one; kept with the database, replaces earlier ones.
+        """Declares stored values of a column to be missing, in place of earlier declarations; stored with the database.
 
         Raises:
             UnknownName: there is no such table or column.
-            DataError: a value is none that the column can hold.
+            DataError: the column cannot hold a value.
         """
         codes = arguments.listed("values", values, example="such as [77, 99]")
         with self._engine.lock:
             self._engine.declare(self._engine.named(table), column, codes)
+        self._remark()
 
     def sql(
         self,
@@ -192,7 +197,7 @@ class Database:
         imputer: Choice = "tree",
         seed: int = 0,
         strategy: str = PLANNED,
-        m: int | Literal["auto"] = 1,
+        m: int | Literal["auto"] | None = None,
         interval: Question = "population",
         level: float = 0.95,
         precision: float = 0.05,
@@ -212,68 +217,69 @@ class Database:
     ) -> Result:
         """Answers a query as if nothing were missing.
 
-        With `m` draws each aggregate comes with a standard error, an interval and the fraction of missing information
-        (columns `<name>_se`, `_low`, `_high`, `_fmi`), by groups also with the share of the draws that have the group
-        (`in_draws`). Assumed is that values are missing at random given the columns that an imputer reads.
+        With `m` draws each aggregate has a standard error, an interval and the fraction of missing information (columns
+        `<name>_se`, `_low`, `_high`, `_fmi`); groups also have the share of the draws that contain them (`in_draws`).
+        Values are assumed to be missing at random given the columns that an imputer reads.
 
-        `method="aipw"` answers AVG, SUM and COUNT with intervals that hold where the imputer is wrong, or the model of
-        what is missing; `method="bounds"` gives the least and the largest answer (`<name>_low`, `_high`), of MIN and
-        MAX too, whatever the missing values are; `method="ml"` gives means, variances, correlations and lines
-        (REGR_SLOPE) by maximum likelihood of normal columns (FIML). Each refuses what it does not suit, and says why.
+        `method="aipw"` answers AVG, SUM and COUNT with intervals that are valid if either the imputer or the model of
+        missingness is right. `method="bounds"` gives the least and the largest answer (`<name>_low`, `_high`), also of
+        MIN and MAX, for any missing values. `method="ml"` gives means, variances, correlations and regression lines
+        (REGR_SLOPE) by maximum likelihood of normal columns (FIML). Each refuses queries that it does not support.
 
-        CREATE TABLE AS, INSERT, MERGE INTO ... USING (...), COPY (...) TO, PIVOT and EXECUTE work on the answer of
-        their query; statements about imputation policies are followed; any other statement is DuckDB's, for which NULL
-        is NULL.
+        CREATE TABLE AS, INSERT, MERGE INTO ... USING (...), COPY (...) TO, PIVOT and EXECUTE use the answer of their
+        query. Statements about imputation policies are executed. Any other statement is run by DuckDB, where NULL is
+        NULL.
 
         Args:
             text: one statement in DuckDB's SQL.
             params: values of its parameters: a list for `?` and `$1`, a dictionary for `$name`.
-            alpha: 0 for the least loss of information, 1 for the least time, or between.
+            alpha: trade-off from 0, the least loss of information, to 1, the least time.
             imputer: `tree`, `knn`, `mean`, `hotdeck`, `drop`, an imputer of your own, or several to choose from.
-            seed: one seed gives one answer, whatever the number of threads.
-            strategy: `planned`, or `base` to complete every table that is read before the query runs.
-            m: draws (multiple imputation); 1 for the single best values, without intervals; `auto` for a pilot and
-                then as many as `precision` needs.
-            interval: what intervals are about: the `population` that the table is a sample of, or the `answer` that
-                this query would give if nothing were missing.
-            level: of the intervals' confidence.
+            seed: seed of random numbers; equal seeds give equal answers, for any number of threads.
+            strategy: `planned`, or `base` to complete every table before the query runs.
+            m: number of draws (multiple imputation); by default 1, single best values without intervals; `auto` for a
+                pilot followed by as many as `precision` needs.
+            interval: what intervals are about: the `population` that the table is a sample of, or the `answer` that the
+                query would give if nothing were missing.
+            level: confidence level of the intervals.
             precision: coefficient of variation of standard errors between runs, for `m="auto"` (von Hippel 2020).
-            measures: your own, of aggregates whose variance within a draw is not known yet or is known better, or
-                names of those that installed packages have; they stand before those that come with imputedb.
+            measures: measures of your own, for aggregates whose variance within a draw is otherwise unknown, or names
+                of measures of installed packages; they take precedence over those of imputedb.
             method: `imputation`; `aipw`, doubly robust (augmented inverse probability weighting, cross-fitted); `ml`,
-                maximum likelihood without draws; or `bounds`, by the worst case.
-            deviations: for bounds: missing numbers lie within so many standard deviations of the column's mean, rather
-                than within the range that is observed. A policy's RANGE holds in any case.
-            weights: a column of sampling weights: AVG, SUM and COUNT count each row as often as it says.
-            clusters: a column of clusters that were sampled whole, by which intervals go; those that policies name
-                (CLUSTER) unless given.
-            sensitivity: departures from missing at random, of `imputedb.sensitivity`, under which the query is asked
-                again: `result.sensitivity` says how its numbers move and where their intervals reach a stated value.
-            cycles: how often chained equations draw each column anew; `auto` for as often as it takes to forget their
-                start. `report.convergence` says how well they have.
-            fit: to what imputers are fitted: to the rows that the `query` reads; or to every whole `table`, once until
-                it is written (kept models where there are some), so that a missing cell has one value in all answers:
-                sums of groups add up. A table whose imputed values decide which rows count has drawn values in such an
-                answer, others expected ones. With `auto` the planner chooses between kept models and a fit to the rows.
-            flags: adds a column `<name>__imputed` for each, true where a value was imputed; of groups it says nothing.
-            within_ms: milliseconds for the answer, by the best plan expected to be in time, else the fastest (WITHIN).
-            error: half the width of every interval beside its number, such as 0.02; `m=1` finds the draws (ERROR).
-            progress: told the share of an imputer's work that is done.
-            watch: told of every operator, which then runs on its own; for tests and EXPLAIN ANALYZE.
+                maximum likelihood without draws; or `bounds`, worst-case bounds.
+            deviations: for bounds: missing numbers are within so many standard deviations of the column's mean, rather
+                than within the observed range. A policy's RANGE always applies.
+            weights: column of sampling weights, by which AVG, SUM and COUNT weight the rows.
+            clusters: column of clusters that were sampled as a whole, in place of those of policies (CLUSTER).
+            sensitivity: departures from missing at random (`imputedb.sensitivity`), for which the query is repeated;
+                `result.sensitivity` has the numbers under each, and the tipping points of their intervals.
+            cycles: number of cycles of chained equations; `auto` for as many as they need to converge.
+                `report.convergence` has the diagnostics.
+            fit: rows to which imputers are fitted: those that the `query` reads, or every whole `table`, once until it
+                is written (kept models where they exist). Then a cell has one value in all answers, and sums of groups
+                add up. A table whose imputed values decide which rows count has drawn values in such an answer, all
+                others expected ones. `auto` chooses between kept models, the rows, and samples of large tables where m
+                is 1.
+            flags: whether to add a column `<name>__imputed` for each, true where the value was imputed; not for groups.
+            within_ms: time limit in milliseconds, by the best plan expected to meet it, or else the fastest (WITHIN).
+            error: largest half width of an interval relative to its number, such as 0.02 (ERROR); the number of draws
+                is chosen unless `m` is given.
+            progress: called with the share of an imputer's work that is done.
+            watch: called with every operator, which is then run separately; for tests and EXPLAIN ANALYZE.
 
         Raises:
-            QueryError: the query is wrong, or not planned yet; or alpha, imputer, strategy, m, interval or level are.
+            QueryError: the query is wrong, or not supported yet; or an option is wrong.
             DataError: a column that must be imputed cannot be.
         """
-        if m is None:
-            raise QueryError("m is None; it is 1 (no interval), a number of draws such as 20, or 'auto'")
-        many, imputers = None if isinstance(m, str) and m == "auto" else m, with_cycles(chosen(imputer), cycles)
+        many, imputers = number_of_draws(m), with_cycles(chosen(imputer), cycles)
         further = (many, interval, level, precision, Measures(measures), method, deviations, weights, clusters, fit)
         options = QueryOptions(alpha, imputers, seed, strategy, *further, limits=Limits(within_ms, error))
+        check_draws(m, options, text, self._planner.limits)
         if flags:
             text, stated = limited(text)
             options = options.limited(stated.over(options.limits), perf_counter())
-            text = flagged(self._engine, text, m, params)
+            draws = m if options.limits.error is None else "auto"
+            text = flagged(self._engine, self._planner, text, draws, params)
         return respond.departing(self._engine, self._planner, text, options, params, sensitivity, progress, watch)
 
     def explain(
@@ -288,18 +294,20 @@ class Database:
         fit: Fit = "auto",
         analyze: bool = False,
     ) -> Explanation:
-        """The plan of a query with its estimates; with `analyze` it runs, each operator on its own, and is measured.
+        """The plan of a query with its estimates; with `analyze` it is run, each operator separately, and measured.
 
-        Of a statement that keeps the rows of a query it is the plan of the query, and only that runs. WITHIN is heeded.
+        For a statement that uses a query's rows it is the plan of the query, and only that is run. WITHIN is respected.
 
         Raises:
-            QueryError: the statement is wrong, or there is no plan of its kind.
+            QueryError: the statement is wrong, or has no plan.
         """
         text, limits = limited(text)
-        began, options = perf_counter(), QueryOptions(alpha, chosen(imputer), seed, strategy, fit=fit)
-        options = models.informed(self._engine, options.limited(limits.over(self._planner.limits), began))
+        options = QueryOptions(alpha, chosen(imputer), seed, strategy, fit=fit)
+        options = options.limited(limits.over(self._planner.limits), perf_counter())
         with self._engine.callers_frames(text, statement=True):
-            prepared = self._planner.prepare(query_of(self._engine, self._planner, text, params), options)
+            query = query_of(self._engine, self._planner, text, params)
+            options = models.informed(self._engine, self._planner, options, query)
+            prepared = self._planner.prepare(query, options)
             try:
                 with self._engine.own_statements(prepared.text):
                     paced = pace(prepared, options, self._planner.forecast).options
@@ -310,77 +318,21 @@ class Database:
     def frontier(
         self, text: str, params: Given = None, *, imputer: Choice = "tree", fit: Fit = "auto"
     ) -> Frontier | None:
-        """Every plan that no other beats in both penalty and time; None where nothing missing is read."""
-        text, _ = limited(text)
-        with self._engine.callers_frames(text, statement=True):
-            query = query_of(self._engine, self._planner, text, params)
+        """The Pareto frontier of plans in penalty and time; None where the query reads no missing values."""
+        with self._engine.callers_frames(text := limited(text)[0], statement=True):
             try:
-                options = models.informed(self._engine, QueryOptions(0.0, chosen(imputer), 0, PLANNED, fit=fit))
-                return self._planner.prepare(query, options).frontier
+                query = query_of(self._engine, self._planner, text, params)
+                options = QueryOptions(0.0, chosen(imputer), 0, PLANNED, fit=fit)
+                informed = models.informed(self._engine, self._planner, options, query)
+                return self._planner.prepare(query, informed).frontier
             finally:
                 self._planner.release()
 
-    def impute(
-        self,
-        source: str,
-        out: str | Path,
-        *,
-        m: int = 20,
-        imputer: str | Imputer = "pmm",
-        seed: int = 0,
-        columns: Sequence[str] | None = None,
-        flags: bool = True,
-        long: bool = False,
-        survival: tuple[str, str] | None = None,
-        formula: str | None = None,
-        model: str = "ols",
-        cycles: Cycles = "auto",
-        progress: Progress | None = None,
-        params: Given = None,
-    ) -> Completed:
-        """Writes m completed copies of a table, or of a SELECT's rows, with a manifest, all of it or nothing.
+    def _resolved(self, source: str, params: Given) -> str:
+        """A table's name or a SELECT, with the values of its parameters inserted."""
+        return source if params is None else query_of(self._engine, self._planner, source, params)
 
-        A run that was killed is taken up where it stopped; one that is there already is not made again. Values
-        declared missing are known of tables, not of a SELECT's columns.
-
-        Args:
-            source: a table's name or a SELECT.
-            out: folder; a new run replaces what readers see there when it is complete.
-            m: completed data sets.
-            imputer: that draws them: `pmm`, `norm`, `tree`, ..., or one of your own.
-            seed: one seed gives one run.
-            columns: to fill; all incomplete ones unless given.
-            flags: whether each filled column has a boolean `<column>__imputed` beside it, which reports need.
-            long: one Parquet file with `.imp` and `.id`, rather than one a draw.
-            survival: a time and an event (0 and 1): their Nelson-Aalen cumulative hazard is one predictor more.
-            formula: an analysis to come, such as `y ~ x*z + I(x**2)`: its columns are drawn in agreement with it, so
-                that interactions and squares keep their coefficients; other columns by the imputer, given these.
-            model: of the formula, `ols` or `logit`.
-            cycles: how often chained equations draw each column anew; `auto` for as often as it takes to forget their
-                start. The manifest's `convergence` says how well they have.
-            progress: told the share of the draws that are done.
-            params: values of a SELECT's parameters: a list for `?` and `$1`, a dictionary for `$name`.
-
-        Raises:
-            QueryError: the SELECT, m, the imputer or cycles are wrong.
-            StorageError: the folder cannot be written, or another process is writing into it.
-        """
-        from imputedb.completion.completing import Request, complete
-        from imputedb.completion.congenial import Substantive
-
-        one, substantive = the_one(imputer, "completed data sets need"), None
-        if formula is not None:
-            substantive = Substantive(formula, model, cycles)
-        else:
-            arguments.one_of("model without a formula", model, ("ols",))
-            (one,) = with_cycles((one,), cycles)
-        folder = arguments.path("out", out)
-        with self._engine.callers_frames(source):
-            source = source if params is None else query_of(self._engine, self._planner, source, params)
-            request = Request(source, m, one, seed, columns, flags, long, survival, substantive)
-            return complete(self._engine, request, folder, progress)
-
-    # What follows is defined in the room whose work it is; each function takes the database as `self`.
+    # The following methods are defined in the packages that do their work; each function has the database as `self`.
     policy = answering.policy
     policies = answering.policies
     declared = answering.declared
@@ -397,6 +349,8 @@ class Database:
     drop_model = model_methods.drop_model
     import_model = model_methods.import_model
 
+    impute = completing.impute
+    impute_draws = completing.impute_draws
     more = completing.more
     sensitivity = completing.sensitivity
     pool_scores = completing.pool_scores
@@ -414,15 +368,15 @@ class Database:
     audit = explaining.audit
 
     def execute(self, text: str, params: Given = None) -> list[tuple[Any, ...]]:
-        """Runs any statement on DuckDB as it stands: NULL means NULL there, and nothing is imputed.
+        """Runs a statement in DuckDB unchanged: NULL is NULL, and nothing is imputed.
 
         Args:
-            text: one statement, or several, of which the last one's rows are given.
+            text: one or several statements; the rows of the last one are returned.
             params: values of its parameters: a list for `?` and `$1`, a dictionary for `$name`.
 
         Raises:
-            QueryError: DuckDB rejects it, with its reason.
-            StorageError: it cannot be written.
+            QueryError: DuckDB rejects the statement, with its reason.
+            StorageError: the database cannot be written.
         """
         found = self._engine.execute(text, by_name(params))
         self._remark()
@@ -434,28 +388,27 @@ class Database:
         return self._engine.session.in_transaction
 
     def profile(self, table: str | None = None) -> list[Profile]:
-        """What is missing where: of one table, or of all."""
+        """The profiles of missing values of one table, or of all tables."""
         with self._engine.callers_frames(table or ""):
             return profiled(self._engine, table)
 
     def caches(self) -> list[CacheUse]:
-        """What is cached of this database: what each cache holds, how much of it, and what makes it stale.
+        """The caches of this database: their content, their size, and what invalidates them.
 
-        A write to one table, by INSERT, UPDATE, DELETE, MERGE or COPY, leaves standing what rests on others.
+        A write to one table, by INSERT, UPDATE, DELETE, MERGE or COPY, leaves entries of other tables valid.
         """
         return self._engine.caches()
 
     def tables(self) -> dict[str, dict[str, str]]:
-        """Columns and their types by table, under the shortest name that means it."""
-        engine = self._engine
-        return {engine.called(table): dict(shape.types) for table, shape in engine.shapes().items()}
+        """The columns and types of each table, by the table's shortest unambiguous name."""
+        return {self._engine.called(table): dict(shape.types) for table, shape in self._engine.shapes().items()}
 
     @bordered
     def session(self) -> Database:
-        """Another session of the same database, which runs side by side with this one: a thread's own, or a client's.
+        """Another session of the same database, which runs in parallel with this one, for a thread or a client.
 
-        It has temporary tables, registered frames, settings and transactions of its own, and sees what others have
-        committed. What is cached is shared. It is closed by itself, or with the database that `connect` has given.
+        It has its own temporary tables, registered frames, settings and transactions, and sees what others have
+        committed. Caches are shared. It is closed by itself, or with the database that `connect` has returned.
 
         Raises:
             StorageError: the database is closed.
@@ -464,29 +417,26 @@ class Database:
 
     @bordered
     def interrupt(self) -> None:
-        """Ends the call that another thread makes in this session: its statement, or its imputing; that call raises.
+        """Interrupts the call that another thread is making in this session; that call raises an error.
 
-        An imputer of your own is ended where it tells its progress. Outside of calls it does nothing.
+        An imputer of your own is interrupted where it reports progress. Without a call this has no effect.
         """
         self._engine.session.interrupt()
 
     def close(self) -> None:
-        """Lets go of the session, and of all others where it is the first one; their results can no longer be read.
+        """Closes the session, or all sessions if it is the first one; their results can no longer be read.
 
-        It does nothing where the database is closed already, or was opened before this process was forked.
+        It has no effect if the database is closed, or was opened before this process was forked.
         """
-        others = [one for one in self._sessions if one is not self] if self._is_first else []
-        for one in (*others, self):
-            session = one._engine.session
+        others = [one for one in self._sessions if one is not self and self._is_first]
+        for session in [one._engine.session for one in (*others, self)]:
             if session.is_own:
                 session.close()
 
     def __enter__(self) -> Database:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -496,5 +446,5 @@ def _codes(missing: object) -> dict[str, tuple[object, ...]]:
 
 
 def _words(na: object) -> tuple[str, ...] | None:
-    """Words that mean a missing value in every column."""
+    """The words that stand for a missing value in every column."""
     return None if na is None else tuple(map(str, arguments.listed("na", na, example="such as ['NA', '-99']")))

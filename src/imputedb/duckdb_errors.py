@@ -1,4 +1,4 @@
-"""DuckDB's refusals as errors of ours: of a query the reason and the place, of a file its name and the line."""
+"""DuckDB's errors as imputedb's: reason and place for a query, name and line for a file."""
 
 import re
 
@@ -43,26 +43,26 @@ _OTHERS = (
 
 
 def reason(message: str) -> str:
-    """What DuckDB says, without the name of its class of errors."""
+    """The message without the name of DuckDB's error class."""
     return _KIND.sub("", message, count=1)
 
 
 def of_file(message: str) -> str | None:
-    """The sentence, given what DuckDB says; None where it is not of a file."""
-    said = reason(message)
-    if line := _BAD_LINE.search(said):
-        return _of_line(said, line)
-    if form := _UNKNOWN_FORM.search(said):
+    """A message about a file as a sentence; None for any other message."""
+    text = reason(message)
+    if line := _BAD_LINE.search(text):
+        return _of_line(text, line)
+    if form := _UNKNOWN_FORM.search(text):
         return (
             f"{form[1]} has no form of CSV that fits all its lines: mend it, or say in read_csv(...) what it is, such "
             "as delim, quote, skip or columns, with ignore_errors = true to leave out lines that do not fit"
         )
-    if absent := _NOT_THERE.search(said):
+    if absent := _NOT_THERE.search(text):
         return _of_column(absent[1], absent[2], absent[3])
-    if other := _DIFFERENT.search(said):
+    if other := _DIFFERENT.search(text):
         return _of_column(other[2], other[3], other[1])
-    if any(said.startswith(begin) for begin in _OTHERS):
-        return "; ".join(line for line in said.splitlines()[:2] if not line.startswith("LINE ") and line.strip())
+    if any(text.startswith(begin) for begin in _OTHERS):
+        return "; ".join(line for line in text.splitlines()[:2] if not line.startswith("LINE ") and line.strip())
     return None
 
 
@@ -70,8 +70,8 @@ def _of_column(file: str, column: str, other: str) -> str:
     return f'{file} has no column "{column}", which {other} has: union_by_name = true reads both'
 
 
-def _of_line(said: str, line: re.Match[str]) -> str:
-    file = _FILE.search(said)
+def _of_line(text: str, line: re.Match[str]) -> str:
+    file = _FILE.search(text)
     where = f"{file[1] if file else 'a file'}, line {line[1]}"
     what = line[3].strip().rstrip(".")
     shown = f" (the line is {line[2].strip()[:200]!r})" if line[2] is not None else ""
@@ -82,7 +82,7 @@ def _of_line(said: str, line: re.Match[str]) -> str:
 
 
 def as_ours(error: duckdb.Error) -> Error:
-    """DuckDB's error: what cannot be read or written, what memory cannot hold, or a refusal."""
+    """imputedb's error for a DuckDB error: storage, memory, or a rejected statement."""
     reason = (str(error).partition(": ")[2] or str(error)).partition("\n")[0]
     match error:
         case duckdb.OutOfMemoryException():
@@ -94,7 +94,7 @@ def as_ours(error: duckdb.Error) -> Error:
 
 
 def translated(error: duckdb.Error) -> QueryError | DataError:
-    """DuckDB's refusal as one of ours: of a query its reason and the place, of a file its name and the line."""
+    """imputedb's error for a statement that DuckDB rejects: with reason and place, for a file with name and line."""
     file = of_file(str(error))
     if file:
         return DataError(file)
@@ -118,18 +118,18 @@ def translated(error: duckdb.Error) -> QueryError | DataError:
 
 
 def _tidy(message: str) -> str:
-    """The reason, the nearest right name as a question, and the place in the text."""
+    """The reason, a suggested name as a question, and the place in the text."""
     lines = [line.rstrip() for line in message.splitlines() if line.strip() and not line.startswith("\t")]
     place = next((number for number, line in enumerate(lines) if _PLACE.match(line)), len(lines))
-    said = "\n".join(line for line in lines[:place] if not line.strip().startswith("Candidate functions"))
+    text = "\n".join(line for line in lines[:place] if not line.strip().startswith("Candidate functions"))
     for hint in ("Candidate bindings", "Candidate tables"):
-        before, found, names = said.partition(f"{hint}: ")
+        before, found, names = text.partition(f"{hint}: ")
         if found:
             nearest = names.lstrip(": ").split(", ")[0].splitlines()[0]
-            said = f"{before.rstrip().rstrip('!')}; did you mean {nearest}?"
-    said = _HIDDEN.sub("", said.replace("!\nDid you mean", "; did you mean"))
+            text = f"{before.rstrip().rstrip('!')}; did you mean {nearest}?"
+    text = _HIDDEN.sub("", text.replace("!\nDid you mean", "; did you mean"))
     shown = [line[len("LINE 1: ") :] for line in lines[place : place + 2]]
-    return "\n".join([said, *shown])
+    return "\n".join([text, *shown])
 
 
 _LOCKED = re.compile('on database "([^"]*)" which is attached in read-only mode')

@@ -1,4 +1,4 @@
-"""What can go wrong, and whose it is to mend.
+"""The error classes of imputedb, by who can correct the error.
 
 ```text
 Error
@@ -11,38 +11,40 @@ Error
 │   └── Unplanned           valid SQL that imputedb does not plan yet
 ├── DataError             your data
 │   ├── CannotImpute        nothing can stand in for the missing values of a column
+│   ├── Beyond              a limit that the caller has set is passed: a contract, a budget
 │   └── StorageError        a file or a database that cannot be read or written
+│       └── Busy              another process is using it: worth trying again
 └── InternalError         our mistake: a broken promise inside imputedb
 ```
 """
 
 
 class Error(Exception):
-    """Any error that imputedb raises on purpose."""
+    """The base class of all errors that imputedb raises on purpose."""
 
 
 class QueryError(Error):
-    """The query, or what was asked along with it, cannot be answered as it stands."""
+    """A query, or one of its options, that cannot be answered as stated."""
 
 
 class SqlSyntaxError(QueryError):
-    """The text is not SQL that DuckDB parses."""
+    """A text that is not valid SQL."""
 
 
 class UnknownName(QueryError):
-    """A table, column, function or imputer of that name does not exist."""
+    """A name that no table, column, function or imputer has."""
 
 
 class Interrupted(QueryError):
-    """Another thread has ended the call."""
+    """A call that another thread has interrupted."""
 
 
 class ExtensionError(QueryError):
-    """An imputer or a measure that does not come with imputedb breaks what it promises."""
+    """A user's imputer or measure that violates its protocol."""
 
 
 class OutOfTime(QueryError):
-    """A query takes longer than it was given."""
+    """A query that takes longer than its time limit."""
 
 
 class Unplanned(QueryError):
@@ -50,16 +52,24 @@ class Unplanned(QueryError):
 
 
 class DataError(Error):
-    """The data cannot be used as asked."""
+    """Data that cannot be used as requested."""
 
 
 class CannotImpute(DataError):
-    """Nothing can stand in for a column's missing values."""
+    """A column whose missing values cannot be imputed."""
+
+
+class Beyond(DataError):
+    """A violated limit of the caller: a contract, a budget, or the rollback of a run."""
 
 
 class StorageError(DataError):
-    """A file or a database cannot be read or written."""
+    """A file or a database that cannot be read or written."""
+
+
+class Busy(StorageError):
+    """A file or a folder that another process is using; a retry may succeed."""
 
 
 class InternalError(Error):
-    """A promise inside imputedb is broken: please report it."""
+    """A violated invariant inside imputedb: please report it."""

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic writing of files."""
 
 import os
 import secrets
@@ -13,12 +13,12 @@ from imputedb.errors import Error, StorageError
 
 @contextmanager
 def published(path: str) -> Iterator[str]:
-    """A temporary path beside `path`; what was written there takes its place when the block ends well.
+    """A temporary path beside `path`; the file replaces `path` when the block ends without an error.
 
-    It ends as `path` does, and nobody else could have made it. What is no file, such as a device, is written straight.
+    It has the suffix of `path` and is created exclusively. Devices and other special files are written directly.
 
     Raises:
-        StorageError: the file cannot be written; nothing of it is left then.
+        StorageError: the file cannot be written; nothing of it remains.
     """
     target = _target(path)
     if target.is_dir():
@@ -55,10 +55,10 @@ def _target(path: str) -> Path:
 
 
 def check_place(path: str) -> None:
-    """Refuses a path at which no file can appear, before the work for it is done.
+    """Refuses a path at which no file can be created, before the work for it is done.
 
     Raises:
-        StorageError: it is a folder, or there is no folder that it could be in.
+        StorageError: the path is a folder, or its folder does not exist.
     """
     target = _target(path)
     if target.is_dir():
@@ -69,17 +69,17 @@ def check_place(path: str) -> None:
 
 @contextmanager
 def copied(path: str, options: Collection[str]) -> Iterator[str]:
-    """Where COPY writes what is to appear under `path`, which may become a folder.
+    """The path to which COPY writes, before the result is moved to `path`; it may become a folder.
 
-    What is no place for files of this machine is written straight, an address or a device; so is a folder that holds
-    something, for which COPY states neither that it is replaced nor that files are added: DuckDB refuses that.
+    Addresses and devices are written directly. So is a folder with content if COPY states neither OVERWRITE nor APPEND,
+    which DuckDB refuses.
 
     Args:
-        path: as COPY names it, the home folder written out; links in it are followed.
-        options: those that are on, in lower case.
+        path: target of COPY with the home folder expanded; links are followed.
+        options: options that are switched on, in lower case.
 
     Raises:
-        StorageError: it cannot be written; nothing of it is left then.
+        StorageError: the target cannot be written; nothing of it remains.
     """
     target = _target(path)
     replaced, adds = "overwrite" in options, bool({"append", "overwrite_or_ignore"} & set(options))
@@ -100,7 +100,7 @@ def copied(path: str, options: Collection[str]) -> Iterator[str]:
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
         if not temporary.exists():
-            return  # COPY writes nothing of no rows, if it is told so
+            return  # without rows COPY may write no file
         if target.is_dir() and temporary.is_dir():
             _put_into(target, temporary, replaced=replaced, anew="append" in options)
         elif temporary.is_dir() and target.is_file():
@@ -120,13 +120,13 @@ def copied(path: str, options: Collection[str]) -> Iterator[str]:
 
 
 def _put_into(folder: Path, written: Path, *, replaced: bool, anew: bool) -> None:
-    """Makes a folder that is written the contents of another one, or moves its files there one by one.
+    """Replaces the content of a folder by that of another one, or moves the files into it one by one.
 
     Args:
-        folder: that is there.
-        written: beside it.
-        replaced: whether nothing else stays in the folder.
-        anew: whether a file of the same name stays, and the new one gets another.
+        folder: existing folder.
+        written: folder beside it.
+        replaced: whether the old content is removed.
+        anew: whether a file of an existing name gets another name.
     """
     if replaced or not any(folder.iterdir()):
         old = folder.with_name(f".{secrets.token_hex(8)}.{folder.name}")
@@ -146,7 +146,7 @@ def _put_into(folder: Path, written: Path, *, replaced: bool, anew: bool) -> Non
 
 
 def _exchanged(file: Path, folder: Path) -> None:
-    """Puts a folder in the place of a file."""
+    """Replaces a file by a folder."""
     old = file.with_name(f".{secrets.token_hex(8)}.{file.name}")
     file.rename(old)
     try:
@@ -158,7 +158,7 @@ def _exchanged(file: Path, folder: Path) -> None:
 
 
 def _swapped(folder: Path, written: Path, old: Path) -> None:
-    """Exchanges what a folder holds, where the folder itself stays because the process works in it."""
+    """Exchanges the content of a folder that must itself remain, since it is the working directory."""
     old.mkdir()
     moved: list[tuple[Path, Path]] = []
     try:

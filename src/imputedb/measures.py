@@ -1,7 +1,7 @@
-"""Measures: the sampling variance of an aggregate, for intervals of functions that have none.
+"""Measures: sampling variances of aggregates, for intervals of functions that have none.
 
-`Measure` is the protocol. `Closed` makes a measure of a formula, or of the influence of a row. `minus`, `plus`,
-`times`, `over`, `square`, `number` and `double` write formulas.
+`Measure` is the protocol. `Closed` makes a measure from a formula, or from the influence of a row. `minus`, `plus`,
+`times`, `over`, `square`, `number` and `double` are building blocks of formulas.
 """
 
 from imputedb.answers.multiple.calls import Call, double, minus, over, plus, square, times

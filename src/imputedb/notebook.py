@@ -11,7 +11,7 @@ import click
 
 from imputedb.database import Database, connect
 from imputedb.errors import Error, QueryError
-from imputedb.inference.estimate import Question
+from imputedb.notes import Question
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
-    """Registers the magics with a notebook or a prompt of IPython."""
+    """Registers the magics in a notebook or an IPython shell."""
     magic: Any = Magic(shell)
     shell.register_magic_function(magic, "line_cell", "impute")
     completer: Any = getattr(shell, "Completer", None)
@@ -29,14 +29,14 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
 
 
 class Magic:
-    """A magic that answers SQL over a database, or over the frames in a notebook's variables."""
+    """The magic that answers SQL over a database, or over data frames in a notebook's variables."""
 
     def __init__(self, shell: InteractiveShell) -> None:
         self._shell = shell
         self._database: Database | None = None
 
     def __call__(self, line: str, cell: str | None = None) -> Result | None:
-        """Answers a query: of a line all of it, of a cell its lines below the options."""
+        """Answers a query: the text of a line, or of a cell below its line of options."""
         options, text = (line, cell) if cell is not None else ("", line)
         try:
             return self._answered(options, text)
@@ -51,17 +51,18 @@ class Magic:
         except ValueError as error:
             raise QueryError(f"%%impute: {error}") from error
         database, into, draws = self._at_hand(given.pop("db")), given.pop("into"), given.pop("m")
-        wishes = {**given, "m": draws if draws == "auto" else _number(draws), "imputer": given["imputer"].split(",")}
-        asked: Callable[[], Result] = lambda: database.sql(text, **wishes)  # noqa: E731  # its frame is not the user's
+        m = draws if draws == "auto" else None if draws == "1" else _number(draws)
+        wishes = {**given, "m": m, "imputer": given["imputer"].split(",")}
+        query: Callable[[], Result] = lambda: database.sql(text, **wishes)  # noqa: E731  # its frame is not the user's
         result: Result = eval(
-            "ask()", self._shell.user_ns, {"ask": asked}
+            "ask()", self._shell.user_ns, {"ask": query}
         )  # variables of the notebook are the caller's
         if into is not None:
             self._shell.user_ns[into] = result
         return result
 
     def _at_hand(self, name: str | None) -> Database:
-        """The database of a variable or a path; else the last one, one in a variable, or one in memory."""
+        """The database of a variable or a path; by default the last one, a single one, or one in memory."""
         variables = self._shell.user_ns
         if name is not None:
             found = variables.get(name)
@@ -72,7 +73,7 @@ class Magic:
         return self._database
 
     def completions(self, text: str) -> list[str]:
-        """Tables and columns that begin like a text, once a cell has been answered."""
+        """Tables and columns that begin with a text, after the first answer."""
         return list(self._named(text)) if self._database is not None and text else []
 
     def _named(self, text: str) -> Iterator[str]:
@@ -101,4 +102,4 @@ def _number(text: str) -> int:
 def _options(
     db: str | None, alpha: float, imputer: str, seed: int, m: str, interval: Question, into: str, *, flags: bool
 ) -> None:
-    """What may stand behind `%%impute`."""
+    """The parser of options of `%%impute`."""

@@ -1,4 +1,4 @@
-"""What installed packages make known by entry points: found by name, and loaded only when asked for by it."""
+"""Entry points of installed packages, which are found by name and loaded on demand."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,22 +10,22 @@ from imputedb.errors import ExtensionError
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What an entry point stands for, and in which distribution it is."""
+    """The object of an entry point, and its distribution."""
 
     value: Any
     origin: str
 
 
 def names(group: str) -> frozenset[str]:
-    """The names that a group has; nothing is loaded."""
+    """The names in a group; nothing is loaded."""
     return frozenset(point.name for point in entry_points(group=group))
 
 
 def loaded(group: str, name: str) -> Loaded | None:
-    """What a name of a group stands for; None where no installed package has it.
+    """The object of a name in a group; None where no installed package has it.
 
     Raises:
-        ExtensionError: two packages have the name, or the package that has it cannot be loaded.
+        ExtensionError: two packages have the name, or the package cannot be loaded.
     """
     found = tuple(dict.fromkeys(entry_points(group=group, name=name)))
     if not found:
@@ -35,14 +35,14 @@ def loaded(group: str, name: str) -> Loaded | None:
     (point,) = found
     try:
         return Loaded(point.load(), _origin(point))
-    except Exception as error:  # a package may fail in any way when it is imported
+    except Exception as error:  # importing a package may fail in any way
         raise ExtensionError(
             f"{name!r} of {_origin(point)} cannot be loaded: {type(error).__name__}: {error}"
         ) from error
 
 
 def _origin(point: EntryPoint) -> str:
-    """The distribution and its version."""
+    """The distribution with its version."""
     return f"{point.dist.name} {point.dist.version}" if point.dist else point.value
 
 

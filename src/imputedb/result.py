@@ -1,4 +1,4 @@
-"""The answer to a query: its rows, the plan that made them, and what was done to the data on the way."""
+"""The answer to a query: its rows, its plan, and a report on the treatment of missing values."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ MUCH_DROPPED = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What an answer was to keep to in time and error, as predicted and as reached; None of what was not asked for.
+    """The limits of an answer's time and error, as set, predicted and reached; None for limits that were not set.
 
     Attributes:
-        within_ms: milliseconds that it might take, text to answer.
-        predicted_ms: those that its plan was expected to take.
-        reached_ms: those that it took.
-        cut_over: whether the plan was ended since it took too long, and the fastest one has answered.
-        short: whether no plan was likely enough to be in time, so that the fastest one has answered.
-        error: half the width of its intervals beside their numbers, at most.
-        predicted_error: what the first draws made expect of the widest one; infinite where a number has no interval.
-        reached_error: that of the widest one.
+        within_ms: time limit in milliseconds, from text to answer.
+        predicted_ms: predicted time of its plan.
+        reached_ms: time that it took.
+        cut_over: whether the plan was stopped because it took too long, and the fastest plan was run instead.
+        short: whether no plan was likely to meet the time limit, so that the fastest plan was run.
+        error: limit of the intervals' relative half width.
+        predicted_error: that of the widest interval, predicted from the first draws; infinite without intervals.
+        reached_error: relative half width of the widest interval.
     """
 
     within_ms: float | None = None
@@ -62,33 +62,33 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a query did to the data, and what it cost.
+    """How a query was answered: the treatment of missing values, and the costs.
 
     Attributes:
-        alpha: the trade-off that was asked for; 0 is the best answer, 1 the fastest.
-        imputer: the imputers the planner could choose from; a policy may name another (`methods`).
-        seed: what random numbers were keyed by.
-        strategy: `planned`; `completed`, where the statement ran as it is written over tables that were completed at
-            their scans, or `mixed` of both; `base` (every table completed first); `verbatim` (nothing missing is read).
-        penalty: the plan's estimated loss of information, from 0 to 1.
-        estimated_ms: the statement's predicted time, by its plans and by the statements that have run before it.
-        planning_ms: time from text to plan.
-        execution_ms: time from plan to answer.
-        imputed: cells filled in, by column.
-        methods: what filled them, by column: the policy's imputer where it names one, else the plan's.
-        policies: of the tables that are read, in words, by table and column.
-        values: of tables that imputers are fitted to as wholes, whether their values in this answer are `expected` or
+        alpha: requested trade-off; 0 for the best answer, 1 for the fastest.
+        imputer: imputers that the planner could choose from; a policy may name another one (`methods`).
+        seed: seed of the random numbers.
+        strategy: `planned`; `completed`: the statement was run as written over tables that were completed at their
+            scans; `mixed`: both; `base`: every table was completed first; `verbatim`: no missing value is read.
+        penalty: estimated loss of information of the plan, from 0 to 1.
+        estimated_ms: predicted time of the statement, from its plans and from earlier statements.
+        planning_ms: time from text to plan, in milliseconds.
+        execution_ms: time from plan to answer, in milliseconds.
+        imputed: number of imputed cells by column.
+        methods: imputer by column: that of its policy, or else of the plan.
+        policies: policies of the tables that are read, as text, by table and column.
+        values: for imputers fitted to whole tables, whether a table's values in this answer are `expected` or
             `drawn`.
-        avoided: cells of those columns that completing their tables first would have filled in, and this answer did not
-            need.
-        dropped: rows that Drop operators removed, the sum over all of them.
-        warnings: sentences a reader of the answer must know, each with its `kind` and `subject` (docs/notes.md).
-        notes: likewise, why what was not planned was not.
-        m: draws that the answer is pooled of; 1 for the single best values.
-        convergence: of several draws by chained equations, what has forgotten its start least; None where draws had
+        avoided: number of cells in these columns that did not have to be imputed, by column, compared with completing
+            whole tables.
+        dropped: number of rows that Drop operators removed.
+        warnings: notes that a reader must know, each with its `kind` and `subject` (docs/notes.md).
+        notes: other notes, such as reasons why a block was not planned.
+        m: number of draws; 1 for single best values.
+        convergence: diagnostics of the chains that have converged least; None without chains, or with a single draw.
             nothing to forget.
-        budget: what it was to keep to in time and error; None where alpha has chosen its plan.
-        models: the imputers of kept models among `methods`, by the models' titles.
+        budget: limits of time and error; None where alpha has chosen the plan.
+        models: imputer of each kept model among `methods`, by the model's title.
     """
 
     alpha: float
@@ -113,7 +113,7 @@ class Report:
     models: Mapping[str, str] = field(default_factory=dict)
 
     def sentences(self) -> list[str]:
-        """What was done, and what a reader must know, a sentence each."""
+        """Sentences on how the query was answered, and the warnings."""
         if self.strategy == "verbatim":
             return [*self.warnings, *self.notes, "nothing missing was read"]
         cells = ", ".join(f"{count:,} of {name} by {self._method(name)}" for name, count in self.imputed.items())
@@ -125,7 +125,7 @@ class Report:
         return self.methods.get(name, self.imputer)
 
     def _repr_html_(self) -> str:
-        """The report as a notebook shows it."""
+        """The report as HTML for notebooks."""
         shown = ("alpha", "imputer", "seed", "strategy", "penalty", "planning_ms", "execution_ms", "dropped", "m")
         rows = [[name, getattr(self, name)] for name in shown]
         return markup.table(["report", ""], rows, notes=self.sentences())
@@ -133,18 +133,18 @@ class Report:
 
 @public(lambda result: result._engine.session.reading)
 class Result:
-    """Rows, readable as often as wanted, with their plan and report.
+    """The rows of an answer, which can be read repeatedly, with their plan and report.
 
-    They are held in memory, outside of the database: what is written or rolled back later does not touch them.
+    They are held in memory outside the database, so that later writes and rollbacks do not affect them.
 
     Attributes:
-        columns: the names of the output columns.
-        types: their DuckDB types.
-        blocks: the plan of each block by the name of its rows, in the order in which they ran; words where it is none.
-        frontier: the plans that were chosen from; None likewise.
-        sensitivity: the answer under departures from missing at random; None unless asked for.
-        report: what was done.
-        changed: rows that a statement has written or deleted; -1 where it does not say, None of one that gives rows.
+        columns: names of the output columns.
+        types: DuckDB types of the output columns.
+        blocks: plan of each block by name, in the order in which they ran; a text where a block has no plan.
+        frontier: plans to choose from; None where there is no plan.
+        sensitivity: the answer under departures from missing at random; None unless requested.
+        report: report on how the query was answered.
+        changed: number of rows that a statement has written or deleted; -1 if unknown, None for a query.
     """
 
     def __init__(
@@ -172,22 +172,22 @@ class Result:
 
     @cached_property
     def plan(self) -> str:
-        """The plan as a drawn tree, one a block."""
+        """The plan as a tree of text, one for each block."""
         if not self.blocks:
             return "DuckDB, the text as it stands: nothing missing is read"
         return "\n".join(_headed(name, plan) for name, plan in self.blocks)
 
     @property
     def relation(self) -> Relation | None:
-        """The plan of the outermost block that has one."""
+        """The plan of the outermost planned block."""
         return next((plan for _, plan in reversed(self.blocks) if not isinstance(plan, str)), None)
 
     @property
     def estimates(self) -> Sequence[Mapping[str, Estimate | Robust | Likely]]:
-        """What is known of each number that was pooled: row by row, by the name of its column.
+        """The estimates of pooled numbers: row by row, by column name.
 
         Raises:
-            QueryError: nothing was pooled; the message says why.
+            QueryError: nothing was pooled; the message has the reason.
         """
         if self._estimates is None:
             unpooled = next((note for note in self.report.notes if is_of(NoteKind.UNPOOLED, note)), None)
@@ -198,12 +198,12 @@ class Result:
 
     @property
     def has_estimates(self) -> bool:
-        """Whether its numbers have intervals."""
+        """Whether the answer has estimates with intervals."""
         return self._estimates is not None
 
     @property
     def groups(self) -> list[tuple[str, ...]]:
-        """By row what tells its group: the values, as shown, that are no number of `estimates` nor a part of one."""
+        """The group of each row: its values, as texts, that belong to no estimate."""
         numbers = {name for row in self.estimates for name in row}
         parts = {f"{name}_{part}" for name in numbers for part in ("se", "low", "high", "fmi")} | numbers | {"in_draws"}
         places = [place for place, name in enumerate(self.columns) if name not in parts]
@@ -211,7 +211,7 @@ class Result:
 
     @property
     def by_group(self) -> dict[tuple[tuple[str, ...], str], Estimate]:
-        """The estimates of draws by the values that tell their group and by their names."""
+        """The estimates by group and name."""
         return {
             (group, name): one
             for group, row in zip(self.groups, self.estimates, strict=True)
@@ -220,14 +220,14 @@ class Result:
         }
 
     def under(self, sensitivity: Sensitivity) -> Result:
-        """The same result, with what departures from missing at random make of it."""
+        """The same result with the answer under departures from missing at random."""
         self.sensitivity = sensitivity
         self.report = replace(self.report, notes=(*self.report.notes, *sensitivity.sentences()))
         return self
 
     @property
     def selecting(self) -> str:
-        """The SELECT that gives these rows, on the same connection and as long as the result is held."""
+        """A SELECT of these rows, valid on the same connection as long as the result exists."""
         items = ", ".join(f'c{place} AS "{_quoted(name)}"' for place, name in enumerate(self.columns))
         return f"SELECT {items} FROM {self._held.source}"
 
@@ -243,7 +243,7 @@ class Result:
         return self._engine.converted(self.selecting, form)
 
     def fetchall(self) -> list[tuple[Any, ...]]:
-        """The rows as tuples: all of them, or those that `fetchone` and `fetchmany` have not taken yet."""
+        """The rows as tuples: all of them, or those that `fetchone` and `fetchmany` have left."""
         if self._left is None:
             return self._rows()
         left = list(self._left)
@@ -251,19 +251,19 @@ class Result:
         return left
 
     def fetchone(self) -> tuple[Any, ...] | None:
-        """The next row; None when there is none left."""
+        """The next row; None at the end."""
         rows = self.fetchmany(1)
         return rows[0] if rows else None
 
     def fetchmany(self, size: int = 1) -> list[tuple[Any, ...]]:
-        """The next rows, so many or as many as are left."""
+        """The next rows, at most `size`."""
         size = arguments.whole("size", size, 0)
         if self._left is None:
             self._left = iter(self.fetchall())
         return list(islice(self._left, size))
 
     def first(self, count: int, after: int = 0, items: Sequence[str] = ()) -> list[tuple[Any, ...]]:
-        """The first rows `after` some, so many or as many as there are; of each what SQL over c0, c1, ... gives."""
+        """At most `count` rows after the first `after`; `items` are SQL expressions over the columns c0, c1, ..."""
         cut = f"LIMIT {arguments.whole('count', count, 0)} OFFSET {arguments.whole('after', after, 0)}"
         shown = f"SELECT {', '.join(items)} FROM {self._held.source}" if items else self.selecting
         return self._engine.reread(f"{shown} {cut}")
@@ -298,11 +298,11 @@ class Result:
         return self._read(lambda rows: rows.fetchnumpy())
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """The rows as a stream of Arrow's C interface, for any library that reads it."""
+        """The rows as a stream of Arrow's C interface."""
         return outside(lambda: self._engine.streamed(self.selecting, requested_schema))
 
     def write(self, path: str, format: str) -> None:  # noqa: A002
-        """Writes the rows to a file, all of it or nothing: `format` is csv, json or parquet."""
+        """Writes the rows to a file atomically; `format` is csv, json or parquet."""
         from imputedb.files import published
 
         arguments.one_of("format", format, ("csv", "json", "parquet"))
@@ -314,19 +314,19 @@ class Result:
         return self._read(str)
 
     def methods(self) -> str:
-        """What was done to missing values as a paragraph for the methods of a paper, with its sources."""
+        """A paragraph on the treatment of missing values for the methods section of a paper, with citations."""
         one, known = self.report, [one for row in self._estimates or () for one in row.values()]
         done = (one.strategy, one.imputer, one.imputed, one.methods, one.models, one.dropped, one.m, one.seed)
         return paragraph(Facts(*done, one.warnings, one.convergence.rhat if one.convergence else None), known)
 
     def show(self) -> None:
-        """Prints the rows, as DuckDB draws them, and what was done."""
+        """Prints the rows, as DuckDB does, and how the query was answered."""
         print(repr(self))
-        for said in self.report.sentences():
-            print(said)
+        for sentence in self.report.sentences():
+            print(sentence)
 
     def _repr_html_(self) -> str:
-        """The rows as a notebook shows them: imputed cells tinted, intervals as whiskers, what was done below."""
+        """The rows as HTML for notebooks: imputed cells are tinted, intervals are drawn, the report is below."""
         return markup.answer(self.columns, self._rows(), self._estimates, self.report.sentences())
 
 
@@ -337,7 +337,7 @@ def _headed(name: str, plan: Relation | str) -> str:
 
 @contextmanager
 def _package(name: str) -> Iterator[None]:
-    """Says which package an answer's form needs where it is not installed."""
+    """Names the missing package where a form of the answer needs one."""
     try:
         yield
     except (ImportError, duckdb_errors.Unconverted) as error:

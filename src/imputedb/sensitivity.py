@@ -1,7 +1,7 @@
-"""Sensitivity to departures from missing at random: of a query's answer, and of an analysis of completed data sets.
+"""Sensitivity analysis under departures from missing at random, for queries and for analyses of completed data sets.
 
-`Departures` states a sweep for `Database.sql(..., sensitivity=...)`, whose `Sensitivity` has the tipping points.
-`mean_of` and `term_of` are analyses for `Database.sensitivity`, which gives a `Sweep`. `Shift` is one departure.
+`Departures` are for `Database.sql(..., sensitivity=...)`, whose `Sensitivity` has the tipping points. `mean_of` and
+`term_of` are analyses for `Database.sensitivity`, which returns a `Sweep`. `Shift` is one departure.
 """
 
 from imputedb.completion.sensitivity import Analysis, Sweep, mean_of, term_of

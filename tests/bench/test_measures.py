@@ -94,7 +94,7 @@ def test_ties_share_their_score_and_constants_drive_nothing() -> None:
 
 
 def test_generated_worlds_are_complete_and_their_dependence_known() -> None:
-    for case in worlds.generated(2000):
+    for case in worlds.generated(2000, 3):
         for name, columns in case.tables.items():
             assert len({len(values) for values in columns.values()}) == 1
             for column, driver in case.drivers[name].items():

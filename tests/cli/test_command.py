@@ -14,15 +14,7 @@ import numpy as np
 import pytest
 
 import imputedb
-
-Ran = subprocess.CompletedProcess[str]
-
-
-def run(*arguments: str, stdin: str = "", **more: object) -> Ran:
-    return subprocess.run(
-        [sys.executable, "-m", "imputedb.cli", *arguments],
-        input=stdin, capture_output=True, text=True, timeout=120, check=False, **more,  # type: ignore[call-overload]
-    )  # fmt: skip
+from tests.cli.command import run
 
 
 @pytest.fixture(scope="module")
@@ -224,10 +216,14 @@ def test_a_good_file_beside_a_bad_one_is_not_loaded_either(survey: str, tmp_path
 def test_locked_database(survey: str, tmp_path: Path) -> None:
     copy = str(tmp_path / "copy.duckdb")
     shutil.copy(survey, copy)
-    holder = duckdb.connect(copy)
-    ran = run("query", copy, SQL)
-    holder.close()
-    assert ran.returncode == 1
+    code = f"import duckdb; held = duckdb.connect({copy!r}); print('held', flush=True); input()"
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        ran = run("query", copy, SQL)
+        holder.communicate("\n", timeout=60)
+    assert ran.returncode == 75
     assert "in use by another process" in ran.stderr
 
 

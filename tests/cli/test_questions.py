@@ -3,37 +3,15 @@
 import json
 import math
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 import imputedb
-from imputedb.cli.main import main
 from imputedb.cli.shell import Shell
 from imputedb.cli.thresholds import EVALUATION, Exceeded, check, of_evaluation, thresholds
 from imputedb.diagnostics.evaluation import Evaluation, Score
-from imputedb.errors import Error
-
-
-@dataclass
-class Ran:
-    """What a command has given."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-def run(*arguments: str, stdin: str = "", **environment: str) -> Ran:
-    ran = CliRunner().invoke(main, list(arguments), input=stdin, env=environment or None)
-    code = ran.exit_code
-    if ran.exception is not None and not isinstance(ran.exception, SystemExit):
-        code = 3 if isinstance(ran.exception, Exceeded) else 1
-        assert isinstance(ran.exception, Error | Exceeded), ran.exception
-    said = "" if ran.exception is None else str(ran.exception)
-    return Ran(code, ran.stdout, ran.stderr + said)
+from tests.cli.command import run
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +30,9 @@ def test_a_file_is_asked_without_a_database(folder: Path) -> None:
         ("query", f"SELECT count(*) AS n FROM '{file}' AS p"),
         ("query", f"SELECT count(*) AS n FROM '{file}' p JOIN '{file}' q USING (id)"),
         (str(file), "-c", counting),
+        (str(file), "-c", f"SELECT count(*) AS n FROM '{file}'"),
+        (str(file), "-c", f"SELECT count(*) AS n FROM people JOIN '{folder}/../{folder.name}/people.csv' q USING (id)"),
+        ("query", str(file), f"SELECT count(*) AS n FROM '{file}'"),
         ("query", str(file), counting),
         (str(folder / "d.duckdb"), "-c", counting),
         ("query", str(folder / "d.duckdb"), counting),

@@ -1,6 +1,7 @@
 """Completed data sets: what is in them, that they appear whole, and what can be done with them."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from imputedb import Database
 from imputedb.completion.completed import opened
 from imputedb.completion.publication import publication
 from imputedb.errors import QueryError, StorageError, UnknownName
+from tests.cli.command import run
 
 
 @pytest.fixture
@@ -186,7 +188,11 @@ def test_an_interrupted_run_is_taken_up_where_it_stopped(people: Database, tmp_p
     assert not list(out.glob(".tmp-*"))
 
 
-def test_200_kills_leave_nothing_or_a_complete_run(tmp_path: Path) -> None:
+KILLS = int(os.environ.get("KILLS", "30"))
+"""200 before a release."""
+
+
+def test_kills_leave_nothing_or_a_complete_run(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     with imputedb.connect(str(tmp_path / "db.duckdb")) as db:
         x = rng.normal(size=(2000, 4))
@@ -195,14 +201,14 @@ def test_200_kills_leave_nothing_or_a_complete_run(tmp_path: Path) -> None:
         db.register("people", {"id": np.arange(2000), **columns}, keep=True)
         db.profile("people")
     driver = Path(__file__).with_name("killed.py")
-    command = [sys.executable, str(driver), str(tmp_path / "db.duckdb"), str(tmp_path / "out"), "200", "1"]
+    command = [sys.executable, str(driver), str(tmp_path / "db.duckdb"), str(tmp_path / "out"), str(KILLS), "1"]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
     assert ran.returncode == 0, ran.stderr[-2000:]
     found = json.loads(ran.stdout)
     assert found["torn"] == []
-    assert found["nothing"] + found["complete"] == 200
-    assert found["nothing"] >= 5
-    assert found["complete"] >= 5
+    assert found["nothing"] + found["complete"] == KILLS
+    assert found["nothing"] >= KILLS // 12  # on a loaded machine children are slower than the moments are apart
+    assert found["complete"] >= KILLS // 12
     assert found["resumed"] >= 1
 
 
@@ -213,10 +219,6 @@ def test_the_commands(tmp_path: Path) -> None:
         x = rng.normal(size=200)
         y = np.where(rng.random(200) < 0.3, np.nan, 2 * x + rng.normal(size=200))
         db.register("t", {"x": x, "y": y}, keep=True)
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "imputedb.cli", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
     made = run("impute", path, "t", "--out", str(tmp_path / "out"), "--m", "4", "--imputer", "norm")
     assert made.returncode == 0, made.stderr

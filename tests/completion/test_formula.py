@@ -113,3 +113,25 @@ def test_every_entrance_checks_and_known_functions_work(tmp_path: Path, monkeypa
         with pytest.raises(QueryError, match="no function 'open'"):
             db.sensitivity("t", "x", [0.0], term_of(hostile, "x"), m=2)
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_is_no_number_and_dates_are_refused_by_name(tmp_path: Path) -> None:
+    with imputedb.connect() as db:
+        db.execute(
+            "CREATE TABLE t AS SELECT i AS id, i % 7 + 1.5 AS x, DATE '2020-01-01' + (i * 3 % 40)::INT AS day, "
+            "CASE WHEN i % 3 > 0 THEN i % 7 + i % 5 END AS y FROM range(60) r(i)"
+        )
+        run = db.impute("t", tmp_path / "run", m=2, imputer="norm")
+        for formula, rows in (
+            ("y ~ log(x - 1e9)", "any row"),
+            ("y ~ sqrt(-x)", "any row"),
+            ("y ~ log(x - 2)", "of 60"),
+        ):
+            with pytest.raises(QueryError, match="is not a number in") as told:
+                run.analyze(formula)
+            assert rows in str(told.value)
+        for formula in ("y ~ day", "day ~ y", "y ~ x + Q('day')", "y ~ x + C(day) + day"):
+            with pytest.raises(QueryError, match="day is of dates or times"):
+                run.analyze(formula)
+        assert run.analyze("y ~ x") is not None

@@ -28,7 +28,7 @@ def test_a_run_of_complete_columns_is_refused_or_said(db: Database, tmp_path: Pa
     assert not (tmp_path / "id").exists()
     assert db.impute("t", tmp_path / "both", m=2, columns=["id", "y"]).warnings == ()
     assert db.impute("SELECT id, x FROM t", tmp_path / "none", m=2).warnings == (
-        "nothing was filled in: the 2 data sets are equal",
+        "nothing was imputed: the 2 data sets are equal",
     )
     assert "says nothing of how uncertain" in db.impute("t", tmp_path / "one", m=1).warnings[0]
 
@@ -41,6 +41,8 @@ def test_a_run_says_where_its_draws_agree_or_differ_too_little(
     assert len(made.warnings) == said, made.warnings
     assert any("the same in all 3 data sets" in warning for warning in made.warnings) == (imputer == "mean")
     assert made.analyze("y ~ x").notes == made.warnings
+    kinds = {"mean": ["SAME_DRAWS", "IMPROPER"], "knn": ["IMPROPER"], "hotdeck": ["UNRELATED"]}
+    assert [one.kind.name for one in imputedb.completed(made.folder).warnings] == kinds.get(imputer, [])
 
 
 def test_a_run_is_named_by_settings_and_not_by_where_an_imputer_lies_in_memory(db: Database, tmp_path: Path) -> None:

@@ -118,8 +118,8 @@ BAD: dict[str, tuple[Any, str]] = {
     "a class": (Anyone, "class"),
     "odd flags": (bad(draws="no"), "it is True or False"),
     "told differently": (
-        bad(told=lambda self, rows, targets, seed, progress=None, **asked: (Anyone.impute(self, rows, targets, seed + 1,
-            drawn=targets, draw=1), ["a sentence"])),
+        bad(impute_with_notes=lambda self, rows, targets, seed, progress=None, **given: (
+            Anyone.impute(self, rows, targets, seed + 1, drawn=targets, draw=1), ["a sentence"])),
         "other than `impute` does",
     ),
 }  # fmt: skip

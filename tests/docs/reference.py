@@ -13,6 +13,7 @@ PUBLIC = (
     "imputedb.imputers",
     "imputedb.measures",
     "imputedb.sensitivity",
+    "imputedb.serverless",
     "imputedb.sklearn",
     "imputedb.testing",
 )

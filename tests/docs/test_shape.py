@@ -21,7 +21,7 @@ CODE, WHOLE = 45, 50
 WIDE = {
     ("answers/methods.py", "policy"),  # methods of the facade, whose parameters are what a user may ask for
     ("database.py", "sql"),
-    ("database.py", "impute"),
+    ("completion/methods.py", "impute"),
     ("cli/commands/query.py", "query"),  # whose parameters are its options
     ("kernel/__init__.py", "fill_many"),  # the border to C++
 }

@@ -149,7 +149,7 @@ MEMBERS: dict[str, dict[str, Any]] = {
     "uses_predictors": {"uses_predictors": None},
     "constant": {"constant": 5},
     "hash": {"__hash__": None},
-    "told": {"told": "yes"},
+    "impute_with_notes": {"impute_with_notes": "yes"},
     "prepared": {"prepared": True},
     "training_rows": {"training_rows": 7},
     "impute": {"impute": lambda self: {}},
@@ -314,15 +314,15 @@ def test_two_packages_of_one_name_are_told(plugged: Database, tmp_path: Path) ->
 
 
 def test_nothing_calls_an_imputer_but_the_border() -> None:
-    """Every `impute`, `told` and `prepared` of an imputer outside it would go unchecked."""
+    """Every `impute`, `impute_with_notes` and `prepared` of an imputer outside it would go unchecked."""
     import re
 
     root = Path(imputedb.__file__).parent
-    calls = re.compile(r"imputer\.(impute|told|prepared|time|penalty|constant|training_rows)\(")
+    calls = re.compile(r"imputer\.(impute|impute_with_notes|prepared|time|penalty|constant|training_rows)\(")
     found = {
         str(path.relative_to(root))
         for path in root.rglob("*.py")
         if calls.search(path.read_text()) and path.name != "checked.py"
     }
     # of chains, which come with imputedb; and what finds out whether others keep their promises
-    assert found <= {"completion/completing.py", "testing/imputers.py"}
+    assert found <= {"completion/drawing.py", "testing/imputers.py"}

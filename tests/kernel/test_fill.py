@@ -124,6 +124,20 @@ def test_draws_follow_their_predictors_within_leaves() -> None:
     assert np.corrcoef(found, b[gone])[0, 1] > 0.98
 
 
+def test_draws_do_not_lean_towards_the_middle_of_their_leaves() -> None:
+    """Of 200 rows groups that are 1 apart came out .31 nearer by the nearest donor alone (Monte Carlo error .02)."""
+    nearer = []
+    for seed in range(120):
+        rng = np.random.default_rng(seed)
+        g, x = rng.integers(0, 3, 200), rng.normal(size=200)
+        expected, gone = 0.5 * g + x, rng.random(200) < 0.4
+        y = expected + rng.normal(size=200)
+        for one in fill_many([Cells(y, gone), Cells(x), Cells(g, nominal=True)], [0], range(3), drawn=[0]):
+            off = one.values[0] - expected[gone]
+            nearer.append(off[g[gone] == 0].mean() - off[g[gone] == 2].mean())
+    assert np.mean(nearer) < 0.24
+
+
 def test_rows_of_one_draw_are_filled_in_it() -> None:
     cells = table()
     of_draw = np.where(np.arange(2000) < 1000, -1, np.arange(2000) % 3 + 4)

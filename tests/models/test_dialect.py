@@ -80,9 +80,12 @@ def test_what_has_no_expression_is_refused_by_name() -> None:
         sql(model, target)
     moments = Cells(np.arange(600), np.zeros(600, bool), Kind.TIMESTAMP)
     given = rows()
-    model = fit(Rows({**given.columns, Column("t", "at"): moments}, given.keys), TARGETS, {}, How("mean", draws=1))
+    given = Rows({**given.columns, Column("t", "at"): moments}, given.keys)
+    model = fit(given, TARGETS, {}, How("norm", draws=1))
     with pytest.raises(DataError, match=r"t\.at is timestamp"):
         sql(model, model.targets[0], "spark")
+    model = fit(given, TARGETS, {}, How("mean", draws=1))
+    assert "at" not in sql(model, model.targets[0], "spark")  # what is not read is no matter
 
 
 @pytest.mark.parametrize("imputer", ["mean", "norm", "tree"])
@@ -100,6 +103,62 @@ def test_dates_are_read_and_given(imputer: str) -> None:
             written = f"SELECT id, coalesce({name}, {text}) FROM t ORDER BY id"
             assert db.execute(written) == db.sql(query, fit="table").fetchall()
         assert texts["d"].startswith("(DATE '1970-01-01' + CAST(")
+
+
+EVERY_TYPE = """
+    SELECT i AS id, CASE WHEN i % 11 = 0 THEN -9 ELSE i % 7 END AS x,
+        CASE WHEN i % 5 > 0 THEN CAST(i % 7 + hash(i) % 40 / 8.0 AS DECIMAL(9, 2)) END AS money,
+        CASE WHEN i % 4 > 0 THEN CAST(i % 7 + hash(i, 1) % 40 / 8.0 AS FLOAT) END AS small,
+        CASE WHEN i % 6 > 0 THEN CAST(i % 7 + hash(i, 2) % 5 AS SMALLINT) END AS whole,
+        CASE WHEN i % 3 > 0
+             THEN ['low', 'it''s', 'top'][CAST((i % 7 + hash(i, 3) % 3) // 3 + 1 AS INTEGER)] END AS word,
+        CASE WHEN i % 8 > 0 THEN i % 7 + hash(i, 4) % 3 > 4 END AS flag,
+        CASE WHEN i % 9 > 0 THEN DATE '1969-12-20' + CAST(i % 7 + hash(i, 5) % 9 AS INTEGER) END AS day,
+        TIMESTAMP '2020-01-01' AS seen FROM range(200) r(i)
+"""
+TYPED = ("money", "small", "whole", "word", "flag", "day")
+
+
+def every_type(imputer: str) -> imputedb.Database:
+    """A table with a column of every type that texts are written of, a declared value, and a model of all of them."""
+    db = imputedb.connect()
+    db.execute(f"CREATE TABLE t AS {EVERY_TYPE}")
+    db.missing("t", "x", [-9])
+    db.sql(f"CREATE IMPUTATION MODEL m ON t ({', '.join(TYPED)}) USING {imputer} WITH (draws = 1)")
+    return db
+
+
+@pytest.mark.parametrize("imputer", ["mean", "norm", "tree"])
+def test_values_are_those_of_answers_in_type_too_and_declared_ones_are_missing(imputer: str) -> None:
+    with every_type(imputer) as db:
+        for name, text in db.model("m").sql().items():
+            written = db.execute(f"SELECT coalesce({name}, {text}) AS v FROM t ORDER BY id")
+            assert written == db.sql(f"SELECT {name} FROM t ORDER BY id", fit="table").fetchall(), name
+        applied = db.model("m").apply(
+            dict(
+                zip(
+                    ("id", "x", *TYPED, "seen"),
+                    map(list, zip(*db.execute("FROM t ORDER BY id"), strict=True)),
+                    strict=True,
+                )
+            )
+        )
+        for name in TYPED:
+            assert applied[name] == [v for (v,) in db.sql(f"SELECT {name} FROM t ORDER BY id", fit="table").fetchall()]
+
+
+@pytest.mark.parametrize("dialect", ["postgres", "spark", "bigquery", "snowflake"])
+def test_what_is_written_parses_in_its_dialect(dialect: Name) -> None:
+    sqlglot = pytest.importorskip("sqlglot")
+    three = Scores((0, 1, 2), (Sum(0.0), Sum(1.0, (Slope(0, 0.0, 1.0),)), Sum(0.5)))
+    word = Feature(Column("t", "w"), "VARCHAR", Kind.CATEGORY, ("it's", "b", "c"), False, 0, 0)
+    money = Feature(Column("t", "m"), "DECIMAL(38,9)", Kind.NUMBER, (), False, -5, 5)
+    features, tree = (*SMALL.features, word, money), SMALL.targets[0].expected
+    model = Fitted(How(), 1, features, (*SMALL.targets, Target(3, three, ()), Target(4, tree, ())))
+    for target in model.targets:
+        text = sql(model, target, dialect, {"it's": ["-9"], "c": ["none"]})
+        assert sqlglot.parse_one(f"SELECT {text} FROM t", read=dialect).find(sqlglot.exp.Select)
+        assert "'-9.0'" in text
 
 
 @pytest.mark.parametrize(

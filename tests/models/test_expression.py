@@ -8,6 +8,7 @@ import pytest
 
 from imputedb.imputers.rows import Cells, Rows
 from imputedb.models.expression import expression
+from imputedb.models.extent import steps
 from imputedb.models.fitted import Fitted
 from imputedb.models.learning import fit
 from imputedb.models.target import How, Method
@@ -52,13 +53,15 @@ def strange(seed: int, levels: tuple[str, ...] = ("low", "mid", "top", "never se
     return Rows(columns, given.keys)
 
 
-def compared(connection: duckdb.DuckDBPyConnection, model: Fitted, given: Rows) -> int:
-    """How many targets have an expression; it gives what the model gives."""
+def compared(
+    connection: duckdb.DuckDBPyConnection, model: Fitted, given: Rows, complete: frozenset[int] = frozenset()
+) -> int:
+    """How many targets have an expression; it gives what the model gives, given which features every row has."""
     stored(connection, given)
     found, count = model.values(model.aligned(given)), 0
     for target in model.targets:
         feature = model.features[target.feature]
-        tree = expression(model, target)
+        tree = expression(model, target, complete=complete)
         if tree is None:
             continue
         count += 1
@@ -79,6 +82,25 @@ def test_sql_gives_what_the_model_gives(connection: duckdb.DuckDBPyConnection, m
     least = {"mean": 4, "norm": 4, "pmm": 2, "tree": 4}[method]
     assert compared(connection, model, rows(seed=1)) >= least
     assert compared(connection, model, strange(2)) >= least
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_columns_that_no_row_lacks_are_not_asked_for(connection: duckdb.DuckDBPyConnection, method: Method) -> None:
+    model = fit(rows(), TARGETS, {}, How(method, draws=1))
+    given = rows(seed=1)
+    predictors = {column: cells for column, cells in given.columns.items() if column in (X, C)}
+    whole = {
+        column: cells.like(cells.values, np.zeros(len(cells.values), bool)) for column, cells in predictors.items()
+    }
+    given = Rows({**given.columns, **whole}, given.keys)
+    complete = frozenset(p for p, one in enumerate(model.features) if one.column in whole)
+    assert compared(connection, model, given, complete) >= 2
+    for target in model.targets:
+        plain, less = expression(model, target), expression(model, target, complete=complete)
+        assert (plain is None) == (less is None)
+        if plain is not None:
+            assert steps(target.expected, complete)[0] <= steps(target.expected)[0]
+            assert method == "mean" or len(str(less)) < len(str(plain))
 
 
 def test_a_category_of_countless_levels_is_not_written_out_at_each_split() -> None:

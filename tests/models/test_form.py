@@ -31,7 +31,7 @@ def forced(monkeypatch: pytest.MonkeyPatch, *, written: bool) -> list[str]:
 
     def only(model: form.ModelTable, column: str, draw: int | None) -> form.Form:
         with monkeypatch.context() as patch:
-            patch.setattr(form.price, "asking", lambda *_: 0.0 if written else 1e9)
+            patch.setattr(form.price, "evaluating", lambda *_: 0.0 if written else 1e9)
             patch.setattr(form.ModelTable, "is_applied", lambda *_: False)
             found = form.form(model, column, draw)
         taken.extend([column] if found.fill else [])
@@ -112,8 +112,30 @@ def test_explain_says_which_form_is_taken_and_why(db: imputedb.Database) -> None
     assert "t.y: model two@1, values beside the table: about" in text
     db.sql("SELECT avg(y) FROM t", fit="table")
     assert "they are there already" in db.explain("SELECT avg(y) FROM t", fit="table").text
-    assert "draws have no expression" in db.explain("SELECT avg(x) FROM t WHERE x > 3", fit="table").text
+    assert "draws are made once" in db.explain("SELECT avg(x) FROM t WHERE x > 3", fit="table").text
     assert db.explain("SELECT avg(y) FROM t", fit="table").data()["kept"].keys() == {"t.y"}
+
+
+def test_no_row_is_asked_for_what_all_rows_have_until_one_lacks_it(
+    db: imputedb.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Infinite numbers and categories that the model does not know count as missing."""
+    db.execute("CREATE TABLE v AS SELECT id, y, CAST(id AS DOUBLE) AS w, 'k' || id % 3 AS k FROM t")
+    db.sql("CREATE IMPUTATION MODEL m ON v (y) USING norm WITH (draws = 1)")
+    query = "SELECT id, y FROM v ORDER BY id"
+    changes = (
+        "SELECT 1",
+        "INSERT INTO v VALUES (1000, NULL, 3, 'never seen')",
+        "INSERT INTO v VALUES (1001, NULL, 'inf', 'k1'), (1002, NULL, 4, NULL), (1003, NULL, 'nan', 'k2')",
+        "UPDATE v SET k = NULL, w = NULL WHERE id % 5 = 0",
+    )
+    for change in changes:
+        db.execute(change)
+        forced(monkeypatch, written=False)
+        values = db.sql(query, fit="table").fetchall()
+        taken = forced(monkeypatch, written=True)
+        assert db.sql(query, fit="table").fetchall() == values, change
+        assert taken == ["y"]
 
 
 def test_columns_that_have_changed_their_type_take_no_expression(

@@ -254,3 +254,19 @@ def test_keys_are_whole_numbers(db: imputedb.Database, keys: Any) -> None:
 def test_columns_are_lists(db: imputedb.Database, bad: Any) -> None:
     with pytest.raises(DataError):
         db.model("norm").apply({**forms(db)["dict"], "y": bad})
+
+
+def test_no_rows_are_no_rows_and_few_to_learn_from_are_told(db: imputedb.Database) -> None:
+    model = db.model("norm")
+    assert model.apply([]) == []
+    assert set(model.drift([]).values()) == {None}
+    assert model.apply({name: [] for name in ("id", "x", *TARGETS)}) == {name: [] for name in ("id", "x", *TARGETS)}
+    with pytest.raises(DataError, match="the model reads"):
+        model.apply([{}])
+    with imputedb.connect() as own:
+        own.execute(
+            "CREATE TABLE u AS SELECT CASE WHEN i % 2 = 0 THEN i END AS a, "
+            "CASE WHEN i % 2 = 1 THEN i END AS b FROM range(40) r(i)"
+        )
+        with pytest.raises(imputedb.Error, match=r"in the rows that are learnt from \(1\): take a larger sample"):
+            own.create_model("m", "u", sample=1)

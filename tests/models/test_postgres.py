@@ -1,10 +1,7 @@
 """Models as SQL, run by a server of PostgreSQL where one is installed."""
 
-import os
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import pytest
@@ -15,48 +12,19 @@ from imputedb.models.dialect import sql
 from imputedb.models.learning import fit
 from imputedb.models.target import How, Method
 from imputedb.statistics.table import Kind
+from tests.models.test_dialect import every_type
 from tests.models.test_expression import strange
 from tests.models.test_fitted import TARGETS, B, X, rows
+from tests.servers import postgresql, psql
 
 Run = Callable[[str], list[str]]
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+def postgres() -> Iterator[Run]:
     """Runs statements on a server of its own, which listens to nobody else; gives the lines that come out."""
-    found = shutil.which("initdb") or next(map(str, Path("/usr/lib/postgresql").glob("*/bin/initdb")), None)
-    if found is None:
-        pytest.skip("PostgreSQL is not installed here")
-    place, binaries = tmp_path_factory.mktemp("postgres"), Path(found).resolve().parent
-    account: list[str] = []
-    if os.getuid() == 0:  # PostgreSQL does not run as root
-        if subprocess.run(["id", "postgres"], capture_output=True, check=False).returncode or not shutil.which(
-            "runuser"
-        ):
-            pytest.skip("PostgreSQL does not run as root, and has no account here")
-        account = ["runuser", "-u", "postgres", "--"]
-        shutil.chown(place, "postgres")
-        for parent in list(place.parents)[:-2]:
-            parent.chmod(parent.stat().st_mode | 0o011)
-
-    def run(*command: str, told: str | None = None) -> str:
-        done = subprocess.run([*account, *command], input=told, text=True, capture_output=True, check=False)
-        assert not done.returncode, done.stderr
-        return done.stdout
-
-    data, control = str(place / "data"), str(binaries / "pg_ctl")
-    run(str(binaries / "initdb"), "-D", data, "-A", "trust", "-U", "tester")
-    options = f"-k {place} -c listen_addresses=''"
-    subprocess.run(
-        [*account, control, "-D", data, "-o", options, "-l", str(place / "log"), "-w", "start"],
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
-    client = [str(binaries / "psql"), "-h", str(place), "-U", "tester", "-qAt", "-v", "ON_ERROR_STOP=1", "postgres"]
-    try:
-        yield lambda text: run(*client, told=text).splitlines()
-    finally:
-        run(control, "-D", data, "-m", "fast", "stop")
+    with postgresql() as place:
+        yield partial(psql, place)
 
 
 def copied(given: Rows) -> str:
@@ -92,6 +60,25 @@ def test_postgres_gets_what_the_model_gives(postgres: Run, method: Method) -> No
             assert found == ["t" if value else "f" for value in wanted]
         else:
             assert [float(value) for value in found] == [float(value) for value in wanted]
+
+
+@pytest.mark.parametrize("imputer", ["mean", "norm", "tree"])
+def test_postgres_gets_values_of_every_type(postgres: Run, imputer: str) -> None:
+    with every_type(imputer) as db:
+        lines = "\n".join(
+            "\t".join("\\N" if one is None else str(one) for one in row) for row in db.execute("FROM t ORDER BY id")
+        )
+        types = "id int, x int, money numeric(9, 2), small real, whole smallint, word text, flag bool, day date"
+        postgres(
+            f"DROP TABLE IF EXISTS t; CREATE TABLE t ({types}, seen timestamp);\nCOPY t FROM stdin;\n{lines}\n\\.\n"
+        )
+        for name, text in db.model("m").sql("postgres").items():
+            found = postgres(f"SELECT coalesce({name}, {text}) FROM t ORDER BY id;")
+            wanted = [value for (value,) in db.sql(f"SELECT {name} FROM t ORDER BY id", fit="table").fetchall()]
+            if name in ("money", "small", "whole"):
+                assert [float(one) for one in found] == pytest.approx([float(one) for one in wanted], rel=1e-6)
+            else:
+                assert found == [str(one).lower()[0] if name == "flag" else str(one) for one in wanted], name
 
 
 @pytest.mark.parametrize("method", ["norm", "tree"])

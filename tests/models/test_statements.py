@@ -8,6 +8,7 @@ import pytest
 
 import imputedb
 from imputedb import DataError, QueryError, SqlSyntaxError, StorageError, UnknownName
+from imputedb.notes import NoteKind, is_of
 
 TABLE = """CREATE TABLE t AS SELECT i AS id, (i * 7 % 13)::DOUBLE AS x,
     CASE WHEN i % 4 <> 0 THEN (i * 7 % 13) * 2.0 + i % 3 END AS y,
@@ -160,6 +161,20 @@ def test_draws_of_a_model_are_doubted_as_fresh_ones_are() -> None:
             for fit in ("table", "query"):
                 told = db.sql("SELECT avg(y) FROM t", m=5, fit=fit, imputer=imputer).report.warnings
                 assert any(said in one for one in told), (imputer, fit)
+
+
+@pytest.mark.parametrize("draws", [1, 4])
+def test_a_model_that_was_learnt_from_few_values_says_so_in_every_answer(draws: int) -> None:
+    rng = np.random.default_rng(2)
+    x, gone = rng.normal(size=60), np.arange(60) % 2 == 1
+    with imputedb.connect() as db:
+        db.register("t", {"id": np.arange(60), "x": x, "y": np.ma.masked_array(x + rng.normal(size=60), gone)})
+        for where, count in (("id < 18", 9), ("id < 20", 10)):
+            db.sql(f"CREATE OR REPLACE IMPUTATION MODEL m ON t(y) WHERE {where} USING norm WITH (draws = 4)")
+            told = db.sql("SELECT avg(y) FROM t", fit="table", imputer="norm", m=draws).report.warnings
+            said = [note for note in told if is_of(NoteKind.FEW_OBSERVED, note)]
+            assert [note for note in said if "model m@1 has learnt from" in note] == said
+            assert [note.subject for note in said] == (["t.y"] if count < 10 else [])
 
 
 def test_the_default_is_measured_on_hidden_cells(db: imputedb.Database) -> None:

@@ -1,15 +1,14 @@
 """Questions about missingness see what is stored, through any queries; where they cannot, the answer says so."""
 
-import os
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import imputedb
 from imputedb import Database
+from tests.properties.amount import examples
 
-EXAMPLES = int(os.environ.get("IMPUTEDB_EXAMPLES", "30"))
+EXAMPLES = examples(30)
 SLOW = (HealthCheck.too_slow,)
 TABLES = """
     CREATE TABLE t AS SELECT i AS id, CASE WHEN i % 4 > 0 THEN i::DOUBLE END AS x,

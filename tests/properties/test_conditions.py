@@ -1,6 +1,5 @@
 """What a condition refuses may be thrown away before it is imputed only where that is proved."""
 
-import os
 from collections import Counter
 from collections.abc import Iterator
 
@@ -10,9 +9,10 @@ from hypothesis import HealthCheck, given, settings
 import imputedb
 from imputedb import Database
 from imputedb.planning import reduce
+from tests.properties.amount import examples
 from tests.properties.conditions import TABLES, Conditional, conditional
 
-EXAMPLES = int(os.environ.get("IMPUTEDB_EXAMPLES", "300"))
+EXAMPLES = examples(300)
 SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large)
 
 

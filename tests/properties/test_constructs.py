@@ -1,6 +1,5 @@
 """Whatever SQL is built of: with the mean, planned answers are DuckDB's over tables that are completed first."""
 
-import os
 from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -11,8 +10,9 @@ from hypothesis import strategies as st
 
 import imputedb
 from imputedb import Database
+from tests.properties.amount import examples
 
-EXAMPLES = int(os.environ.get("IMPUTEDB_EXAMPLES", "25"))
+EXAMPLES = examples(25)
 SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large)
 SHAPES = {"a": "k INTEGER, v DOUBLE, t VARCHAR, d DATE", "b": "k INTEGER, v DOUBLE, t VARCHAR, d DATE"}
 ROWS = {
@@ -89,6 +89,7 @@ ENDS = (
     "SELECT {{'k': k, 'v': v}} AS s, [v, k] AS l, d FROM ({0}) q",
     "SELECT d, string_agg(t, ',' ORDER BY t, k, v) FROM ({0}) q GROUP BY d",
     "PIVOT ({0}) ON t IN ('x', 'y') USING sum(v), count(*) AS n GROUP BY k",
+    "FROM (PIVOT ({0}) ON v IN (4, 6), t IN ('x') USING count(*), max(k) GROUP BY d)",
     "SELECT approx_count_distinct(t) > 0, mode(t ORDER BY t), median(v), quantile_cont(v, .25) FROM ({0}) q",
     "SELECT map([k], [v]) AS m, struct_pack(v, t) AS s FROM ({0}) q",
 )

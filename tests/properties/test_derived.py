@@ -15,6 +15,7 @@ from imputedb.errors import DataError, QueryError
 from imputedb.imputers.chained.chained import Chained
 from imputedb.imputers.chained.normal import Normal
 from imputedb.imputers.chained.shift import Shift
+from imputedb.notes import NoteKind
 
 N = 500
 RNG = np.random.default_rng(4)
@@ -110,6 +111,34 @@ def test_what_follows_is_known_to_everything() -> None:
         db.evaluate("t", columns=["a"], pattern="own")
 
 
+@pytest.mark.parametrize("parts", ["complete", "half"])
+def test_cells_that_are_null_as_stored_and_follow_are_said(parts: str, tmp_path: Path) -> None:
+    """IS NULL, IMPUTED, flags and the report had not a word of a column that is NULL everywhere as it is stored."""
+    rng = np.random.default_rng(2)
+    a, b = rng.normal(size=(2, 90))
+    half = np.arange(90) % 2 == (0 if parts == "half" else 2)
+    db = imputedb.connect()
+    db.register("t", {"id": np.arange(90), "a": np.ma.masked_array(a, half), "b": b, "d": np.ma.masked_all(90)})
+    db.policy("t", "d", derived="a - b")
+    follow = int((~half).sum())
+    for text, wanted in {
+        "SELECT count(*) FROM t WHERE d IS NULL": 90 - follow,
+        "SELECT count(*) FROM t WHERE IMPUTED(d)": 90 - follow,
+        "SELECT COUNT_OBSERVED(d) FROM t": follow,
+        "SELECT count(d) FROM t": 90,
+    }.items():
+        result = db.sql(text, imputer="norm")
+        assert result.fetchall() == [(wanted,)]
+        said = [note for note in result.report.warnings if note.kind is NoteKind.FOLLOWS]
+        assert [note.subject for note in said] == ["t.d"]
+        assert said[0].startswith(f"{follow:,} cells")
+    flags = db.sql("SELECT id, d FROM t ORDER BY id", imputer="norm", flags=True).fetchall()
+    assert [row[-1] for row in flags] == list(half)
+    done = db.impute("t", out=tmp_path / "run", m=2, imputer="norm")
+    assert [note.subject for note in done.warnings if note.kind is NoteKind.FOLLOWS] == ["t.d"]
+    assert not [note for note in db.sql("SELECT avg(a), avg(b) FROM t").report.warnings if note.subject == "t.d"]
+
+
 def test_a_column_does_not_predict_what_it_is_derived_from() -> None:
     """d tells x wherever x is missing, and is not looked at."""
     db = imputedb.connect()
@@ -198,7 +227,7 @@ def test_what_is_derived_from_a_cell_that_stays_stays_too(said: str, tmp_path: P
             np.testing.assert_allclose(frame.w2, 2 * frame.w)
         told = done.manifest["columns"]["w2"]
         assert told["imputed"] == count - 266
-        assert any(f"{400 - count} cells stay NULL" in note for note in told["notes"])
+        assert any(f"{400 - count} cells stay NULL" in note["text"] for note in told["notes"])
     cells = db.cells("t", "w2").cells
     assert sum(one.value is not None for one in cells) == count - 266
     evaluated = db.evaluate("t", imputer="mean", columns=["w2"])
@@ -214,7 +243,7 @@ def test_a_derived_value_may_be_null(text: str, tmp_path: Path) -> None:
     db.policy("t", "r", derived=text)
     done = db.impute("t", tmp_path / "out", m=2)
     assert done.frame(1).r.count() == 320
-    assert any("80 cells stay NULL" in note for note in done.manifest["columns"]["r"]["notes"])
+    assert any("80 cells stay NULL" in note["text"] for note in done.manifest["columns"]["r"]["notes"])
 
 
 def test_a_derived_column_does_not_depart_by_itself(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from imputedb.answers.multiple import draws
 from imputedb.errors import CannotImpute
 from imputedb.result import Result
 from imputedb.sql.generate import DRAW
+from tests.properties.amount import examples
 from tests.properties.queries import Case, cases
 from tests.properties.test_answers import bag, loaded, plain
 
@@ -32,7 +33,7 @@ def own_columns(result: Result, *more: str) -> list[tuple[Any, ...]]:
     return [tuple(row[place] for place in kept) for row in result.fetchall()]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(30), deadline=None, suppress_health_check=SLOW)
 @given(cases(missing=False), st.sampled_from(("population", "answer")))
 def test_complete_data_equals_duckdb_with_nothing_missing(case: Case, interval: Any) -> None:
     expected = plain(case)
@@ -78,7 +79,7 @@ def told(seen: list[Counter[tuple[Any, ...]]]) -> Any:
     return noting
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(30), deadline=None, suppress_health_check=SLOW)
 @given(
     cases(missing=True),
     st.sampled_from((0.0, 0.5, 1.0)),

@@ -1,6 +1,6 @@
 """The same rows have the same values, whatever they are called and wherever they come in."""
 
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 import pytest
@@ -104,3 +104,45 @@ def test_hidden_cells_do_not_depend_on_the_name_of_the_table(db, imputer: str) -
     assert [(one.column, one.cells, one.error) for one in scores[0]] == [
         (one.column, one.cells, one.error) for one in scores[1]
     ]
+
+
+def _drawn(db: imputedb.Database, table: str, order: str = "id") -> list[object]:
+    text = f"SELECT y, x FROM {table} WHERE x > -9 AND y > -9 ORDER BY {order}"
+    return db.sql(text, imputer="norm", fit="auto").fetchall()
+
+
+def test_models_of_tables_of_one_name_in_two_databases_share_no_random_numbers() -> None:
+    """The error of the difference of their means was half of what it is: their draws erred together."""
+    frame = _frame(3)
+    with imputedb.connect() as db:
+        for catalog in ("north", "south"):
+            db.execute(f"ATTACH ':memory:' AS {catalog}")
+            db.register("rows", frame)
+            db.execute(f"CREATE TABLE {catalog}.t AS FROM rows")
+            db.sql(f"CREATE IMPUTATION MODEL in_{catalog} ON {catalog}.t (x, y) USING norm WITH (draws = 2)")
+        pairs = zip(_drawn(db, "north.t"), _drawn(db, "south.t"), strict=True)
+        same = sum(one == other for one, other in pairs)
+        whole = db.execute("SELECT count(*) FROM rows WHERE x IS NOT NULL AND y IS NOT NULL")[0][0]
+        assert same == whole
+
+
+def test_tables_that_begin_alike_share_no_draws_where_rows_have_times(tmp_path) -> None:
+    rng = np.random.default_rng(5)
+    with imputedb.connect() as db:
+        db.execute("ATTACH ':memory:' AS north")
+        drawn = {}
+        for name in ("panel", "other", "north.panel"):
+            x = rng.normal(size=60)
+            x[0], gone = 0.0, (np.arange(60) % 3 > 0) & (np.arange(60) > 5)
+            db.register(
+                "rows", {"id": np.arange(60), "day": np.arange(60), "x": np.ma.masked_array(x, gone)}, replace=True
+            )
+            db.execute(f"CREATE TABLE {name} AS FROM rows")
+            db.sql(f"CREATE IMPUTATION POLICY ON {name}(x) BEFORE day")
+            found = db.impute(name, tmp_path / name, m=1, imputer="norm").frame(1)
+            drawn[name] = found["x"].to_numpy()[gone]
+        for one, other in combinations(drawn.values(), 2):
+            assert abs(np.corrcoef(one, other)[0, 1]) < 0.6
+        before = db._engine.statistics(db._engine.named("panel")).content
+        db.execute("UPDATE panel SET x = 99 WHERE day = 57; DELETE FROM panel WHERE day > 58")
+        assert db._engine.statistics(db._engine.named("panel")).content == before

@@ -33,6 +33,12 @@ COUNTING = [
     "SELECT sum(CASE WHEN y > 2 THEN 1 ELSE 0 END) AS n FROM t",
     "SELECT count(CASE WHEN y > 2 THEN id END) AS n FROM t",
     "SELECT count_if(y > 2) AS n FROM t",
+    "SELECT sum(coalesce(CASE WHEN y > 2 THEN 1 END, 0)) AS n FROM t",
+    "SELECT count(*) AS n FROM t WHERE if(y > 2, id, NULL) IS NOT NULL",
+    "SELECT count(*) AS n FROM (SELECT CASE WHEN y > 2 THEN id END AS s FROM t) WHERE s IS NOT NULL",
+    "SELECT count(s) AS n FROM (SELECT CASE WHEN y > 2 THEN id END AS s FROM t)",
+    "WITH w AS (SELECT if(y > 2, {'y': [y]}, NULL) AS s FROM t) SELECT count(s) AS n FROM w",
+    "SELECT count(s) AS n FROM (SELECT s FROM (SELECT nullif(y > 2, false) AS s FROM t) ORDER BY s LIMIT 500)",
     "SELECT count(nullif(y > 2, false)) AS n FROM t",
     "SELECT sum(if(y > 2, 1, 0)) AS n FROM t",
     "SELECT len(list(id) FILTER (WHERE y > 2)) AS n FROM t",
@@ -79,7 +85,7 @@ def answered(db: Database, query: str, imputer: str, m: int) -> float:
     return round(float(row[0]), 6)
 
 
-@pytest.mark.parametrize("m", [1, 20])
+@pytest.mark.parametrize("m", [1, 5])
 @pytest.mark.parametrize("imputer", ["tree", "hotdeck", "norm", "pmm"])
 def test_forms_that_mean_the_same_give_the_same(small: Database, imputer: str, m: int) -> None:
     counts = {query: answered(small, query, imputer, m) for query in COUNTING}

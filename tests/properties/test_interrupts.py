@@ -21,7 +21,7 @@ import pytest
 import imputedb
 from imputedb import Database
 
-MOMENTS = int(os.environ.get("INTERRUPTS", "4"))
+MOMENTS = int(os.environ.get("INTERRUPTS", "2"))
 
 OWN = ("signals.py", "border.py", "interrupt.py", "session.py")
 """Where steps are no moments for a tracer: it stops between lines between which Python looks for no signals."""

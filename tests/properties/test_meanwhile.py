@@ -1,5 +1,6 @@
 """Another connection of the process writes before each statement of a call in turn: an answer is of one state."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,9 @@ def meanwhile(tmp_path: Path) -> Iterator[Meanwhile]:
         yield Meanwhile(db, other, tmp_path / "kept.csv")
 
 
+STEP = int(os.environ.get("MEANWHILE", "19"))
+"""Of so many statements of a call a write comes before one; before each with `MEANWHILE=1`."""
+
 TRIED = [
     ("rows are inserted", "a clean column gets a gap"),
     ("rows are inserted", "a column is dropped"),
@@ -101,7 +105,7 @@ def test_an_answer_is_of_one_state(
     text, meanwhile.write = ASKED[asked], WRITES[write]
     known = [meanwhile.answer(text, -1), meanwhile.answer(text, None)]
     meanwhile.watch(monkeypatch)
-    for at in range(TRIED.index((asked, write)) % 7, 200, 7):
+    for at in range(TRIED.index((asked, write)) % STEP, 200, STEP):
         found = meanwhile.answer(text, at)
         assert found in known, f"before statement {at}: {found}"
         if meanwhile.ran <= at:

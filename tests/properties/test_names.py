@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import imputedb
 from imputedb import Database
+from tests.properties.amount import examples
 
 PLACES = ("memory.main", "memory.s", "memory.d", "d.main", "d.s", "temp.main")
 PATHS = [
@@ -68,7 +69,7 @@ def plain(db: Database, query: str) -> list[tuple[object, ...]] | None:
         return None
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=(HealthCheck.too_slow,))
+@settings(max_examples=examples(24), deadline=None, suppress_health_check=(HealthCheck.too_slow,))
 @given(worlds(), st.lists(st.sampled_from(PATHS), min_size=3, max_size=8))
 def test_a_query_reads_what_duckdb_reads(world: World, paths: list[str]) -> None:
     """A column of one value and a NULL: its mean is that value, so that the answer tells which table was read."""
@@ -85,7 +86,7 @@ def test_a_query_reads_what_duckdb_reads(world: World, paths: list[str]) -> None
                 assert db.sql(nested, imputer="mean").fetchall() == plain(db, nested), path
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=(HealthCheck.too_slow,))
+@settings(max_examples=examples(24), deadline=None, suppress_health_check=(HealthCheck.too_slow,))
 @given(worlds(), st.lists(st.sampled_from(PATHS), min_size=3, max_size=8))
 def test_functions_take_the_table_that_duckdb_takes(
     world: World,

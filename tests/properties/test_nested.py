@@ -1,6 +1,5 @@
 """Oracles over random statements of nested blocks; IMPUTEDB_EXAMPLES asks for more of them than a usual run."""
 
-import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +9,10 @@ from hypothesis import strategies as st
 
 import imputedb
 from imputedb import Database
+from tests.properties.amount import examples
 from tests.properties.nested import Nested, nested
 
-EXAMPLES = int(os.environ.get("IMPUTEDB_EXAMPLES", "100"))
+EXAMPLES = examples(36)
 SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large)
 ALPHAS = st.sampled_from([0.0, 0.5, 1.0])
 

@@ -214,7 +214,7 @@ def test_what_stays_missing_is_said_and_counted(tmp_path: Path) -> None:
     db.impute("t", tmp_path / "out", m=2, imputer="norm")
     told = opened(tmp_path / "out").manifest["columns"]["x"]
     assert told["imputed"] == 0
-    assert any(f"{count} cells stay NULL" in note for note in told["notes"])
+    assert any(f"{count} cells stay NULL" in note["text"] for note in told["notes"])
     assert any("stay missing" in note for note in db.evaluate("t", imputer="norm", columns=["x"]).notes)
     cells = db.cells("t", "x", imputer="norm")
     assert all(one.value is None for one in cells.cells)

@@ -13,7 +13,7 @@ import pytest
 import imputedb
 from imputedb import Database
 
-THREADS, STEPS = 8, 2
+THREADS, STEPS = 8, 1
 
 QUESTIONS: Sequence[tuple[str, dict[str, Any]]] = (
     ("SELECT max(c.n), count(*), avg(t.x), sum(t.y) FROM t, clock c", {"imputer": "mean"}),

@@ -154,9 +154,9 @@ def _concurrently(works: list[Callable[[], None]]) -> None:
 
 
 def test_answers_are_those_of_some_moment(db: Database) -> None:
-    """Eight threads ask and write; every answer is the one of a state that the table had."""
+    """Seven threads ask and write; every answer is the one of a state that the table had."""
     _steps(db, range(0))
-    writes, question = 12, "SELECT max(step), count(*), sum(v), sum(g) FROM steps"
+    writes, question = 8, "SELECT max(step), count(*), sum(v), sum(g) FROM steps"
     seen: list[tuple[Any, ...]] = []
 
     def write() -> None:
@@ -167,12 +167,12 @@ def test_answers_are_those_of_some_moment(db: Database) -> None:
     def read(query: str, imputer: str) -> Callable[[], None]:
         def reading() -> None:
             with db.session() as mine:
-                for _ in range(12):
+                for _ in range(8):
                     seen.extend((imputer, *row) for row in mine.sql(query, imputer=imputer).fetchall())
 
         return reading
 
-    _concurrently([write, *[read(question, "mean")] * 5, *[read(question, "norm")] * 2])
+    _concurrently([write, *[read(question, "mean")] * 4, *[read(question, "norm")] * 2])
     fresh = {}
     for step in range(writes + 1):
         with imputedb.connect() as apart:

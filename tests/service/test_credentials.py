@@ -221,3 +221,23 @@ def test_nothing_listens_beyond_loopback_without_a_credential(http: str) -> None
 @pytest.mark.parametrize("http", ["127.0.0.1:1", "127.8.8.8:1", "[::1]:80", "localhost:80"])
 def test_loopback_needs_none(http: str) -> None:
     assert load(None, http=http).is_loopback
+
+
+def test_what_is_made_up_of_unknown_names_outlives_restarts_and_tokens(file: Path) -> None:
+    tokens.added(file, "ada", "reader")
+    security = Security(tokens=file)
+    first = Credentials(security, is_loopback=True)
+    salt = first.made_up("nobody").salt
+    tokens.added(file, "bob", "reader")
+    tokens.dropped(file, "ada")
+    first.reload()
+    assert {one.made_up("nobody").salt for one in (first, Credentials(security, is_loopback=True))} == {salt}
+    assert first.made_up("someone").salt != salt
+    assert list(tokens.read(file)) == ["bob"]
+    text = file.read_text()
+    file.write_text(text.partition("\n")[2])  # as it was written before there was a secret
+    assert tokens.secret(file) is None
+    assert Credentials(security, is_loopback=True).made_up("nobody").salt != salt
+    file.write_text(text.replace(text.split('"')[1], "short"))
+    with pytest.raises(DataError, match="_secret"):
+        Credentials(security, is_loopback=True)

@@ -43,9 +43,25 @@ def test_an_answer_has_columns_rows_and_report(client: TestClient, served: Path)
 FEW = "SELECT avg(weight) FROM person WHERE id < 30"
 
 
+def test_time_and_error_are_limits_in_place_of_alpha(client: TestClient) -> None:
+    asked = {"sql": "SELECT avg(weight) AS w FROM person", "m": 5}
+    for limits in ({**asked, "within_ms": 60_000}, {"sql": asked["sql"] + " WITHIN 60000 MS", "m": 5}):
+        assert client.post("/v1/query", json=limits).json()["report"]["budget"]["within_ms"] == 60_000
+    told = client.post("/v1/query", json={**asked, "error": 0.5, "sql": f"{asked['sql']} ERROR 40 %"}).json()
+    assert told["report"]["budget"]["error"] == 0.4
+    assert told["report"]["budget"]["reached_error"] < 0.4
+    assert client.post("/v1/query", json={**asked, "error": 0.5, "alpha": 0.2}).status_code == 400
+    refused = client.post("/v1/query", json={**asked, "error": 0.5, "m": 1})
+    assert (refused.status_code, refused.json()["title"]) == (403, "Forbidden")
+    assert client.post("/v1/explain", json={"sql": asked["sql"], "within_ms": 5}).status_code == 200
+    assert client.post("/v1/query", json={**asked, "within_ms": 0}).status_code == 422
+
+
 def test_warnings_stand_in_the_answer(client: TestClient) -> None:
     told = client.post("/v1/query", json={"sql": FEW, "m": 5}).json()
-    assert told["report"]["warnings"]
+    said = told["report"]["warnings"]
+    assert said
+    assert all(one.keys() == {"kind", "subject", "text"} for one in said)
 
 
 def test_values_are_json(client: TestClient) -> None:

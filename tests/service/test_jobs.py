@@ -132,7 +132,7 @@ def test_what_a_job_prints_is_none_of_its_words(served: Path, tmp_path: Path) ->
         "work.WORK = {'noisy': noisy}\n"
         "work.main()\n"
     )
-    told = {"kind": "noisy", "asked": {}, "path": str(served), "memory": "100MB", "out": str(tmp_path)}
+    told = {"kind": "noisy", "request": {}, "path": str(served), "memory": "100MB", "out": str(tmp_path)}
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True) as process:  # fmt: skip
         assert process.stdin

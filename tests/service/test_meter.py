@@ -162,6 +162,7 @@ def test_jobs_are_counted_with_what_their_results_say() -> None:
         {"imputer": "tree", "column": "weight", "group": None, "error": 0.5},
         {"imputer": "mean", "column": "weight", "group": None, "error": 1.0},
         {"imputer": "tree", "column": "weight", "group": "f", "error": 0.75},
+        {"imputer": "mean", "column": "weight", "group": "f", "error": 2.0},
         {"imputer": "tree", "column": "height", "group": None, "error": "nan"},
     ]
     observe(ended("evaluate", "done", {"table": "person", "scores": scores}))

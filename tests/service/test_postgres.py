@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from imputedb import connect
 from imputedb.service.core import Core
 from imputedb.service.postgres.server import Door
 from tests.service.conftest import configuration
@@ -187,6 +188,27 @@ def test_statements_are_described_before_they_run(client: Client) -> None:
     assert state(client.ask(execute(), SYNC)) == "34000"
 
 
+def test_a_prepared_statement_of_other_columns_than_described_is_to_be_prepared_again(tmp_path: Path) -> None:
+    """Whatever has changed, a name or the places of a decimal, when another file took the served one's place."""
+    path = tmp_path / "a.duckdb"
+    for number, column in enumerate(("cost DECIMAL(9, 2)", "price DECIMAL(9, 2)", "price DECIMAL(9, 3)")):
+        with connect(tmp_path / str(number)) as db:
+            db.execute(f"CREATE TABLE t ({column})")
+    (tmp_path / "0").rename(path)
+    core = Core(path, configuration(), lambda _: None)
+    with door(core) as found, Client(found.port, user="ann") as client:
+        client.ask(parse("SELECT * FROM t", "first"), describe("S", "first"), SYNC)
+        for number, name in ((1, "first"), (2, "second")):
+            assert kinds(client.ask(bind(name=name), execute(), SYNC)) == "2CZ"
+            (tmp_path / str(number)).rename(path)
+            changed = client.ask(bind(name=name), execute(), SYNC)
+            assert state(changed) == "0A000"
+            assert b"cached plan must not change result type" in changed[1][1]
+            assert b"RRevalidateCachedQuery\0" in changed[1][1]
+            client.ask(parse("SELECT * FROM t", "second"), describe("S", "second"), SYNC)
+    core.close()
+
+
 def test_parameters_are_described_for_statements_alone(client: Client) -> None:
     assert kinds(client.ask(parse("SELECT 1"), bind(), describe("P"), execute(), SYNC)) == "12TDCZ"
     assert (
@@ -202,6 +224,7 @@ def test_after_an_error_all_is_passed_over_until_sync(client: Client) -> None:
     assert state(client.ask(bind(name="nix"), SYNC)) == "26000"
     assert state(client.ask(parse("SELECT $1"), bind(), SYNC)) == "08P01"
     assert state(client.ask(parse("SELECT 1; SELECT 2"), SYNC)) == "42601"
+    assert [state(client.ask(parse(one), SYNC)) for one in ("UPDATE EXTENSIONS", "DROP TABLE person")] == ["42501"] * 2
     client.ask(parse("SELECT 1", "s"), SYNC)
     assert state(client.ask(parse("SELECT 1", "s"), SYNC)) == "42P05"
     assert kinds(client.ask(message("C", b"S" + text("s")), parse("SELECT 1", "s"), SYNC)) == "31Z"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
+import struct
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,19 @@ from imputedb.service.postgres.catalog import build
 from imputedb.service.postgres.server import Door
 from tests.service.conftest import configuration
 from tests.service.survey import surveyed
-from tests.service.wire import MISTAKES, Client, door, kinds, rows, state
+from tests.service.wire import (
+    MISTAKES,
+    SYNC,
+    Client,
+    bind,
+    describe,
+    door,
+    execute,
+    kinds,
+    parse,
+    rows,
+    state,
+)
 
 
 @pytest.fixture(scope="module")
@@ -137,23 +150,34 @@ def test_the_catalog_holds_no_row_of_the_data_and_nothing_else(client: Client) -
     assert state(client.query("SELECT * FROM pg_class, person")) == "42P01"
     assert state(client.query("SELECT read_text('/etc/passwd'), version()")) == "42501"
     assert state(client.query("SELECT * FROM pg_class, read_csv('/etc/passwd')")) == "42501"
-    assert state(client.query("SELECT * FROM raw.database, pg_class")) in ("", "42P01")
+    for inside in ("raw.database", "raw.z_views", "pg.pg_class", "info.tables", "memory.raw.relations"):
+        assert state(client.query(f"SELECT * FROM {inside}, pg_class")) == "42P01", inside
+        assert state(client.query(f"SELECT * FROM {inside}")) == "42P01", inside
     assert state(client.query("COPY (SELECT * FROM pg_class) TO '/tmp/x'")) == "42501"
     assert state(client.query("SELECT current_setting('nix')")) == "42704"
     assert rows(client.query("SELECT current_setting('nix', true)")) == [(None,)]
     assert rows(client.query("SELECT count(*) FROM pg_class WHERE relname LIKE '%imputedb%'")) == [(b"0",)]
 
 
-def test_names_of_keys_are_compared_without_their_case(tmp_path: Path) -> None:
+def test_keys_are_found_by_names_in_any_case_and_files_are_not_named(tmp_path: Path) -> None:
     with imputedb.connect(tmp_path / "keys.duckdb") as db:
         db.execute("CREATE TABLE Area (Id INTEGER, Name VARCHAR, PRIMARY KEY (ID), UNIQUE (nAME))")
         db.execute("CREATE TABLE visit (id BIGINT, AREA INTEGER REFERENCES AREA (iD))")
+        (tmp_path / "secret.csv").write_text("a\n1\n")
+        db.execute(f"CREATE VIEW outside AS SELECT * FROM read_csv('{tmp_path}/secret.csv')")
+        db.execute("CREATE VIEW inside AS SELECT Id FROM Area")
+        db.execute(f"CREATE MACRO reading() AS TABLE SELECT * FROM read_csv('{tmp_path}/secret.csv')")
     core = Core(tmp_path / "keys.duckdb", configuration(), lambda _: None)
     with door(core) as own, Client(own.port, user="ann") as client:
         wanted = "contype, conkey::text, confkey::text, confrelid = 'Area'::regclass"
         assert rows(client.query(f"SELECT {wanted} FROM pg_constraint ORDER BY 1")) == [
             (b"f", b"[2]", b"[1]", b"t"), (b"p", b"[1]", b"[]", b"f"), (b"u", b"[2]", b"[]", b"f"),
         ]  # fmt: skip
+        asked = "SELECT relname, definition, pg_get_viewdef(oid) FROM pg_class JOIN pg_views ON relname = viewname"
+        views = client.query(f"{asked} ORDER BY 1")
+        assert rows(views) == [(b"inside", *[b"SELECT Id FROM Area;"] * 2), (b"outside", None, None)]
+        for asked in ("SELECT * FROM pg_proc", "SELECT * FROM information_schema.views", "SELECT * FROM pg_views"):
+            assert b"secret.csv" not in b"".join(body for _, body in client.query(asked)), asked
     core.close()
 
 
@@ -171,6 +195,62 @@ def test_a_catalog_that_cannot_be_made_keeps_nothing_else_from_being_answered(
             assert state(client.query(text)) == "58030"
     core.close()
     assert [MISTAKES.pop() for _ in MISTAKES[:]] == ["LookupError"]
+
+
+SESSION_WORDS = [
+    "current_user", "user", "session_user", "current_catalog", "version()", "pg_catalog.version()", "current_schema()",
+    "current_schemas(true)", "current_database()", "pg_backend_pid()", "current_setting('imputedb.seed')",
+    "'visit'::regclass", "'visit'::regclass::oid", "format_type(23, -1)", "has_table_privilege('visit', 'SELECT')",
+    "upper(current_user)", "quote_ident('a b')", "public.bmi(60, 170)", "age(DATE '2020-01-03', DATE '2020-01-01')",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", SESSION_WORDS)
+def test_what_is_said_of_a_session_is_the_same_beside_tables(client: Client, words: str) -> None:
+    alone, beside = (client.query(f"SELECT {words}{source}") for source in ("", " FROM public.visit LIMIT 1"))
+    assert kinds(alone) == "TDCZ", alone
+    assert rows(beside) == rows(alone)
+    if "bmi" not in words and "age" not in words and "oid" not in words and "regclass" not in words:
+        assert beside[0][1] == alone[0][1], "the column is called otherwise, or of another type"
+
+
+def test_a_column_goes_before_a_word_of_its_name(client: Client) -> None:
+    found = client.query("SELECT user FROM (SELECT name AS user FROM area) AS one ORDER BY user")
+    assert rows(found) == [(b"north",), (b"south",)]
+    for order in ("ORDER BY current_user, id", "GROUP BY id, version() ORDER BY id"):
+        assert rows(client.query(f"SELECT id FROM visit {order} LIMIT 1")) == [(b"0",)]
+    asked = "SELECT public.area.name, public.one.two FROM public.area, (SELECT {'two': 2} AS one) AS public LIMIT 1"
+    assert state(client.query(asked)) == "42703"
+    assert rows(client.query("SELECT public.one.two FROM (SELECT {'two': 2} AS one) AS public")) == [(b"2",)]
+    assert rows(client.query("SELECT version() FROM visit WHERE seen > '2019-01-01' LIMIT 1 WITHIN 60000 MS")) == rows(
+        client.query("SELECT version()")
+    )
+
+
+def test_a_setting_is_set_where_its_statement_has_run_alone(client: Client) -> None:
+    asked = "SELECT set_config('imputedb.seed', '7', false)"
+    for quiet in (f"{asked} WHERE false", f"{asked} FROM visit LIMIT 0", f"{asked} FROM nix"):
+        client.query(quiet)
+        assert rows(client.query("SHOW imputedb.seed")) == [(b"0",)], quiet
+    described = client.ask(parse(asked), describe("S"), SYNC)
+    assert (kinds(described), rows(client.query("SHOW imputedb.seed"))) == ("1tTZ", [(b"0",)])
+    for inner in ("CASE WHEN false THEN set_config('imputedb.seed', '7', false) END", f"({asked})", "1 UNION " + asked):
+        assert state(client.query(f"SELECT {inner}")) == "0A000", inner
+    told = client.query("SELECT set_config('application_name', 'one', false)::text FROM visit")
+    assert len(rows(told)) == 10
+    assert (kinds(told)[:2], told[0][1]) == ("ST", b"application_name\0one\0")
+    client.query("RESET ALL")
+
+
+def test_a_text_that_looks_like_a_parameter_is_none(client: Client) -> None:
+    asked = "SELECT relname, 'cost $1' AS dear FROM pg_class WHERE relname = $1 AND oid::text <> '$2'"
+    found = client.ask(parse(asked), describe("S"), bind(b"visit"), execute(), SYNC)
+    assert (kinds(found), rows(found)) == ("1tT2DCZ", [(b"visit", b"cost $1")])
+    assert kinds(client.ask(parse("SELECT version(), 'cost $1'"), describe("S"), bind(), execute(), SYNC)) == "1tT2DCZ"
+    typed = client.ask(parse("SELECT $2::int4, $1, '{1}'::int4[] FROM pg_class LIMIT 1"), describe("S"), SYNC)
+    assert struct.unpack("!Hii", typed[1][1]) == (2, 25, 23)
+    smuggled = 'SELECT $1::"int4)), (SELECT 1/0" FROM pg_class'
+    assert b"name int4)), (select" in client.ask(parse(smuggled), describe("S"), SYNC)[1][1]
 
 
 def test_settings_are_told_and_set_by_functions(client: Client) -> None:

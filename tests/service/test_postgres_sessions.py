@@ -16,7 +16,21 @@ from imputedb.service.postgres import reading
 from imputedb.service.postgres.server import Door
 from tests.service.conftest import configuration
 from tests.service.test_postgres import until
-from tests.service.wire import SYNC, Client, bind, door, execute, kinds, message, parse, rows, state, tags, text
+from tests.service.wire import (
+    SYNC,
+    Client,
+    bind,
+    describe,
+    door,
+    execute,
+    kinds,
+    message,
+    parse,
+    rows,
+    state,
+    tags,
+    text,
+)
 
 
 @pytest.fixture(scope="module")
@@ -207,3 +221,41 @@ def test_cursors_keep_no_more_than_the_role_may_have(served: Path) -> None:
             assert tags(client.query(f"DECLARE h{number} CURSOR WITH HOLD FOR SELECT 1")) == ["DECLARE CURSOR"]
         assert state(client.query("DECLARE h CURSOR WITH HOLD FOR SELECT 1")) == "54000"
     core.close()
+
+
+def test_descriptions_and_catalog_statements_are_counted_and_bounded(served: Path) -> None:
+    bounds = {"roles": {"reader": {"per_minute": 4}}, "limits": {"parameters": 3}}
+    core = Core(served, configuration(**bounds), lambda _: None)
+    with door(core) as own, Client(own.port, user="ann") as one:
+        many = "SELECT count(*) FROM {} WHERE 'a' IN ($1, $2, $3, $4)"
+        for table in ("person", "pg_class"):
+            assert state(one.ask(parse(many.format(table)), describe("S"), SYNC)) == "54000", table
+        assert rows(one.query("SELECT count(*) FROM pg_class WHERE relname = 'person'")) == [(b"1",)]
+        assert state(one.ask(parse("SELECT 1"), describe("S"), SYNC)) == ""
+        for left in (
+            one.query("SELECT 1"),
+            one.query("SELECT version()"),
+            one.ask(parse("TABLE person"), describe("S"), SYNC),
+        ):
+            assert state(left) == "53400"
+    core.close()
+
+
+def test_limits_of_time_and_error_are_set_for_what_follows(client: Client) -> None:
+    client.query("SET imputedb.m = 5; SET imputedb.error = 0.9")
+    told = client.ask(parse("SELECT avg(weight) AS w FROM person"), describe("S"), bind(), execute(), SYNC)
+    assert kinds(told) == "1tT2DCZ"
+    assert state(client.query("SET imputedb.alpha = 0.5; SELECT avg(weight) FROM person")) == "42000"
+    client.query("RESET ALL; SET imputedb.m = 5")
+    assert kinds(client.query("SELECT avg(weight) AS w FROM person WITHIN 60000 MS ERROR 90 %")) == "TDCZ"
+    for wrong in ("within_ms = 0", "within_ms = 'soon'", "error = 2"):
+        assert state(client.query(f"SET imputedb.{wrong}")) == "22023"
+    assert state(client.query("SELECT 1 WITHIN 5 MS WITHIN 6 MS")) == "42000"
+    client.query("RESET ALL")
+
+
+def test_lists_of_the_catalog_are_described_before_they_run(client: Client) -> None:
+    for listing in ("SHOW TABLES", "DESCRIBE person", "SUMMARIZE person"):
+        told = client.ask(parse(listing), describe("S"), bind(), describe("P"), execute(), SYNC)
+        assert kinds(told).startswith("1tT2TD"), listing
+        assert told[2][1] == told[4][1], listing

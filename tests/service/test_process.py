@@ -28,7 +28,8 @@ class Process:
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         command = [sys.executable, "-m", "imputedb.cli", "serve", str(path), "--http", f"127.0.0.1:{self.port}", *more]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        far = {**os.environ, "TZ": "America/New_York"}
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=far)
         self.log: list[dict[str, Any]] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -214,6 +215,8 @@ def test_both_doors_are_open_and_end_together(served: Path) -> None:
         metrics = httpx.get(f"{service.url}/metrics", timeout=60).text
         assert 'imputedb_connections{door="postgres"} 1.0' in metrics
         assert 'imputedb_door_requests_total{door="postgres",status="ok"} 1.0' in metrics
+        moment = connection.execute("SELECT CAST(TIMESTAMPTZ '2020-01-01 00:00:00+00' AS VARCHAR)").fetchone()
+        assert moment == ("2020-01-01 00:00:00+00",)  # wherever the machine is
         service.process.send_signal(signal.SIGTERM)
         assert service.ended() == 0
         with pytest.raises(psycopg.OperationalError):

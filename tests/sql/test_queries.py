@@ -7,6 +7,7 @@ mean of each column in place of what is missing, a plan gives what completing ev
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from zlib import crc32
 
 import duckdb
 import pytest
@@ -81,8 +82,10 @@ def plain(db: Database, query: str) -> tuple[list[str], list[str], Rows] | None:
 
 
 def texts(around: str) -> Iterator[str]:
+    """The queries alone; or half of them, for each `around` another half, inside of it."""
     for query in QUERIES:
-        if around == "alone" or not query.startswith(("PIVOT", "UNPIVOT")):
+        inside = crc32(f"{around} {query}".encode()) % 2 == 0 and not query.startswith(("PIVOT", "UNPIVOT"))
+        if around == "alone" or inside:
             yield AROUND[around].format(query)
 
 
@@ -145,5 +148,5 @@ def test_a_star_is_blamed_only_where_there_is_one(incomplete: Database) -> None:
         "SELECT id FROM t WHERE x IN (SELECT * FROM (SELECT x FROM u))",
     ):
         assert not [note for note in incomplete.sql(text, imputer="mean").report.notes if "star" in note], text
-    noted = incomplete.sql("SELECT COLUMNS('x|y') FROM t", imputer="mean").report.notes
+    noted = incomplete.sql("SELECT * LIKE 'x%' FROM t", imputer="mean").report.notes
     assert any("COLUMNS(...) or a star" in note for note in noted)

@@ -75,7 +75,7 @@ chained = partial(Chained, Pmm())
 
 CALLS: dict[str, tuple[Call, set[str]]] = {
     "sql alpha": (sql("alpha"), {"zero"}),
-    "sql m": (sql("m"), set()),
+    "sql m": (sql("m"), {"none"}),
     "sql seed": (sql("seed"), {"zero", "negative", "huge"}),
     "sql level": (sql("level", m=2), set()),
     "sql precision": (sql("precision", m=2), set()),
@@ -130,6 +130,7 @@ CALLS: dict[str, tuple[Call, set[str]]] = {
     "why salt": (called("why", "t", "x", 5, name="salt"), {"none", "text"}),
     "why imputer": (called("why", "t", "x", 5, name="imputer"), {"none"}),
     "impute m": (run("m"), set()),
+    "impute_draws draws": (lambda db, path, value: db.impute_draws("t", path, [value], m=2, imputer="mean"), set()),
     "impute seed": (run("seed"), {"zero", "negative", "huge"}),
     "impute columns": (run("columns"), {"none", "text"}),
     "impute flags": (run("flags"), {"true"}),
@@ -208,6 +209,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "apply_policies": {"path": "said.toml"}, "audit": {"table": "t", "into": "made", "limit": 2},
     "cells": {"table": "t", "column": "x", "imputer": "mean", "level": 0.5, "share": 0.45},
     "complete": {"table": "t"}, "compare": {"text": ASK, "ways": ["mean"], "m": 2},
+    "impute_draws": {"source": "t", "out": "out", "draws": [1], "imputer": "mean"},
     "create_model": {"name": "m", "table": "t"}, "drop_model": {"name": "m"}, "import_model": {"model": "m"},
     "compare_models": {"one": "m", "other": "m"},
     "model": {"name": "m"}, "refresh_model": {"name": "m"}, "evaluate": {"table": "t", "imputer": "mean"},

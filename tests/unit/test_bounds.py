@@ -9,7 +9,7 @@ from imputedb import Database
 from imputedb.answers import prepare
 from imputedb.engines import cache
 from imputedb.engines.cache import Memory, Recent
-from imputedb.engines.duckdb import statements, statistics
+from imputedb.engines.duckdb import statements, statistics, temporary
 
 
 def test_the_one_asked_for_longest_ago_goes() -> None:
@@ -48,6 +48,7 @@ def test_many_different_queries_are_not_all_remembered(monkeypatch: pytest.Monke
     for module, name, bound in ((statements, "_KEPT", 8), (prepare, "_PLANS_KEPT", 4), (cache, "MOST", 16)):
         monkeypatch.setattr(module, name, bound)
     monkeypatch.setattr(statistics, "_KEPT", 4)
+    monkeypatch.setattr(temporary, "_TITLES", 8)
     (tmp_path / "f.csv").write_text("a,b\n1,2\n,3\n")
     with imputedb.connect() as db:
         db.execute("CREATE TABLE t AS SELECT range AS i, CASE WHEN range % 3 > 0 THEN range END AS x FROM range(30)")

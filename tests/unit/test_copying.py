@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 import imputedb
+from imputedb.engines.duckdb import fetching
+from imputedb.engines.duckdb.session import Session
 
 PARTS = "COPY (SELECT k, {} AS x FROM t) TO 'parts' (FORMAT parquet, PARTITION_BY (k){})"
 
@@ -145,3 +147,57 @@ def test_a_folder_takes_the_place_of_a_file_only_by_overwrite(db) -> None:
     db.sql(PARTS.format("x", ", OVERWRITE"))
     assert len(list(Path("parts").rglob("*.parquet"))) > 1
     assert sorted(place.name for place in Path().iterdir() if place.name.startswith(".")) == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        'SELECT k, x AS "the x" FROM t',
+        "SELECT k, x FROM t ORDER BY x DESC, k LIMIT 3",
+        "SELECT k, avg(x) AS x FROM t WHERE x > 1.5 GROUP BY k ORDER BY k DESC",
+        "SELECT x FROM (SELECT x, k FROM t WHERE x > 2) s UNION ALL SELECT x FROM t ORDER BY 1",
+    ],
+)
+@pytest.mark.parametrize("imputer", ["tree", "mean"])
+def test_rows_are_written_as_they_are_shown(db, query: str, imputer: str) -> None:
+    shown = db.sql(query, imputer=imputer)
+    copied = db.sql(f"COPY ({query}) TO 'o.parquet'", imputer=imputer)
+    assert copied.report.methods == shown.report.methods
+    assert copied.report.imputed == shown.report.imputed
+    assert copied.fetchall() == [(len(shown),)]
+    found = db.execute("SELECT * FROM 'o.parquet'")
+    assert found == shown.fetchall()
+    names = [name for name, *_ in db.execute("DESCRIBE FROM 'o.parquet'")]
+    assert names == shown.columns
+
+
+def test_an_answer_that_is_written_is_held_nowhere(db, monkeypatch) -> None:
+    held, texts = fetching.held, []
+
+    def noting(connection, text):
+        texts.append(text)
+        return held(connection, text)
+
+    monkeypatch.setattr(fetching, "held", noting)
+    db.sql("SELECT k, x FROM t", imputer="mean")
+    assert any("coalesce" in text.lower() for text in texts)
+    texts.clear()
+    db.sql("COPY (SELECT k, x FROM t) TO 'o.csv'", imputer="mean")
+    assert not any("coalesce" in text.lower() for text in texts)
+    assert Path("o.csv").read_text().splitlines()[1:] == ["a,1.0", "b,2.7", "a,3.0", "b,4.0"]
+
+
+def test_what_is_known_of_tables_stays_where_a_file_is_written(db, monkeypatch) -> None:
+    db.sql("SELECT avg(x) FROM t", imputer="mean")
+    looked, statements = [], Session.rows
+
+    def noting(session, text, *more):
+        looked.append(text)
+        return statements(session, text, *more)
+
+    monkeypatch.setattr(Session, "rows", noting)
+    for text in ("COPY (SELECT k, x FROM t) TO 'o.csv'", "COPY t TO 'p.csv'", "COPY (SELECT k, x FROM t) TO 'q.csv'"):
+        db.sql(text, imputer="mean")
+    assert not any("hash(" in text for text in looked)
+    db.execute("COPY t FROM 'p.csv'")
+    assert db.sql("SELECT count(x) FROM t", imputer="mean").fetchall() == [(8,)]

@@ -21,6 +21,9 @@ QUERIES: list[tuple[str, dict[str, Any]]] = [
     ("SELECT count(*) FROM t a, t b WHERE a.id = b.id AND a.x < b.x", {"m": 2}),
     ("SELECT 1 AS one, 'a', NULL", {}),
     ("SELECT IMPUTED(x), x IS NULL FROM t", {}),
+    ("SHOW TABLES", {}),
+    ("DESCRIBE t; -- a remark", {}),
+    ("SUMMARIZE t", {}),
 ]
 
 
@@ -50,11 +53,22 @@ def test_columns_are_those_of_the_answer(db: imputedb.Database, text: str, more:
         ("SELECT $1 AS y", {"1": "VARCHAR"}),
         ("SELECT $1 || 'a', id FROM t WHERE id < $2", {"1": "VARCHAR", "2": "BIGINT"}),
         ("SELECT $1::INTEGER + 1", {"1": "INTEGER"}),
+        ("SELECT $1 = x + $2 FROM t WHERE d < $3", {"1": "DOUBLE", "2": "DOUBLE", "3": "DATE"}),
     ],
 )
 def test_types_of_parameters_are_told(db: imputedb.Database, text: str, types: dict[str, str]) -> None:
     told = dict(db.describe(text).parameters)
     assert told == types
+
+
+def test_many_parameters_are_asked_of_together(db: imputedb.Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    fetched = db._engine.fetched
+    monkeypatch.setattr(db._engine, "fetched", lambda text, *more: asked.append(text) or fetched(text, *more))
+    terms = " AND ".join(f"x + ${n} > 0 AND 'a' || ${n + 1} <> 'b'" for n in range(1, 60, 2))
+    told = db.describe(f"SELECT id FROM t WHERE {terms}").parameters
+    assert [told[str(n)] for n in range(1, 61)] == ["DOUBLE", "VARCHAR"] * 30
+    assert len(asked) < 12
 
 
 def test_types_that_are_given_hold(db: imputedb.Database) -> None:

@@ -277,6 +277,15 @@ def test_an_audit_has_a_row_for_each_missing_cell_or_a_sample(db: Database) -> N
         db.audit("people", "reasons", columns=["age"])
 
 
+@pytest.mark.parametrize("into", ["precious", "PRECIOUS"])
+def test_an_audit_replaces_no_other_table(db: Database, into: str) -> None:
+    people(db)
+    db.execute("CREATE TABLE precious AS SELECT 1 AS row")
+    with pytest.raises(DataError, match=r"there is a table \w+ already"):
+        db.audit("people", into)
+    assert db.execute("FROM precious") == [(1,)]
+
+
 # -- stored indexes ---------------------------------------------------------------------------------------------------
 
 
@@ -342,3 +351,11 @@ def test_tables_of_other_schemas(db: Database) -> None:
     db.execute("CREATE SCHEMA other; CREATE TABLE other.people AS SELECT id, age + 5 AS age, height FROM people")
     assert len(db.why("other.people", "height", 105, imputer=KNN(k=3)).neighbours) == 3
     assert {s.column for s in db.evaluate("other.people", imputer="mean").scores} == {"height"}
+
+
+def test_subgroups_are_of_few_numbers(db: Database) -> None:
+    db.execute("CREATE TABLE g AS SELECT i AS id, i % 20 AS few, i % 21 AS many, i / 9 AS x FROM range(200) r(i)")
+    assert {score.group for score in db.evaluate("g", imputer="mean", by="few", columns=["x"]).scores if score.group}
+    for by in ("many", "x"):
+        with pytest.raises(QueryError, match="different numbers, which make no subgroups"):
+            db.evaluate("g", imputer="mean", by=by)

@@ -165,3 +165,10 @@ def test_a_macro_that_reads_a_file_is_answered_from_completed_rows(db) -> None:
     assert found[0] == found[1] > found[2]
     db.execute("COPY (SELECT 1 AS x) TO 'rows.csv'")
     assert db.sql("SELECT count(x) FROM listed()").fetchall() == [(1,)]
+
+
+@pytest.mark.parametrize("name", ["filename", "file_index", "part"])
+def test_folders_that_name_no_value_are_missing_whatever_they_are_called(db, name: str) -> None:
+    value = f"CASE WHEN i % 3 > 0 THEN 10 + i % 2 END AS {name}"
+    db.execute(f"COPY (SELECT i, {value} FROM range(90) r(i)) TO 'parts' (FORMAT parquet, PARTITION_BY ({name}))")
+    assert db.sql(f"SELECT count({name}), max(i) FROM 'parts/*/*.parquet'", imputer="mean").fetchone() == (90, 89)

@@ -204,7 +204,7 @@ def test_names_of_columns_are_those_of_what_is_written(db: imputedb.Database) ->
 
 def test_an_error_is_reached_with_as_many_draws_as_it_takes(db: imputedb.Database) -> None:
     wide = db.sql("SELECT avg(x) AS mean FROM t WHERE y > 20 ERROR 40 %", imputer="norm")
-    assert wide.report.m == 5
+    assert wide.report.m == 20
     budget = wide.report.budget
     assert budget is not None
     assert budget.reached_error is not None
@@ -265,7 +265,7 @@ def test_an_alpha_beside_an_error_is_refused(db: imputedb.Database, alpha: float
 def test_rows_of_an_answer_within_an_error_are_kept_once(db: imputedb.Database) -> None:
     db.execute("CREATE TABLE out (mean DOUBLE, se DOUBLE, low DOUBLE, high DOUBLE, fmi DOUBLE)")
     found = db.sql("INSERT INTO out SELECT avg(x) AS mean FROM t ERROR 40 %", imputer="norm")
-    assert db.execute("FROM out") == db.sql("SELECT avg(x) AS mean FROM t", imputer="norm", m=5).fetchall()
+    assert db.execute("FROM out") == db.sql("SELECT avg(x) AS mean FROM t", imputer="norm", m=20).fetchall()
     assert found.report.budget is not None
     assert found.report.budget.reached_error is not None
 
@@ -342,3 +342,48 @@ def test_flags_stand_beside_parameters_and_comments(db: imputedb.Database) -> No
     assert [row[:2] for row in found.fetchall()] == db.sql(query, [10, 6]).fetchall()
     with pytest.raises(QueryError, match=r"no value for the parameter \$2"):
         db.sql(query, [10], flags=True)
+
+
+@pytest.mark.parametrize("query", ["SELECT avg(x) FROM t ERROR 5 %", "SELECT avg(id) FROM t ERROR 5 %"])
+def test_an_error_beside_an_imputer_that_draws_nothing_is_refused(db: imputedb.Database, query: str) -> None:
+    with pytest.raises(QueryError, match="imputes nothing"):
+        db.sql(query, imputer="drop")
+    with pytest.raises(QueryError, match="imputes nothing"):
+        db.sql(query.partition(" ERROR")[0], imputer="drop", error=0.05, m=5)
+    db.sql("SET imputedb.error = 0.05")
+    with pytest.raises(QueryError, match="imputes nothing"):
+        db.sql(query.partition(" ERROR")[0], imputer="drop")
+    db.sql("RESET imputedb.error")
+    assert db.sql(query.replace("ERROR 5 %", "WITHIN 90000 MS"), imputer="drop").fetchall()
+
+
+def test_an_error_of_no_number_is_refused(db: imputedb.Database) -> None:
+    for shown in ("sign(avg(x))", "avg(x) > 0", "avg(x)::VARCHAR"):
+        with pytest.raises(QueryError, match="this query shows none"):
+            db.sql(f"SELECT {shown} FROM t ERROR 5 %", imputer="norm")
+        assert db.sql(f"SELECT {shown}, avg(x) FROM t ERROR 90 %", imputer="norm").fetchall()
+    assert db.sql("SELECT id, avg(x) FROM t WHERE id < 0 GROUP BY id ERROR 5 %", imputer="norm").fetchall() == []
+
+
+CONTRARY = {
+    "one draw within an error": ({"m": 1, "error": 0.5}, "leave m out, or the error"),
+    "one draw, an ERROR behind": ({"m": 1}, "leave m out, or the error"),
+    "flags within an error": ({"flags": True, "error": 0.5}, "flags are of single values"),
+    "alpha without plans": ({"method": "bounds", "alpha": 0.5}, "leave alpha out"),
+    "clusters of no sample": ({"m": 2, "clusters": "g", "interval": "answer"}, "leave one out"),
+    "precision of given draws": ({"m": 3, "precision": 0.2}, "m='auto'"),
+    "precision of one draw": ({"precision": 0.2}, "m='auto'"),
+}
+
+
+@pytest.mark.parametrize("case", CONTRARY.values(), ids=CONTRARY)
+def test_wishes_that_contradict_each_other_are_refused(case: tuple[dict[str, Any], str]) -> None:
+    wishes, words = case
+    with imputedb.connect() as db:
+        db.execute("CREATE TABLE t AS SELECT i % 3 AS g, CASE WHEN i % 4 > 0 THEN i END AS x FROM range(40) r(i)")
+        behind = " ERROR 50 %" if set(wishes) == {"m"} else ""
+        with pytest.raises(QueryError, match=words):
+            db.sql(f"SELECT avg(x) AS a FROM t{behind}", **wishes)
+        found = db.sql("SELECT avg(x) AS a FROM t", interval="answer", level=0.9).report
+        assert [note.subject for note in found.notes if note.kind.name == "UNPOOLED"] == ["interval and level"]
+        assert "a_low" in db.sql("SELECT avg(x) AS a FROM t ERROR 90 %", imputer="mean").columns

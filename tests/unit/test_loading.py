@@ -144,10 +144,11 @@ def test_a_file_that_is_one_is_loaded_whole(db: Database, tmp_path: Path, text: 
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
-def test_another_encoding_is_said_in_from(db: Database, tmp_path: Path, encoding: str) -> None:
+def test_another_encoding_is_read_in_from_as_by_load(db: Database, tmp_path: Path, encoding: str) -> None:
     (tmp_path / "t.csv").write_bytes("name,n\nJosé,1\n".encode(encoding))
-    with pytest.raises(imputedb.DataError, match=r"(?s)not utf-8 encoded.*encoding="):
-        db.sql(f"FROM '{tmp_path}/t.csv'")
+    found = db.sql(f"FROM '{tmp_path}/t.csv'")
+    assert found.fetchall() == [("José", 1)]
+    assert ["read as cp1252" in note for note in found.report.notes] == [True] * (encoding == "latin-1")
 
 
 # -- transactions and locks -------------------------------------------------------------------------------------------
@@ -247,6 +248,64 @@ def test_the_files_of_a_pattern_are_one_table_or_many(db: Database, tmp_path: Pa
     with pytest.raises(imputedb.DataError, match="two of the files would be the table Y"):
         db.load(f"{tmp_path}/y.csv", f"{tmp_path}/more/Y.csv", replace=True)
     assert db.execute("FROM y") == [(2,)]
+
+
+@pytest.mark.parametrize("key", [("2020", "2021"), ("de", "fr")])
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "json", "latin-1"])
+def test_partitions_are_a_column_that_misses_what_a_folder_does_not_name(
+    db: Database, tmp_path: Path, suffix: str, key: tuple[str, str]
+) -> None:
+    for value in (*key, "__HIVE_DEFAULT_PARTITION__"):
+        folder = tmp_path / "visits" / f"part={value}"
+        folder.mkdir(parents=True)
+        if suffix == "latin-1":
+            (folder / "a.csv").write_bytes("name,v\nJosé,1\n".encode("latin-1"))
+        else:
+            db.execute(f"COPY (SELECT 'José' AS name, 1 AS v) TO '{folder}/a.{suffix}'")
+    wanted = [(int(one) if one.isdigit() else one, 1) for one in key]
+    assert db.load(str(tmp_path / "visits")) == ["visits"]
+    assert db.execute("SELECT part, v FROM visits WHERE part IS NOT NULL ORDER BY part") == wanted
+    assert db.execute("SELECT count(*), count(part), min(name), max(name) FROM visits") == [(3, 2, "José", "José")]
+    files = f"'{tmp_path}/visits/**/*.{'csv' if suffix == 'latin-1' else suffix}'"
+    assert db.sql(f"SELECT count_observed(part), count(part) FROM {files}").fetchall() == [(2, 3)]
+    assert sorted(db.sql(f"SELECT part, v FROM {files}", imputer="drop").fetchall()) == wanted
+    (tmp_path / "visits" / "b.csv").write_text("v\n1\n")
+    with pytest.raises(imputedb.DataError, match="lies beside the partition"):
+        db.load(str(tmp_path / "visits"), table="again")
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        (("year=2020/f.csv", "year=2021/sub/f.csv"), "in the folder sub, which is no partition"),
+        (("year=2020/f.csv", "year=2021/m=1/f.csv"), "partitions of different columns"),
+        (("year=2020/f.csv", "docs/f.csv"), "in the folder docs, which is no partition"),
+        (("X=2020/f.csv", "X=2021/f.csv"), "has a column 'x', and so has its partition"),
+        (("a=1/b=2/f.csv", "a=1/b=3 -> .."), "a=1/b=3 is a link"),
+    ],
+)
+def test_a_folder_of_partitions_is_read_whole_or_refused(
+    db: Database, tmp_path: Path, files: tuple[str, str], words: str
+) -> None:
+    for file, _, to in (one.partition(" -> ") for one in (*files, "_tool/f.csv")):
+        path = tmp_path / "p" / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(to) if to else path.write_text("id,x\n1,2\n")
+    with pytest.raises(imputedb.DataError, match=words):
+        db.load(str(tmp_path / "p"))
+
+
+def test_a_partition_is_no_column_of_the_header(db: Database, tmp_path: Path) -> None:
+    for key in ("ä", "b"):
+        (tmp_path / "p" / f"k={key}").mkdir(parents=True)
+        (tmp_path / "p" / f"k={key}" / "f.csv").write_text("a,b\n1,2\n")
+    assert "several columns" not in "".join(db.sql(f"FROM read_csv('{tmp_path}/p/*/*.csv')").report.notes)
+    db.load(str(tmp_path / "p"))
+    assert sorted(db.execute("FROM p")) == [(1, 2, "b"), (1, 2, "ä")]
+    (tmp_path / "p" / "k=b" / "f.csv").write_text("k,b\n7,2\n")
+    with pytest.raises(imputedb.DataError, match="has a column 'k'"):
+        db.sql(f"FROM read_csv('{tmp_path}/p/k=b/*.csv')")
+    assert db.sql(f"FROM read_csv('{tmp_path}/p/k=b/*.csv', hive_partitioning = 0)").fetchall() == [(7, 2)]
 
 
 def test_transport_files_of_a_pattern_become_one_table(db: Database, tmp_path: Path) -> None:

@@ -174,3 +174,29 @@ def test_a_macro_that_asks_by_its_defaults_is_refused_where_values_are_missing(p
     assert ours.sql("SELECT sum(instead(id)) FROM t").fetchall() == [(15,)]
     with pytest.raises(imputedb.Unplanned, match="the macro instead asks about missing values"):
         ours.sql("SELECT sum(instead(x)) FROM t")
+
+
+def test_macros_are_read_once_until_more_than_tables_and_views_changes(tmp_path) -> None:
+    for path in (":memory:", str(tmp_path / "a.duckdb")):
+        with imputedb.connect(path) as db:
+            looks = lambda: next(use.misses for use in db.caches() if use.name == "definitions of macros")  # noqa: E731
+            db.execute(
+                "CREATE TABLE t AS SELECT i AS id, CASE WHEN i % 3 > 0 THEN i * 1.0 END AS x FROM range(40) r(i)"
+            )
+            ask = "SELECT sum(own(x)) FROM t"
+            db.execute("CREATE MACRO own(a) AS a + 1")
+            first, before = db.sql(ask, imputer="mean").fetchall(), looks()
+            db.register("u", {"y": np.arange(3)}, keep=True)
+            db.missing("u", "y", [2])
+            for text in ("CREATE VIEW v AS FROM t", "ALTER TABLE u ADD COLUMN z INTEGER", "DROP VIEW v",
+                         "INSERT INTO u VALUES (1, 2)", "CREATE OR REPLACE TEMP TABLE w AS FROM t"):  # fmt: skip
+                db.execute(text)
+                assert db.sql(ask, imputer="mean").fetchall() == first
+            assert looks() == before
+            db.execute("CREATE OR REPLACE MACRO own(a) AS a + 2")
+            assert db.sql(ask, imputer="mean").fetchall() == [(first[0][0] + 40,)]
+            db.execute("BEGIN")
+            db.execute("CREATE OR REPLACE MACRO own(a) AS a + 3")
+            assert db.sql(ask, imputer="mean").fetchall() == [(first[0][0] + 80,)]
+            db.execute("ROLLBACK")
+            assert db.sql(ask, imputer="mean").fetchall() == [(first[0][0] + 40,)]

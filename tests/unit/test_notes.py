@@ -30,6 +30,19 @@ def test_a_copy_of_it_says_the_same_of_the_same(again) -> None:
     assert (note, note.kind, note.subject) == (NOTE, NoteKind.AS_WRITTEN, "ANTI JOIN")
 
 
+@pytest.mark.parametrize(
+    "again",
+    [copy.copy, copy.deepcopy, lambda note: pickle.loads(pickle.dumps(note)), lambda note: note.under("a"),
+     lambda note: note.renamed(str)],
+)  # fmt: skip
+def test_what_it_is_said_of_is_kept(again) -> None:
+    assert NOTE.concerns("population")
+    assert NOTE.concerns("answer")
+    note = again(NOTE.of("answer"))
+    assert note.concerns("answer")
+    assert not note.concerns("population")
+
+
 def test_words_alone_are_of_no_kind() -> None:
     assert is_of(NoteKind.AS_WRITTEN, NOTE)
     assert not is_of(NoteKind.UNPOOLED, NOTE)
@@ -73,8 +86,10 @@ class Talkative(Mean):
 
     name = "talkative"
 
-    def told(self, rows, targets, seed, progress=None, **asked):
-        return self.impute(rows, targets, seed, progress, **asked), [f"{one} is odd, {one}s are not" for one in targets]
+    def impute_with_notes(self, rows, targets, seed, progress=None, **options):
+        return self.impute(rows, targets, seed, progress, **options), [
+            f"{one} is odd, {one}s are not" for one in targets
+        ]
 
 
 def test_sentences_of_imputers_from_outside_name_columns_as_whoever_asks_does(gaps: Database) -> None:

@@ -8,6 +8,7 @@ import pytest
 import imputedb
 from imputedb import Database
 from imputedb.answers.remarks import doubts
+from imputedb.answers.request import QueryOptions
 from imputedb.execution.outcome import Outcome
 from imputedb.imputers import KNN
 
@@ -67,9 +68,9 @@ def test_text_puts_no_rows_in_order() -> None:
 
 
 def test_at_alpha_0_no_smaller_alpha_is_advised() -> None:
-    (said,) = doubts(0.9, Outcome(), 0.0)
+    (said,) = doubts(0.9, Outcome(), QueryOptions(0.0, (), 0, "planned"))
     assert "smaller alpha" not in said
-    (said,) = doubts(0.9, Outcome(), 0.5)
+    (said,) = doubts(0.9, Outcome(), QueryOptions(0.5, (), 0, "planned"))
     assert "a smaller alpha answers better" in said
 
 

@@ -11,6 +11,7 @@ import pytest
 import imputedb
 from imputedb import Database
 from imputedb.errors import DataError, Error, StorageError
+from imputedb.notes import NoteKind, is_of
 
 ROWS = (
     "SELECT * FROM (VALUES (1, 10, 'a', true, DATE '2020-01-01'), (2, NULL, 'a', true, NULL), "
@@ -67,6 +68,8 @@ def untouched(tmp_path_factory: pytest.TempPathFactory) -> list[Database]:
             "BEFORE x",
             "BEFORE nope",
             "PREDICTORS (nope)",
+            "PREDICTORS (x)",
+            "PREDICTORS (id, X)",
             "EXCLUDE (nope)",
         ),
         *(
@@ -80,6 +83,7 @@ def untouched(tmp_path_factory: pytest.TempPathFactory) -> list[Database]:
             "PARTITION BY id",
             "MISSING BELOW 3",
         ),
+        *("WARN ABOVE 0.3", "REFUSE ABOVE .05 BEFORE id", "WARN ABOVE 1"),
         *("PRIVATE", "WARN ABOVE 120 %", "REFUSE", "SOMETHING", "AS", "AS DATE"),
     ],
 )
@@ -107,6 +111,40 @@ def test_a_share_of_imputed_cells_is_warned_of_or_refused(table: Database) -> No
     for m in (1, 2):
         with pytest.raises(Error, match="33 %"):
             table.sql("SELECT avg(x) FROM t", imputer="hotdeck", m=m)
+
+
+@pytest.mark.parametrize(
+    ("clause", "said"),
+    [
+        ("RANGE 100 TO 200", True),
+        ("RANGE 3 TO 9", True),
+        ("VALUES (50, 60)", True),
+        ("RANGE 0 TO 3", False),
+        ("VALUES (1, 2)", False),
+    ],
+)
+def test_bounds_unlike_what_is_observed_are_said(tmp_path: Path, clause: str, said: bool) -> None:
+    with imputedb.connect() as db:
+        db.sql("CREATE TABLE t AS SELECT i AS id, CASE WHEN i % 3 > 0 THEN i % 4 END AS x FROM range(90) r(i)")
+        db.sql(f"CREATE IMPUTATION POLICY ON t(x) AS NUMERIC {clause}")
+        for m in (1, 3):
+            warned = db.sql("SELECT avg(x) FROM t", imputer="norm", m=m).report.warnings
+            assert [note.subject for note in warned if is_of(NoteKind.OUTSIDE, note)] == ["t.x"] * said
+        run = db.impute("t", tmp_path / "run", m=2, imputer="norm")
+        assert any("observed values lie outside what its policy permits" in one for one in run.warnings) == said
+
+
+def test_a_policy_that_is_not_there_is_dropped_only_where_that_may_be(table: Database) -> None:
+    for name in ("t(x)", "t(id, x)", "t(nope)", "t"):
+        with pytest.raises(DataError, match="has no imputation policy to drop"):
+            table.sql(f"DROP IMPUTATION POLICY ON {name}")
+        assert table.sql(f"DROP IMPUTATION POLICY IF EXISTS ON {name}").fetchall() == []
+    table.sql("CREATE IMPUTATION POLICY ON t(x) RANGE 0 TO 90")
+    with pytest.raises(DataError, match=r"t\.id has no imputation policy"):
+        table.sql("DROP IMPUTATION POLICY ON t(x, id)")
+    assert [column for _, column, _ in table.policies()] == ["x"]
+    table.sql("DROP IMPUTATION POLICY ON t(X)")
+    assert table.policies() == []
 
 
 def test_a_range_of_dates_holds() -> None:

@@ -75,12 +75,16 @@ def test_calls_while_the_interpreter_ends(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="no bound on a process's memory here")
 def test_memory_that_cannot_be_had_is_an_error_of_ours(tmp_path: Path) -> None:
     body = """
+        import numpy
+
+        # OpenBLAS takes its buffers when it is first used, and ends the process itself where it gets none
+        numpy.linalg.solve(numpy.ones((900, 900)) + numpy.eye(900), numpy.ones((900, 900)))
         used = int(open("/proc/self/statm").read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
         db.execute("CREATE TABLE big AS SELECT range AS id, IF(range % 3 = 0, NULL, range / 7) AS x, "
                    + ", ".join(f"range * {k} % 1000 / 3 AS y{k}" for k in range(6)) + " FROM range(400000)")
         before = resource.getrlimit(resource.RLIMIT_AS)
         refused = []
-        for room in (8, 24, 48, 96):
+        for room in (8, 12, 16, 24, 48, 96):
             resource.setrlimit(resource.RLIMIT_AS, (used + (room << 20), before[1]))
             for call in (
                 lambda: db.sql("SELECT avg(x) FROM big", m=3),
@@ -98,6 +102,24 @@ def test_memory_that_cannot_be_had_is_an_error_of_ours(tmp_path: Path) -> None:
         print("it goes on" if refused else "nothing was refused")
     """
     assert _ran(body, tmp_path / "a.db") == ["it goes on"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no bound on a process's memory here")
+@pytest.mark.parametrize("room", [1, 3, 6, 12])
+def test_no_memory_for_a_library_is_no_memory(tmp_path: Path, room: int) -> None:
+    """Libraries that are loaded where they are first used find no room, the first and the later ones."""
+    body = f"""
+        from imputedb import border
+
+        used = int(open("/proc/self/statm").read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        resource.setrlimit(resource.RLIMIT_AS, (used + ({room} << 20), -1))
+        try:
+            import scipy.special
+        except (ImportError, MemoryError) as error:
+            print(border.ours(error))
+    """
+    said = _ran(body, tmp_path / "a.db")
+    assert [line.partition(":")[0] for line in said] == ["out of memory"]
 
 
 def test_threads_take_turns_in_every_call(people: Database) -> None:

@@ -138,6 +138,32 @@ HABITS = {
     "line breaks in quotes": Habit('a,b\n1,"x\ny"\n2,z\n', {"b": V}, [(1, "x\ny")]),
     "gzip": Habit(
         gzip.compress("a;b\n1;Zürich\n".encode("cp1252")), {"b": V}, [(1, "Zürich")], ("cp1252",), name="t.csv.gz"),
+    "comments with commas": Habit(lines("# made by x, in 2020", "a,b", "1,2", "3,4"), {"a": B, "b": B}, [(1, 2)]),
+    "a header that looks like a comment": Habit(lines("#a,b", "1,x", "3,y"), {"#a": B, "b": V}, [(1, "x")]),
+    "what Excel writes of the delimiter": Habit(lines("sep=;", "a;b", "1,5;2"), {"a": D, "b": B}, [(1.5, 2)]),
+    "UTF-16 without a mark": Habit("a,b\n1,é\n".encode("utf-16-be"), {"a": B, "b": V}, [(1, "é")]),
+    "years of two digits": Habit(
+        lines("d,n", "31.12.20,1", "01.02.21,2"), {"d": V, "n": B}, [("31.12.20", 1)],
+        ("may be %d.%m.%y or %y.%m.%d",)),
+    "years of two digits, of one order": Habit(
+        lines("d,n", "12/31/20,1", "01/02/21,2"), {"d": "DATE"}, said=("read as %m/%d/%y",)),
+    "years of two digits beside words": Habit(
+        lines("d,n", "31.12.99,1", "NA,2", "01.02.21,3"), {"d": "DATE"}, said=("'01.02.21' is 2021-02-01",)),
+    "years of two digits, slashes and words": Habit(
+        lines("d,n", "01/02/21,1", "NA,2", "03/04/21,3"), {"d": V}, [("01/02/21", 1)], ("its dates may be",)),
+    "dates before all clocks": Habit(
+        lines("d,n", "1600-01-01,1", "NA,2", "9999-12-31,3"), {"d": "DATE"}, said=("1 of 'NA' are NULL",)),
+    "a word among numbers": Habit(
+        lines("id,v", "1,2.5", "2,<0.5", "3,4"), {"v": V}, [(1, "2.5")],
+        ("2 of its values are numbers, and 1 are not",)),
+    "codes far from all values": Habit(
+        lines("id,age", "1,33", "2,-99", "3,41", "4,-99", "5,50"), {"age": B}, [(1, 33), (2, -99)],
+        (r"2 of -99 lie far from all other values.*missing=\{'age': \[-99\]\}",)),
+    "yes and no of Germany": Habit(lines("id;raucht", "1;ja", "2;nein"), {"raucht": V}, [(1, "ja")]),
+    "currency": Habit(lines("a,p", "1,€12.50", "2,€3.00"), {"p": V}, [(1, "€12.50")]),
+    "a delimiter at the end": Habit(lines("a,b,", "1,2,", "3,4,"), {"a": B, "b": B, "column2": V}, [(1, 2, None)]),
+    "nothing but a header": Habit(lines("a,b"), {"a": V, "b": V}),
+    "dates of two orders": Habit(lines("d,n", "31/12/2020,1", "12/31/2020,2"), refused="line 2"),
     "ragged": Habit(lines("a,b,c", "1,2", "4,5,6"), refused="different numbers of values: line 1 has 3, line 2 has 2"),
     "empty": Habit("", refused="is empty"),
     "packed": Habit(b"PK\x03\x04", refused="unpack it first", name="t.zip"),
@@ -173,6 +199,26 @@ def test_every_habit_is_read_or_refused(db: Database, tmp_path: Path, habit: Hab
         assert re.search(words, said), said
     if habit.said == () and habit.types.get("v") == V:
         assert "missing" not in said
+
+
+@pytest.mark.parametrize("habit", [one for one in HABITS.values() if not one.options and one.name[:2] == "t."])
+def test_a_file_in_from_answers_as_the_table_that_it_is_loaded_into(db: Database, tmp_path: Path, habit: Habit) -> None:
+    path = tmp_path / habit.name
+    path.write_bytes(habit.text.encode() if isinstance(habit.text, str) else habit.text)
+    if habit.refused and path.suffix == ".csv":
+        with pytest.raises(imputedb.Error, match=habit.refused):
+            db.sql(f"FROM '{path}'")
+    if habit.refused:
+        return
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        db.load(str(path))
+    wanted = db.sql("FROM t", imputer="mean")
+    found = db.sql(f"FROM read_csv('{path}')", imputer="mean")
+    assert (found.columns, found.types) == (wanted.columns, wanted.types)
+    assert repr(found.fetchall()) == repr(wanted.fetchall())
+    assert len(found.report.notes) >= len(told)
+    assert db.execute("SELECT table_name FROM duckdb_tables() WHERE temporary") == []
 
 
 def test_what_is_declared_can_be_undone(db: Database, tmp_path: Path) -> None:

@@ -567,3 +567,22 @@ def test_explain_leaves_a_transaction_as_it_is(people: Database, explained: str)
     people.execute("ROLLBACK")
     people.execute(explained)
     assert not people.in_transaction
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT avg(y) FROM u WHERE x > ?",
+        "SELECT y FROM u WHERE x + 1 > ? ORDER BY i",
+        "SELECT count(*) FROM u WHERE y > ?",
+    ],
+)
+@pytest.mark.parametrize("m", [1, 2])
+def test_values_that_cannot_be_read_are_told_without_a_text_that_nobody_wrote(query: str, m: int) -> None:
+    with imputedb.connect() as db:
+        db.execute(
+            "CREATE TABLE u AS SELECT i, i::DOUBLE AS x, CASE WHEN i % 3 > 0 THEN i + 0.5 END AS y FROM range(30) r(i)"
+        )
+        with pytest.raises(imputedb.QueryError, match=r"Could not convert string .abc. to") as told:
+            db.sql(query, ["abc"], m=m, imputer="norm")
+        assert "\n" not in str(told.value)

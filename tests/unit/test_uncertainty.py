@@ -251,7 +251,6 @@ def test_a_measure_of_your_own(sample: Database) -> None:
         ({"m": 5, "level": 95}, "level"),
         ({"m": "auto", "precision": 0}, "precision"),
         ({"m": "many"}, "m is 'many'"),
-        ({"m": None}, "m is None"),
         ({"m": True}, "m is True"),
         ({"m": 5, "level": "0.9"}, "level is '0.9'"),
         ({"m": "auto", "precision": "a"}, "precision is 'a'"),

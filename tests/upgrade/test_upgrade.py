@@ -76,8 +76,26 @@ def test_a_run_of_a_later_format_is_refused_by_name(tmp_path: Path) -> None:
         db.execute("CREATE TABLE t AS SELECT i, CASE WHEN i % 3 > 0 THEN i END AS x FROM range(30) r(i)")
         db.impute("t", tmp_path / "runs", m=1, imputer="norm")
     (manifest,) = tmp_path.glob("runs/run-*/manifest.json")
-    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "format": 2}))
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "format": 3}))
     with pytest.raises(imputedb.StorageError, match="written by a newer imputedb"):
+        imputedb.completed(tmp_path / "runs")
+
+
+def test_notes_of_a_run_of_format_1_are_read_as_what_was_said(tmp_path: Path) -> None:
+    with imputedb.connect() as db:
+        db.execute("CREATE TABLE t AS SELECT i, CASE WHEN i % 3 > 0 THEN i END AS x FROM range(30) r(i)")
+        now = db.impute("t", tmp_path / "runs", m=1, imputer="norm")
+    (path,) = tmp_path.glob("runs/run-*/manifest.json")
+    before = {name: value for name, value in json.loads(path.read_text()).items() if name != "sha256"} | {"format": 1}
+    before["warnings"] = [one["text"] for one in before["warnings"]]
+    for column in before["columns"].values():
+        column["notes"] = [one["text"] for one in column["notes"]]
+    path.write_text(json.dumps(before))
+    then = imputedb.completed(tmp_path / "runs")
+    assert then.warnings == now.warnings
+    assert [one.kind.name for one in (*then.warnings, *now.warnings)] == ["SAID", "ONE_DRAW"]
+    path.write_text(json.dumps(before | {"warnings": [{"kind": "NO SUCH", "subject": "", "text": ""}]}))
+    with pytest.raises(imputedb.StorageError, match="damaged"):
         imputedb.completed(tmp_path / "runs")
 
 

@@ -1,1 +1,1 @@
-"""What a query means: columns, scalars, relations, and the query they come from."""
+"""The algebra of queries: columns, scalar expressions, relations, and the query that they come from."""

@@ -6,8 +6,8 @@ from typing import NamedTuple
 class Column(NamedTuple):
     """A column of one relation of a query, by the relation's alias and the column's own name.
 
-    A column is read *completed* (its missing values imputed, or their rows dropped) unless `stored` is set: a
-    question about missingness, such as `x IS NULL` or `COALESCE(x, 0)`, reads the value as it is stored.
+    A column is read *completed* (missing values are imputed, or their rows dropped) unless `stored` is set. A test of
+    missingness, such as `x IS NULL` or `COALESCE(x, 0)`, reads the stored value.
     """
 
     relation: str
@@ -25,5 +25,5 @@ NO_COLUMNS: Columns = frozenset()
 
 
 def listed(columns: Columns) -> str:
-    """The columns in order, as a plan shows them."""
+    """The columns in order, as plans show them."""
     return ", ".join(str(column) for column in sorted(columns))

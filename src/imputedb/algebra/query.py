@@ -1,4 +1,4 @@
-"""One bound SELECT block: what it reads, in no order yet."""
+"""A bound SELECT block, before planning."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,9 +22,9 @@ from imputedb.algebra.scalar import Scalar
 class Query:
     """A SELECT block over base tables joined by inner joins.
 
-    `filters` read at most one source, `joins` at least two. `groups` is None when nothing is aggregated. Of the columns
-    in `deciding` single values are draws too (`sql.examined`): predictions spread less than what they stand for, and
-    too few or too many of them pass a filter.
+    `filters` read at most one source, `joins` at least two. `groups` is None without aggregation. For columns in
+    `deciding` single values are drawn too (`sql.examined`): predictions vary less than true values, so that too few or
+    too many of them would pass a filter.
     """
 
     sources: tuple[Scan, ...]
@@ -50,16 +50,16 @@ class Query:
 
     @cached_property
     def reads(self) -> Columns:
-        """Every column that the query examines."""
+        """All columns that the query examines."""
         return self.answering.union(*(scalar.reads for scalar in (*self.filters, *self.joins)))
 
     def filters_of(self, alias: str) -> tuple[Scalar, ...]:
-        """The filters on one source; conditions that read no column go with the first source."""
+        """The filters on one source; conditions without columns belong to the first source."""
         first = self.sources[0].alias
         return tuple(f for f in self.filters if f.relations == {alias} or (not f.relations and alias == first))
 
     def answer(self, rows: Relation) -> Relation:
-        """The block's upper part over joined rows: aggregation, projection, order, limit."""
+        """The operators above the joins: aggregation, projection, order, limit."""
         relation = rows
         if self.groups is not None:
             relation = Aggregate(relation, self.groups, self.aggregates, self.having, self.grouping)

@@ -1,4 +1,4 @@
-"""The operators: what rows come out of a plan. A closed set; every pass over it is one `match`."""
+"""The operators of plans: a closed set, over which each pass is one `match`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,11 +10,17 @@ from imputedb.algebra.scalar import Scalar
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A stored table: its path (catalog, schema, name)."""
+    """A stored table: its path (catalog, schema, name), and the title of what it is a copy of."""
 
     catalog: str
     schema: str
     name: str
+    title: str = field(default="", compare=False, repr=False)
+
+    @property
+    def shown(self) -> str:
+        """What a person calls it."""
+        return self.title or self.name
 
     @property
     def path(self) -> tuple[str, str, str]:
@@ -24,7 +30,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """The rows of a table, its columns named after `alias`."""
+    """The rows of a table, with columns named after `alias`."""
 
     table: Table
     alias: str
@@ -32,7 +38,7 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """σ: the rows for which every predicate holds."""
+    """σ: the rows for which all predicates hold."""
 
     input: "Relation"
     predicates: tuple[Scalar, ...]
@@ -40,7 +46,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """⋈: pairs of rows for which every predicate holds (all pairs when there is none)."""
+    """⋈: the pairs of rows for which all predicates hold (all pairs without predicates)."""
 
     left: "Relation"
     right: "Relation"
@@ -49,7 +55,7 @@ class Join:
 
 @dataclass(frozen=True, slots=True)
 class Impute:
-    """μ: every row, the missing values of `columns` filled in by an imputer, some perhaps by one of their own."""
+    """μ: all rows, with missing values of `columns` imputed by an imputer, some perhaps by one of their own."""
 
     input: "Relation"
     columns: Columns
@@ -58,7 +64,7 @@ class Impute:
 
     @property
     def fillers(self) -> Mapping[str, Columns]:
-        """The columns by the name of what fills them."""
+        """The columns by the name of their imputer."""
         own = dict(self.own)
         names = sorted({own.get(column, self.imputer) for column in self.columns}, key=lambda n: (n != self.imputer, n))
         return {name: frozenset(c for c in self.columns if own.get(c, self.imputer) == name) for name in names}
@@ -74,7 +80,7 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """g: one row a group. `grouping` is the engine's own list of grouping sets."""
+    """g: one row for each group. `grouping` is the engine's own list of grouping sets."""
 
     input: "Relation"
     groups: tuple[Scalar, ...]
@@ -85,7 +91,7 @@ class Aggregate:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """π: the output columns, in order. `distinct` is the engine's own modifier, None when rows may repeat."""
+    """π: the output columns, in order. `distinct` is the engine's own modifier; None where rows may repeat."""
 
     input: "Relation"
     outputs: tuple[Scalar, ...]
@@ -95,7 +101,7 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class SortKey:
-    """An expression to order by, with its direction and place of NULLs as the engine names them."""
+    """An expression of ORDER BY, with its direction and position of NULLs in the engine's terms."""
 
     scalar: Scalar
     direction: str
@@ -130,14 +136,14 @@ class Fill:
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """Rows that are known one by one: what an Impute, or a watched operator, has produced.
+    """Rows that exist in the engine: the output of an Impute, or of a watched operator.
 
-    A table `name` in the engine says, under each alias, which row of its scan belongs to the n-th row; it has the
-    values of the columns in `kept`, and under a column's full name what an imputer gave for it. All else stays where it
-    is stored. Rows of a single scan, all of them and in its order (`whole`), need no row ids: `name` stands beside
-    them, and is None where nothing was missing. `reads` are the columns read above, `filled` those whose missing cells
-    are taken from somewhere. With `draws`, `name` also says which draw each row is of, a negative number for all.
-    `origin` is the relation that was staged, for those who draw or check the plan.
+    A table `name` in the engine has, under each alias, the row id of the scan's row. It also has the values of the
+    columns in `kept`, and under a column's full name what an imputer gave for it. All other values stay in their
+    tables. Rows of a single scan, if they are all its rows in order (`whole`), need no row ids: `name` is joined by
+    position, and is None where nothing was missing. `reads` are the columns read above, `filled` those with values for
+    missing cells. With `draws`, `name` also has the draw index of each row, a negative number for all draws. `origin`
+    is the original relation, for showing and checking the plan.
     """
 
     name: str | None

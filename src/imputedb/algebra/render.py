@@ -1,4 +1,4 @@
-"""A plan as a drawn tree, as JSON-ready data, and in the DOT language."""
+"""Renderings of a plan: as a tree of text, as JSON-ready data, and in the DOT language."""
 
 from collections.abc import Callable
 from typing import Any, assert_never
@@ -25,10 +25,10 @@ Note = Callable[[Relation], str]
 
 
 def label(relation: Relation) -> str:
-    """One operator in a line."""
+    """An operator as one line of text."""
     match relation:
         case Scan(table, alias):
-            return f"scan {table.name}" + (f" as {alias}" if alias != table.name else "")
+            return f"scan {table.shown}" + (f" as {alias}" if alias != table.name else "")
         case Filter(_, predicates):
             return f"σ {_texts(predicates, ' and ')}"
         case Join(_, _, predicates):
@@ -75,7 +75,7 @@ def _lines(relation: Relation, note: Note, first: str, rest: str) -> list[str]:
 
 
 def as_data(relation: Relation, more: Callable[[Relation], dict[str, Any]] = lambda _: {}) -> dict[str, Any]:
-    """The plan as nested dictionaries: operator, text, inputs, and what `more` adds of each."""
+    """The plan as nested dictionaries: operator, text, inputs, and what `more` adds for each."""
     return {
         "operator": type(relation).__name__.lower(),
         "text": label(relation),

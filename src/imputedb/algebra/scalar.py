@@ -1,4 +1,4 @@
-"""Bound scalar expressions, and the conditions that statistics can reason about."""
+"""Bound scalar expressions, and the conditions on which statistics can be applied."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,14 +23,14 @@ class Compare:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Missingness asked for: `column IS NULL`."""
+    """A test of missingness: `column IS NULL`."""
 
     column: Column
 
 
 @dataclass(frozen=True, slots=True)
 class Equal:
-    """`left = right`, two columns."""
+    """An equality of two columns: `left = right`."""
 
     left: Column
     right: Column
@@ -38,28 +38,28 @@ class Equal:
 
 @dataclass(frozen=True, slots=True)
 class AllOf:
-    """Every part holds."""
+    """A conjunction."""
 
     parts: "tuple[Condition, ...]"
 
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
-    """Some part holds."""
+    """A disjunction."""
 
     parts: "tuple[Condition, ...]"
 
 
 @dataclass(frozen=True, slots=True)
 class Negation:
-    """The part does not hold."""
+    """A negation."""
 
     part: "Condition"
 
 
 @dataclass(frozen=True, slots=True)
 class Opaque:
-    """A condition that says nothing to statistics, such as a function call."""
+    """A condition on which statistics cannot be applied, such as a function call."""
 
 
 Condition = Compare | Unknown | Equal | AllOf | AnyOf | Negation | Opaque
@@ -69,9 +69,9 @@ OPAQUE = Opaque()
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A bound expression: its text, the columns it reads, and the engine's own tree of it.
+    """A bound expression: its text, the columns that it reads, and the engine's syntax tree.
 
-    In the tree every reference is `relation.column`; references to output aliases stand as they were.
+    In the tree every column reference is `relation.column`; references to output aliases are unchanged.
     """
 
     text: str

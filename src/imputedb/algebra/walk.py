@@ -1,4 +1,4 @@
-"""Walking a plan: what stands below, in which order, and rebuilding it from below."""
+"""Traversal of plans: inputs, order, and rebuilding from the bottom up."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -35,14 +35,14 @@ def inputs(relation: Relation) -> tuple[Relation, ...]:
 
 
 def bottom_up(relation: Relation) -> Iterator[Relation]:
-    """Every operator of a plan, each after those it reads."""
+    """All operators of a plan, each after its inputs."""
     for below in inputs(relation):
         yield from bottom_up(below)
     yield relation
 
 
 def rebuild(relation: Relation, change: Callable[[Relation], Relation]) -> Relation:
-    """The plan with every operator replaced by `change` of it, from the bottom up."""
+    """The plan with each operator replaced by `change`, from the bottom up."""
     match relation:
         case Scan() | Staged():
             return change(relation)
@@ -60,7 +60,7 @@ def scans(relation: Relation) -> Iterator[Scan]:
 
 
 def columns_read(relation: Relation) -> Columns:
-    """The columns that an operator reads itself, besides those that it passes on."""
+    """The columns that an operator itself reads, besides those that it passes on."""
     match relation:
         case Scan() | Staged() | Limit():
             return NO_COLUMNS
@@ -83,7 +83,7 @@ def _read_by(scalars: Sequence[Scalar]) -> Columns:
 
 
 def aliases(relation: Relation) -> frozenset[str]:
-    """The aliases of the tables whose columns come out of a relation."""
+    """The aliases of the tables in a relation."""
     match relation:
         case Scan(alias=alias):
             return frozenset((alias,))

@@ -1,1 +1,1 @@
-"""Answers to statements: a text prepared, its blocks run, its rows given back."""
+"""Answers to statements: a text is prepared, its blocks are run, and its rows are returned."""

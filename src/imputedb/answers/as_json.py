@@ -6,6 +6,7 @@ from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
+from imputedb import notes
 from imputedb.result import Result
 
 
@@ -19,12 +20,12 @@ def as_data(result: Result) -> dict[str, Any]:
 
 
 def plain_rows(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
-    """Rows of values as JSON has them."""
+    """Rows of JSON-ready values."""
     return [[plain(value) for value in row] for row in rows]
 
 
 def report_data(result: Result) -> dict[str, Any]:
-    """What was done, with the plan."""
+    """The report with the plan."""
     report = result.report
     wanted = ("alpha", "imputer", "seed", "penalty", "strategy", "planning_ms", "execution_ms")
     known = asdict(report)
@@ -39,21 +40,21 @@ def report_data(result: Result) -> dict[str, Any]:
         "policies": dict(report.policies),
         "avoided": dict(report.avoided),
         "dropped": report.dropped,
-        "warnings": list(report.warnings),
-        "notes": list(report.notes),
+        "warnings": list(map(notes.as_data, report.warnings)),
+        "notes": list(map(notes.as_data, report.notes)),
         "convergence": plain(known["convergence"]),
         "budget": plain(known["budget"]),
     }
 
 
 def _intervals(result: Result) -> dict[str, object]:
-    """What intervals are about, and their level; nothing known where there are none."""
+    """What the intervals are about, and their level; None for both where there are none."""
     one = next((one for row in result.estimates for one in row.values()), None) if result.has_estimates else None
     return {"interval": one.question if one else None, "level": one.level if one else None}
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it: decimals as numbers, NaN and infinities as text, moments in ISO 8601, bytes in hex."""
+    """A JSON-ready value: decimals as numbers, NaN and infinities as text, times in ISO 8601, bytes in hexadecimal."""
     match value:
         case None | bool() | int() | str():
             return value

@@ -1,4 +1,4 @@
-"""One question under several assumptions: the same answer by imputers, doubly robust, and bounds, side by side."""
+"""A query under several assumptions: answers by imputers, doubly robust estimators and bounds, side by side."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from imputedb.imputers.chained.chained import Chained
 from imputedb.imputers.chained.shift import Shift
 from imputedb.imputers.protocol import Imputer
 from imputedb.imputers.registry import Choice, chosen, the_one
-from imputedb.inference.estimate import Question
+from imputedb.notes import Question
 from imputedb.result import Result
 
 if TYPE_CHECKING:
@@ -29,22 +29,22 @@ METHODS = ("aipw", "ml", "bounds")
 WAYS = ("tree", "pmm", "norm", "aipw", "bounds")
 """The ways that are compared unless others are named: imputers, `aipw` and `bounds`."""
 
-Ask = Callable[[Mapping[str, Any]], Result]
+Answering = Callable[[Mapping[str, Any]], Result]
 """A query asked with further wishes, such as an imputer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One number by one way.
+    """One number by one method.
 
     Attributes:
-        way: an imputer's name, `aipw`, `ml` or `bounds`.
-        group: the values that tell the group, as shown; empty where nothing is grouped.
-        name: of the number.
-        estimate: NaN where there is none, as of bounds.
-        low: the lower end of its interval, or bound.
-        high: the upper end.
-        reason: why the way gives no answer, None where it does.
+        way: name of an imputer, `aipw`, `ml` or `bounds`.
+        group: values of the group, as text; empty without groups.
+        name: name of the number.
+        estimate: the estimate; NaN where there is none, as for bounds.
+        low: lower end of the interval, or lower bound.
+        high: upper end of the interval, or upper bound.
+        reason: reason why the method has no answer; None where it has one.
     """
 
     way: str
@@ -58,16 +58,16 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The lines of a comparison, way by way.
+    """The lines of a comparison, method by method.
 
     Attributes:
-        lines: in the order of the ways.
+        lines: lines in the order of the methods.
     """
 
     lines: tuple[Line, ...]
 
     def table(self) -> dict[str, list[Any]]:
-        """Columns by name, a row a line."""
+        """Columns by name, with one row for each line."""
         names = ("way", "group", "name", "estimate", "low", "high", "reason")
         return {name: [getattr(line, name) for line in self.lines] for name in names}
 
@@ -76,7 +76,7 @@ class Comparison:
         return "\n".join([head, *map(_written, self.lines)])
 
     def forest(self) -> Figure:
-        """A forest plot: a panel a number, an interval a way, group by group; bounds without an estimate.
+        """A forest plot: one panel for each number, one interval for each method, by group; bounds have no estimate.
 
         Raises:
             DataError: matplotlib is not installed.
@@ -98,14 +98,14 @@ def _written(line: Line) -> str:
 
 
 def ways_of(ways: Sequence[str | Imputer], shifts: Mapping[str, Sequence[float]]) -> dict[str, Imputer | None]:
-    """By the name of each way its imputer; None for `aipw`, `ml` and `bounds`.
+    """The imputer of each method by its name; None for `aipw`, `ml` and `bounds`.
 
     Args:
         ways: names and imputers.
-        shifts: by column, sizes that imputed values of it are shifted by, each a way of `norm`.
+        shifts: by column, sizes by which `norm` shifts its imputed values; each is a method.
 
     Raises:
-        QueryError: a way is neither an imputer nor a method.
+        QueryError: a name is neither that of an imputer nor of a method.
     """
     found: dict[str, Imputer | None] = {}
     for way in (ways,) if isinstance(ways, str) else arguments.listed("ways", ways, example="such as ['tree', 'aipw']"):
@@ -133,36 +133,36 @@ def answers(
     interval: Question,
     level: float,
 ) -> Comparison:
-    """The lines of each way of answering a query of a database.
+    """The lines of each method for a query of a database.
 
     Raises:
-        QueryError: the text is no SELECT query; nothing has run then.
+        QueryError: the text is not a SELECT; nothing was run.
     """
     seed, level = arguments.seed(seed), arguments.share("level", level)
     arguments.one_of("interval", interval, get_args(Question))
     check_query(engine, planner, text)
 
-    def ask(imputer: Choice = "tree", m: int = 1, method: str = "imputation") -> Result:
+    def answer(imputer: Choice = "tree", m: int = 1, method: str = "imputation") -> Result:
         options = QueryOptions(0.0, chosen(imputer), seed, PLANNED, m, interval, level, method=method)
         return respond(engine, planner, text, options)
 
-    return compared(lambda wishes: ask(**wishes), ways, m)
+    return compared(lambda wishes: answer(**wishes), ways, m)
 
 
-def compared(ask: Ask, ways: Mapping[str, Imputer | None], m: int) -> Comparison:
-    """The lines of each way; one that does not suit the query says why.
+def compared(answer: Answering, ways: Mapping[str, Imputer | None], m: int) -> Comparison:
+    """The lines of each method; one that does not support the query has the reason.
 
     Args:
-        ask: asks the query.
-        ways: by their names the imputers, as `ways_of` has them.
-        m: draws of each imputer.
+        answer: answers the query by a method.
+        ways: imputers by name, from `ways_of`.
+        m: number of draws of each imputer.
     """
     m = arguments.draws(m, 2)
     lines: list[Line] = []
     for way, imputer in ways.items():
         wishes = {"method": way} if imputer is None else {"imputer": imputer, "m": m}
         try:
-            result = ask(wishes)
+            result = answer(wishes)
         except (SqlSyntaxError, UnknownName):
             raise
         except (QueryError, CannotImpute) as error:

@@ -1,4 +1,4 @@
-"""What the answer to a query will look like: its columns and its parameters, told without running it."""
+"""The description of a query's answer, its columns and parameters, without running the query."""
 
 from __future__ import annotations
 
@@ -21,23 +21,28 @@ from imputedb.answers.unimputed import respond as unimputed
 from imputedb.engines.engine import Engine
 from imputedb.errors import Error, QueryError
 from imputedb.imputers.registry import Choice, chosen
-from imputedb.inference.estimate import Question
+from imputedb.notes import Question
 from imputedb.sql.parameters import placed
-from imputedb.sql.parse import PARAMETERS, parameter_types
-from imputedb.sql.statements import Query
+from imputedb.sql.parse import BOUND, PARAMETERS, UNWRITTEN, parameter_types
+from imputedb.sql.statements import Other, Query
+from imputedb.sql.tokens import split
 
-_LIKELY = ("VARCHAR", "DOUBLE", "BIGINT", "DATE", "TIMESTAMP", "BOOLEAN")
-"""Types that are tried, in order, of a parameter whose type DuckDB tells only once it has a value."""
+_LIKELY = ("DOUBLE", "BIGINT", "DATE", "TIMESTAMP", "BOOLEAN")
+"""Types that are tried, in order, of a parameter that is no text, and whose type DuckDB tells only by its value."""
+
+
+_LISTINGS = ("show", "describe", "desc", "summarize")
+"""Words that statements begin with which tell of the catalog, and are queries to DuckDB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What a query gives and takes.
+    """The columns and the parameters of a query.
 
     Attributes:
-        columns: names of its outputs.
-        types: their DuckDB types.
-        parameters: the DuckDB type of each parameter by its name, `1`, `2` and so on where it has none.
+        columns: names of its output columns.
+        types: DuckDB types of the output columns.
+        parameters: DuckDB type of each parameter by name; `1`, `2` and so on for positional ones.
     """
 
     columns: Sequence[str]
@@ -58,14 +63,14 @@ def describe(
     clusters: str | None = None,
     fit: Fit = "auto",
 ) -> Description:
-    """The columns and the parameters of a query, which is not run; what is asked along with it as in `sql`.
+    """The columns and the parameters of a query, which is not run; all other options are as in `sql`.
 
     Args:
         text: one query in DuckDB's SQL.
-        parameters: DuckDB types of parameters, by their names, where they are known.
+        parameters: known DuckDB types of parameters, by name.
 
     Raises:
-        QueryError: the text is no query, or DuckDB rejects it.
+        QueryError: the text is not a query, or DuckDB rejects it.
     """
     given = {} if parameters is None else parameters
     if not isinstance(given, Mapping) or not all(map(_is_type, given.values())):
@@ -74,17 +79,22 @@ def describe(
     further = {"weights": weights, "clusters": clusters, "fit": fit, "method": method, "question": interval}
     options = QueryOptions(0.0, chosen(imputer), 0, PLANNED, many, **further)  # type: ignore[arg-type]
     engine, planner = self._engine, self._planner
-    statement = classified(engine, text).statement
+    look = classified(engine, text)
+    statement = look.statement
+    if look.verb in _LISTINGS and isinstance(statement, Other):
+        return Description(*engine.described(f"SELECT * FROM (\n{split(statement.text)[0]}\n)"), {})
     if not isinstance(statement, Query):
         raise QueryError("only a query (SELECT) has columns that can be told without running it")
     types = _parameter_types(engine, statement, given)
-    nulls = {name: f"CAST(NULL AS {one})" for name, one in types.items()}
+    nulls = {name: _null(one) for name, one in types.items()}
     filled = engine.filled(statement, engine.evaluated(nulls))
-    assert isinstance(filled, Query)  # as what is filled
+    assert isinstance(filled, Query)  # a filled query is a query
     try:
-        with engine.own_statements(text):
-            about = membership(engine, filled.text)
-            shown = about.named if about else _named(engine, planner, filled.text, models.informed(engine, options))
+        query = planner.with_files(filled.text)
+        with engine.own_statements(query):
+            about = membership(engine, query)
+            informed = models.informed(engine, planner, options, query)
+            shown = about.named if about else _named(engine, planner, query, informed)
     finally:
         planner.release()
     return Description([name for name, _ in shown], [kind for _, kind in shown], types)
@@ -95,7 +105,7 @@ def _is_type(text: object) -> bool:
 
 
 def _named(engine: Engine, planner: Planner, text: str, options: QueryOptions) -> list[tuple[str, str]]:
-    """Names and types of the columns of a query's answer."""
+    """The names and types of the columns of a query's answer."""
     prepared = planner.prepare(text, options)
     if options.method != IMPUTATION:
         return unimputed.named(prepared, options)
@@ -111,35 +121,61 @@ def _named(engine: Engine, planner: Planner, text: str, options: QueryOptions) -
 
 
 def _parameter_types(engine: Engine, statement: Query, given: Mapping[str, str]) -> dict[str, str]:
-    """Types of parameters: those that are given, those that the binder tells, and the first likely one of any other."""
-    names = sorted(statement.parameters)
+    """The types of parameters: those given, those that the binder infers, else the first type that fits.
+
+    Parameters that cannot be texts are typed first, since the binder can then infer more of the others.
+    """
+    names, text = sorted(statement.parameters), statement.text
     found = {name: given[name] for name in names if name in given}
-    for name in names:
-        if name not in found:
-            found |= {**_told(engine, _typed(statement.text, found, names)), **found}
-        if name not in found:
-            others = {other: found.get(other, "NULL") for other in names if other != name}
-            fits = (kind for kind in _LIKELY if _binds(engine, statement.text, {**others, name: kind}))
-            found[name] = next(fits, "VARCHAR")
-    return {name: found[name] for name in names}
+    found = {**_bound_types(engine, text, found, names), **found}
+    left = [name for name in names if name not in found]
+    texts = dict.fromkeys(_fitting(engine, text, found, names, left, "VARCHAR"), "VARCHAR")
+    if texts:
+        found = {**_bound_types(engine, text, {**found, **texts}, names), **found}
+    left = [name for name in left if name not in {**found, **texts}]
+    for kind in _LIKELY:
+        fits = _fitting(engine, text, found, names, left, kind)
+        found |= dict.fromkeys(fits, kind)
+        left = [name for name in left if name not in fits]
+    if texts:
+        found = {**_bound_types(engine, text, found, names), **found}
+    return {name: found.get(name, "VARCHAR") for name in names}
 
 
-def _typed(text: str, types: Mapping[str, str], names: Sequence[str]) -> str:
-    """A query with NULL of a type in place of each parameter whose type is known."""
-    values = {name: f"CAST(NULL AS {types[name]})" if name in types else f"${name}" for name in names}
-    return placed(text, values)
-
-
-def _told(engine: Engine, text: str) -> dict[str, str]:
-    """What the binder tells of parameters' types."""
-    ((plan,),) = engine.fetched(PARAMETERS, [text])
+def _bound_types(engine: Engine, text: str, types: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
+    """The types of parameters that the binder infers, given the known ones."""
+    values = {name: _null(types[name]) if name in types else f"${name}" for name in names}
+    ((plan,),) = engine.fetched(PARAMETERS, [placed(text, values)])
     return parameter_types(str(plan))
 
 
-def _binds(engine: Engine, text: str, types: Mapping[str, str]) -> bool:
-    values = {name: "NULL" if kind == "NULL" else f"CAST(NULL AS {kind})" for name, kind in types.items()}
+def _fitting(
+    engine: Engine, text: str, types: Mapping[str, str], names: Sequence[str], left: Sequence[str], kind: str
+) -> Sequence[str]:
+    """The remaining parameters that may have a type: all together if possible, else one by one."""
+    known = {name: _null(types[name]) if name in types else "NULL" for name in names}
+    if not left or _bound(engine, [placed(text, {**known, **dict.fromkeys(left, _null(kind))})])[0]:
+        return left
+    fits = _bound(engine, [placed(text, {**known, name: _null(kind)}) for name in left]) if len(left) > 1 else [False]
+    return [name for name, one in zip(left, fits, strict=True) if one]
+
+
+def _null(kind: str) -> str:
+    return f"CAST(NULL AS {kind})"
+
+
+def _bound(engine: Engine, texts: Sequence[str]) -> list[bool]:
+    """Which queries the binder accepts: tried together, or one by one where plans cannot be serialised."""
+    rows = engine.fetched(BOUND, [list(texts)])
+    return [
+        kind is None or (kind == UNWRITTEN and _describes(engine, one))
+        for one, (kind,) in zip(texts, rows, strict=True)
+    ]
+
+
+def _describes(engine: Engine, text: str) -> bool:
     try:
-        engine.described(placed(text, values))
+        engine.described(text)
     except Error:
         return False
     return True

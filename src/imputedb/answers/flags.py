@@ -1,5 +1,7 @@
-"""Queries that show of each value whether it was imputed."""
+"""Queries with flags: columns that tell whether each value was imputed."""
 
+from imputedb.answers.beside import check_apart
+from imputedb.answers.prepare import Planner
 from imputedb.answers.understand import classified
 from imputedb.engines.engine import Engine
 from imputedb.errors import QueryError
@@ -10,31 +12,35 @@ from imputedb.sql.statements import Query
 from imputedb.sql.tokens import tokens
 
 
-def flagged(engine: Engine, text: str, m: object, params: Given = None) -> str:
-    """A query with a column `<name>__imputed` more for each of its columns; its parameters stay in it.
+def flagged(engine: Engine, planner: Planner, text: str, m: object, params: Given = None) -> str:
+    """A query with an added column `<name>__imputed` for each of its columns; its parameters are kept.
 
     Raises:
-        QueryError: the text is no query, a parameter has no value, two of its columns have one name, or its answer is
-            of several draws.
+        QueryError: the text is not a query, a parameter has no value, two columns have the same name, or there are
+            several draws.
     """
-    if m != 1:
+    if m not in (None, 1):
         raise QueryError("flags are of single values, and several draws have several: leave flags or m out")
     with engine.callers_frames(text, statement=True):
         statement = classified(engine, text).statement
         if not isinstance(statement, Query):
             raise QueryError("flags are of the rows that a SELECT gives: ask one, or leave flags out")
         filled = engine.filled(statement, engine.constants(by_name(params)))
-        assert isinstance(filled, Query)  # as what is filled
-        names = engine.described(filled.text)[0]
+        assert isinstance(filled, Query)  # a filled query is a query
+        try:
+            names = engine.described(planner.with_files(filled.text))[0]
+        finally:
+            planner.release()
     lower = [name.lower() for name in names]
     twice = next((name for place, name in enumerate(names) if lower[place] in lower[:place]), None)
     if twice is not None:
         raise QueryError(f"two columns are called {twice!r}: name them apart, so that each has a flag of its own")
+    check_apart(names, [name + FLAG for name in names], "flags")
     flags = "".join(f", IMPUTED({quoted((name,))}) AS {quoted((name + FLAG,))}" for name in names)
     return f"SELECT *{flags} FROM ({_alone(text)}) AS answer"
 
 
 def _alone(text: str) -> str:
-    """A statement without what stands before its first token and behind its last: comments and semicolons."""
+    """A statement without comments and semicolons before and after it."""
     found = [token for token in tokens(text) if token.text != ";"]
     return text.encode()[found[0].begin : found[-1].end].decode()

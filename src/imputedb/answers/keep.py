@@ -1,4 +1,4 @@
-"""Statements that keep the rows of a query: run over its answer, files appearing whole or not at all."""
+"""Statements that use the rows of a query, run over its answer; files appear atomically."""
 
 import os
 from dataclasses import replace
@@ -8,22 +8,23 @@ from imputedb import duckdb_errors
 from imputedb.answers.membership import membership
 from imputedb.answers.prepared import Prepared
 from imputedb.answers.query import Call, as_it_stands, is_outdated, likely_rows, paced, timed, verbatim
-from imputedb.answers.request import IMPUTATION, QueryOptions
-from imputedb.engines.engine import Engine
+from imputedb.answers.request import IMPUTATION
+from imputedb.engines.engine import Engine, Held
 from imputedb.engines.offers import Frames
 from imputedb.errors import Error, QueryError
 from imputedb.files import copied
 from imputedb.result import Result
 from imputedb.sql.copy_options import switched_on
 from imputedb.sql.enclosed import Keeps
+from imputedb.sql.paths import quoted as named
 from imputedb.sql.statements import Execute
 from imputedb.sql.tokens import quoted, tokens
 
 
 def kept(call: Call, around: Keeps, frames: Frames) -> Result:
-    """Runs a statement over the answer to its query in place of the query; as it stands where nothing is missing.
+    """Runs a statement with its query replaced by the answer; unchanged where nothing is missing.
 
-    The frames that the query reads are gone when the statement runs, which may make or mean a table of such a name.
+    Registered frames of the query are removed before the statement runs, which may create or name a table of that name.
     """
     engine, options = call.engine, call.options
     about = membership(engine, around.query)
@@ -36,20 +37,39 @@ def kept(call: Call, around: Keeps, frames: Frames) -> Result:
             if changed or prepared is None:
                 prepared = call.planner.prepare(around.query, options)
             if not prepared.blocks and not frames.paths and options.method == IMPUTATION:
-                if call.executed and around.target is None:
+                if call.executed and around.target is None and not call.planner.has_read:
                     return as_it_stands(engine, options, call.executed.text)
-                return _published(engine, around, prepared.text, options)
+                return _published(call, around, prepared.text)
             _check_divisions(engine, call.executed, around)
-            inner = paced(call, prepared, (perf_counter() - began) * 1e3)
+            planning_ms = (perf_counter() - began) * 1e3
+            if around.target is not None and prepared.blocks and options.method == IMPUTATION and not options.draws:
+                return _streamed(call, prepared, around, planning_ms)
+            inner = paced(call, prepared, planning_ms)
     frames.drop()
-    found = _published(engine, around, inner.selecting, options)
+    found = _published(call, around, inner.selecting)
+    return _around(found, inner)
+
+
+def _streamed(call: Call, prepared: Prepared, around: Keeps, planning_ms: float) -> Result:
+    """Writes the rows of a query to a file as a stream, so that they are never held as a whole."""
+    written: list[tuple[Held, list[str], list[str]]] = []
+    began = perf_counter()
+
+    def take(text: str) -> Held:
+        places = [f"c{place}" for place in range(len(prepared.columns))]
+        shown = ", ".join(f"{c} AS {named((name,))}" for c, name in zip(places, prepared.columns, strict=True))
+        written.append(_copied(call, around, f"SELECT {shown} FROM ({text}) AS held({', '.join(places)})"))
+        return written[-1][0]
+
+    inner = paced(replace(call, take=take), prepared, planning_ms)
+    found = Result(call.engine, *written[-1], timed(verbatim(call.options), began))
     return _around(found, inner)
 
 
 def _planned(call: Call, query: str) -> Prepared | None:
-    """The query prepared; None where that failed, and something else has written meanwhile: it has to be tried again.
+    """The prepared query; None where that failed after a write of another session, so that it must be retried.
 
-    Once a write of our own is under way nothing is recalled, and so it is prepared before.
+    It is prepared before the statement's own write begins, since caches are not used afterwards.
     """
     try:
         return call.planner.prepare(query, call.options)
@@ -60,10 +80,10 @@ def _planned(call: Call, query: str) -> Prepared | None:
 
 
 def _check_divisions(engine: Engine, executed: Execute | None, around: Keeps) -> None:
-    """Refuses EXECUTE where a division beside the query would be read otherwise than when it was prepared.
+    """Refuses EXECUTE where divisions outside the query would be read differently than when it was prepared.
 
     Raises:
-        QueryError: the setting by which it was read has changed since.
+        QueryError: the setting of integer division has changed since then.
     """
     beside = tokens(f"{around.before} {around.after}")
     if executed and any("/" in token.text and token.text != "//" for token in beside if token.text[:1] not in "'\""):
@@ -73,28 +93,34 @@ def _check_divisions(engine: Engine, executed: Execute | None, around: Keeps) ->
 
 
 def _around(found: Result, inner: Result) -> Result:
-    """What a statement gives that keeps the rows of an answer, with the answer's report."""
+    """The result of a statement over an answer, with the answer's report."""
     found.report = replace(inner.report, notes=(*inner.report.notes, *found.report.notes))
     found.blocks, found.frontier = inner.blocks, inner.frontier
     return found
 
 
-def _published(engine: Engine, around: Keeps, query: str, options: QueryOptions) -> Result:
-    """Runs a statement over a query; the file that it writes appears whole or not at all."""
+def _published(call: Call, around: Keeps, query: str) -> Result:
+    """Runs a statement over a query; a file that it writes appears atomically."""
     if around.target is None:
-        return as_it_stands(engine, options, around.around(query))
-    path, rest = _at_home(engine, around.target[0]), around.target[1]
+        return as_it_stands(call.engine, call.options, around.around(query))
+    began = perf_counter()
+    return Result(call.engine, *_copied(call, around, query), timed(verbatim(call.options), began))
+
+
+def _copied(call: Call, around: Keeps, query: str) -> tuple[Held, list[str], list[str]]:
+    """The result of COPY of a query's rows, with the names and types of its columns."""
+    assert around.target is not None  # a COPY has a target
+    path, rest = _at_home(call.engine, around.target[0]), around.target[1]
     with copied(path, switched_on(rest)) as written:
-        began = perf_counter()
         text = f"{around.before}{query}{around.after}{quoted(written)}{rest}"
-        held, columns, types = engine.answered(text)
+        held, columns, types = call.engine.answered(text)
+        call.planner.check()
         shown = [_renamed(name, place, written, path) for place, name in enumerate(columns)]
-        held = engine.held(f"SELECT {', '.join(shown)} FROM {held.source}")
-        return Result(engine, held, columns, types, timed(verbatim(options), began))
+        return call.engine.held(f"SELECT {', '.join(shown)} FROM {held.source}"), columns, types
 
 
 def _at_home(engine: Engine, path: str) -> str:
-    """A path with the home folder in place of the ~ that it begins with, as DuckDB has it."""
+    """A path with a leading ~ replaced by the home folder, as in DuckDB."""
     if not path.startswith("~"):
         return path
     [(home,)] = engine.fetched("SELECT current_setting('home_directory')")
@@ -102,7 +128,7 @@ def _at_home(engine: Engine, path: str) -> str:
 
 
 def _renamed(column: str, place: int, written: str, path: str) -> str:
-    """A column that COPY gives, the temporary path in names of files replaced by the one where they are to appear."""
+    """A column of COPY's result, with the temporary path in file names replaced by the final one."""
     match column.lower():
         case "filename":
             return f"replace(c{place}, {quoted(written)}, {quoted(path)})"

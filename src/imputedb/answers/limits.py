@@ -1,4 +1,4 @@
-"""Answers that keep to a time or to an error: what is tried, and what is said of it."""
+"""Answers within limits of time or error: attempts, and notes on their outcome."""
 
 import math
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from imputedb.answers.multiple.precision import half_width
 from imputedb.answers.pace import ahead_of, plans, thresholds
 from imputedb.answers.prepared import Prepared
 from imputedb.answers.query import Call, rows_of
-from imputedb.answers.request import QueryOptions
+from imputedb.answers.request import IMPUTATION, LEVEL, QueryOptions
 from imputedb.errors import OutOfTime, QueryError
 from imputedb.inference.estimate import Estimate
 from imputedb.notes import Note, NoteKind
@@ -21,22 +21,22 @@ Work = Callable[[Call], Result]
 
 
 def limited(call: Call, query: str, keep: Work | None = None) -> Result:
-    """The answer to a query within the limits that were asked for.
+    """The answer to a query within its limits.
 
     Args:
-        call: with what is asked for.
-        query: whose plans are chosen among.
-        keep: answers it and keeps its rows; None where they are only shown.
+        call: the call with its limits.
+        query: query for which plans are chosen.
+        keep: runs the statement that uses the query's rows; None for a plain query.
 
     Raises:
-        QueryError: an error was asked for, and the answer has no intervals, or an alpha stands beside it.
+        QueryError: a limit of error is set, and the answer has no intervals, or alpha is set too.
     """
 
     def work(one: Call) -> Result:
         return rows_of(one, query) if keep is None else keep(one)
 
     if not call.options.limits:
-        return work(call)
+        return _without_intervals(work(call), call.options)
     began = perf_counter() if call.options.until is None else _began(call.options, call.options.until)
     error = call.options.limits.error
     if error is not None and call.options.alpha:
@@ -45,7 +45,18 @@ def limited(call: Call, query: str, keep: Work | None = None) -> Result:
             f"{call.options.alpha:g} drops: leave alpha out, or the error"
         )
     found = _timely(call, work) if error is None else _precise(call, query, error, keep)
-    return _told(found, call.options, began)
+    return _with_budget(found, call.options, began)
+
+
+def _without_intervals(found: Result, options: QueryOptions) -> Result:
+    """The answer, with a note if options about intervals were set and it has none."""
+    wanted = {"interval": options.question != "population", "level": options.level != LEVEL}
+    if options.method != IMPUTATION or options.draws or not any(wanted.values()):
+        return found
+    names = " and ".join(name for name, is_given in wanted.items() if is_given)
+    note = Note(NoteKind.UNPOOLED, names, f"{names}: of intervals, and one draw has none: ask for draws, such as m=20")
+    found.report = replace(found.report, notes=(*found.report.notes, note))
+    return found
 
 
 def _began(options: QueryOptions, until: float) -> float:
@@ -53,7 +64,7 @@ def _began(options: QueryOptions, until: float) -> float:
 
 
 def _timely(call: Call, work: Work) -> Result:
-    """The answer by the plan that time is left for, or by the fastest one where that was not in time."""
+    """The answer by the best plan expected to be in time, or by the fastest one if the former took too long."""
     try:
         return work(call)
     except OutOfTime:
@@ -64,13 +75,13 @@ def _cut_over(call: Call, work: Work) -> Result:
     found = work(replace(call, options=call.options.fastest()))
     budget = replace(found.report.budget or Budget(), cut_over=True)
     words = "the plan that was chosen took longer than was expected: the fastest one has answered in its place"
-    said = Note(NoteKind.REPLANNED, "", words)
-    found.report = replace(found.report, budget=budget, notes=(*found.report.notes, said))
+    note = Note(NoteKind.REPLANNED, "", words)
+    found.report = replace(found.report, budget=budget, notes=(*found.report.notes, note))
     return found
 
 
-def _told(found: Result, options: QueryOptions, began: float) -> Result:
-    """The answer with what it was to keep to, and a warning where it does not."""
+def _with_budget(found: Result, options: QueryOptions, began: float) -> Result:
+    """The answer with its budget, and warnings where it exceeds the limits."""
     within, error = options.limits.within_ms, options.limits.error
     reached = 1e3 * (perf_counter() - began)
     budget = replace(found.report.budget or Budget(), within_ms=within, reached_ms=reached, error=error)
@@ -82,14 +93,14 @@ def _told(found: Result, options: QueryOptions, began: float) -> Result:
 
 
 def _broken(budget: Budget, report: Report) -> list[Note]:
-    """What is to be warned of where an answer does not keep to what was asked for."""
-    said = list[Note]()
+    """Warnings of exceeded limits."""
+    notes = list[Note]()
     if budget.within_ms is not None and budget.reached_ms is not None and budget.reached_ms > budget.within_ms:
         words = (
             f"the answer took {budget.reached_ms:,.0f} ms, more than the {budget.within_ms:,g} it was given"
             f"{_reason_of_delay(budget, budget.within_ms, report.planning_ms)}"
         )
-        said.append(Note(NoteKind.LATE, "", words))
+        notes.append(Note(NoteKind.LATE, "", words))
     if budget.error is not None and budget.reached_error is not None and budget.reached_error > budget.error:
         if math.isinf(budget.reached_error):
             words = f"no plan has an error of {budget.error:.3g}: a number is 0, or has no interval"
@@ -99,12 +110,12 @@ def _broken(budget: Budget, report: Report) -> list[Note]:
                 f"no plan that was tried has an error of {budget.error:.3g} or less: {which} answers, whose error is "
                 f"{budget.reached_error:.3g}, half the width of the widest interval beside its number"
             )
-        said.append(Note(NoteKind.IMPRECISE, "", words))
-    return said
+        notes.append(Note(NoteKind.IMPRECISE, "", words))
+    return notes
 
 
 def _reason_of_delay(budget: Budget, within: float, planning: float) -> str:
-    """Why an answer was late, as the end of a sentence."""
+    """The reason for the delay, as the end of a sentence."""
     if budget.cut_over:
         return ": the plan that was ended and the fastest one together"
     if planning > within:
@@ -124,9 +135,9 @@ def _shown(found: Result) -> list[Estimate]:
 
 
 def _precise(call: Call, query: str, goal: float, keep: Work | None) -> Result:
-    """The answer by the fastest plan whose intervals are narrow enough; where none is, by that of the least penalty.
+    """The answer by the fastest plan whose intervals are narrow enough, or else by the plan of least penalty.
 
-    The narrowest of several is not taken: it would be chosen by its interval, which then covers less than it says.
+    Choosing the narrowest of several intervals would make its coverage lower than its level.
     """
     options = call.options if call.options.m != 1 else replace(call.options, m=None)
     taken: tuple[float, QueryOptions, Result] | None = None
@@ -137,6 +148,8 @@ def _precise(call: Call, query: str, goal: float, keep: Work | None) -> Result:
             break
         if not found.has_estimates:
             raise QueryError(f"an error is that of numbers with intervals: {_reason(found.report)}")
+        if len(found) and not _shown(found):
+            raise QueryError("an error is that of numbers with intervals, and this query shows none: leave ERROR out")
         width = half_width(_shown(found))
         if taken is None or width <= goal or one.alpha < taken[1].alpha:
             taken = width, one, found
@@ -157,9 +170,9 @@ def _reason(report: Report) -> str:
 
 
 def _by_time(call: Call, query: str, options: QueryOptions) -> list[QueryOptions]:
-    """What is asked for by each plan that drops no more than the best one does, the fastest first.
+    """The options for each plan that drops no more rows than the best plan, the fastest first.
 
-    What rows that are dropped make of an answer no interval says.
+    Intervals do not include the error that dropped rows cause.
     """
     with call.engine.own_statements():
         prepared = call.planner.prepare(query, options)

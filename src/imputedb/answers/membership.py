@@ -1,4 +1,4 @@
-"""Rows with the share of the draws in which they qualify: what `likelihood()` in a SELECT asks for."""
+"""`likelihood()` in a SELECT: the share of draws in which each row qualifies."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ _VALUES = Note(NoteKind.IDENTITY, "", "rows are told apart by their values, sinc
 
 @dataclass(frozen=True, slots=True)
 class Ordering:
-    """What the rows are ordered by: a column of the aggregation, or the likelihood where it is None."""
+    """A key of the answer's order: a column of the aggregation, or the likelihood for None."""
 
     column: str | None
     direction: str
     nulls: str = "ORDER_DEFAULT"
 
     def text(self, shown: str) -> str:
-        """As SQL, by a column."""
+        """The key in SQL, for a column."""
         words = {"ASCENDING": " ASC", "DESCENDING": " DESC"}
         nulls = f" {self.nulls}" if self.nulls.startswith("NULLS") else ""
         return shown + words.get(self.direction, "") + nulls
@@ -74,19 +74,19 @@ class Ordering:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """A query whose rows carry their likelihood, as an aggregation of the rows of each draw.
+    """A query with the likelihood of its rows, as an aggregation over the rows of each draw.
 
-    The query without its likelihood runs in each draw, its ORDER BY and LIMIT included, so that being among the first
-    is a property of a draw; its rows are grouped by the stored rows that they come from.
+    The query without the likelihood runs in each draw, with its ORDER BY and LIMIT, so that being among the first rows
+    is a property of a draw. Its rows are grouped by the stored rows that they come from.
 
     Attributes:
-        text: of the aggregation: a row for each row that qualifies in some draw.
-        names: of the columns of the answer; None where the likelihood stands, under `likely`.
-        types: of the columns, likewise.
-        likely: the likelihood's name.
-        orders: of the answer.
-        limit: what follows ORDER BY, where that is by the likelihood.
-        notes: what is to be said.
+        text: text of the aggregation, with a row for each row that qualifies in some draw.
+        names: names of the answer's columns; None at the position of the likelihood, which is named `likely`.
+        types: types of the columns, likewise.
+        likely: name of the likelihood.
+        orders: order of the answer.
+        limit: limit of the answer, where it is ordered by the likelihood.
+        notes: notes on the answer.
     """
 
     text: str
@@ -99,19 +99,19 @@ class Membership:
 
     @property
     def named(self) -> list[tuple[str, str]]:
-        """Names and types of the columns of the answer."""
+        """The names and types of the columns of the answer."""
         parts = ((self.likely, "DOUBLE"), (f"{self.likely}_mce", "DOUBLE"))
         pairs = zip(self.names, self.types, strict=True)
         return [one for name, kind in pairs for one in (parts if name is None else ((name, kind),))]
 
     def shown(self, engine: Engine, source: str, columns: Sequence[str], m: int) -> tuple[Held, list[str], list[str]]:
-        """The answer: its rows, the names of their columns and their types.
+        """The answer: its rows, and the names and types of their columns.
 
         Args:
-            engine: where it is held.
-            source: the SELECT of the aggregation's rows.
-            columns: the names of their columns.
-            m: draws.
+            engine: engine that holds the rows.
+            source: SELECT of the aggregation's rows.
+            columns: names of their columns.
+            m: number of draws.
         """
         share = "in_draws" if "in_draws" in columns else "1.0"
         error = f"sqrt({share} * (1 - {share}) / {m})"
@@ -133,12 +133,12 @@ class Membership:
 
 
 def membership(engine: Engine, text: str) -> Membership | None:
-    """The aggregation that a query with `likelihood()` stands for; None of a query without.
+    """The aggregation for a query with `likelihood()`; None for a query without it.
 
-    A macro of the user's that has the name comes first.
+    A user's macro of that name takes precedence.
 
     Raises:
-        QueryError: it is asked for where there is none.
+        QueryError: the likelihood is not supported there.
     """
     if LIKELIHOOD not in text.lower():
         return None
@@ -156,7 +156,7 @@ def membership(engine: Engine, text: str) -> Membership | None:
 
 
 def _aggregates(tree: Tree, names: Collection[str]) -> bool:
-    """Whether an expression has an aggregate of this query's rows, not of a window's nor of a subquery's."""
+    """Whether an expression has an aggregate of this query, outside of windows and subqueries."""
     if is_subquery(tree) or is_window(tree):
         return False
     mine = is_call(tree) and function_of(tree) in names
@@ -170,7 +170,7 @@ def _is_likelihood(tree: Any) -> bool:
 
 
 def _without(node: Tree) -> Tree:
-    """The query with a number where the likelihood stands, as DuckDB can look at it."""
+    """The query with a number in place of the likelihood, which DuckDB can bind."""
 
     def change(part: Tree) -> Tree | None:
         return t.named(t.literal(0.5), alias_written(part)) if _is_likelihood(part) else None
@@ -180,19 +180,19 @@ def _without(node: Tree) -> Tree:
 
 
 def _place(place: int, at: int) -> int | None:
-    """The place of a column among those of the answer but the likelihood, None of that."""
+    """The position of a column among those other than the likelihood; None for the likelihood."""
     return None if place == at else place - (place > at)
 
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    """What rows are ordered by: an expression, a column of the answer by its place, or the likelihood."""
+    """A key of ORDER BY: an expression, a column of the answer by position, or the likelihood."""
 
     by: Tree | int | None
     key: Tree
 
     def inside(self) -> Tree:
-        """As a key of the rows within a draw."""
+        """The key for the rows within a draw."""
         assert self.by is not None
         expression = t.number(self.by + 1) if isinstance(self.by, int) else self.by
         return order_key(expression, *direction_of(self.key))
@@ -209,7 +209,7 @@ def _orderings(orders: Sequence[_Key], *, first: bool) -> tuple[Ordering, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """A query, the items of its select list without the likelihood, and where that stood."""
+    """A query with the select items other than the likelihood, and the likelihood's position."""
 
     engine: Engine
     node: Tree
@@ -249,21 +249,21 @@ class _Rows:
         )
 
     def _whole(self) -> list[str]:
-        """The names of the answer's columns, if DuckDB accepts the query with a number where the likelihood stands."""
+        """The names of the answer's columns, after a check that DuckDB accepts the query."""
         try:
             return self.engine.outputs(self.engine.text(_without(self.node)))[0]
-        except QueryError as error:  # where it shows the place, it shows the number
+        except QueryError as error:  # the message would show the number in place of the likelihood
             raise type(error)(str(error).partition("\nLINE ")[0].strip()) from error
 
     def _outputs(self, text: str) -> tuple[list[str], list[str]]:
-        """Names and types of a query without the likelihood, that DuckDB accepts with a number in its place."""
+        """The names and types of the columns without the likelihood."""
         try:
             return self.engine.outputs(text)
-        except UnknownName as error:  # something is made of the likelihood by its alias
+        except UnknownName as error:  # the alias of the likelihood is used in an expression
             raise QueryError(_ALONE) from error
 
     def _before(self) -> int:
-        """The columns that stand before the likelihood."""
+        """The number of columns before the likelihood."""
         items = self.rest[: self.place]
         if not any(map(is_star, items)):
             return self.place
@@ -271,7 +271,7 @@ class _Rows:
         return len(self._outputs(self.engine.text(before))[0])
 
     def _orders(self, keys: Sequence[Tree], at: int, count: int) -> list[_Key]:
-        """What is ordered by, ALL as all columns of the answer."""
+        """The keys of ORDER BY, with ALL expanded to all columns of the answer."""
         found: list[_Key] = []
         for key in keys:
             tree = ordered_by(key)
@@ -296,7 +296,7 @@ class _Rows:
             return tree
         name = names[0].lower()
         items = [*self.rest[: self.place], None, *self.rest[self.place :]]
-        for item in items:  # an alias comes before a column
+        for item in items:  # an alias takes precedence over a column
             if (alias_written(item) if item else self.likely).lower() == name:
                 return t.named(item, "") if item else None
         return tree
@@ -308,7 +308,7 @@ class _Rows:
         return "".join(f" {word} {text}{percent if word == 'LIMIT' else ''}" for word, text in texts)
 
     def keys(self, source: Tree, notes: list[Note]) -> list[Tree] | None:
-        """What tells the rows of FROM apart: keys of stored tables; None, and a note, where others are read."""
+        """The keys that identify rows of FROM: keys of stored tables; None, with a note, for other sources."""
         if is_table(source):
             path, called = path_of(source), {name_of(entry) for entry in entries_of(self.node)}
             stored = self.engine.found(quoted(path))
@@ -322,7 +322,7 @@ class _Rows:
         return None
 
     def _of_table(self, table: Table, path: Sequence[str], notes: list[Note]) -> list[Tree]:
-        """A key that the table has, else all its columns that miss nothing."""
+        """A key of the table, else all its complete columns."""
         statistics = self.engine.statistics(table)
         if statistics.key is not None:
             return [t.reference(*path, statistics.key)]
@@ -334,7 +334,7 @@ class _Rows:
 
 
 def _grouped(text: str, names: Sequence[str], count: int, hidden: int) -> str:
-    """The aggregation: q0, q1, ... are the columns of the answer, h0, ... what it is ordered by, k0, ... keys."""
+    """The aggregation: q0, q1, ... are the columns of the answer, h0, ... those that it is ordered by, k0, ... keys."""
     called, alias = [quoted([name]) for name in names], "q"
     if len({name.lower() for name in names}) < len(names):
         called = [f"c{n}" for n in range(len(names))]

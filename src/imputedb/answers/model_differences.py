@@ -1,4 +1,4 @@
-"""Two models of a table side by side: what each would fill in, before one takes the other's place."""
+"""The comparison of two models of a table by the values that they impute."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -23,16 +23,16 @@ from imputedb.statistics.table import Kind, Statistics
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How two models fill in the missing cells of one column.
+    """The difference between two models in one column.
 
     Attributes:
-        column: its name.
-        cells: that miss a value now; one whose NULL means something of its own misses none.
-        differing: share of them that get another value, or one from one model alone; 0 where there are no cells.
-        means: of the expected values where both models have one, of a column of numbers; None of others.
-        index: the population stability index between both distributions of expected values; by convention .1 is little
-            and .25 is much. None where no cell has a value of both.
-        errors: of hidden cells, as measured when each was fitted; None where not measured.
+        column: name of the column.
+        cells: number of missing cells; NULLs with a meaning of their own are not counted.
+        differing: share of cells with different values, or with a value from one model only; 0 without cells.
+        means: means of the expected values where both models have one, for numeric columns; None for others.
+        index: population stability index of the two distributions of expected values; by convention .1 is small
+            and .25 is large. None where no cell has a value from both.
+        errors: errors on hidden cells, measured when each was fitted; None where not measured.
     """
 
     column: str
@@ -44,11 +44,11 @@ class Difference:
 
 
 def differences(engine: Engine, one: Record, other: Record) -> list[Difference]:
-    """How two models differ, in each column that both fill in.
+    """The differences between two models, for each column that both impute.
 
     Raises:
-        DataError: they are of different tables, or one has no functions.
-        UnknownName: the table does not have a column of one any more.
+        DataError: the models are of different tables, or one has no functions.
+        UnknownName: a column of a model no longer exists.
     """
     if one.table != other.table:
         raise DataError(f"{one.title} is a model of {one.table.name}, {other.title} of {other.table.name}")

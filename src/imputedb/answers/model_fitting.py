@@ -1,7 +1,8 @@
-"""Fitting of kept models to tables."""
+"""The fitting of kept models to tables."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -13,19 +14,23 @@ from numpy.typing import NDArray
 from imputedb import arguments, duckdb_errors
 from imputedb.algebra.column import Column
 from imputedb.algebra.relation import Scan, Table
+from imputedb.answers import remote
 from imputedb.engines.engine import Engine
 from imputedb.engines.record import Record
 from imputedb.errors import CannotImpute, DataError, QueryError, UnknownName
-from imputedb.execution.columns import ColumnCache, computed_from
+from imputedb.execution.columns import ColumnCache, computed_from, finite
 from imputedb.execution.kept import KeptTable
 from imputedb.execution.outcome import Outcome
+from imputedb.execution.sampled import sampled
 from imputedb.imputers.permit import barred
 from imputedb.imputers.protocol import Progress
+from imputedb.imputers.random import seed_of
 from imputedb.imputers.registry import the_one
-from imputedb.imputers.rows import Cells, Rows
+from imputedb.imputers.rows import Rows
 from imputedb.models.learning import fit
 from imputedb.models.target import How, Method
 from imputedb.sql import ast as t
+from imputedb.sql.ast import Tree
 from imputedb.sql.parse import expression
 from imputedb.statistics.table import Statistics
 
@@ -36,16 +41,11 @@ MEASURED = 20
 """Hidden cells at least that an error is measured on."""
 
 
-def salt_of(table: Table) -> int:
-    """64 bits that tell the rows of a table from those of others."""
-    return int.from_bytes(hashlib.sha256(repr(table.path).encode()).digest()[:8], "little")
-
-
 def check_options(options: dict[str, int]) -> None:
-    """Refuses options that no model has.
+    """Refuses invalid options of a model.
 
     Raises:
-        QueryError: there are fewer than one row to learn from, or draw.
+        QueryError: the number of rows to learn from, or of draws, is below one.
     """
     arguments.whole("sample", options["sample"], 1, MOST_ROWS)
     arguments.whole("draws", options["draws"], 1, arguments.MOST_DRAWS)
@@ -53,11 +53,11 @@ def check_options(options: dict[str, int]) -> None:
 
 
 def targets_of(table: Table, statistics: Statistics, columns: Sequence[str]) -> tuple[str, ...]:
-    """The columns that a model fills in, by the names that the table has: some, or all that miss values.
+    """The columns that a model imputes, in the table's spelling: the given ones, or all incomplete ones.
 
     Raises:
-        UnknownName: there is none of a name.
-        DataError: there is nothing to fill in.
+        UnknownName: there is no such column.
+        DataError: there is nothing to impute.
     """
     known = {name.lower(): name for name in statistics.columns}
     for column in columns:
@@ -87,10 +87,10 @@ def targets_of(table: Table, statistics: Statistics, columns: Sequence[str]) -> 
 
 
 def check_columns(record: Record, statistics: Statistics) -> None:
-    """Refuses a model of columns that its table has no more, or by another name.
+    """Refuses a model with columns that its table does not have any more.
 
     Raises:
-        UnknownName: it is one.
+        UnknownName: a column does not exist.
     """
     gone = [name for name in record.columns if name not in statistics.columns]
     if gone:
@@ -101,10 +101,10 @@ def check_columns(record: Record, statistics: Statistics) -> None:
 
 
 def fitted_now(engine: Engine, record: Record, progress: Progress | None) -> tuple[Record, bytes]:
-    """A record of the model as it is fitted now, with its functions as bytes.
+    """A record of the model fitted to the present rows, with its functions as bytes.
 
     Raises:
-        UnknownName: the table does not have a column of the model any more.
+        UnknownName: a column of the model does not exist any more.
     """
     with engine.lock:
         statistics = engine.statistics(record.table)
@@ -121,15 +121,18 @@ def fitted_now(engine: Engine, record: Record, progress: Progress | None) -> tup
         scan = Scan(record.table, record.table.name)
         if record.imputer not in get_args(Method) or not _is_plain(statistics, record):
             _check_values(record)
+            remote.check_functions(engine, record)
             fitted_values = KeptTable(
                 engine, scan, statistics, the_one(record.imputer, "a model needs"), record.seed, progress
             )
             for name in record.columns:
                 fitted_values.given(Column(scan.alias, name), Outcome(), None)
             return now, b""
-        rows = _training_rows(engine, scan, statistics, record)
+        with _learnable(engine, scan, record) as at_hand:
+            rows = _training_rows(engine, at_hand, statistics, record)
         types = {column: statistics.columns[column.name].type for column in rows.columns}
-        how = How(record.imputer, record.sample, record.draws, record.seed)  # type: ignore[arg-type]
+        seed = seed_of(record.seed, record.salt)  # so that models of two tables are drawn with different random numbers
+        how = How(record.imputer, record.sample, record.draws, seed)  # type: ignore[arg-type]
         model = fit(rows, [Column(scan.alias, name) for name in record.columns], types, how, progress)
     content = model.dumped()
     known = [one for one in model.targets if one.quality and one.quality.cells >= MEASURED]
@@ -138,14 +141,26 @@ def fitted_now(engine: Engine, record: Record, progress: Progress | None) -> tup
     return replace(now, rows=model.rows, digest=hashlib.sha256(content).hexdigest(), errors=errors), content
 
 
+@contextmanager
+def _learnable(engine: Engine, scan: Scan, record: Record) -> Iterator[Scan]:
+    """The table that a model is fitted to, or a sample of it as a temporary table, under the same alias."""
+    table = engine.learnable(record.table, record.sample)
+    try:
+        yield Scan(table, scan.alias)
+    finally:
+        if table != record.table:
+            engine.unmake("TABLE", [table.name])
+            engine.disown(table.name)
+
+
 def _is_plain(statistics: Statistics, record: Record) -> bool:
-    """Whether policies ask nothing of the columns of a model that its functions do not know of."""
+    """Whether a model's columns need no treatment by policies beyond its functions."""
     policies = [statistics.policy(name) for name in record.columns]
     return all(policy.plain and not policy.leaves and policy.imputer in (None, record.imputer) for policy in policies)
 
 
 def _check_values(record: Record) -> None:
-    """Refuses rows to learn from where values are fitted to the table as it is."""
+    """Refuses a condition on rows for imputers without functions, which are fitted to the whole table."""
     if record.where is not None:
         raise QueryError(
             f"a model by {record.imputer}, or under policies of its columns, is fitted to the whole table: leave WHERE "
@@ -154,7 +169,7 @@ def _check_values(record: Record) -> None:
 
 
 def _training_rows(engine: Engine, scan: Scan, statistics: Statistics, record: Record) -> Rows:
-    """The rows that a model is fitted to, with all columns that may predict its targets."""
+    """The rows that a model is fitted to, with all possible predictors of its targets."""
     names = sorted(statistics.regressors.union(record.columns))
     cache = ColumnCache(engine, scan, statistics)
     every = [Column(scan.alias, name) for name in names]
@@ -163,28 +178,42 @@ def _training_rows(engine: Engine, scan: Scan, statistics: Statistics, record: R
         target = Column(scan.alias, name)
         forbidden |= barred(statistics.policy(name), target, every) | computed_from(statistics, target, every)
     kept_columns = [c for c in every if c not in forbidden or c.name in record.columns]
-    cells = cache.cells([column.name for column in kept_columns])
-    learn = None if record.where is None else _learning(engine, record.table, record.where)
-    return Rows({column: _finite(cells[column.name]) for column in kept_columns}, cache.salted(record.salt), learn)
+    known = [column.name for column in kept_columns]
+    learn: NDArray[np.bool_] | None = None
+    ids: NDArray[np.int64] | None = None
+    with _blamed(record.where):
+        if scan.table != record.table or cache.is_cached or statistics.rows <= record.sample:
+            cells = cache.cells(known)
+            learn = None if record.where is None else _learning(engine, scan.table, record.where)
+            none = learn is not None and not learn.any()
+        else:
+            condition = None if record.where is None else _condition(engine, record.where)
+            ids = sampled(cache, record.salt, record.sample, condition)
+            cells, none = cache.some(known, ids), not len(ids)
+    if none and record.where is not None:
+        raise DataError(f"no row of {record.table.name} satisfies {record.where}: there is nothing to learn from")
+    keys = cache.lasting(record.salt, ids)
+    return Rows({column: finite(cells[column.name]) for column in kept_columns}, keys, learn)
+
+
+@contextmanager
+def _blamed(where: str | None) -> Iterator[None]:
+    """A context in which an error of the engine is reported as one of the condition on rows."""
+    try:
+        yield
+    except duckdb_errors.Refused as error:
+        reason = duckdb_errors.translated(error)
+        if where is None:
+            raise
+        raise type(reason)(f"WHERE {where}: {str(reason).splitlines()[0]}") from error
+
+
+def _condition(engine: Engine, where: str) -> Tree:
+    """A condition that is false where it would be NULL."""
+    return t.coalesce(t.cast(expression(engine.tree, where), t.plain_type("BOOLEAN")), t.literal(False))
 
 
 def _learning(engine: Engine, table: Table, where: str) -> NDArray[np.bool_]:
-    """(n,) the rows of a table for which a condition holds, in its order."""
-    condition = expression(engine.tree, where)
-    text = engine.text(t.select([t.named(condition, "learn")], t.table(table.path, "")))
-    text = f"SELECT coalesce(CAST(learn AS BOOLEAN), false) AS learn FROM ({text})"
-    try:
-        found = np.ma.getdata(engine.arrays(engine.tree(text))["learn"]).astype(np.bool_)
-    except duckdb_errors.Refused as error:
-        reason = duckdb_errors.translated(error)
-        raise type(reason)(f"WHERE {where}: {str(reason).splitlines()[0]}") from error
-    if not found.any():
-        raise DataError(f"no row of {table.name} satisfies {where}: there is nothing to learn from")
-    return found
-
-
-def _finite(cells: Cells) -> Cells:
-    """Cells of which infinite numbers are missing: nothing is learnt from them."""
-    if cells.values.dtype.kind != "f" or np.isfinite(cells.values).all():
-        return cells
-    return cells.like(cells.values, cells.missing | ~np.isfinite(cells.values))
+    """(n,) the rows of a table for which a condition holds, in the table's order."""
+    node = t.select([t.named(_condition(engine, where), "learn")], t.table(table.path, ""))
+    return np.ma.getdata(engine.arrays(node)["learn"]).astype(np.bool_)

@@ -1,4 +1,4 @@
-"""The methods of a database about kept models."""
+"""The methods of `Database` for kept models."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ def complete(
     """The completed table that queries with `fit="table"` read.
 
     Args:
-        table: its name.
-        values: `expected`, or those that were `drawn` together, which statements read whose imputed values decide
-            which rows count.
-        draw: the number of the draw, from 0; m = 20 pools those from 0 to 19.
-        imputer: as for `sql`.
-        seed: as for `sql`.
-        progress: told the share of an imputer's work that is done.
+        table: name of the table.
+        values: `expected`, or `drawn` together, as read by statements in which imputed values decide which rows
+            count.
+        draw: draw index from 0; m = 20 pools those from 0 to 19.
+        imputer: as in `sql`.
+        seed: as in `sql`.
+        progress: called with the share of an imputer's work that is done.
 
     Raises:
         UnknownName: there is no such table.
-        QueryError: values or draw are none.
+        QueryError: `values` or `draw` is not valid.
     """
     arguments.one_of("values", values, (EXPECTED, DRAWN))
     number = arguments.whole("draw", draw, 0, example=", such as 0, the first one")
@@ -67,24 +67,24 @@ def create_model(
     replace: bool = False,
     progress: Progress | None = None,
 ) -> Model:
-    """Fits a model of columns of a table, and keeps it with the database: CREATE IMPUTATION MODEL.
+    """Fits a model of columns of a table, and stores it with the database: CREATE IMPUTATION MODEL.
 
     Args:
-        name: of the model.
-        table: its name.
-        columns: that the model fills in; all that miss values unless given.
-        where: the rows that it learns from, a condition in SQL; no other row decides anything.
-        imputer: the name of the imputer; `tree` unless given.
-        sample: rows that it learns from at most.
-        draws: how many drawn values a cell has; m is at most as large.
-        seed: of what is random.
-        replace: whether a model of the name may be there already.
-        progress: told the share of the fit that is done.
+        name: name of the model.
+        table: name of the table.
+        columns: columns to impute; by default all incomplete ones.
+        where: condition in SQL on the rows to learn from; no other row has an influence.
+        imputer: name of the imputer; by default `tree`.
+        sample: largest number of rows to learn from.
+        draws: number of drawn values for each cell, and largest m.
+        seed: seed of the random numbers.
+        replace: whether an existing model of the name is replaced.
+        progress: called with the share of the fit that is done.
 
     Raises:
         UnknownName: there is no such table, column or imputer.
-        DataError: a model of the name is there already, or a column has nothing to learn from.
-        StorageError: the database is open for reading only.
+        DataError: a model of the name exists, or a column has nothing to learn from.
+        StorageError: the database is read-only.
     """
     options = {
         "sample": sample,
@@ -106,17 +106,17 @@ def create_model(
 
 
 def refresh_model(self: Opened, name: str, *, canary: bool = False, progress: Progress | None = None) -> Model:
-    """Fits a model anew to its table as it is now: its next version, which becomes the current one.
+    """Fits a model to the present rows of its table: its next version, which becomes the current one.
 
     Args:
-        name: of the model.
-        canary: keeps the version beside the current one, to be compared with it (`compare_models`) before ALTER
-            IMPUTATION MODEL ... SET VERSION makes it the current one.
-        progress: told the share of the fit that is done.
+        name: name of the model.
+        canary: whether the version does not become the current one, so that it can be compared (`compare_models`)
+            before ALTER IMPUTATION MODEL ... SET VERSION.
+        progress: called with the share of the fit that is done.
 
     Raises:
-        UnknownName: there is no such model, or its table is gone.
-        StorageError: the database is open for reading only.
+        UnknownName: there is no such model, or its table does not exist any more.
+        StorageError: the database is read-only.
     """
     with self._engine.lock:
         made = models.refresh(self._engine, _name(name), progress, canary=arguments.flag("canary", canary))
@@ -124,13 +124,13 @@ def refresh_model(self: Opened, name: str, *, canary: bool = False, progress: Pr
 
 
 def compare_models(self: Opened, one: str, other: str) -> list[Difference]:
-    """How two models of a table, or two versions such as `vitals@1` and `vitals@2`, fill it in: column by column.
+    """The differences between two models of a table, or two versions such as `vitals@1` and `vitals@2`, by column.
 
-    Compared are the cells that miss a value now; both models have to be functions of a row.
+    They are compared on the cells that are missing now; both models must be functions of a row.
 
     Raises:
         UnknownName: there is no such model.
-        DataError: they are of different tables, or one has no functions.
+        DataError: the models are of different tables, or one has no functions.
     """
     with self._engine.lock:
         store = models.store_of(self._engine)
@@ -139,7 +139,7 @@ def compare_models(self: Opened, one: str, other: str) -> list[Difference]:
 
 
 def drop_model(self: Opened, name: str) -> None:
-    """Forgets a model, or one version of it, such as `vitals@1`.
+    """Drops a model, or one version of it, such as `vitals@1`.
 
     Raises:
         UnknownName: there is no such model.
@@ -151,17 +151,17 @@ def drop_model(self: Opened, name: str) -> None:
 
 
 def import_model(self: Opened, model: Model, *, table: str | None = None, replace: bool = False) -> Model:
-    """Keeps a model that was saved elsewhere, as one of a table of this database.
+    """Stores a model that was saved elsewhere, as a model of a table of this database.
 
     Args:
-        model: as `load_model` gives it.
-        table: the name of the table; the one that it was fitted to has unless given.
-        replace: whether a model of the name may be there already.
+        model: a model from `load_model`.
+        table: name of the table; by default that of the table that it was fitted to.
+        replace: whether an existing model of the name is replaced.
 
     Raises:
         UnknownName: there is no such table, or it lacks a column of the model.
-        DataError: a model of the name is there already.
-        StorageError: the database is open for reading only.
+        DataError: a model of the name exists.
+        StorageError: the database is read-only.
     """
     if not isinstance(model, Model):
         raise QueryError(f"the model is {model!r}; it is one that load_model, or another database, gives")
@@ -170,11 +170,11 @@ def import_model(self: Opened, model: Model, *, table: str | None = None, replac
 
 
 def model(self: Opened, name: str) -> Model:
-    """A kept model, its current version unless the name has one, such as `vitals@3`.
+    """A kept model in its current version, or in that of the name, as in `vitals@3`.
 
     Raises:
         UnknownName: there is no such model.
-        StorageError: what the database keeps of it is damaged.
+        StorageError: the stored model is damaged.
     """
     called, version = versioned(_name(name))
     with self._engine.lock:
@@ -182,7 +182,7 @@ def model(self: Opened, name: str) -> Model:
 
 
 def models_of(self: Opened, table: str | None = None) -> list[Model]:
-    """The current version of each kept model: of one table, or of all.
+    """The current version of each kept model, of one table or of all.
 
     Raises:
         UnknownName: there is no such table.

@@ -1,11 +1,13 @@
-"""Kept models as users create, read and drop them."""
+"""Kept models: creation, refresh, listing and removal."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from imputedb.answers import model_fitting
+from imputedb.answers import model_fitting, remote
 from imputedb.answers.multiple.pooled import PILOT
-from imputedb.answers.request import IMPUTATION, QueryOptions
+from imputedb.answers.prepare import Planner
+from imputedb.answers.request import IMPUTATION, PLANNED, QueryOptions
+from imputedb.engines import names
 from imputedb.engines.engine import Engine
 from imputedb.engines.offers import KeptModels
 from imputedb.engines.record import Record
@@ -13,7 +15,7 @@ from imputedb.errors import DataError, QueryError, StorageError, UnknownName
 from imputedb.imputers.protocol import Progress
 from imputedb.imputers.registry import the_one
 from imputedb.models.fitted import Fitted
-from imputedb.models.kept import beside_models, with_models
+from imputedb.models.kept import beside_models, beside_samples, with_models
 from imputedb.models.model import Model, model
 from imputedb.sql.model_statement import ModelStatement
 
@@ -36,12 +38,15 @@ COLUMNS = (
 SAMPLE, DRAWS = 50_000, 20
 """Rows that a model is fitted to at most, and draws, unless they are given."""
 
+ON_THE_WAY = 1
+"""Draws of a model that is fitted for a query which asks for no more."""
+
 
 def store_of(engine: Engine) -> KeptModels:
-    """The models that an engine keeps.
+    """The engine's store of kept models.
 
     Raises:
-        QueryError: it keeps none.
+        QueryError: the engine has none.
     """
     if engine.models is None:
         raise QueryError("this engine keeps no imputation models")
@@ -49,12 +54,12 @@ def store_of(engine: Engine) -> KeptModels:
 
 
 def follow(engine: Engine, statement: ModelStatement, progress: Progress | None = None) -> list[tuple[object, ...]]:
-    """Does what a statement says; what there is to show of the models that it is about.
+    """Executes a statement about models; returns the rows that it shows.
 
     Raises:
         UnknownName: there is no such model, table, column or imputer.
-        DataError: a model of the name is there already.
-        StorageError: the database is open for reading only.
+        DataError: a model of the name exists.
+        StorageError: the database is read-only.
     """
     models = store_of(engine)
     match statement.verb:
@@ -79,7 +84,7 @@ def follow(engine: Engine, statement: ModelStatement, progress: Progress | None 
 
 
 def listed(engine: Engine, records: Sequence[Record]) -> list[tuple[object, ...]]:
-    """What SHOW tells of models."""
+    """The rows of SHOW IMPUTATION MODELS."""
     return [
         (
             one.name,
@@ -100,34 +105,34 @@ def listed(engine: Engine, records: Sequence[Record]) -> list[tuple[object, ...]
 
 
 def loaded(engine: Engine, record: Record) -> Model:
-    """A model as users hold it.
+    """A model in its public form.
 
     Raises:
-        StorageError: its functions are damaged.
+        StorageError: the stored functions are damaged.
     """
     fitted = Fitted.loaded(store_of(engine).content(record)) if record.has_functions else None
     return model(record, fitted, is_stale(engine, record))
 
 
 def is_stale(engine: Engine, record: Record) -> bool:
-    """Whether the table of a model is not what it was when the model was fitted, or is gone."""
+    """Whether the table of a model has changed since it was fitted, or does not exist any more."""
     if record.table not in engine.shapes():
         return True
     return engine.fingerprint(record.table) != record.fingerprint
 
 
 def check_name(name: str) -> None:
-    """Refuses names that no statement could reach.
+    """Refuses names that no statement could refer to.
 
     Raises:
-        QueryError: it is empty, or holds an @, behind which versions stand.
+        QueryError: the name is empty, or contains an @, which precedes versions.
     """
     if not name.strip() or "@" in name or "\0" in name:
         raise QueryError(f"{name!r} is no name of a model: it is not empty, and has no @, behind which versions stand")
 
 
 def create(engine: Engine, statement: ModelStatement, progress: Progress | None = None) -> Record:
-    """Fits a model and keeps it as version 1, or where it replaces one of the name as the only version.
+    """Fits a model and stores it as version 1; a model of the name that it replaces is removed with all versions.
 
     Raises: as `follow`.
     """
@@ -155,7 +160,7 @@ def create(engine: Engine, statement: ModelStatement, progress: Progress | None 
         sample=options["sample"],
         draws=options["draws"],
         seed=options["seed"],
-        salt=model_fitting.salt_of(table),
+        salt=names.salt(table, engine.session.home),
     )
     record, content = model_fitting.fitted_now(engine, record, progress)
     with engine.snapshot():
@@ -165,11 +170,11 @@ def create(engine: Engine, statement: ModelStatement, progress: Progress | None 
 
 
 def imported(engine: Engine, model: Model, name: str | None, *, replaces: bool) -> Record:
-    """Keeps a model that was fitted elsewhere, as one of a table.
+    """Stores a model that was fitted elsewhere, as a model of a table.
 
     Raises:
         UnknownName: there is no such table, or it lacks a column of the model.
-        DataError: a model of the name is there already, or this one has no functions.
+        DataError: a model of the name exists, or this one has no functions.
     """
     table = engine.named(name or model.table)
     absent = sorted({one.column.name for one in model.fitted.features}.difference(engine.statistics(table).columns))
@@ -178,7 +183,7 @@ def imported(engine: Engine, model: Model, name: str | None, *, replaces: bool) 
     known = store_of(engine).versions(model.name)
     if known and not replaces:
         raise DataError(f"there is an imputation model {model.name} already: replace it, or drop it")
-    salt = model_fitting.salt_of(table)
+    salt = names.salt(table, engine.session.home)
     record = replace(model.record, table=table, salt=salt, version=1, is_current=True)
     with engine.snapshot():
         store_of(engine).drop(known)
@@ -187,7 +192,7 @@ def imported(engine: Engine, model: Model, name: str | None, *, replaces: bool) 
 
 
 def refresh(engine: Engine, name: str, progress: Progress | None = None, *, canary: bool = False) -> Record:
-    """Fits a model anew to its table as it is now: its next version, the current one unless it is a canary.
+    """Fits a model to the present rows of its table: its next version, the current one unless it is a canary.
 
     Raises: as `follow`.
     """
@@ -202,10 +207,10 @@ def refresh(engine: Engine, name: str, progress: Progress | None = None, *, cana
 
 
 def drop(engine: Engine, name: str, version: int | None = None, *, if_exists: bool = False) -> None:
-    """Forgets a model, or one version of it that is not the current one.
+    """Drops a model, or one version of it that is not the current one.
 
     Raises:
-        UnknownName: there is none.
+        UnknownName: there is no such model or version.
         DataError: the version is the current one.
     """
     models = store_of(engine)
@@ -225,11 +230,11 @@ def drop(engine: Engine, name: str, version: int | None = None, *, if_exists: bo
 
 
 def rename(engine: Engine, name: str, after: str) -> None:
-    """Gives a model another name.
+    """Renames a model.
 
     Raises:
         UnknownName: there is no such model.
-        DataError: there is one of the other name.
+        DataError: a model of the new name exists.
     """
     check_name(after)
     one = store_of(engine).named(name)
@@ -238,10 +243,24 @@ def rename(engine: Engine, name: str, after: str) -> None:
     store_of(engine).rename(one.name, after)
 
 
-def informed(engine: Engine, options: QueryOptions) -> QueryOptions:
-    """What is asked, with the kept models that may answer it; those that policies want fresh are refreshed before."""
+def informed(engine: Engine, planner: Planner, options: QueryOptions, query: str) -> QueryOptions:
+    """The options with the kept models that may answer the query; those that policies want fresh are refreshed first.
+
+    For single values, functions that are fitted to samples of large tables are further choices.
+
+    Over an engine that does not hand over rows, the functions that a query needs are fitted first.
+    """
+    if engine.fills_by_expression:
+        return _by_functions(engine, planner, options, query)
     if options.fit == "query" or options.method != IMPUTATION or engine.models is None:
         return options
+    found = _with_models(engine, options)
+    if options.draws or options.strategy != PLANNED:
+        return found
+    return replace(found, imputers=beside_samples(found.imputers))
+
+
+def _with_models(engine: Engine, options: QueryOptions) -> QueryOptions:
     with engine.own_statements():
         current = store_of(engine).current()
         for record in current:
@@ -254,6 +273,25 @@ def informed(engine: Engine, options: QueryOptions) -> QueryOptions:
         return replace(options, imputers=beside_models(options.imputers, enough))
 
 
+def _by_functions(engine: Engine, planner: Planner, options: QueryOptions, query: str) -> QueryOptions:
+    """The options with functions that are fitted to samples, once until their tables change."""
+    fitted = set()
+    draws = ON_THE_WAY if options.m == ON_THE_WAY else options.m or min(PILOT, options.most)
+    for table, imputer in remote.to_fit(planner, options, query):
+        if remote.are_covered(table, engine.statistics(table).dirty, store_of(engine).current()):
+            continue
+        name = remote.name_of(table, imputer, options.seed)
+        known = store_of(engine).versions(name)
+        if not known or known[-1].draws < draws or is_stale(engine, known[-1]):
+            wanted = {"draws": draws, "seed": options.seed}
+            statement = ModelStatement(
+                "create", name, table=engine.called(table), imputer=imputer.name, options=wanted, replaces=True
+            )
+            create(engine, statement)
+        fitted.add(name)
+    return remote.with_functions(options, store_of(engine).current(), fitted)
+
+
 def _is_to_refresh(engine: Engine, record: Record) -> bool:
     policies = engine.policies(record.table) if record.table in engine.shapes() else {}
     wanted = any(policies[name].stale == "refresh" for name in record.columns if name in policies)
@@ -261,6 +299,6 @@ def _is_to_refresh(engine: Engine, record: Record) -> bool:
         return False
     try:
         engine.check_writable(record.table.catalog)
-    except StorageError:  # what answers by it says that it is stale
+    except StorageError:  # reading the model raises an error about it
         return False
     return True

@@ -1,4 +1,4 @@
-"""Whether an answer is rows or says how many a statement has changed: by the statement, not by its columns' names."""
+"""The kind of an answer, rows or a number of changed rows, by the kind of statement."""
 
 from imputedb.engines.engine import Engine
 from imputedb.result import Result
@@ -9,21 +9,21 @@ UNCOUNTED = -1
 """Of a statement that gives no rows, and does not say how many it has changed."""
 
 
-def counted(engine: Engine, told: Classified, found: Result, shown: Result) -> Result:
-    """The result that is shown of a statement, which notes how many rows have changed by what was found."""
-    shown.changed = _changed(_effect(engine, told), found)
+def counted(engine: Engine, parsed: Classified, found: Result, shown: Result) -> Result:
+    """The result to show for a statement, with the number of changed rows from the engine's result."""
+    shown.changed = _changed(_effect(engine, parsed), found)
     return shown
 
 
-def _effect(engine: Engine, told: Classified) -> Effect:
-    """What a statement gives, or the one that it executes."""
-    if isinstance(told.statement, Execute):
-        return engine.prepared(told.statement.name).effect
-    return told.effect
+def _effect(engine: Engine, parsed: Classified) -> Effect:
+    """The kind of result of a statement; for EXECUTE, that of the prepared statement."""
+    if isinstance(parsed.statement, Execute):
+        return engine.prepared(parsed.statement.name).effect
+    return parsed.effect
 
 
 def _changed(gives: Effect, result: Result) -> int | None:
-    """How many rows have changed; None of a statement that gives rows."""
+    """The number of changed rows; None for a statement that returns rows."""
     if gives is Effect.ROWS or (gives is Effect.UNKNOWN and len(result)):
         return None
     if gives is Effect.COUNT and result.columns == ["Count"]:

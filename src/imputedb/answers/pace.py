@@ -1,4 +1,4 @@
-"""How long a statement will take by each of its plans, and which one the time that is left is enough for."""
+"""The choice of a plan by the remaining time, from forecasts of each plan's time."""
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -27,14 +27,14 @@ _AFTERWARDS = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What is asked for, its plan chosen by the time that is left.
+    """The options with a plan that is chosen by the remaining time.
 
     Attributes:
-        asked: with the alpha that picks the plan, and the number of draws.
-        ahead: what is to be run.
-        predicted: milliseconds that it is expected to take.
-        seconds: after which it is to be ended, so that the fastest plan is in time; None where it is the fastest one.
-        short: whether it is the fastest one, since none is likely enough to be in time.
+        asked: options with the alpha of the plan and the number of draws.
+        ahead: statement to run.
+        predicted: predicted milliseconds.
+        seconds: time after which it is stopped, so that the fastest plan is still in time; None for the fastest plan.
+        short: whether it is the fastest plan because none is likely to be in time.
     """
 
     options: QueryOptions
@@ -45,7 +45,7 @@ class Pace:
 
 
 def pace(prepared: Prepared, options: QueryOptions, forecast: Forecast) -> Pace:
-    """The plan with the least penalty that is expected to be in time, with as many draws as are; else the fastest."""
+    """The plan of least penalty, with the most draws, that is expected to be in time; otherwise the fastest plan."""
     if options.until is None or not prepared.blocks:
         return _paced(prepared, options, forecast)
     alphas = [options.alpha, *(one for one in thresholds(prepared) if one > options.alpha)]
@@ -76,7 +76,7 @@ def _fastest(prepared: Prepared, options: QueryOptions, alphas: Sequence[float],
 
 
 def _watched(found: Pace, fastest: Pace, left: float, forecast: Forecast) -> Pace:
-    """A plan with the time after which it is to be ended, unless there is none that is faster."""
+    """A plan with the time after which it is stopped, unless no other is faster."""
     if found.ahead.key == fastest.ahead.key:
         return found
     seconds = (left - _AFTERWARDS * forecast.upper(fastest.ahead)) / 1e3
@@ -90,7 +90,7 @@ def _paced(prepared: Prepared, options: QueryOptions, forecast: Forecast) -> Pac
 
 
 def _with_draws(prepared: Prepared, options: QueryOptions) -> QueryOptions:
-    """The same, where the number of draws is to be found at most as many as the kept models of its plans have."""
+    """The options with at most as many draws as the kept models of the plans have, where the number is to be chosen."""
     if options.m is not None:
         return options
     most = options.most
@@ -108,19 +108,19 @@ def _with_draws(prepared: Prepared, options: QueryOptions) -> QueryOptions:
 
 
 def thresholds(prepared: Prepared) -> list[float]:
-    """The alphas from which on another plan is picked, of some block."""
+    """The alphas at which the plan of some block changes."""
     frontiers = [block.frontier for block in prepared.blocks if not isinstance(block, Written)]
     return sorted({point.low for frontier in frontiers for point in frontier})
 
 
 def plans(prepared: Prepared, alpha: float) -> list[tuple[Planned | Completed, Candidate]]:
-    """The plan of each block that an alpha picks."""
+    """The plan of each block for an alpha."""
     blocks = [block for block in prepared.blocks if not isinstance(block, Written)]
     return [(block, block.frontier.choose(alpha)) for block in blocks]
 
 
 def ahead_of(prepared: Prepared, options: QueryOptions, forecast: Forecast) -> Ahead:
-    """What is to be run, with what it is estimated to take."""
+    """The statement to run, with its estimated time."""
     chosen = plans(prepared, options.alpha)
     written = sum(isinstance(block, Written) for block in prepared.blocks)
     draws = options.most if options.m is None and options.most < _MANY[0] else options.m or PILOT
@@ -139,7 +139,7 @@ def ahead_of(prepared: Prepared, options: QueryOptions, forecast: Forecast) -> A
 def _fitted(
     block: Planned | Completed, plan: Candidate, options: QueryOptions
 ) -> Iterator[tuple[str, Hashable, float]]:
-    """Of each Impute its imputer, what tells its values if they are kept, and what it takes to make those."""
+    """For each Impute its imputer, the cache key of its values if they are cached, and the time to compute these."""
     imputers = {one.name: one for one in block.problem.imputers}
     for node in bottom_up(plan.relation):
         if not isinstance(node, Impute):
@@ -154,7 +154,7 @@ def _fitted(
 
 
 def _made(imputer: Kept, work: Work) -> float:
-    """Milliseconds to make the values of one column that are kept."""
+    """Milliseconds to compute the cached values of one column."""
     if imputer.everywhere:
         return imputer.base.time(work)
     return price.making(work.rows, work.attributes, work.rows * work.missing)

@@ -1,4 +1,4 @@
-"""Imputation policies as users state and read them."""
+"""Imputation policies: statements that change them, their validation and listing."""
 
 from imputedb import arguments
 from imputedb.algebra.relation import Table
@@ -10,11 +10,11 @@ from imputedb.statistics.policy import ACTIONS, DEFAULT, MEASURES, STALE, Policy
 
 
 def follow(engine: Engine, statement: PolicyStatement) -> list[tuple[str, str, str]]:
-    """Does what a statement says; the policies that SHOW asks for, or that were made.
+    """Executes a statement about policies; returns the policies that it shows or makes.
 
     Raises:
-        UnknownName: a table, column or imputer is not there.
-        DataError: ALTER of one that is not there.
+        UnknownName: there is no such table, column or imputer.
+        DataError: ALTER or DROP of a policy that does not exist.
         QueryError: DuckDB rejects a condition.
     """
     if statement.verb == "show":
@@ -22,17 +22,27 @@ def follow(engine: Engine, statement: PolicyStatement) -> list[tuple[str, str, s
     assert statement.table is not None
     table = engine.named(statement.table)
     if statement.verb == "drop":
-        for column in statement.columns or list(engine.policies(table)):
-            engine.undecide(table, column)
+        _drop(engine, table, statement)
         return []
     for column in statement.columns:
         known = {name.lower(): policy for name, policy in engine.shape(table).policies.items()}.get(column.lower())
         if statement.verb == "alter" and known is None:
             raise DataError(f"{table.name}.{column} has no imputation policy to alter: create one")
         before = known if known and statement.verb == "alter" else DEFAULT
-        anew = {"when": None} if "action" in statement.options else {}  # a condition goes with the action it was of
+        anew = {"when": None} if "action" in statement.options else {}  # the old action's condition
         decide(engine, table, column, before.changed({**anew, **statement.options}))
     return listed(engine, statement.table)
+
+
+def _drop(engine: Engine, table: Table, statement: PolicyStatement) -> None:
+    known = {name.lower(): name for name in engine.policies(table)}
+    wanted = {name.lower(): name for name in statement.columns} or known
+    absent = [name for key, name in wanted.items() if key not in known]
+    if not statement.if_exists and (absent or not wanted):
+        place = f"{table.name}.{absent[0]}" if absent else table.name
+        raise DataError(f"{place} has no imputation policy to drop: leave it out, or say DROP ... IF EXISTS")
+    for column in wanted.values():
+        engine.undecide(table, column)
 
 
 def decide(engine: Engine, table: Table, column: str, policy: Policy) -> None:
@@ -44,12 +54,12 @@ def decide(engine: Engine, table: Table, column: str, policy: Policy) -> None:
 
 
 def checked(engine: Engine, table: Table, column: str, policy: Policy) -> Policy:
-    """A policy, once it is sure that it can be followed.
+    """A policy after validation.
 
     Raises:
         UnknownName: the table has no such column, or there is no such imputer.
-        DataError: a bound or a value that the column cannot hold, or a condition that is wanting.
-        QueryError: no action of that name, a condition that DuckDB rejects, or a clause that goes with another.
+        DataError: the column cannot hold a bound or a value, or a condition is missing.
+        QueryError: the action is unknown, DuckDB rejects the condition, or clauses contradict each other.
     """
     policy = _checked(policy)
     if policy.action == "structural" and policy.when is None:
@@ -81,13 +91,13 @@ _TEXTS = {
 
 
 def _idle(policy: Policy) -> list[str]:
-    """The clauses of a policy about how values are filled in; values may also be the order of those observed."""
+    """The clauses of a policy that only affect imputation; `values` may also state the order of observed values."""
     names = _FILLING if policy.measure else (*_FILLING, "values")
     return [name for name in names if getattr(policy, name) not in (None, ())]
 
 
 def _checked(policy: Policy) -> Policy:
-    """The policy in plain values."""
+    """The policy with plain Python values."""
     arguments.one_of("action", policy.action, ACTIONS)
     if policy.measure is not None:
         arguments.one_of("measure", policy.measure, MEASURES)
@@ -116,7 +126,7 @@ def _checked(policy: Policy) -> Policy:
 
 
 def _numbers(policy: Policy) -> dict[str, object]:
-    """The numbers of a policy, plain."""
+    """The numbers of a policy as plain Python values."""
     found: dict[str, object] = {}
     for name in ("low", "high"):
         given = getattr(policy, name)
@@ -145,7 +155,7 @@ def listed(engine: Engine, table: str | None = None) -> list[tuple[str, str, str
 
 
 def declared(engine: Engine, table: str | None = None) -> list[tuple[str, str, tuple[str, ...]]]:
-    """Table, column and the values that are declared missing, of one table or of all."""
+    """Table, column and declared missing values, of one table or of all."""
     tables = [engine.named(table)] if table else list(engine.shapes())
     return [
         (engine.called(found), column, tuple(sorted(codes)))

@@ -1,6 +1,6 @@
-"""Policies and declared values as a TOML file: written, compared with a database, and applied to it.
+"""Policies and declared missing values as a TOML file: export, comparison with a database, and application.
 
-The file has one entry a column, and an entry says everything that is said of its column.
+The file has one entry for each column, with the column's policy and declared values.
 """
 
 import json
@@ -28,14 +28,14 @@ _POLICY = tuple(field.name for field in fields(Policy))
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What is said about one column.
+class ColumnDeclarations:
+    """The policy and the declared missing values of one column.
 
     Attributes:
-        table: its table.
-        column: its name.
-        policy: None where nothing is said.
-        codes: sorted, the values that are declared missing.
+        table: table of the column.
+        column: name of the column.
+        policy: its policy; None where it has none.
+        codes: sorted list of the values that are declared missing.
     """
 
     table: Table
@@ -45,20 +45,20 @@ class Said:
 
     @property
     def words(self) -> list[str]:
-        """What is said, a line each."""
+        """The statements about the column, one per line."""
         policy = [] if self.policy is None else [str(self.policy)]
         return [*policy, *([f"MISSING {_value(list(self.codes))}"] if self.codes else [])]
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What differs about one column.
+    """The difference of a file from a database in one column.
 
     Attributes:
-        table: its table, as a person writes it.
-        column: its name.
-        before: what the database says, a line each.
-        after: what the file says.
+        table: name of the table, as users write it.
+        column: name of the column.
+        before: statements of the database, one per line.
+        after: statements of the file, one per line.
     """
 
     table: str
@@ -67,29 +67,29 @@ class Change:
     after: tuple[str, ...]
 
     def __str__(self) -> str:
-        """Lines that go, with a minus before them, and lines that come, with a plus."""
+        """The removed lines with a minus, and the added ones with a plus."""
         gone = [f"- {self.table}.{self.column} {line}" for line in self.before if line not in self.after]
         come = [f"+ {self.table}.{self.column} {line}" for line in self.after if line not in self.before]
         return "\n".join([*gone, *come])
 
 
 def exported(engine: Engine) -> str:
-    """Everything that is said of the tables at hand, as TOML."""
+    """All policies and declared missing values of the tables, as TOML."""
     parts = [f"{_HEAD}format = {FORMAT}\n"]
-    for said in _all(engine):
-        place = {**_place(engine, said.table), "column": said.column}
-        codes = {"missing": list(said.codes)} if said.codes else {}
-        policy = {} if said.policy is None else {"action": said.policy.action, **said.policy.data()}
+    for declared in _all(engine):
+        place = {**_place(engine, declared.table), "column": declared.column}
+        codes = {"missing": list(declared.codes)} if declared.codes else {}
+        policy = {} if declared.policy is None else {"action": declared.policy.action, **declared.policy.data()}
         lines = [f"{name} = {_value(value)}" for name, value in {**place, **codes, **policy}.items()]
         parts.append("\n".join(["[[column]]", *lines]) + "\n")
     return "\n".join(parts)
 
 
 def written(engine: Engine, path: Path) -> str:
-    """The same, in a file that appears whole or not at all.
+    """The same, written to a file atomically.
 
     Raises:
-        StorageError: it cannot be written.
+        StorageError: the file cannot be written.
     """
     text = exported(engine)
     with published(str(path)) as temporary:
@@ -98,10 +98,10 @@ def written(engine: Engine, path: Path) -> str:
 
 
 def read(path: Path) -> str:
-    """The text of such a file.
+    """The text of a policy file.
 
     Raises:
-        StorageError: there is none, or it is no text.
+        StorageError: the file does not exist, or is not text.
     """
     try:
         return path.read_text(encoding="utf-8")
@@ -112,36 +112,36 @@ def read(path: Path) -> str:
 
 
 def applied(engine: Engine, text: str, source: str, *, dry_run: bool, exact: bool) -> list[Change]:
-    """Makes a database say what a file says; what changed, or with `dry_run` would change.
+    """Applies a file to a database; returns the changes, which with `dry_run` are not made.
 
-    Everything is checked before anything is changed. What is changed in one database file is so wholly or not at all.
+    Everything is checked before anything is changed. Changes in one database file are made in one transaction.
 
     Args:
-        engine: of the database.
-        text: the TOML.
-        source: how messages call it.
-        dry_run: whether to change nothing.
-        exact: whether columns that the file does not name lose what was said of them.
+        engine: engine of the database.
+        text: text of the file.
+        source: name of the file, for messages.
+        dry_run: whether to make no change.
+        exact: whether columns that the file does not name lose their policies and declarations.
 
     Raises:
-        DataError: the file says something that a column cannot hold, or that there is not.
-        UnknownName: a table, column or imputer is not there.
+        DataError: a statement of the file is unknown, or does not suit its column.
+        UnknownName: there is no such table, column or imputer.
         StorageError: the database cannot be written.
     """
     wanted = _checked(engine, text, source)
-    known = {(said.table, said.column): said for said in _all(engine)}
+    known = {(declared.table, declared.column): declared for declared in _all(engine)}
     if exact:
         for table, column in sorted(known.keys() - wanted.keys(), key=lambda key: (key[0].path, key[1])):
-            wanted[table, column] = Said(table, column, None, ())
-    changed = [(known.get(key, _nothing(said)), said) for key, said in wanted.items()]
+            wanted[table, column] = ColumnDeclarations(table, column, None, ())
+    changed = [(known.get(key, _nothing(declared)), declared) for key, declared in wanted.items()]
     changed = [(before, after) for before, after in changed if before != after]
     if not dry_run:
         _put(engine, changed)
     return [_change(engine, before, after) for before, after in changed]
 
 
-def _put(engine: Engine, changed: Sequence[tuple[Said, Said]]) -> None:
-    """Says what is to be said instead, in a transaction a database file."""
+def _put(engine: Engine, changed: Sequence[tuple[ColumnDeclarations, ColumnDeclarations]]) -> None:
+    """Makes changes, in one transaction for each database file."""
     catalogs = sorted({after.table.catalog for _, after in changed})
     for catalog in catalogs:
         engine.check_writable(catalog)
@@ -154,16 +154,16 @@ def _put(engine: Engine, changed: Sequence[tuple[Said, Said]]) -> None:
                     engine.decide(after.table, after.column, after.policy)
 
 
-def _nothing(said: Said) -> Said:
-    return Said(said.table, said.column, None, ())
+def _nothing(declared: ColumnDeclarations) -> ColumnDeclarations:
+    return ColumnDeclarations(declared.table, declared.column, None, ())
 
 
-def _change(engine: Engine, before: Said, after: Said) -> Change:
+def _change(engine: Engine, before: ColumnDeclarations, after: ColumnDeclarations) -> Change:
     return Change(engine.called(after.table), after.column, tuple(before.words), tuple(after.words))
 
 
-def _all(engine: Engine) -> list[Said]:
-    """What is said of every column: of the database's own tables, of temporary ones, of those of attached databases."""
+def _all(engine: Engine) -> list[ColumnDeclarations]:
+    """The statements about all columns: of the database's own tables, of temporary ones, and of attached databases."""
     home = engine.session.home
 
     def rank(pair: tuple[Table, Shape]) -> tuple[bool, bool, tuple[str, ...]]:
@@ -175,7 +175,7 @@ def _all(engine: Engine) -> list[Said]:
         for column in shape.types:
             policy, codes = shape.policies.get(column), tuple(sorted(shape.missing.get(column, ())))
             if policy is not None or codes:
-                found.append(Said(table, column, policy, codes))
+                found.append(ColumnDeclarations(table, column, policy, codes))
     return found
 
 
@@ -183,7 +183,7 @@ def _all(engine: Engine) -> list[Said]:
 
 
 def _place(engine: Engine, table: Table) -> dict[str, str]:
-    """A table in the words of the file: whatever another session's default schema is, they mean it."""
+    """A table's path for the file, independent of a session's default schema."""
     home = engine.session.home
     bare = {"table": table.name}
     if table.catalog == "temp":
@@ -212,18 +212,18 @@ def _meant(engine: Engine, entry: Mapping[str, Any]) -> Table:
 # -- reading ----------------------------------------------------------------------------------------------------------
 
 
-def _checked(engine: Engine, text: str, source: str) -> dict[tuple[Table, str], Said]:
-    """What a file says by column, each checked against the column."""
-    found: dict[tuple[Table, str], Said] = {}
+def _checked(engine: Engine, text: str, source: str) -> dict[tuple[Table, str], ColumnDeclarations]:
+    """The declarations of a file by column, each checked against the column."""
+    found: dict[tuple[Table, str], ColumnDeclarations] = {}
     for number, entry in enumerate(_entries(text, source)):
         try:
-            said = _said(engine, entry)
-            if (said.table, said.column) in found:
+            declared = _declared(engine, entry)
+            if (declared.table, declared.column) in found:
                 raise DataError("there is an entry of this column before")
         except Error as error:
             called = ".".join(str(entry[key]) for key in _PLACE if key in entry)
             raise type(error)(f"{source}, line {_line(text, number)} ({called}): {error}") from error
-        found[said.table, said.column] = said
+        found[declared.table, declared.column] = declared
     return found
 
 
@@ -244,25 +244,25 @@ def _entries(text: str, source: str) -> list[dict[str, Any]]:
 
 
 def _line(text: str, number: int) -> int:
-    """The line at which an entry begins: the first whose text up to there is TOML with one entry more."""
+    """The line of an entry: the first line up to which the text is TOML with one entry more."""
     lines = text.splitlines()
     for place, line in enumerate(lines, 1):
         if re.match(r"\s*\[\[\s*[\"']?column", line):
             try:
                 found = tomllib.loads("\n".join(lines[:place])).get("column", [])
-            except tomllib.TOMLDecodeError:  # inside a text of several lines
+            except tomllib.TOMLDecodeError:  # within a multi-line string
                 continue
             if len(found) == number + 1:
                 return place
     return 1
 
 
-def _said(engine: Engine, entry: Mapping[str, Any]) -> Said:
-    """What an entry says.
+def _declared(engine: Engine, entry: Mapping[str, Any]) -> ColumnDeclarations:
+    """The declarations of an entry.
 
     Raises:
-        DataError: it says something that there is not, or that the column cannot hold.
-        UnknownName: of a table, a column or an imputer that is not there.
+        DataError: a statement is unknown, or does not suit its column.
+        UnknownName: there is no such table, column or imputer.
     """
     known = (*_PLACE, "missing", *_POLICY)
     for name in entry.keys() - known:
@@ -277,7 +277,7 @@ def _said(engine: Engine, entry: Mapping[str, Any]) -> Said:
     column = engine.checked_codes(table, entry["column"], codes)
     options = {name: _option(name, entry[name]) for name in _POLICY if name in entry}
     policy = policies.checked(engine, table, column, Policy.of(options)) if options else None
-    return Said(table, column, policy, tuple(sorted(set(codes))))
+    return ColumnDeclarations(table, column, policy, tuple(sorted(set(codes))))
 
 
 def _option(name: str, value: object) -> object:
@@ -315,7 +315,7 @@ def _texts(name: str, value: object) -> tuple[str, ...]:
 
 
 def _value(value: object) -> str:
-    """A value in TOML 1.0; whose basic strings are those of JSON, but for the character 127."""
+    """A value in TOML 1.0, whose basic strings are those of JSON except for character 127."""
     match value:
         case bool():
             return str(value).lower()

@@ -1,4 +1,4 @@
-"""Preparation of queries: text to planned blocks, cached until something is written."""
+"""Preparation of queries: from text to planned blocks, cached until something is written."""
 
 from imputedb.algebra.relation import Table
 from imputedb.answers.prepared import Prepared
@@ -6,6 +6,7 @@ from imputedb.answers.request import BASE, QueryOptions
 from imputedb.answers.weights import by_weights
 from imputedb.blocks.listings import listed_without_ours
 from imputedb.blocks.plain import is_complete
+from imputedb.blocks.read_in import ReadIn, read_in
 from imputedb.blocks.statement import blocks
 from imputedb.engines.cache import STRUCTURAL, Recent
 from imputedb.engines.engine import Engine
@@ -19,12 +20,13 @@ _PLANS_KEPT = 256
 
 
 class Planner:
-    """Prepares queries on an engine, and remembers those it has prepared until something is written.
+    """The preparation of queries on an engine, with a cache that is invalidated by writes.
 
     Attributes:
-        cache: what holds them.
-        forecast: how long statements take, learnt from those of all sessions.
-        limits: in time and error, of this session's queries that state none.
+        cache: cache of prepared queries.
+        forecast: forecasts of statement times, learnt in all sessions.
+        limits: limits of time and error for this session's queries that state none.
+        remarks: notes on text files that a statement reads.
     """
 
     def __init__(self, engine: Engine, forecast: Forecast | None = None) -> None:
@@ -39,42 +41,72 @@ class Planner:
             lambda kept: self._forget(kept[1]),
         )
         self._copies: list[Table] = []
+        self._read: list[ReadIn] = []
+        self.remarks: list[Note] = []
+
+    def with_files(self, query: str) -> str:
+        """A query over tables in place of its text files; these tables exist until `release`."""
+        found = read_in(self._engine, query)
+        self._read += [found] if found.copies else []
+        self.remarks += found.notes
+        return found.query
+
+    @property
+    def has_read(self) -> bool:
+        """Whether files were read for the present statement."""
+        return bool(self._read)
 
     def prepare(self, text: str, options: QueryOptions) -> Prepared:
-        """The query with its frontier.
+        """The query with its frontier of plans.
 
         Raises:
-            QueryError: DuckDB rejects the query, or it is not planned yet.
+            QueryError: DuckDB rejects the query, or it is not supported yet.
         """
         wishes = (text, options.imputers, options.strategy, options.always, options.weights)
         state = self._engine.session.state()
         known = self.cache.recall(wishes)
         if known and known[0] == state:
             return known[1]
-        self.release()
+        self._let_go()
         found, lasting = self._prepared(text, options)
         if lasting:
             self.cache.keep(wishes, (state, found))
         return found
 
+    def check(self) -> None:
+        """Refuses an answer from files that have changed while it was computed.
+
+        Raises:
+            DataError: a file has changed.
+        """
+        if self._copies:
+            self._engine.check_copied(self._copies)
+
     def release(self) -> None:
-        """Lets go of the rows of files that were copied for a statement: its answer is there."""
+        """Drops the copies of files that were made for a statement."""
+        self._let_go()
+        for read in self._read:
+            read.let_go(self._engine)
+        self._read, self.remarks = [], []
+        adopted = self._engine.adopted
+        if len(adopted) > _PLANS_KEPT:  # some belong to plans that were not cached
+            kept = {block.name for _, (_, prepared) in self.cache.items() for block in prepared.blocks}
+            for name in {table.name for table in adopted} - kept:
+                self._engine.disown(name)
+
+    def _let_go(self) -> None:
+        """Drops the copies that were made for a query, which is prepared again."""
         self._engine.unmake("TABLE", [table.name for table in self._copies])
         for table in self._copies:
             self._engine.disown(table.name)
         self._copies = []
-        adopted = self._engine.adopted
-        if len(adopted) > _PLANS_KEPT:  # some are of plans that were not kept
-            kept = {block.name for _, (_, prepared) in self.cache.items() for block in prepared.blocks}
-            for name in {table.name for table in adopted} - kept:
-                self._engine.disown(name)
 
     def _forget(self, prepared: Prepared) -> None:
         for block in prepared.blocks:
             self._engine.disown(block.name)
 
     def _prepared(self, text: str, options: QueryOptions) -> tuple[Prepared, bool]:
-        """The query, and whether it may be kept: files change without notice."""
+        """The query, and whether it may be cached: changes of files are not noticed."""
         engine = self._engine
         with engine.own_statements(text):
             return self._planned(text, options)
@@ -83,7 +115,7 @@ class Planner:
         engine = self._engine
         node = engine.tree(text)
         if options.weights is None and not options.always and is_complete(engine, node):
-            return Prepared(text, *engine.outputs(text), [], (), {}), True
+            return Prepared(text, *engine.outputs(text), [], (), {}), not self.has_read
         further = extended(listed_without_ours(engine, engine.written_out(node)))
         inside: list[Note] = []
         if options.weights is not None:
@@ -95,7 +127,7 @@ class Planner:
         base, always = options.strategy == BASE, options.always
         found = blocks(engine, node, columns, options.imputers, base=base, always=always)
         self._copies = found.copies
-        lasting = not self._copies and not found.in_place
+        lasting = not (self._copies or self.has_read or found.in_place)
         if not lasting:
             engine.forget_outputs(text)
             text = engine.text(found.itself) if found.itself else text

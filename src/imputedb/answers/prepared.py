@@ -1,4 +1,4 @@
-"""A query understood: its blocks, and the plans that are chosen for them."""
+"""A prepared query: its blocks, and the plans chosen for them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from imputedb.answers.request import BASE, COMPLETED, DRAWN, MIXED, PLANNED, Que
 from imputedb.blocks.block import Block, Completed, Planned, Written
 from imputedb.engines.engine import Engine
 from imputedb.notes import Note
-from imputedb.planning import invariant
+from imputedb.planning import invariant, room
 from imputedb.planning.candidate import Candidate
 from imputedb.planning.frontier import Frontier
 from imputedb.statistics.table import Statistics
@@ -17,15 +17,15 @@ from imputedb.statistics.table import Statistics
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A query understood.
+    """A prepared query.
 
     Attributes:
-        text: of the query.
-        columns: the names of its output.
-        types: DuckDB's.
-        blocks: that answer it; none where DuckDB may run it as it stands.
-        warnings: what is to be warned of.
-        policies: of the tables that it reads, in words, by table and column.
+        text: text of the query.
+        columns: names of its output columns.
+        types: DuckDB types of its output columns.
+        blocks: its blocks; empty where DuckDB may run it unchanged.
+        warnings: warnings for the reader.
+        policies: policies of the tables that it reads, as text, by table and column.
     """
 
     text: str
@@ -37,17 +37,18 @@ class Prepared:
 
     @property
     def frontier(self) -> Frontier | None:
-        """The plans of the outermost block; where it is run as it is written, of what it reads."""
+        """The plans of the outermost block; if it is run as written, those of a table that it reads."""
         return next((block.frontier for block in reversed(self.blocks) if not isinstance(block, Written)), None)
 
     @property
     def is_base(self) -> bool:
-        """Whether nothing but tables is completed."""
+        """Whether whole tables are completed and nothing else is."""
         return not any(isinstance(block, Planned) for block in self.blocks)
 
 
 def chosen_plan(engine: Engine, block: Planned | Completed, options: QueryOptions) -> Candidate:
-    """The plan that alpha picks, its invariant checked."""
+    """The plan that alpha chooses, after a check of its invariant."""
+    room.check(block.problem, block.frontier, options.alpha)
     plan = block.chosen(engine, options.alpha)
     statistics = block.problem.statistics
     invariant.check(plan.relation, lambda scan: _dirty_of(scan, statistics))
@@ -55,9 +56,9 @@ def chosen_plan(engine: Engine, block: Planned | Completed, options: QueryOption
 
 
 def deciding_tables(prepared: Prepared, values: str | None = None) -> frozenset[Table]:
-    """The tables of which an incomplete column decides somewhere in a statement which rows count.
+    """The tables with an incomplete column that decides which rows of a statement count.
 
-    All of them where values are to be drawn, none where they are to be expected ones.
+    With `values` drawn these are all its tables, with expected values none.
     """
     found: set[Table] = set()
     for block in prepared.blocks:
@@ -76,7 +77,7 @@ def _dirty_of(scan: Scan, statistics: Mapping[str, Statistics]) -> Columns:
 
 
 def strategy(prepared: Prepared, options: QueryOptions) -> str:
-    """The word for how a statement was answered."""
+    """The name of the strategy by which a statement was answered."""
     if options.strategy == BASE:
         return BASE
     completed = any(isinstance(block, Completed) for block in prepared.blocks)

@@ -1,18 +1,19 @@
-"""The answer to one query: prepared, then run in one snapshot of the data."""
+"""The answer to one query, prepared and run in one snapshot of the data."""
 
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 from imputedb import duckdb_errors
+from imputedb.answers import remote
 from imputedb.answers.membership import Membership, membership
 from imputedb.answers.multiple import pooled as multiple
 from imputedb.answers.pace import Pace, ahead_of, pace
 from imputedb.answers.prepare import Planner
 from imputedb.answers.prepared import Prepared, strategy
 from imputedb.answers.request import IMPUTATION, VERBATIM, QueryOptions
-from imputedb.answers.run import Run, answered, translated
+from imputedb.answers.run import Run, Take, answered, translated
 from imputedb.answers.unimputed.respond import WORDS, unimputed
 from imputedb.blocks.block import ANSWER
 from imputedb.border import ours
@@ -31,15 +32,16 @@ _ENDED = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Where and how the statements of one call are answered.
+    """The context of one call.
 
     Attributes:
-        engine: where the tables are.
-        planner: what prepares queries.
-        options: what is asked for along with them.
-        progress: told the share of an imputer's work that is done.
-        watch: told of every operator.
-        executed: the statement that executes a prepared one, if it is one.
+        engine: engine that holds the tables.
+        planner: preparation of queries.
+        options: options of the query.
+        progress: called with the share of an imputer's work that is done.
+        watch: called with every operator.
+        executed: EXECUTE statement of the call; None for others.
+        take: receives the last statement, instead of its rows being held.
     """
 
     engine: Engine
@@ -48,10 +50,11 @@ class Call:
     progress: Progress | None = None
     watch: Watch | None = None
     executed: Execute | None = field(default=None, kw_only=True)
+    take: Take | None = field(default=None, kw_only=True)
 
 
 def rows_of(call: Call, query: str) -> Result:
-    """The answer to a query, which may ask for `likelihood()`."""
+    """The answer to a query, which may have `likelihood()`."""
     with call.engine.own_statements():
         about = membership(call.engine, query)
         if about is not None:
@@ -60,10 +63,10 @@ def rows_of(call: Call, query: str) -> Result:
 
 
 def answer_to(call: Call, query: str) -> Result:
-    """The answer to a query; where EXECUTE asks it and nothing is missing, what DuckDB's prepared statement gives.
+    """The answer to a query; for EXECUTE of a query without missing values, that of DuckDB's prepared statement.
 
-    Where another connection has written meanwhile, the query is asked again, in a snapshot. Beside other sessions an
-    answer is of one snapshot from the start, and is never asked for twice.
+    If another connection has written meanwhile, the query is repeated in a snapshot. With other sessions, an answer
+    uses one snapshot from the start and is not repeated.
     """
     session = call.engine.session
     try:
@@ -78,25 +81,25 @@ def answer_to(call: Call, query: str) -> Result:
 
 
 def is_outdated(session: Session, error: Exception) -> bool:
-    """Whether work has failed where something else has written meanwhile, so that it is to be done again."""
+    """Whether work has failed because of a concurrent write, so that it must be repeated."""
     return not isinstance(ours(error), Interrupted | OutOfTime) and session.is_behind() and not session.in_transaction
 
 
 def _answer_to(call: Call, query: str, *, alone: bool) -> Result:
-    """The answer, in a snapshot unless nobody else is thought to write."""
+    """The answer, in a snapshot unless there are no other writers."""
     engine, planner, options, began = call.engine, call.planner, call.options, perf_counter()
     with nullcontext(False) if alone else engine.shared_snapshot(always=True):
         prepared = planner.prepare(query, options)
         with engine.shared_snapshot() as changed:
-            if changed:  # what it is planned by has to be what it reads
+            if changed:  # plans and rows must be of the same snapshot
                 prepared = planner.prepare(query, options)
-            if call.executed and not prepared.blocks:
+            if call.executed and not prepared.blocks and not planner.has_read:
                 return as_it_stands(engine, options, call.executed.text)
             planning_ms = (perf_counter() - began) * 1e3
             ours = prepared.blocks or options.method != IMPUTATION
             with engine.own_statements(query) if ours else nullcontext():
                 found = paced(call, prepared, planning_ms)
-    if "json_execute" in query.lower():  # which may run a statement that writes
+    if "json_execute" in query.lower():  # it may run a statement that writes
         engine.session.changed()
     return found
 
@@ -105,7 +108,7 @@ def likely_rows(call: Call, about: Membership) -> Result:
     """The rows that qualify in some draw, with the share of the draws in which they do.
 
     Raises:
-        QueryError: no draws are asked for.
+        QueryError: there are no draws.
     """
     engine, options = call.engine, call.options
     if options.method != IMPUTATION or not options.draws:
@@ -117,22 +120,25 @@ def likely_rows(call: Call, about: Membership) -> Result:
 
 
 def paced(call: Call, prepared: Prepared, planning_ms: float) -> Result:
-    """The result of a prepared query by the plan that its limits leave; how long it takes is learnt from.
+    """The result of a prepared query by the plan that its limits permit; its time improves the forecast.
 
     Raises:
-        OutOfTime: it is not there in time, but another plan's may be.
+        OutOfTime: it is not finished in time, but another plan may be.
     """
     engine, forecast = call.engine, call.planner.forecast
     if call.options.method != IMPUTATION or not prepared.blocks or call.watch:
-        return answer(engine, prepared, call.options, planning_ms, call.progress, call.watch)
+        result = answer(engine, prepared, call.options, planning_ms, call.progress, call.watch, take=call.take)
+        call.planner.check()
+        return result
     began = perf_counter()
     found = pace(prepared, call.options, forecast)
     options = found.options
     try:
-        result = answer(engine, prepared, options, planning_ms, call.progress, seconds=found.seconds)
+        result = answer(engine, prepared, options, planning_ms, call.progress, seconds=found.seconds, take=call.take)
     except OutOfTime:
         forecast.ran(found.ahead, _ENDED * 1e3 * (perf_counter() - began))
         raise
+    call.planner.check()
     _learn(forecast, prepared, found, result.report, 1e3 * (perf_counter() - began))
     budget = result.report.budget
     if options.limits:
@@ -142,7 +148,7 @@ def paced(call: Call, prepared: Prepared, planning_ms: float) -> Result:
 
 
 def _learn(forecast: Forecast, prepared: Prepared, found: Pace, report: Report, milliseconds: float) -> None:
-    """Takes note of how long a statement took, and of the values that it has left behind."""
+    """Records the time of a statement, and the values that it has cached."""
     options, ahead = found.options, found.ahead
     if options.m is None:
         ahead = ahead_of(prepared, replace(options, m=report.m), forecast)
@@ -158,29 +164,32 @@ def answer(
     progress: Progress | None = None,
     watch: Watch | None = None,
     seconds: float | None = None,
+    *,
+    take: Take | None = None,
 ) -> Result:
-    """The result of a prepared query, ended once so many seconds are over.
+    """The result of a prepared query, stopped after so many seconds, or what `take` makes of its rows.
 
     Raises:
-        OutOfTime: they are.
+        OutOfTime: the time is up.
     """
+    remote.check(engine, prepared, options)
     began = perf_counter()
     report = replace(verbatim(options), planning_ms=planning_ms, policies=prepared.policies)
     if options.method != IMPUTATION:
         with engine.snapshot(), translated():
             found = unimputed(engine, prepared, options)
         report = timed(replace(report, strategy=options.method, warnings=found.warnings, notes=found.notes), began)
-        told = [(ANSWER, WORDS[options.method])]
-        return Result(engine, found.held, found.columns, found.types, report, told, estimates=found.estimates)
+        blocks = [(ANSWER, WORDS[options.method])]
+        return Result(engine, found.held, found.columns, found.types, report, blocks, estimates=found.estimates)
     if not prepared.blocks:
         held = answered(engine, prepared.text)
         return Result(engine, held, prepared.columns, prepared.types, timed(report, began))
     run = Run(engine, options, progress, watch)
-    with engine.snapshot(lazily=True):
+    with engine.snapshot(lazily=True), _without_place():
         try:
             with nullcontext() if seconds is None else engine.session.within(seconds):
                 pooled = multiple.pooled(engine, prepared, run) if options.draws else None
-                held = pooled.held if pooled else run.through(prepared)
+                held = pooled.held if pooled else run.through(prepared, take)
         finally:
             run.clear()
     columns, types = (pooled.columns, pooled.types) if pooled else (prepared.columns, prepared.types)
@@ -196,10 +205,20 @@ def answer(
     return Result(engine, held, columns, types, report, run.drawn, prepared.frontier, estimates)
 
 
+@contextmanager
+def _without_place() -> Iterator[None]:
+    """A context in which DuckDB's errors about values are raised as imputedb's, without a place in internal SQL."""
+    try:
+        yield
+    except duckdb_errors.Unfit as error:
+        reason = duckdb_errors.translated(error)
+        raise type(reason)(str(reason).splitlines()[0]) from error
+
+
 def as_it_stands(
     engine: Engine, options: QueryOptions, text: str, values: Mapping[str, object] | None = None
 ) -> Result:
-    """What DuckDB gives for a statement."""
+    """DuckDB's result of a statement."""
     began = perf_counter()
     held, columns, types = engine.answered(text, values)
     report = replace(verbatim(options), notes=engine.session.taken())
@@ -207,10 +226,10 @@ def as_it_stands(
 
 
 def verbatim(options: QueryOptions) -> Report:
-    """The report of what DuckDB answers by itself."""
+    """The report of a statement that DuckDB runs unchanged."""
     return Report(options.alpha, options.imputer, options.seed, VERBATIM)
 
 
 def timed(report: Report, began: float) -> Report:
-    """A report with the time since something began."""
+    """A report with the time since a start time."""
     return replace(report, execution_ms=(perf_counter() - began) * 1e3)

@@ -1,4 +1,4 @@
-"""What a report says of a run in sentences: warnings, and notes on what was not planned."""
+"""Notes of reports: warnings, and reasons why blocks were not planned."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,12 +10,12 @@ from imputedb.notes import Note, NoteKind
 from imputedb.result import HIGH_PENALTY, MUCH_DROPPED
 
 
-def doubts(penalty: float, outcome: Outcome, alpha: float) -> list[Note]:
-    """What there is to doubt in an answer: its chains, its plan at an alpha, the rows that it lost."""
-    found = list(outcome.warnings)
+def doubts(penalty: float, outcome: Outcome, options: QueryOptions) -> list[Note]:
+    """Doubts about an answer: its draws, its chains, its plan, and dropped rows."""
+    found = [one for one in outcome.warnings if one.concerns(options.question)]
     found += [Note(NoteKind.CONVERGENCE, one.statistic, one.warning) for one in outcome.chains if one.doubtful]
     if penalty >= HIGH_PENALTY:
-        way_out = "a smaller alpha answers better" if alpha > 0 else "other columns tell little of it"
+        way_out = "a smaller alpha answers better" if options.alpha > 0 else "other columns tell little of it"
         words = f"the plan's penalty is {penalty:.2f} of 1: much of what is missing was dropped or guessed; {way_out}"
         found.append(Note(NoteKind.PENALTY, f"{penalty:.2f}", words))
     if outcome.examined and outcome.dropped / outcome.examined >= MUCH_DROPPED:
@@ -31,10 +31,10 @@ def doubts(penalty: float, outcome: Outcome, alpha: float) -> list[Note]:
 
 
 def apart(drawn: Sequence[tuple[str, Relation | str]]) -> Iterator[Note]:
-    """What is to be said of tables that were completed below a join that is not planned."""
+    """Notes on tables that were completed below a join that is not planned."""
     for _, plan in drawn:
         if isinstance(plan, Impute):
-            names = sorted({scan.table.name for scan in scans(plan)})
+            names = sorted({scan.table.shown for scan in scans(plan)})
             columns = ", ".join(sorted(column.name for column in plan.columns))
             words = (
                 f"{columns} of {', '.join(names)} were completed from columns of their own table, below the join: "
@@ -44,13 +44,13 @@ def apart(drawn: Sequence[tuple[str, Relation | str]]) -> Iterator[Note]:
 
 
 def codes(column: str) -> Note:
-    """That a column of numbers is taken for one of categories."""
+    """The note that a numeric column is taken for a categorical one."""
     words = f"{column} is imputed as codes of categories; a policy of it says AS NUMERIC where it is one of numbers"
     return Note(NoteKind.CODES, column, words)
 
 
 def inexact(column: str, step: float) -> Note:
-    """That whole numbers are imputed as doubles, which are some way apart."""
+    """The note that whole numbers are imputed as doubles, which have gaps."""
     words = (
         f"{column} has whole numbers beyond 2^53, and is imputed by doubles, which are {step:,.0f} apart there: "
         "subtract what they have in common, or keep it as text where it names something"
@@ -59,7 +59,7 @@ def inexact(column: str, step: float) -> Note:
 
 
 def mode(column: str) -> Note:
-    """The same where its most frequent value is filled in."""
+    """The note that such a column's most frequent value is imputed."""
     words = (
         f"{column} is taken for codes of categories, and its most frequent one is filled in: averages lean to it; a "
         "policy AS NUMERIC fills in the mean"
@@ -68,8 +68,8 @@ def mode(column: str) -> Note:
 
 
 def unplanned(drawn: Sequence[tuple[str, Relation | str]], options: QueryOptions) -> Iterator[Note]:
-    """Why what was not planned was not."""
-    tables = sorted({scan.table.name for _, plan in drawn if isinstance(plan, Impute | Drop) for scan in scans(plan)})
+    """The reasons why blocks were not planned."""
+    tables = sorted({scan.table.shown for _, plan in drawn if isinstance(plan, Impute | Drop) for scan in scans(plan)})
     silent = ", where alpha drops nothing" if options.alpha > 0 and options.imputers else ""
     where = f"; {', '.join(tables)} completed at the scan{silent}" if tables else ""
     reasons = [plan.subject for _, plan in drawn if isinstance(plan, Note) and plan.subject]

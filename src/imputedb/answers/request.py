@@ -1,15 +1,15 @@
-"""What a user asks for along with a query, checked."""
+"""The options of a query, after validation."""
 
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from imputedb import arguments
 from imputedb.answers.multiple.measures import Measures
 from imputedb.errors import QueryError
 from imputedb.imputers.protocol import Imputer
-from imputedb.inference.estimate import Question
-from imputedb.models.kept import kept
-from imputedb.sql.budget import Limits
+from imputedb.models.kept import is_kept, kept
+from imputedb.notes import Question
+from imputedb.sql.budget import Limits, limited
 
 PLANNED, BASE, VERBATIM, COMPLETED, MIXED = "planned", "base", "verbatim", "completed", "mixed"
 
@@ -25,27 +25,50 @@ rows of the query, kept models being further choices of the planner."""
 IMPUTATION, AIPW, ML, BOUNDS = "imputation", "aipw", "ml", "bounds"
 
 
+LEVEL, PRECISION = 0.95, 0.05
+"""Of intervals, and of standard errors, unless others are given."""
+
+
+def number_of_draws(given: object) -> Any:
+    """The number of draws of options: None for as many as the precision needs, 1 by default."""
+    return None if isinstance(given, str) and given == "auto" else 1 if given is None else given
+
+
+def check_draws(given: object, options: "QueryOptions", text: str, session: Limits) -> None:
+    """Refuses a number of draws that contradicts other options: one together with an error, any with a precision.
+
+    Raises:
+        QueryError: they contradict each other; the error may be of the call, of the statement or of the session.
+    """
+    if given is not None and options.m == 1 and isinstance(text, str):
+        limits = (options.limits, limited(text)[1], session)
+        if any(one.error is not None for one in limits):
+            raise QueryError("m=1 has no interval, and an error is that of intervals: leave m out, or the error")
+    if options.precision != PRECISION and options.m is not None and options.limits.error is None:
+        raise QueryError("precision is what m='auto' finds the number of draws for: ask for that, or leave it out")
+
+
 @dataclass(frozen=True, slots=True)
 class QueryOptions:
-    """What a user asks for along with a query.
+    """The options of a query.
 
     Attributes:
-        m: number of draws, None for as many as the precision needs.
-        question: what intervals are about.
-        level: of their confidence.
-        precision: coefficient of variation of standard errors, where m is to be found.
-        measures: aggregates that have a variance within a draw.
-        method: `imputation`; `aipw`, doubly robust; `ml`, maximum likelihood; or `bounds`, by the worst case.
-        deviations: what missing cells may hold, for bounds; None for the range that is observed.
-        weights: what each row counts as, an expression in SQL; None for 1.
-        clusters: the column of the clusters that were sampled; None for those that policies name.
-        fit: to what imputers are fitted.
-        values: `expected` or `drawn`, of imputers that are fitted to tables; None for what each statement needs.
-        draw: the number of that draw.
-        limits: in time and error that take the place of alpha.
-        until: when the answer is to be there, in seconds of `perf_counter`; None for any time.
-        chooses: whether any plan that alpha leaves may be taken for the sake of time.
-        most: draws, where their number is to be found.
+        m: number of draws; None for as many as the precision needs.
+        question: what intervals are about: the population or the answer.
+        level: confidence level.
+        precision: coefficient of variation of standard errors, where m is to be chosen.
+        measures: aggregates with a variance within a draw.
+        method: `imputation`; `aipw`, doubly robust; `ml`, maximum likelihood; or `bounds`, worst-case bounds.
+        deviations: range of missing numbers for bounds, in standard deviations; None for the observed range.
+        weights: weight of each row, an expression in SQL; None for 1.
+        clusters: column of the sampled clusters; None for those of policies.
+        fit: rows to which imputers are fitted.
+        values: `expected` or `drawn`, for imputers fitted to tables; None for what each statement needs.
+        draw: index of that draw.
+        limits: limits of time and error, in place of alpha.
+        until: time by which the answer is due, in seconds of `perf_counter`; None without a limit.
+        chooses: whether any plan that alpha permits may be chosen to save time.
+        most: largest number of draws, where it is to be chosen.
     """
 
     alpha: float
@@ -54,8 +77,8 @@ class QueryOptions:
     strategy: str
     m: int | None = 1
     question: Question = "population"
-    level: float = 0.95
-    precision: float = 0.05
+    level: float = LEVEL
+    precision: float = PRECISION
     measures: Measures = field(default_factory=Measures)
     method: str = IMPUTATION
     deviations: float | None = None
@@ -84,7 +107,11 @@ class QueryOptions:
             raise QueryError(
                 f"WITHIN and ERROR choose among plans, and method {self.method!r} has none: leave them out"
             )
-        checked: dict[str, object] = {  # plain numbers: NumPy's are hashed differently
+        if self.limits.error is not None and not self.imputers:
+            raise QueryError(
+                "an ERROR is kept to by draws of what is missing, and imputer 'drop' imputes nothing: leave one out"
+            )
+        checked: dict[str, object] = {  # plain numbers, since NumPy's have other hashes
             "alpha": _alpha(self.alpha),
             "seed": arguments.seed(self.seed),
             "level": arguments.share("level", self.level),
@@ -97,11 +124,21 @@ class QueryOptions:
         if self.weights is not None:
             checked["weights"] = arguments.text("weights", self.weights, example="a column")
         if self.clusters is not None:
-            checked["clusters"] = arguments.text("clusters", self.clusters, example="a column")
-            if self.m == 1:
-                raise QueryError("clusters are of the intervals of draws: ask for some, such as m=20")
+            checked["clusters"] = self._checked_clusters(self.clusters)
+        if checked["alpha"] and self.method != IMPUTATION:
+            raise QueryError(f"alpha chooses among plans, and method {self.method!r} has none: leave alpha out")
         for name, value in checked.items():
             object.__setattr__(self, name, value)
+
+    def _checked_clusters(self, given: object) -> str:
+        found = arguments.text("clusters", given, example="a column")
+        if self.m == 1:
+            raise QueryError("clusters are of the intervals of draws: ask for some, such as m=20")
+        if self.question == "answer":
+            raise QueryError(
+                "clusters are of what was sampled, and intervals about the 'answer' take no sample: leave one out"
+            )
+        return found
 
     def _checked_deviations(self, given: object) -> float:
         if self.method != BOUNDS:
@@ -112,31 +149,32 @@ class QueryOptions:
         return found
 
     def by(self, imputer: Imputer) -> "QueryOptions":
-        """The same, of one imputer."""
+        """The options with one imputer only."""
         return replace(self, imputers=(imputer,))
 
     def limited(self, limits: Limits, began: float) -> "QueryOptions":
-        """The same within limits in time and error, the time counted from when it began."""
+        """The options with limits of time and error; time counts from `began`."""
         until = None if limits.within_ms is None else began + limits.within_ms / 1e3
         return replace(self, limits=limits, until=until)
 
     def fastest(self) -> "QueryOptions":
-        """The same by the fastest plan, with few draws where their number is to be found."""
+        """The options for the fastest plan, with few draws where their number is to be chosen."""
         return replace(self, alpha=1.0, m=FEW_DRAWS if self.m is None else self.m, until=None, chooses=False)
 
     @property
     def imputer(self) -> str:
         """The names of the imputers."""
-        return ",".join(imputer.name for imputer in self.imputers) or "drop"
+        chosen = [imputer for imputer in self.imputers if not (is_kept(imputer) and imputer.on_sample)]
+        return ",".join(imputer.name for imputer in chosen) or "drop"
 
     @property
     def draws(self) -> bool:
-        """Whether more than the single best answer is asked for."""
+        """Whether there are draws, rather than the single best answer."""
         return self.m != 1
 
     @property
     def always(self) -> bool:
-        """Whether a query is planned where nothing is missing too."""
+        """Whether a query is planned even if nothing is missing."""
         return self.draws or self.method != IMPUTATION
 
 

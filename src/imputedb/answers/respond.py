@@ -1,4 +1,4 @@
-"""The life of a statement: one look at its text, then one `match`."""
+"""The execution of a statement: it is classified once, and dispatched by one `match`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -13,6 +13,7 @@ from imputedb.answers.limits import limited
 from imputedb.answers.outcome import counted
 from imputedb.answers.prepare import Planner
 from imputedb.answers.query import Call, as_it_stands, verbatim
+from imputedb.answers.remote import check_keeping
 from imputedb.answers.request import AIPW, BOUNDS, VERBATIM, QueryOptions
 from imputedb.answers.understand import check_query, classified, understood
 from imputedb.blocks.listings import showing
@@ -52,11 +53,12 @@ def respond(
     call = Call(engine, planner, options, progress, watch)
     try:
         with engine.callers_frames(text, statement=True) as frames:
-            told = classified(engine, text)
-            if stated and not isinstance(told.statement, Query | Keeps | Execute):
+            parsed = classified(engine, text)
+            if stated and not isinstance(parsed.statement, Query | Keeps | Execute):
                 raise QueryError("WITHIN and ERROR stand behind a query, or behind EXECUTE of one: leave them out here")
-            found = _responded(call, told, params, frames)
-            return counted(engine, told, found, _pivoted(engine, told, found))
+            found = _responded(call, parsed, params, frames)
+            found.report = replace(found.report, notes=(*dict.fromkeys(planner.remarks), *found.report.notes))
+            return counted(engine, parsed, found, _pivoted(engine, parsed, found))
     finally:
         planner.release()
 
@@ -71,7 +73,7 @@ def departing(
     progress: Progress | None,
     watch: Watch | None,
 ) -> Result:
-    """The same, and with departures from missing at random how the answer to a query moves under them."""
+    """The result, with the answers under departures from missing at random."""
     if sensitivity is None:
         return respond(engine, planner, text, options, params, progress, watch)
     if options.limits or planner.limits or limited_text(text)[1]:
@@ -86,11 +88,11 @@ def departing(
     return found.under(swept(again, options.imputers, sensitivity))
 
 
-def _responded(call: Call, told: Classified, params: Given, frames: Frames) -> Result:
+def _responded(call: Call, parsed: Classified, params: Given, frames: Frames) -> Result:
     engine, options = call.engine, call.options
-    if isinstance(told.statement, Execute):
-        call = replace(call, executed=told.statement)
-    match understood(engine, call.planner, told.statement, params):
+    if isinstance(parsed.statement, Execute):
+        call = replace(call, executed=parsed.statement)
+    match understood(engine, call.planner, parsed.statement, params):
         case PolicyStatement() as about:
             return _listing(engine, options, ("table", "column", "policy"), policies.follow(engine, about))
         case ModelStatement() as about:
@@ -99,9 +101,10 @@ def _responded(call: Call, told: Classified, params: Given, frames: Frames) -> R
             call.planner.limits = about.applied(call.planner.limits)
             return _listing(engine, options, ("setting", "value"), [(f"imputedb.{about.name}", about.value)])
         case Query(query):
-            return limited(replace(call, options=models.informed(engine, options)), query)
+            return limited(replace(call, options=models.informed(engine, call.planner, options, query)), query)
         case Keeps() as around:
-            informed = replace(call, options=models.informed(engine, options))
+            check_keeping(engine)
+            informed = replace(call, options=models.informed(engine, call.planner, options, around.query))
             return limited(informed, around.query, lambda one: kept(one, around, frames))
         case Apart() as apart:
             _check_complete(engine, apart)
@@ -115,7 +118,7 @@ def _responded(call: Call, told: Classified, params: Given, frames: Frames) -> R
 
 
 def _listing(engine: Engine, options: QueryOptions, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Result:
-    """What a statement of ours lists, as a result."""
+    """The listing of one of imputedb's statements, as a result."""
     arrays = {name: np.array([str(row[place]) for row in rows], object) for place, name in enumerate(columns)}
     named = engine.register(arrays)
     try:
@@ -126,41 +129,41 @@ def _listing(engine: Engine, options: QueryOptions, columns: Sequence[str], rows
 
 
 def _mentioned(engine: Engine, words: frozenset[str]) -> list[str]:
-    """The tables that miss values, and the views, whose names are among some words."""
+    """The incomplete tables, and the views, whose names are among some words."""
     views = [str(name) for (name,) in engine.fetched("SELECT view_name FROM duckdb_views() WHERE NOT internal")]
     tables = [table.name for table in engine.shapes() if table.name.lower() in words and engine.statistics(table).dirty]
     return sorted({*tables, *(name for name in views if name.lower() in words)})
 
 
 def _warned_of_stored(engine: Engine, writing: Writes, result: Result) -> Result:
-    """The result, with a warning where it may rest on values that are missing."""
+    """The result, with a warning if it may have read missing values."""
     names = _mentioned(engine, writing.words)
     if names:
         words = (
             f"nothing is imputed in a query whose WITH writes: of {', '.join(names)} it reads what is stored, and NULL "
             "is NULL; write first, and ask then"
         )
-        said = Note(NoteKind.NOT_IMPUTED, ", ".join(names), words)
-        result.report = replace(result.report, warnings=(*result.report.warnings, said))
+        note = Note(NoteKind.NOT_IMPUTED, ", ".join(names), words)
+        result.report = replace(result.report, warnings=(*result.report.warnings, note))
     return result
 
 
 def _check_complete(engine: Engine, apart: Apart) -> None:
-    """Refuses a query that DuckDB takes apart where a table or a view that it may read misses values."""
+    """Refuses a query that DuckDB splits into statements, if a table or view that it may read is incomplete."""
     if _mentioned(engine, apart.words):
         raise Unplanned("PIVOT inside a query, its columns named by the data: list them, PIVOT t ON c IN (...)")
 
 
-def _pivoted(engine: Engine, told: Classified, result: Result) -> Result:
-    """The result of a statement that DuckDB would take apart: it is silent of one that keeps rows, and of what a PIVOT
-    made columns of there is a word, if they were of data that were filled in."""
-    if not isinstance(told.statement, Apart):
+def _pivoted(engine: Engine, parsed: Classified, result: Result) -> Result:
+    """The result of a statement that DuckDB splits in two. One that keeps rows shows none; a PIVOT over imputed data
+    has a note that its columns are the observed values."""
+    if not isinstance(parsed.statement, Apart):
         return result
-    if told.verb in ("create", "insert", "copy"):
+    if parsed.verb in ("create", "insert", "copy"):
         held = engine.held("SELECT CAST(NULL AS BOOLEAN) WHERE false")
         result = Result(engine, held, ["Success"], ["BOOLEAN"], result.report, result.blocks, result.frontier)
     if result.report.strategy not in (VERBATIM, AIPW, BOUNDS):
-        names = ", ".join(sorted({one.expression for one in unlisted(told.statement.text)}))
+        names = ", ".join(sorted({one.expression for one in unlisted(parsed.statement.text)}))
         words = (
             f"PIVOT: the values of {names} that are observed are its columns; where it is missing it is filled in "
             "before, and a value that is none of them is in no column"

@@ -1,6 +1,6 @@
-"""Running the blocks of a statement: plans to rows, in the order in which they read each other."""
+"""The execution of a statement's blocks, in the order of their dependencies."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,13 +16,14 @@ from imputedb.blocks.block import Block, Completed, Planned, Written
 from imputedb.blocks.showing import not_imputable
 from imputedb.engines.engine import Engine, Held
 from imputedb.errors import CannotImpute, DataError, InternalError
+from imputedb.execution.keys import key_notes
 from imputedb.execution.outcome import Outcome
 from imputedb.execution.plan import Execution, Watch
 from imputedb.imputers.chained.chains import worst
 from imputedb.imputers.mean import Mean
 from imputedb.imputers.protocol import Progress
 from imputedb.imputers.rows import Array
-from imputedb.models.kept import PREFIX
+from imputedb.models.kept import PREFIX, SAMPLED
 from imputedb.notes import Note, NoteKind
 from imputedb.planning.candidate import Candidate
 from imputedb.planning.dropped_rows import considered
@@ -38,16 +39,19 @@ _EQUAL = (
     "end in LIMIT 1."
 )
 
+Take = Callable[[str], Held]
+"""Runs a statement over the rows of another, whose text it is given, so that these are held nowhere; what it gives."""
+
 
 @dataclass(slots=True)
 class Run:
-    """The blocks of a statement, run one after the other, and what is to be said of them.
+    """One execution of a statement's blocks, with its record.
 
     Attributes:
-        numbers: of the draws that are run together; None for the single best values.
-        again_only: whether nothing is told of it, because it is told of another run.
-        drawn: the plan of each block by its name.
-        drawn_tables: tables of which kept values are the first draw.
+        numbers: indices of the draws that are run together; None for single best values.
+        again_only: whether nothing is reported, since another run reports it.
+        drawn: plan of each block by name.
+        drawn_tables: tables whose cached values are the first draw.
     """
 
     engine: Engine
@@ -65,17 +69,22 @@ class Run:
     _coded: set[str] = field(default_factory=set)
     _steps: dict[str, float] = field(default_factory=dict)
     _outcome: Outcome = field(default_factory=Outcome)
+    _learnt: dict[Table, tuple[Statistics, set[str]]] = field(default_factory=dict)
     _joined: set[str] = field(default_factory=set)
     _values: dict[str, str] = field(default_factory=dict)
 
-    def through(self, prepared: Prepared) -> Held:
-        """Runs the blocks; the rows of the last one."""
+    def through(self, prepared: Prepared, take: Take | None = None) -> Held:
+        """Runs the blocks; returns the rows of the last one, or what `take` makes of them."""
         self.drawn_tables = deciding_tables(prepared, self.options.values)
         *before, last = prepared.blocks
         self.stage(before)
         if isinstance(last, Completed):
             raise InternalError("a statement without an answer")
-        return answered(self.engine, self.engine.text(self._statement(last)), imputed=True, last=True)
+        text = self.engine.text(self._statement(last))
+        if take is None:
+            return answered(self.engine, text, imputed=True, last=True)
+        with translated(imputed=True):
+            return take(text)
 
     def stage(self, before: Sequence[Block]) -> None:
         """Runs the blocks that others read."""
@@ -104,12 +113,12 @@ class Run:
         return block.node
 
     def ready(self, block: Planned) -> tuple[Execution, Relation]:
-        """A block with its imputing done, in all draws."""
+        """A block after its imputing, in all draws."""
         execution = self.execution(block)
         return execution, execution.ready(self.plan(block).relation, self._outcome)
 
     def again(self, numbers: tuple[int, ...]) -> "Run":
-        """The same statement in other draws, of which nothing is told."""
+        """The same statement in other draws, which are not reported."""
         return Run(
             self.engine,
             self.options,
@@ -122,7 +131,7 @@ class Run:
         )
 
     def plan(self, block: Planned | Completed) -> Candidate:
-        """The plan of a block, noted down."""
+        """The plan of a block, which is recorded."""
         plan = chosen_plan(self.engine, block, self.options)
         _check_imputable(plan.relation, block.problem.statistics)
         self._plans.append(plan)
@@ -135,16 +144,19 @@ class Run:
                 self._missing[str(column)] = known.missing
                 step = 1.0 if column.name in unread else known.step
                 self._steps[str(column)] = max(step, self._steps.get(str(column), 1.0))
-                self._note_kept(block, node, column)
+                self._note_imputer(block, node, column)
                 if is_coded(block.problem.statistics[column.relation], column.name):
                     self._coded.add(str(column))
         self.drawn.append((block.name, plan.relation))
         self._count_dropped(block, plan)
         return plan
 
-    def _note_kept(self, block: Planned | Completed, node: Impute, column: Column) -> None:
-        if node.imputer.startswith(PREFIX):
-            table = next(scan.table for scan in block.problem.query.sources if scan.alias == column.relation)
+    def _note_imputer(self, block: Planned | Completed, node: Impute, column: Column) -> None:
+        table = next(scan.table for scan in block.problem.query.sources if scan.alias == column.relation)
+        is_read = not isinstance(block, Completed) or column.name not in block.unread
+        if is_read and any(one.name == node.imputer and one.uses_predictors for one in self.options.imputers):
+            self._learnt.setdefault(table, (block.problem.statistics[column.relation], set()))[1].add(column.name)
+        if node.imputer.startswith((PREFIX, SAMPLED)):
             drawn = self.numbers is not None or table in self.drawn_tables
             self._values[table.name] = DRAWN if drawn else EXPECTED
 
@@ -157,7 +169,7 @@ class Run:
                 self._outcome.unconditioned.update(scan.table.name for scan in scans(one.rows))
 
     def execution(self, block: Planned | Completed) -> Execution:
-        """What runs its plan."""
+        """The execution of a block's plan."""
         options, statistics = self.options, block.problem.statistics
         imputers = {imputer.name: imputer for imputer in options.imputers}
         decided = block.problem.query.deciding
@@ -177,34 +189,34 @@ class Run:
 
     @property
     def kept(self) -> int:
-        """How many sets of rows are registered for this statement."""
+        """Number of sets of rows that are registered for this statement."""
         return len(self._names)
 
     def release(self, since: int) -> None:
-        """Lets go of the rows that were registered after the first so many."""
+        """Releases the rows that were registered after the first `since`."""
         self.engine.forget(self._names[since:])
         del self._names[since:]
 
     def keep(self, columns: Mapping[str, Array]) -> str:
-        """Registers arrays for as long as the run lasts."""
+        """Registers arrays for the duration of the run."""
         self._names.append(self.engine.register(columns))
         return self._names[-1]
 
     def gathered(self, text: str, width: int) -> str:
-        """Makes a table of a query for as long as the run lasts, of the name that is returned."""
+        """Makes a table of a query for the duration of the run; returns its name."""
         with translated():
             name = self.engine.gather(text, width)
         self._made["TABLE"].append(name)
         return name
 
     def clear(self) -> None:
-        """Lets go of everything that was made on the way."""
+        """Releases everything that was made in the run."""
         for kind, names in self._made.items():
             self.engine.unmake(kind, names)
         self.engine.forget(self._names)
 
     def reported(self) -> dict[str, Any]:
-        """What a report has of the run."""
+        """The entries of a report about the run."""
         placements = sum(plan.placements for plan in self._plans)
         penalty = sum(plan.loss for plan in self._plans) / placements if placements else 0.0
         imputed = {str(column): cells for column, cells in sorted(self._outcome.imputed.items())}
@@ -226,8 +238,9 @@ class Run:
             "dropped": self._outcome.dropped,
             "convergence": worst(self._outcome.chains),
             "warnings": (
-                *remarks.doubts(penalty, self._outcome, self.options.alpha),
+                *remarks.doubts(penalty, self._outcome, self.options),
                 *remarks.apart(self.drawn if self._joined else []),
+                *self._keys(imputed),
                 *map(remarks.mode, sorted(modes)),
                 *(remarks.inexact(one, self._steps[one]) for one in sorted(_some(imputed)) if self._steps[one] > 1),
             ),
@@ -238,22 +251,28 @@ class Run:
             ),
         }
 
+    def _keys(self, imputed: Mapping[str, int]) -> Iterator[Note]:
+        """Notes on imputed columns that are correlated with a key."""
+        if any(imputed.values()):
+            for table, (statistics, names) in self._learnt.items():
+                yield from key_notes(self.engine, table, statistics, names)
+
 
 def written_words(block: Written) -> Note:
-    """How a block that is not planned is answered; why is its subject."""
+    """The note on a block that is not planned; its subject is the reason."""
     words = f"as it is written: {block.reason}" if block.reason else "as it is written, over the rows above"
     return Note(NoteKind.AS_WRITTEN, block.reason, words)
 
 
 def _ordered(block: Planned | Written, text: str) -> str:
-    """The rows of a block in an order of their own, unless it states one: threads must not decide."""
+    """The rows of a block in a fixed order unless it has its own, so that they do not depend on threads."""
     node = block.node if isinstance(block, Written) else None
     ordered = block.problem.query.order if isinstance(block, Planned) else node and is_ordered(node)
     return text if ordered else f"SELECT * FROM ({text}) ORDER BY ALL"
 
 
 def joins(node: Tree) -> bool:
-    """Whether a SELECT, or one inside it, joins what it reads."""
+    """Whether a SELECT, or one inside it, has a join."""
     return any(map(is_join, nodes(node)))
 
 
@@ -262,14 +281,14 @@ def _some(imputed: Mapping[str, int]) -> set[str]:
 
 
 def answered(engine: Engine, text: str, *, imputed: bool = False, last: bool = False) -> Held:
-    """Runs the last statement, over imputed values if need be; its rows."""
+    """Runs the last statement, over imputed values if needed; returns its rows."""
     with translated(imputed=imputed):
         return engine.held(text, last=last)
 
 
 @contextmanager
 def translated(*, imputed: bool = False) -> Iterator[None]:
-    """DuckDB's refusals of a statement that the user never saw as errors of ours, without the place in it."""
+    """A context in which DuckDB's errors in generated SQL are raised as imputedb's, without a place."""
     try:
         yield
     except duckdb_errors.OutOfMemory as error:

@@ -1,4 +1,7 @@
-"""What a statement asks for, once EXECUTE, PIVOT and parameters are resolved."""
+"""The statement of a text, after EXECUTE, PIVOT and parameters are resolved."""
+
+from dataclasses import replace
+from typing import assert_never
 
 from imputedb import duckdb_errors
 from imputedb.answers.prepare import Planner
@@ -14,10 +17,10 @@ from imputedb.sql.statements import Apart, Classified, Execute, Query, Statement
 
 
 def classified(engine: Engine, text: str) -> Classified:
-    """What one look at a text tells of it.
+    """The classification of a text.
 
     Raises:
-        QueryError: it is not one statement that parses.
+        QueryError: the text is not a single valid statement.
     """
     if not isinstance(text, str):
         raise QueryError(f"the query is {text!r}; it is a text of SQL")
@@ -25,7 +28,7 @@ def classified(engine: Engine, text: str) -> Classified:
 
 
 def understood(engine: Engine, planner: Planner, statement: Statement, params: Given = None) -> Statement:
-    """A statement with values in place of its parameters; of EXECUTE, the prepared statement.
+    """A statement with parameters replaced by values; for EXECUTE, the prepared statement.
 
     Raises:
         QueryError: parameters and values do not match.
@@ -38,17 +41,28 @@ def understood(engine: Engine, planner: Planner, statement: Statement, params: G
         before = engine.prepared(statement.name).statement
         if not isinstance(before, Query | Keeps):
             return statement
-        return engine.filled(before, engine.evaluated(dict(statement.values)))
+        return _read(planner, engine.filled(before, engine.evaluated(dict(statement.values))))
     if isinstance(statement, Query | Keeps):
-        return engine.filled(statement, engine.constants(values))
+        return _read(planner, engine.filled(statement, engine.constants(values)))
     return statement
 
 
+def _read(planner: Planner, statement: Query | Keeps) -> Query | Keeps:
+    """A statement over tables in place of the text files of its query."""
+    match statement:
+        case Query(text):
+            return replace(statement, text=planner.with_files(text))
+        case Keeps(query=text):
+            return replace(statement, query=planner.with_files(text))
+        case _:
+            assert_never(statement)
+
+
 def query_of(engine: Engine, planner: Planner, text: str, params: Given = None) -> str:
-    """The query that a statement answers, with values in place of its parameters.
+    """The query of a statement, with parameters replaced by values.
 
     Raises:
-        QueryError: it answers none.
+        QueryError: the statement has no query.
     """
     statement = classified(engine, text).statement
     match understood(engine, planner, statement, params):
@@ -59,22 +73,26 @@ def query_of(engine: Engine, planner: Planner, text: str, params: Given = None) 
 
 
 def check_query(engine: Engine, planner: Planner, text: str, params: Given = None) -> None:
-    """Refuses a statement that would be asked again and again, and is no query: each time it might write.
+    """Refuses a statement that is not a query where it would be run repeatedly, since it might write each time.
 
     Raises:
-        QueryError: it is none.
+        QueryError: it is not a query.
     """
     if not isinstance(understood(engine, planner, classified(engine, text).statement, params), Query):
         raise QueryError("this is asked several times over, so only a SELECT query will do, which writes nothing")
 
 
 def _listed(engine: Engine, planner: Planner, text: str) -> str | None:
-    """A statement whose PIVOTs list the values that name their columns; None where those cannot be had.
+    """A statement whose PIVOTs list the values of their columns; None where these are unavailable.
 
-    A value that is declared missing names none.
+    Values that are declared missing are not listed.
     """
     call = Call(engine, planner, QueryOptions(0.0, chosen("drop"), 0, PLANNED))
+
+    def values(query: str) -> list[str]:
+        return [str(value) for (value,) in answer_to(call, planner.with_files(query))]
+
     try:
-        return listed(text, unlisted(text), lambda query: [str(value) for (value,) in answer_to(call, query)])
-    except (Error, duckdb_errors.Refused):  # DuckDB's own refusal of the statement says why
+        return listed(text, unlisted(text), values)
+    except (Error, duckdb_errors.Refused):  # DuckDB's own error for the statement has the reason
         return None

@@ -1,4 +1,4 @@
-"""Queries whose rows count as often as sampling weights say."""
+"""Queries with sampling weights."""
 
 from imputedb import duckdb_errors
 from imputedb.engines.engine import Engine
@@ -14,11 +14,11 @@ LARGEST = 1e100
 
 
 def by_weights(engine: Engine, node: Tree, weights: str) -> Tree:
-    """A query whose aggregates count each row as often as its weight says, under the names that it has.
+    """A query with weighted aggregates, whose columns keep their names.
 
     Raises:
-        QueryError: the weight is no expression, or the query aggregates nothing, or by what weights do not suit.
-        DataError: a row that counts has a weight that is infinite, negative, or so large that sums overflow.
+        QueryError: the weight is not an expression, or the query has no aggregate, or one that cannot be weighted.
+        DataError: a weight is infinite, negative, or so large that sums overflow.
     """
     weight = [parse.expression(engine.tree, weights)]
     if len(weight) != 1 or not is_select(node):
@@ -38,7 +38,7 @@ def by_weights(engine: Engine, node: Tree, weights: str) -> Tree:
 
 
 def _impossible(engine: Engine, node: Tree, weight: Tree) -> int:
-    """How many rows that a query may count have a weight that is none; 0 where these do not stand on their own."""
+    """The number of rows with an invalid weight; 0 where the rows cannot be queried separately."""
     endless = t.call("isinf", t.try_cast(weight, t.plain_type("DOUBLE")))
     return _counted(engine, node, t.any_of([endless, t.compared("COMPARE_LESSTHAN", weight, t.number(0))]))
 
@@ -49,7 +49,7 @@ def _compared_as_number(weight: Tree) -> Tree:
 
 
 def _counted(engine: Engine, node: Tree, wrong: Tree | None) -> int:
-    """How many rows that a query may count meet a condition; 0 where these do not stand on their own."""
+    """The number of rows that meet a condition; 0 where the rows cannot be queried separately."""
     where = where_of(node)
     conditions = [*([t.not_refused(where)] if where else []), *([wrong] if wrong else [])]
     counted = t.select([t.call("count_star")], from_of(node), t.all_of(conditions))

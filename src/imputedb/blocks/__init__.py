@@ -1,1 +1,1 @@
-"""A statement as blocks: those that are planned, each on its own, and tables that are completed at their scans."""
+"""The blocks of a statement: planned ones, and tables that are completed at their scans."""

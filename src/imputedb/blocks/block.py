@@ -1,4 +1,4 @@
-"""What a block of a statement is: planned, written as it stands, or a table that is completed at its scan."""
+"""Kinds of blocks: planned, run as written, or a table that is completed at its scan."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -16,13 +16,13 @@ ANSWER = ""
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A block that is planned; its rows go under its name.
+    """A planned block, whose rows are stored under its name.
 
     Attributes:
-        name: of the temporary table that holds its rows; `ANSWER` for the statement's own.
-        columns: the names of its columns.
-        problem: the query with its statistics.
-        frontier: the plans to choose from.
+        name: name of the temporary table for its rows; `ANSWER` for the statement's own block.
+        columns: names of its columns.
+        problem: query with its statistics.
+        frontier: plans to choose from.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Planned:
     _chosen: dict[int, Candidate] = field(default_factory=dict, repr=False, compare=False)
 
     def chosen(self, engine: Engine, alpha: float) -> Candidate:
-        """The plan that alpha picks, without the rows that cannot matter."""
+        """The plan that alpha chooses, with early filters."""
         plan = self.frontier.choose(alpha)
         if id(plan) not in self._chosen:
             relation = narrowed(
@@ -47,11 +47,11 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A block that DuckDB runs as it is written, over tables that are completed where it reads them.
+    """A block that DuckDB runs as written, over completed tables.
 
     Attributes:
-        node: its tree.
-        reason: why it is not planned; empty where nothing missing is left to plan for.
+        node: its syntax tree.
+        reason: reason why it is not planned; empty where it reads no missing values.
     """
 
     name: str
@@ -62,14 +62,14 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """A table that is completed at its scan, read under the name of a view.
+    """A table that is completed at its scan, and read under the name of a view.
 
     Attributes:
-        problem: the table with its statistics.
-        frontier: the ways to complete it.
+        problem: table with its statistics.
+        frontier: plans of its completion.
         asked: columns whose stored values are shown too.
-        row_ids: whether the rows' ids are shown, under the name that they have.
-        unread: columns that are completed though nothing reads them.
+        row_ids: whether row ids are a column of the view.
+        unread: columns that are completed although nothing reads them.
     """
 
     name: str
@@ -80,7 +80,7 @@ class Completed:
     unread: frozenset[str] = frozenset()
 
     def chosen(self, engine: Engine, alpha: float) -> Candidate:  # noqa: ARG002  # a table has no conditions above it
-        """The plan that alpha picks."""
+        """The plan that alpha chooses."""
         return self.frontier.choose(alpha)
 
 

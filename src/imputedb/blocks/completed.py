@@ -1,4 +1,4 @@
-"""Tables that are completed at their scans, for what is read of them outside of planned blocks."""
+"""Tables that are completed at their scans, for statements or parts that are not planned."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,7 +11,7 @@ from imputedb.blocks.reads import Read, Reads
 from imputedb.blocks.showing import not_imputable
 from imputedb.engines.engine import Engine
 from imputedb.imputers.protocol import Imputer
-from imputedb.planning import search
+from imputedb.planning import room, search
 from imputedb.planning.problem import Problem
 from imputedb.sql import ast as t
 from imputedb.sql import derivation
@@ -34,11 +34,11 @@ class Scans:
         self._found: dict[str, _Scan] = {}
 
     def blocks(self) -> list[Completed]:
-        """The blocks that complete them."""
+        """The blocks of these tables."""
         return [scan.completed(self._engine, self._imputers) for scan in self._found.values()]
 
     def lowered(self, tree: Any) -> Any:
-        """A tree in which every table that misses something is read as it is completed at its scan."""
+        """A tree in which incomplete tables are replaced by their completed views."""
         shown = {}
         row_ids = any(names_of(part)[-1:] and names_of(part)[-1].lower() == "rowid" for part in nodes(tree))
         for number, read in self._reads.of(tree).items():
@@ -47,7 +47,7 @@ class Scans:
             table = self._reads.sources[number].table
             assert table is not None
             scan = self._scan(table, read)
-            for other in self._found.values():  # one table, one completion
+            for other in self._found.values():  # one completion for each table
                 if other.table == table:
                     other.deciding |= self._reads.deciding(number)
             scan.row_ids |= row_ids and "rowid" not in map(str.lower, self._engine.shape(table).types)
@@ -55,7 +55,7 @@ class Scans:
         return reading_views(tree, shown)
 
     def inside(self, tree: Any) -> Any:
-        """Expressions, in whose subqueries tables are read completed."""
+        """Expressions whose subqueries read completed tables."""
 
         def change(node: Tree) -> Tree | None:
             return self.lowered(node) if is_subquery(node) else None
@@ -63,7 +63,7 @@ class Scans:
         return t.rewrite(tree, change)
 
     def conditions(self, node: Tree) -> Tree:
-        """An item of FROM, in the subqueries of whose conditions tables are read completed."""
+        """An item of FROM whose join conditions read completed tables in subqueries."""
         if is_join(node):
             return joined(node, self.conditions, self.inside)
         if is_derived(node) and is_select(inner_query(node)):
@@ -71,7 +71,7 @@ class Scans:
         return node
 
     def conditions_in(self, query: Tree) -> Tree:
-        """A SELECT, in the subqueries of whose expressions tables are read completed."""
+        """A SELECT whose expressions read completed tables in subqueries."""
         return with_from(changed(query, self.inside), self.conditions(from_of(query)))
 
     def _scan(self, table: Table, read: Read) -> "_Scan":
@@ -86,7 +86,7 @@ class Scans:
         key = repr((table, stored, () if self._imputers else sorted(completed)))
         if key not in self._found:
             self._found[key] = _Scan(self._engine.fresh("view"), table, stored)
-        for scan in self._found.values():  # one table, one completion
+        for scan in self._found.values():  # one completion for each table
             if scan.table == table and self._imputers:
                 scan.completed_columns |= completed
         self._found[key].completed_columns |= completed
@@ -95,7 +95,7 @@ class Scans:
 
 
 def _without_derived(statistics: Statistics, names: Collection[str]) -> set[str]:
-    """The columns that have to be completed for some: of derived ones those that they are computed from."""
+    """The columns to complete for some columns: for derived ones those that they are computed from."""
     policies, columns = statistics.policies, statistics.columns
     every = {*names, *derivation.behind(policies, columns, names)}
     return (every - derivation.derivations(policies, columns).keys()) & statistics.dirty
@@ -103,7 +103,7 @@ def _without_derived(statistics: Statistics, names: Collection[str]) -> set[str]
 
 @dataclass(slots=True)
 class _Scan:
-    """A table to be completed: the columns that something examines, those that are asked about, whether row ids are."""
+    """A table to complete: examined columns, columns tested for missingness, and whether row ids are shown."""
 
     name: str
     table: Table
@@ -114,11 +114,13 @@ class _Scan:
     deciding: set[str] = field(default_factory=set)
 
     def completed(self, engine: Engine, imputers: Sequence[Imputer]) -> Completed:
-        """The block that completes it."""
+        """The block of the table."""
         scan = Scan(self.table, self.table.name)
         columns = frozenset(Column(scan.alias, name) for name in self.completed_columns)
         decided = frozenset(Column(scan.alias, name) for name in self.deciding)
         query = replace(search.reading(scan, columns), deciding=decided)
-        problem = Problem(query, {scan.alias: engine.statistics(self.table)}, imputers)
+        problem = Problem(query, {scan.alias: engine.statistics(self.table)}, imputers, engine.room)
         unread = frozenset(self.completed_columns - self.read_columns)
-        return Completed(self.name, problem, search.completing(problem), self.stored, self.row_ids, unread)
+        frontier = search.completing(problem)
+        room.check(problem, frontier, 1.0)
+        return Completed(self.name, problem, frontier, self.stored, self.row_ids, unread)

@@ -1,4 +1,4 @@
-"""What stands for rows without being a table: files in FROM, which are copied into tables, and macros."""
+"""Sources of rows that are not tables: files in FROM, which are copied into tables, and macros."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -29,105 +29,108 @@ Meant = Callable[[Sequence[str], object], "Table | Viewed | None"]
 
 
 class Files:
-    """The files that one statement reads, each once, however often it is named.
+    """The files that one statement reads, each copied once.
 
     Attributes:
-        copies: the temporary tables that were made of them, none where they are read in place.
-        statement: the statement over them.
+        copies: temporary tables of their rows; empty where files are read in place.
+        statement: the statement over the copies.
     """
 
     def __init__(self, engine: Engine, statement: Tree, *, in_place: bool = False) -> None:
         self.copies: list[Table] = []
         self._engine = engine
         self._in_place = in_place
-        self._named = _virtual(statement)
+        self._named = virtual_named(statement)
         self._known: dict[str, Table] = {}
         self.statement = self._copied(statement)
 
     def meant(self, path: Sequence[str], within: object, meant: Meant) -> Table | Viewed | None:
-        """What a path means, the files in the query of a view copied too.
+        """The table or view of a path; files in the query of a view are copied too.
 
         Raises:
-            Unplanned: a name alone means a table in a schema within another, where USE has led.
+            Unplanned: an unqualified name is a table in a nested schema, after USE.
         """
         found = meant(path, within)
         if found is None and len(path) == 1 and self._engine.is_nested(path):
             raise Unplanned(f"{path[0]} is a table in a schema within a schema: write its path, schemas first")
         if not isinstance(found, Viewed):
             return found
-        self._named = tuple(dict.fromkeys([*self._named, *_virtual(found.query)]))
+        self._named = tuple(dict.fromkeys([*self._named, *virtual_named(found.query)]))
         return replace(found, query=self._copied(listed_without_ours(self._engine, found.query)))
 
     def _copied(self, tree: Any) -> Any:
-        """A tree with every file and reader replaced by a temporary table of its rows, unless read in place."""
+        """A tree in which files and calls that read files are replaced by temporary tables, unless read in place."""
         if isinstance(tree, list):
             return [self._copied(part) for part in tree]
         if not isinstance(tree, dict):
             return tree
         if not self._in_place and is_file(self._engine, tree):
-            return in_place_of(tree, t.table(self._copy(tree).path, self._alias(tree)))
+            return in_place_of(tree, t.table(self._copy(tree).path, alias_of_file(self._engine, tree)))
         return {k: self._copied(part) if isinstance(part, (dict, list)) else part for k, part in tree.items()}
-
-    def _alias(self, tree: Tree) -> str:
-        """What its columns are qualified by."""
-        path = path_of(tree)
-        return alias_written(tree) or path[-1] if path and self._engine.is_nested(path) else _alias_of_file(tree)
 
     def _copy(self, tree: Tree) -> Table:
         item = unnamed(tree)
         key = repr((t.without_place(item), self._named))
         if key not in self._known:
-            self._known[key] = self._engine.copied(item, [name for name in self._named if self._has(item, name)])
+            self._known[key] = self._engine.copied(item, virtual_of(self._engine, item, self._named))
             self.copies.append(self._known[key])
         return self._known[key]
 
-    def _has(self, item: Tree, name: str) -> bool:
-        """Whether a file has a column that a star does not show."""
-        described, written = self._engine.described, self._engine.text
-        try:
-            described(written(t.select([t.reference(name)], item)))
-        except Error:
-            return False
-        return name not in (shown.lower() for shown in described(written(t.select([t.star()], item)))[0])
+
+def virtual_of(engine: Engine, item: Tree, names: Sequence[str]) -> list[str]:
+    """The columns of a file, among the given ones, that a star does not include."""
+    return [name for name in names if _has(engine, item, name)]
 
 
-def _virtual(tree: Tree) -> tuple[str, ...]:
-    """Those of the columns that a star does not show which a statement names."""
+def _has(engine: Engine, item: Tree, name: str) -> bool:
+    described, written = engine.described, engine.text
+    try:
+        described(written(t.select([t.reference(name)], item)))
+    except Error:
+        return False
+    return name not in (shown.lower() for shown in described(written(t.select([t.star()], item)))[0])
+
+
+def virtual_named(tree: Tree) -> tuple[str, ...]:
+    """The columns that a statement names and that a star does not include."""
     named = {names_of(part)[-1].lower() for part in nodes(tree) if names_of(part)}
     return tuple(name for name in VIRTUAL if name in named)
 
 
 def is_file(engine: Engine, item: Tree) -> bool:
-    """Whether an item of FROM is a file, or a function that reads some."""
+    """Whether an item of FROM is a file, or a function that reads files."""
     if is_table_function(item):
         return reads_files(function_of(call_in(item)))
     return is_table(item) and _stands_for_file(engine, item)
 
 
-def _alias_of_file(item: Tree) -> str:
-    """What its columns are qualified by: of `g.csv`, with or without quotes, `g`."""
+def alias_of_file(engine: Engine, item: Tree) -> str:
+    """DuckDB's qualifier of a file's columns: `g` for `g.csv`, quoted or not."""
+    path = path_of(item)
+    if path and engine.is_nested(path):
+        return alias_written(item) or path[-1]
     if is_table(item):
         return alias_written(item) or Path(".".join(path_of(item))).stem
     return alias_of(item)
 
 
 def _stands_for_file(engine: Engine, item: Tree) -> bool:
-    """Whether a name that no table has is a file's: one with a point, or, as in `FROM g.csv`, the parts of a path.
+    """Whether a name without a table is a file's: it has a dot, or is qualified, as in `FROM g.csv`.
 
-    A table in a schema within another, for which a table's path has no place, is read like a file.
+    A table in a nested schema, which paths of tables do not support, is read like a file.
     """
     path = path_of(item)
     name = ".".join(path)
-    if "." not in name or engine.meant(path) is not None:
+    if "." not in name or engine.meant(path) is not None or tuple(path) in {one.path for one in engine.adopted}:
         return False
     return len(path) == 1 or engine.is_nested(path) or engine.is_readable(name)
 
 
 def check_macros(engine: Engine, node: Tree, seen: frozenset[str] = frozenset()) -> None:
-    """Refuses a macro that reads a table or a file with missing values: DuckDB would read them as they are stored.
+    """Refuses a macro that reads a table or a file with missing values, which DuckDB would not impute.
 
     Raises:
-        Unplanned: there is such a macro, or one that reads a file or table which only its arguments name.
+        Unplanned: there is such a macro, or one whose arguments name a file or table.
     """
     known = engine.macros(set(filter(None, map(function_of, nodes(node)))))
     for part in engine.with_views(node) if known else nodes(node):
@@ -147,7 +150,7 @@ def check_macros(engine: Engine, node: Tree, seen: frozenset[str] = frozenset())
 
 
 def _check_histogram(engine: Engine, call: Tree) -> None:
-    """Refuses a histogram in FROM of what may miss values: DuckDB would leave these out."""
+    """Refuses histogram() in FROM over a column with missing values, which DuckDB would leave out."""
     name = function_of(call)
     if name not in ("histogram", "histogram_values") or not arguments_of(call):
         return
@@ -157,8 +160,8 @@ def _check_histogram(engine: Engine, call: Tree) -> None:
         raise Unplanned(f"{name}(...) in FROM reads values as they are stored: write SELECT histogram(column) FROM ...")
 
 
-def check_asking(engine: Engine, reads: Reads, node: Tree) -> None:
-    """Refuses a macro that is left to DuckDB, and asks about missing values where DuckDB sees completed ones.
+def check_missingness_macros(engine: Engine, reads: Reads, node: Tree) -> None:
+    """Refuses a macro that tests missingness, which DuckDB would expand over completed values.
 
     Raises:
         Unplanned: there is such a macro.
@@ -175,7 +178,7 @@ def check_asking(engine: Engine, reads: Reads, node: Tree) -> None:
 
 
 def _read_by(engine: Engine, node: Tree) -> Iterator[tuple[str, bool]]:
-    """The tables and files that a macro's query reads, by name, and whether they miss values."""
+    """The tables and files that a macro's query reads, by name, and whether they have missing values."""
     for part in engine.with_views(node):
         if is_file(engine, part):
             with suppress(Error):

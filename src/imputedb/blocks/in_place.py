@@ -1,9 +1,9 @@
-"""Parquet files that miss nothing of what is read, told from what they say of themselves: they are read in place.
+"""Parquet files without missing values in the read columns, by their metadata, which are read in place.
 
-Then DuckDB passes over row groups and columns that a query does not need; other files are copied, all of them, once.
+DuckDB can then skip row groups and columns that a query does not need. All other files are copied completely, once.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from imputedb import duckdb_errors
 from imputedb.blocks.files import VIRTUAL
@@ -12,10 +12,9 @@ from imputedb.engines.engine import Engine
 from imputedb.errors import Error
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
-from imputedb.sql.expression import arguments_of, function_of, is_call, is_text, options_of, path_of, text_of
-from imputedb.sql.items import call_in, column_names_of, is_table, number_of, unnamed
+from imputedb.sql.items import column_names_of, number_of, unnamed
+from imputedb.sql.parquet_files import parquet_files
 
-_READERS = ("read_parquet", "parquet_scan")
 _OPTIONS = ("filename", "file_row_number", "binary_as_string", "union_by_name")
 """Under which the columns of a file are those that it says of itself."""
 _FLOATING = ("FLOAT", "DOUBLE")
@@ -28,7 +27,7 @@ _METADATA = """
 
 
 def complete(engine: Engine, reads: Reads, whole: Tree, items: Sequence[Tree]) -> bool:
-    """Whether nothing that a resolved statement reads is missing, neither of its files nor of stored tables."""
+    """Whether nothing that a resolved statement reads is missing, in files or in stored tables."""
     if not all(map(_parquet, items)) or reads.dirty(whole):
         return False
     read = reads.of(whole)
@@ -36,9 +35,9 @@ def complete(engine: Engine, reads: Reads, whole: Tree, items: Sequence[Tree]) -
 
 
 def _misses_nothing(engine: Engine, item: Tree, columns: set[str]) -> bool:
-    """Whether an item of FROM is a Parquet file, or several, that holds a value in every row of some columns."""
+    """Whether an item of FROM is one or more Parquet files without NULL in some columns."""
     files = _parquet(item)
-    if files is None:
+    if not files:
         return False
     if not columns:
         return True
@@ -47,51 +46,36 @@ def _misses_nothing(engine: Engine, item: Tree, columns: set[str]) -> bool:
         wanted = {name for name in columns if name not in VIRTUAL or name in found}
         if not all(found.get(name.lower(), False) for name in wanted):
             return False
-        return not _holds_nan(engine, item, wanted)
-    except (Error, duckdb_errors.Refused):  # whoever reads the file says what is wrong with it
+        return not _holds_missing(engine, item, wanted, columns - wanted)
+    except (Error, duckdb_errors.Refused):  # reading the file raises the error
         return False
 
 
-def _counted(engine: Engine, files: str | list[str]) -> Mapping[str, bool]:
-    """Whether a column, by its name in lower case, has no NULL in any file."""
+def _counted(engine: Engine, files: list[str]) -> Mapping[str, bool]:
+    """By lower-case column name, whether it has no NULL in any file."""
     rows = engine.fetched(_METADATA, {"files": files})
     return {name.lower(): nulls == 0 and not unknown and count == all_ for name, nulls, unknown, count, all_ in rows}
 
 
-def _holds_nan(engine: Engine, item: Tree, columns: set[str]) -> bool:
-    """Whether a floating column holds NaN, which is missing, and which files do not tell of."""
+def _holds_missing(engine: Engine, item: Tree, columns: set[str], unsaid: set[str]) -> bool:
+    """Whether a floating-point column has NaN, which metadata do not show, or a partition's value is NULL.
+
+    Partitions may have names of columns that all files have, such as `filename`; a star then includes these `unsaid`.
+    """
     plain = unnamed(item)
     described = engine.fetched(f"DESCRIBE {engine.text(t.select([t.star()], plain))}")
     floating = [name for name, kind, *_ in described if name in columns and kind in _FLOATING]
-    if not floating:
+    shown = [name for name, *_ in described if name.lower() in unsaid]
+    if not floating and not shown:
         return False
-    asked = [t.call("bool_or", t.call("isnan", t.reference(name))) for name in floating]
-    return any(engine.rows(t.select(asked, plain))[0])
+    tests = [t.call("isnan", t.reference(name)) for name in floating]
+    tests += [t.is_missing(t.reference(name)) for name in shown]
+    return any(engine.rows(t.select([t.call("bool_or", one) for one in tests], plain))[0])
 
 
-def _parquet(item: Tree) -> str | list[str] | None:
-    """The names of the Parquet files that an item of FROM reads, given as literals; None of any other.
+def _parquet(item: Tree) -> list[str]:
+    """The names of the Parquet files of an item of FROM, given as literals; empty for any other.
 
-    None also of one that gives columns other names: then a name does not tell which column of the file is read.
+    Also empty where columns are renamed, so that a name does not identify a column of the file.
     """
-    if column_names_of(item):
-        return None
-    if is_table(item):
-        name = path_of(item)[-1]
-        return name if name.lower().endswith(".parquet") else None
-    function = call_in(item)
-    if function_of(function) not in _READERS:
-        return None
-    if not all(option in _OPTIONS for option in options_of(function)[1:]):
-        return None
-    names = list(_literals(arguments_of(function)[0]))
-    return names if all(names) and names else None
-
-
-def _literals(tree: Tree) -> Iterator[str]:
-    """The texts of a literal or a list of them; an empty one of anything else."""
-    if is_call(tree) and function_of(tree) == "list_value":
-        for argument in arguments_of(tree):
-            yield from _literals(argument)
-    else:
-        yield text_of(tree) if is_text(tree) else ""
+    return [] if column_names_of(item) else parquet_files(item, _OPTIONS)

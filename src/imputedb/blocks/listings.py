@@ -1,4 +1,4 @@
-"""What lists what is in a database, without what is there of ours: kept tables, and temporary ones."""
+"""Listings of a database's content, without imputedb's own tables."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ _TABLES = f"""(
 
 
 def _in(schema: str, name: str, database: str = "") -> str:
-    """The condition under which what has a name is in no schema of ours, and no temporary table of ours."""
+    """The condition that an object is in no schema of imputedb, and is none of its temporary tables."""
     temporary = _NAMED.format(name=name) + (f" AND {database} = 'temp'" if database else "")
     return f"{_KEPT.format(schema=schema)} AND NOT ({temporary})"
 
@@ -78,7 +78,7 @@ _PLACES = ("pg_catalog", "main", "system")
 
 
 def listed_without_ours(engine: Engine, tree: Any) -> Any:
-    """A statement in which all that lists what is in the database leaves out what is ours."""
+    """A statement in which listings of the database leave out imputedb's own objects."""
     if not _lists(tree):
         return tree
     named = {name_of(entry) for part in nodes(tree) for entry in entries_of(part)}
@@ -102,7 +102,7 @@ def _lists(tree: Any) -> bool:
 
 
 def _without_ours(engine: Engine, item: Tree) -> Tree | None:
-    """An item of FROM that lists what is in the database, without what is ours; None of any other item."""
+    """A listing in FROM without imputedb's own objects; None for any other item."""
     kept = _LISTED.get(_listed(engine, item))
     if kept is None:
         return None
@@ -111,14 +111,14 @@ def _without_ours(engine: Engine, item: Tree) -> Tree | None:
 
 
 def showing(text: str) -> str:
-    """A statement that shows what there is in all schemas, without what is ours; any other one as it is."""
+    """A SHOW of all schemas without imputedb's own objects; any other statement unchanged."""
     words = tuple(token.word for token in tokens(text) if token.text != ";")
     kept = _SHOWN.get(words)
     return f"SELECT * FROM ({' '.join(words)}) WHERE {kept}" if kept else text
 
 
 def _listed(engine: Engine, item: Tree) -> str:
-    """What an item of FROM lists, by the name that it has above; empty where it lists nothing."""
+    """The kind of listing of an item of FROM, by its name above; empty for any other."""
     if not is_table(item):
         return _name(item)
     path = [part.lower() for part in path_of(item)]
@@ -129,7 +129,7 @@ def _listed(engine: Engine, item: Tree) -> str:
 
 
 def _name(item: Tree) -> str:
-    """The name of a table or a function in FROM, with the schema where that is the information schema."""
+    """The name of a table or function in FROM, qualified if it is of the information schema."""
     if is_table_function(item):
         return function_of(call_in(item))
     if not is_table(item):

@@ -1,4 +1,4 @@
-"""The nested blocks of a statement, from the innermost outwards: each that stands on its own is staged in a table."""
+"""Nested blocks of a statement, from the innermost outwards: independent ones are stored in temporary tables."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -26,7 +26,7 @@ from imputedb.sql.items import (
     pivoted,
     with_inner_query,
 )
-from imputedb.sql.scope import told_apart
+from imputedb.sql.scope import distinct_names
 from imputedb.sql.select import (
     changed,
     columns_of,
@@ -49,10 +49,10 @@ _With = Sequence[tuple[Tree, Tree]]
 
 
 class Nested:
-    """The blocks inside one statement.
+    """The nested blocks of one statement.
 
     Attributes:
-        found: those that stand on their own, in the order in which they run.
+        found: independent blocks in the order in which they run.
     """
 
     def __init__(self, engine: Engine, reads: Reads, making: Making) -> None:
@@ -64,7 +64,7 @@ class Nested:
         self._moved: set[int] = set()
 
     def settled(self, node: Tree, around: _With) -> Tree:
-        """The query, every block in it that stands on its own replaced by the table that will hold its rows."""
+        """The query with each independent block replaced by the table that will hold its rows."""
         entries = list(around)
         for entry in entries_of(node):
             if self._is_read_once(query_of(entry)):
@@ -78,7 +78,7 @@ class Nested:
         return with_entries(found, own)
 
     def _is_read_once(self, query: Tree) -> bool:
-        """Whether a query of WITH is read in one place, so that it may as well stand there."""
+        """Whether a query of WITH is read in one place only, so that it can be moved there."""
         readers = [s for s in self._reads.sources.values() if s.definition is not None and s.definition.node is query]
         return len(readers) == 1 and not is_recursive(query)
 
@@ -91,14 +91,14 @@ class Nested:
         return node
 
     def _replaced(self, node: Tree, around: _With, aliases: Sequence[str] = ()) -> Tree:
-        """A query that reads the rows of one that stands on its own; the query itself where it does not."""
+        """A query of a block's stored rows, if the block is independent; otherwise the query itself."""
         settled = self.settled(node, around)
         if not stands_alone(node) or not self._reads.dirty(node):
             return settled
         as_written = [*(before for before, _ in around), *entries_of(node)]
         text = self._engine.text(standing(with_entries(node, as_written)))
         columns, types = self._engine.described(text)
-        names = list(told_apart([*aliases, *columns[len(aliases) :]]))
+        names = list(distinct_names([*aliases, *columns[len(aliases) :]]))
         table = Table(*TEMP, self._engine.fresh("block"))
         ready = [*(after for _, after in around if not self._reads.dirty(after)), *entries_of(settled)]
         block = self._making.block(table.name, standing(with_entries(settled, ready)), names)
@@ -118,7 +118,7 @@ class Nested:
         return self._derived(node, around) if is_derived(node) else node
 
     def _named(self, node: Tree, around: _With) -> Tree:
-        """A table, or a query of WITH under its name: read from where it is staged, or put in this place."""
+        """A table, or a query of WITH: read from its stored rows, or moved to this place."""
         definition = self._reads.sources[number_of(node)].definition
         if definition is None:
             return node
@@ -149,13 +149,13 @@ class Nested:
         return True
 
     def _reading(self, node: Tree, table: Table) -> Tree:
-        """An item of FROM that reads staged rows in place of a nested query."""
+        """An item of FROM that reads stored rows in place of a nested query."""
         source = self._reads.sources[number_of(node)]
         source.table, source.alias = table, source.alias or f"unnamed_{source.number}"
         return in_place_of(node, t.table(table.path, source.alias), "number")
 
     def _subqueries(self, tree: Any, around: _With) -> Any:
-        """Expressions, every subquery in them that stands on its own replaced by the rows it gives."""
+        """Expressions in which independent subqueries are replaced by their rows."""
 
         def change(node: Tree) -> Tree | None:
             if not is_subquery(node):
@@ -168,7 +168,7 @@ class Nested:
 
 
 def _estimated(block: Planned | Written, kinds: Mapping[str, tuple[str, Kind]]) -> Statistics:
-    """What can be said of rows before they are there: nothing is missing, nothing tells them apart."""
+    """Statistics of rows that do not exist yet: complete, and without a key."""
     rows = 1000
     if isinstance(block, Planned):
         rows = max(2, round(block.frontier.choose(0.0).rows))

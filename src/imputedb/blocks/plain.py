@@ -1,4 +1,4 @@
-"""Queries over stored tables that miss nothing: told from the names in their trees, before these are resolved."""
+"""Queries over complete stored tables, recognised by names in their unresolved trees."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -39,15 +39,15 @@ _SETTINGS = ("current_setting", "json_execute_serialized_sql")
 
 @dataclass(slots=True)
 class _Names:
-    """What a tree names.
+    """The names in a tree.
 
     Attributes:
-        tables: by path, in lower case.
-        aliases: of items of FROM, with the names of tables.
-        queries: of WITH.
-        columns: parts of the names of columns.
-        last: the last part of each of these names.
-        functions: that are called.
+        tables: paths of tables, in lower case.
+        aliases: aliases of items of FROM, and names of tables.
+        queries: names of entries of WITH.
+        columns: parts of column references.
+        last: last part of each column reference.
+        functions: names of called functions.
         reads_all: whether it reads columns without naming them.
     """
 
@@ -61,10 +61,10 @@ class _Names:
 
 
 def is_complete(engine: Engine, tree: Tree) -> bool:
-    """Whether a query reads stored tables alone, and no value is missing in any of their columns that it may name.
+    """Whether a query reads stored tables only, and no column that it may name has missing values.
 
-    DuckDB answers such a query as it stands. Where more has to be known to tell, this says no: views, files, pivots,
-    macros, policies, and functions that ask about missing values.
+    DuckDB can answer such a query unchanged. The result is False where more would have to be known: for views, files,
+    pivots, macros, policies, and functions that test missingness.
     """
     names = _named(tree)
     if names is None or not names.functions <= engine.functions.built_in:
@@ -74,14 +74,14 @@ def is_complete(engine: Engine, tree: Tree) -> bool:
         found = engine.meant(path)
         if len(path) == 1 and path[0] in names.queries:
             if found is not None:
-                return False  # which of the two it means, depends on where it stands
+                return False  # the meaning depends on the place
         elif isinstance(found, Table) and not engine.shape(found).policies:
             tables.append(found)
         else:
             return False
     if names.functions and not names.functions.isdisjoint(engine.macros(names.functions)):
         return False
-    every = names.reads_all or not names.last.isdisjoint(names.aliases)  # a row, by the name of its table
+    every = names.reads_all or not names.last.isdisjoint(names.aliases)  # a whole row, by the name of its table
     return not any(engine.dirty(table, _mentioned(engine, table, None if every else names.columns)) for table in tables)
 
 
@@ -90,7 +90,7 @@ def _mentioned(engine: Engine, table: Table, names: set[str] | None) -> list[str
 
 
 def _named(tree: Tree) -> _Names | None:
-    """What a tree names; None where it reads something else than tables."""
+    """The names in a tree; None where it reads anything but tables."""
     names = _Names()
     for part in nodes(tree):
         kind = kind_of_item(part)
@@ -116,7 +116,7 @@ def _named(tree: Tree) -> _Names | None:
 
 
 def _expression(part: Tree, names: _Names) -> bool:
-    """Adds what an expression names; whether DuckDB may answer it as it stands."""
+    """Adds the names in an expression; returns whether DuckDB can evaluate it unchanged."""
     match kind_of(part):
         case "COLUMN_REF":
             written = _lower(names_of(part))

@@ -1,4 +1,4 @@
-"""One query made a block: planned, or written with the reason why it is not."""
+"""A query as a block: planned, or to be run as written, with the reason."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from imputedb.blocks.reads import Reads
 from imputedb.engines.engine import Engine
 from imputedb.errors import Unplanned
 from imputedb.imputers.protocol import Imputer
-from imputedb.planning import search
+from imputedb.planning import room, search
 from imputedb.planning.problem import Problem
 from imputedb.sql.ast import Tree
 from imputedb.sql.bind import bind
@@ -17,7 +17,7 @@ from imputedb.sql.select import is_select
 
 
 class Making:
-    """Makes blocks of the queries of one statement."""
+    """The factory of blocks for the queries of one statement."""
 
     def __init__(
         self, engine: Engine, reads: Reads, scans: Scans, imputers: Sequence[Imputer], *, base: bool, always: bool
@@ -30,11 +30,11 @@ class Making:
         self._always = always
 
     def block(self, name: str, node: Tree, columns: Sequence[str]) -> Planned | Written:
-        """The block of a query whose rows go under a name, planned if it can be."""
+        """The block of a query, planned if possible; its rows are stored under a name."""
         reason = "every table is completed first"
         if not self._base:
-            asked = self._always and name == ANSWER and is_select(node)
-            if not self._reads.dirty(node) and not asked:
+            is_wanted = self._always and name == ANSWER and is_select(node)
+            if not self._reads.dirty(node) and not is_wanted:
                 return Written(name, columns, node, "")
             try:
                 return self._planned(name, node, columns)
@@ -48,15 +48,17 @@ class Making:
         inside, known = self._scans.conditions_in(node), self._engine.all_functions()
         query = bind(inside, columns, self._reads.sources, self._engine.written, known, self._reads.deciding)
         statistics = {scan.alias: self._engine.statistics(scan.table) for scan in query.sources}
-        problem = Problem(query, statistics, self._imputers)
+        problem = Problem(query, statistics, self._imputers, self._engine.room)
         twice = _read_twice(problem)
         if twice and self._imputers:
             raise Unplanned(f"{twice} of one table are read under two names, and each cell has one value")
-        return Planned(name, columns, problem, search.plan(problem))
+        frontier = search.plan(problem)
+        room.check(problem, frontier, 1.0)
+        return Planned(name, columns, problem, frontier)
 
 
 def _read_twice(problem: Problem) -> str:
-    """The columns, in words, that miss values and are examined of more than one scan of their table."""
+    """The incomplete columns, in words, that are examined in more than one scan of their table."""
     tables = {scan.alias: scan.table for scan in problem.query.sources}
     counts = Counter((tables[column.relation], column.name) for column in problem.columns)
     return ", ".join(sorted({name for (_, name), count in counts.items() if count > 1}))

@@ -1,4 +1,4 @@
-"""What the parts of a statement read of stored tables: columns completed, and columns asked about."""
+"""Columns of stored tables that parts of a statement read, completed or as stored."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,19 +16,19 @@ from imputedb.sql.subqueries import nodes
 
 @dataclass(slots=True)
 class Read:
-    """What is read of a source: columns completed, and columns asked about."""
+    """Columns of a source that are read completed, and columns that are tested for missingness."""
 
     completed: set[str] = field(default_factory=set)
     stored: set[str] = field(default_factory=set)
 
 
 class Reads:
-    """Looks into the trees of one statement.
+    """An analysis of the trees of one statement.
 
     Attributes:
-        sources: what its names mean, by number.
-        staged: the tables that hold the rows of its inner blocks, by the identity of their trees.
-        examined: what the statement does with columns; None as long as that is not known.
+        sources: sources of the statement, by number.
+        staged: tables that hold the rows of inner blocks, by the `id` of their trees.
+        examined: uses of columns; None until they are known.
     """
 
     def __init__(self, engine: Engine, sources: Mapping[int, Source], known: Examined | None = None) -> None:
@@ -38,11 +38,11 @@ class Reads:
         self._engine = engine
 
     def dirty(self, node: Tree) -> bool:
-        """Whether a missing value of a stored table is read anywhere in a tree."""
+        """Whether a tree reads a missing value of a stored table."""
         return any(self.missing(number, read) for number, read in self.of(node).items())
 
     def missing(self, number: int, read: Read) -> set[str]:
-        """Those of the columns read of a source that miss a value, as it is stored or before it is derived."""
+        """The columns read of a source that have missing values, as stored or in columns that they are derived from."""
         table = self.sources[number].table
         if table is None or table in self.staged.values():
             return set()
@@ -54,7 +54,7 @@ class Reads:
         return self.examined.deciding(number) if self.examined else frozenset()
 
     def of(self, node: Any) -> dict[int, Read]:
-        """What is read anywhere in a tree, by source."""
+        """The columns that a tree reads, by source."""
         found: dict[int, Read] = {}
         for part in nodes(node):
             if origin := origin_of(part):
@@ -72,5 +72,5 @@ class Reads:
         return found
 
     def inside(self, tree: Any, number: int) -> bool:
-        """Whether a source is one of the tree's own: a correlated subquery also reads others."""
+        """Whether a source belongs to a tree; a correlated subquery also reads others."""
         return any(number_of(part) == number for part in nodes(tree))

@@ -1,4 +1,4 @@
-"""Columns that a statement merely shows: what cannot be imputed of them stays NULL."""
+"""Columns that a statement only shows: where they cannot be imputed, they stay NULL."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -42,7 +42,7 @@ Candidates = dict[int, tuple[Tree, bool]]
 
 
 def as_stored(engine: Engine, whole: Tree, sources: Mapping[int, Source]) -> list[Note]:
-    """Lets a statement show what is stored of columns that cannot be imputed, where it merely shows them; warnings."""
+    """Makes columns that cannot be imputed and are only shown read stored values; returns warnings."""
     found: dict[str, str] = {}
     references = list(unexamined(whole, sources))
     columns: dict[Table, set[str]] = {}
@@ -59,21 +59,21 @@ def as_stored(engine: Engine, whole: Tree, sources: Mapping[int, Source]) -> lis
 
 
 def unanswered(engine: Engine, unseen: Iterable[Unseen]) -> list[Note]:
-    """Warnings of questions about missingness that see completed values."""
+    """Warnings of tests of missingness that see completed values."""
 
     def completed(table: Table, name: str) -> bool:
         return name in engine.dirty(table, {name}) and not not_imputable(engine.statistics(table), name)
 
     words = "its values are completed and count as observed: ask below it, of the rows as they are stored"
     found = [one for one in unseen if any(completed(table, name) for table, name in one.behind)]
-    asked = dict.fromkeys(
+    texts = dict.fromkeys(
         (one.column, f"{one.column} is asked about through {one.where}, where {words}") for one in found
     )
-    return [Note(NoteKind.ASKED_ABOVE, column, text) for column, text in asked]
+    return [Note(NoteKind.ASKED_ABOVE, column, text) for column, text in texts]
 
 
 def not_imputable(statistics: Statistics, name: str) -> str | None:
-    """Why a column cannot be imputed, None of one that can."""
+    """The reason why a column cannot be imputed; None where it can."""
     known = statistics.columns[name]
     if known.centre is not None:
         return None
@@ -83,11 +83,11 @@ def not_imputable(statistics: Statistics, name: str) -> str | None:
 
 
 def unexamined(whole: Tree, sources: Mapping[int, Source]) -> Iterator[tuple[Any, Table, str, bool]]:
-    """The references to columns of tables that nothing examines on their way into the answer, if they come there.
+    """The references to table columns that nothing examines on their way into the answer.
 
-    Each is a node with its table and column, and whether it is shown rather than never read. A query of WITH or
-    in FROM passes a column on if all that read it merely show it. A query that groups, is DISTINCT, or is combined with
-    another in any way but UNION ALL, examines what it gives, as its ORDER BY examines what it orders by.
+    Each is a node with its table and column, and whether it is shown or unread. A nested query passes a column on if
+    all its readers only show it. A query with groups or DISTINCT, or a part of a set operation other than UNION ALL,
+    examines its outputs, and ORDER BY examines its keys.
     """
     reading = _reading(whole)
     candidates: Candidates = {}
@@ -109,7 +109,7 @@ def unexamined(whole: Tree, sources: Mapping[int, Source]) -> Iterator[tuple[Any
 
 
 def _inner_first(sources: Mapping[int, Source]) -> Iterator[tuple[Definition, list[int]]]:
-    """The nested queries with the numbers of those that read them, each after the queries that these stand in."""
+    """The nested queries with the numbers of their readers, each after the queries that contain it."""
     readers: dict[int, tuple[Definition, list[int]]] = {}
     for number, source in sources.items():
         if source.definition is not None and source.definition.node:  # a recursive query reads itself
@@ -118,7 +118,7 @@ def _inner_first(sources: Mapping[int, Source]) -> Iterator[tuple[Definition, li
 
 
 def _reading(whole: Tree) -> dict[tuple[int, str], list[Tree]]:
-    """The references by source and column; under no name, those that read all of a source or more of it than one."""
+    """The references by source and column; those that read several columns of a source are under the empty name."""
     found: dict[tuple[int, str], list[Tree]] = {}
     for part in nodes(whole):
         if origin := origin_of(part):
@@ -131,7 +131,7 @@ def _reading(whole: Tree) -> dict[tuple[int, str], list[Tree]]:
 
 
 def _collect(node: Tree, shown: Shown, candidates: Candidates) -> None:
-    """Adds the items of a query that are columns as they are, at places that are shown."""
+    """Adds the items of a query that are unchanged columns, at positions that are shown."""
     if is_set_operation(node) and adds_rows(node):
         for child in children_of(node):
             _collect(child, shown, candidates)
@@ -141,13 +141,13 @@ def _collect(node: Tree, shown: Shown, candidates: Candidates) -> None:
     for place, item in enumerate(outputs_of(node)):
         if alias_written(item).lower() in named:  # an alias that another clause reads
             continue
-        is_shown = shown(place) if origin_of(item) else None  # a column, or a field of it
+        is_shown = shown(place) if origin_of(item) else None  # a column, or a field of one
         if is_shown is not None:
             candidates[id(item)] = (item, is_shown)
 
 
 def _examines(node: Tree) -> bool:
-    """Whether a query examines its outputs: by groups, DISTINCT, or ORDER BY a position, an alias, or all of them."""
+    """Whether a query examines its outputs: by groups, DISTINCT, or ORDER BY a position, an alias or all."""
     keys = map(ordered_by, order_of(node))
     of_outputs = any(not origin_of(key) and kind_of(key) in ("CONSTANT", "STAR", "COLUMN_REF") for key in keys)
     return groups_rows(node) or is_distinct_query(node) or of_outputs

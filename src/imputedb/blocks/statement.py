@@ -1,4 +1,4 @@
-"""A statement to its blocks, in the order in which they run."""
+"""The division of a statement into blocks, in the order in which they run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -8,7 +8,8 @@ from imputedb.algebra.relation import Table
 from imputedb.blocks import in_place
 from imputedb.blocks.block import ANSWER, Block
 from imputedb.blocks.completed import Scans
-from imputedb.blocks.files import Files, check_asking, check_macros, is_file
+from imputedb.blocks.emptied import counted
+from imputedb.blocks.files import Files, check_macros, check_missingness_macros, is_file
 from imputedb.blocks.nested import Nested
 from imputedb.blocks.query import Making
 from imputedb.blocks.reads import Reads
@@ -32,16 +33,16 @@ FEW_LEVELS = 20
 
 
 class Blocks(NamedTuple):
-    """A statement taken apart.
+    """A statement in blocks.
 
     Attributes:
-        blocks: in the order in which they run, the one that answers last; none if DuckDB may run the statement as it
-            stands.
-        copies: temporary tables that were made of files, to be dropped when it has been answered.
-        warnings: what is to be warned of.
-        itself: the statement over the copies of its files; None where the files have to be read again.
-        in_place: whether it reads files where they are, as DuckDB does.
-        policies: of the tables that it reads, in words, by table and column.
+        blocks: blocks in the order in which they run, the answer's last; empty if DuckDB may run the statement
+            unchanged.
+        copies: temporary tables with rows of files, to be dropped after the answer.
+        warnings: warnings for the reader.
+        itself: the statement over the copies of files; None where the files must be read again.
+        in_place: whether DuckDB reads the files in place.
+        policies: policies of the tables that it reads, as text, by table and column.
     """
 
     blocks: list[Block]
@@ -61,14 +62,14 @@ def blocks(
     base: bool = False,
     always: bool = False,
 ) -> Blocks:
-    """A statement as blocks.
+    """The blocks of a statement.
 
     Args:
-        node: DuckDB's tree of a statement that it has already accepted.
-        columns: the names of the statement's columns.
-        imputers: to choose from.
+        node: DuckDB's syntax tree of a statement that binds.
+        columns: names of the statement's columns.
+        imputers: imputers to choose from.
         base: whether every table is completed, in all its columns, before the statement runs.
-        always: whether a block is planned even where nothing is missing.
+        always: whether blocks are planned even if nothing is missing.
     """
     check_macros(engine, node)
     whole, resolver, files = _resolved(engine, node, in_place=True)
@@ -81,30 +82,40 @@ def blocks(
         whole, resolver, files = _resolved(engine, node, in_place=False)
         sources = resolver.sources
     itself = None if any(map(engine.virtual.get, files.copies)) else files.statement
+    always |= bool(imputers) and counted(engine, whole, sources)  # the original text would count otherwise
     warnings = as_stored(engine, whole, sources) if imputers else []
-    said = _policies(engine, sources)
+    policies = _policies(engine, sources)
     reads = Reads(engine, sources)
     if not reads.dirty(whole) and not always:
-        return Blocks([], files.copies, warnings, said, itself)
+        return Blocks([], files.copies, warnings, policies, itself)
     if always:
         whole = unwrapped(whole, sources, engine.all_functions())
     reads.examined = examined(whole, sources, _facts(engine, sources))
     prune(whole, reads.examined, engine.all_functions())
     if not reads.dirty(whole) and not always:
-        return Blocks([], files.copies, warnings, said, itself)
-    tables = dict.fromkeys(source.table for source in reads.sources.values() if source.table is not None)
-    warnings = [*warnings, *(sentence for table in tables for sentence in engine.undetermined(table))]
+        return Blocks([], files.copies, warnings, policies, itself)
+    warnings += _about_derived(engine, reads, whole)
     warnings += unanswered(engine, resolver.passing.unseen) if imputers else []
-    check_asking(engine, reads, whole)
+    check_missingness_macros(engine, reads, whole)
     scans = Scans(engine, reads, imputers, base=base)
     making = Making(engine, reads, scans, imputers, base=base, always=always)
     nested = Nested(engine, reads, making)
     last = making.block(ANSWER, whole if base else nested.settled(whole, []), columns)
-    return Blocks([*scans.blocks(), *nested.found, last], files.copies, warnings, said, itself)
+    return Blocks([*scans.blocks(), *nested.found, last], files.copies, warnings, policies, itself)
+
+
+def _about_derived(engine: Engine, reads: Reads, whole: Tree) -> list[Note]:
+    """Notes on derived columns that a statement reads, and on the columns that these are derived from."""
+    names: dict[Table, set[str]] = {}
+    for number, read in reads.of(whole).items():
+        table = reads.sources[number].table
+        if table is not None:
+            names.setdefault(table, set()).update(read.completed | read.stored)
+    return [sentence for table, read in names.items() for sentence in engine.about_derived(table, read)]
 
 
 def _resolved(engine: Engine, node: Tree, *, in_place: bool) -> tuple[Tree, Resolver, Files]:
-    """A statement whose names are told, what they mean, and the files that it reads."""
+    """A resolved statement, its resolver, and the files that it reads."""
     files, known = Files(engine, node, in_place=in_place), engine.names()
     resolver = Resolver(replace(known, meant=lambda path, within: files.meant(path, within, known.meant)))
     whole = resolver.statement(files.statement).node
@@ -121,7 +132,7 @@ def _policies(engine: Engine, sources: Mapping[int, Source]) -> dict[str, str]:
 
 
 def _facts(engine: Engine, sources: Mapping[int, Source]) -> Facts:
-    """What is to be known of the tables and functions of a statement."""
+    """Facts on the tables and functions of a statement."""
 
     def misses(number: int, name: str) -> bool:
         table = sources[number].table

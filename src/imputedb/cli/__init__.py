@@ -1,1 +1,1 @@
-"""imputedb in a terminal."""
+"""The command line."""

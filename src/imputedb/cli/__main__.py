@@ -1,4 +1,4 @@
-"""`python -m imputedb.cli`, the command `imputedb` by another way."""
+"""`python -m imputedb.cli`: the same command as `imputedb`."""
 
 from imputedb.cli.start import start
 

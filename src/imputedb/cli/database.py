@@ -1,4 +1,4 @@
-"""The database that a command is about, and the bar of one that takes long."""
+"""The database that a command works on, and the progress bar of long work."""
 
 from __future__ import annotations
 
@@ -27,28 +27,34 @@ _UNSEEN = 2.0
 
 @contextmanager
 def opened(path: str, *, create: bool = False, read_only: bool = False) -> Iterator[Database]:
-    """The database of a path, for writing where that is possible and wished, under the command's own settings.
+    """The database at a path, opened for writing where that is possible and wanted, with the settings of the options.
+
+    A Spark session belongs to the command and ends with it.
 
     Raises:
-        StorageError: there is none and none is to be made, or it cannot be opened.
+        StorageError: the database does not exist and is not to be created, or it cannot be opened.
     """
     from imputedb.database import connect
 
+    if path.startswith("sc://"):
+        with connect(path) as db:
+            yield db
+        return
     if not create and not Path(path).exists():
         raise StorageError(f"no database {path}; `imputedb load {path} FILE...` makes one")
     try:
-        db = connect(path, read_only=read_only, variables=False, config=_settings())
+        db = connect(path, read_only=read_only, variables=False, config=settings())
     except StorageError:
         if not Path(path).exists() or (not read_only and os.access(path, os.W_OK)):
             raise
-        # what this process has open for writing it cannot open for reading alone
-        db = connect(path, read_only=not read_only, variables=False, config=_settings())
+        # a file that this process has open for writing cannot be opened read-only too
+        db = connect(path, read_only=not read_only, variables=False, config=settings())
     with db:
         yield db
 
 
-def _settings() -> dict[str, object]:
-    """DuckDB's settings that the options of the whole command name."""
+def settings() -> dict[str, object]:
+    """DuckDB's settings from the options of the whole command line."""
     context = click.get_current_context(silent=True)
     given = context.find_root().params if context else {}
     wanted = {"memory_limit": given.get("memory"), "threads": given.get("threads")}
@@ -57,7 +63,7 @@ def _settings() -> dict[str, object]:
 
 @contextmanager
 def announced() -> Iterator[None]:
-    """What is warned of inside, as notes on standard error."""
+    """A context in which Python warnings are printed as notes on standard error."""
     with warnings.catch_warnings(record=True) as remarks:
         warnings.simplefilter("always")
         yield
@@ -67,7 +73,7 @@ def announced() -> Iterator[None]:
 
 @contextmanager
 def standard_input(files: Sequence[str]) -> Iterator[list[str]]:
-    """Files, with a copy of standard input in the place of `-`."""
+    """The files, with a copy of standard input in the place of `-`."""
     if "-" not in files:
         yield list(files)
         return
@@ -80,7 +86,7 @@ def standard_input(files: Sequence[str]) -> Iterator[list[str]]:
 
 @contextmanager
 def shown_progress() -> Iterator[Progress | None]:
-    """A bar with the time that is left, on standard error where somebody is looking, of what takes longer than 2 s."""
+    """A progress bar on standard error, if that is a terminal, for work that takes longer than 2 s."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -90,7 +96,7 @@ def shown_progress() -> Iterator[Progress | None]:
 
     columns = ("{task.description}", BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     bar = Bar(*columns, console=Console(stderr=True), transient=True)
-    task = bar.add_task("working", total=None)  # until somebody says how far it is
+    task = bar.add_task("working", total=None)  # until progress is reported
     shown = Timer(_UNSEEN, bar.start)
     shown.daemon = True
     shown.start()

@@ -1,4 +1,4 @@
-"""`imputedb demo`: a survey is made, the paper's Figure 1 query runs at three alphas, beside the truth."""
+"""`imputedb demo`: a survey is generated, and the query of the paper's Figure 1 is answered at three alphas."""
 
 from collections.abc import Callable
 
@@ -16,11 +16,11 @@ GROUP BY demo.income
 ORDER BY demo.income"""
 """The query of the paper's Figure 1, with weights in kilograms."""
 
-Say = Callable[[str], object]
+Write = Callable[[str], object]
 
 
-def demonstrate(db: Database, say: Say, people: int = PEOPLE, seed: int = SEED) -> None:
-    """Makes the survey in a database and shows what imputedb does with it."""
+def demonstrate(db: Database, write: Write, people: int = PEOPLE, seed: int = SEED) -> None:
+    """Generates the survey in a database, and prints answers beside the truth."""
     made = survey(people, seed)
     there = {name.lower(): set(columns) for name, columns in db.tables().items()}
     others = [name for name, columns in made.items() if there.get(name, set(columns)) != set(columns)]
@@ -28,12 +28,12 @@ def demonstrate(db: Database, say: Say, people: int = PEOPLE, seed: int = SEED) 
         raise DataError(f"the database has another table {others[0]}: name a new file for the survey")
     for name, columns in made.items():
         db.register(name, columns, keep=True)
-    say(
+    write(
         f"A survey of {people:,} people was made (seed {seed}): tables demo, labs and exams, with the attribute names\n"
         "and missing shares of NHANES 2013-14. It is simulated: the real NHANES files are not part of imputedb.\n"
         "Values are missing at random given what is observed of a person, not completely at random.\n"
     )
-    say(QUERY + "\n")
+    write(QUERY + "\n")
     real = _true_answer(people, seed)
     results = {alpha: db.sql(QUERY, alpha=alpha) for alpha in (0.0, 0.5, 1.0)}
     answers = {alpha: dict(result.fetchall()) for alpha, result in results.items()}
@@ -43,20 +43,20 @@ def demonstrate(db: Database, say: Say, people: int = PEOPLE, seed: int = SEED) 
         for income, value in sorted(real.items())
     ]
     names = ["income", "truth", "alpha 0", "alpha 0.5", "alpha 1", "plain SQL"]
-    say(printed(rows_table(names, [tuple(_short(cell) for cell in row) for row in rows])))
+    write(printed(rows_table(names, [tuple(_short(cell) for cell in row) for row in rows])))
     for alpha, result in results.items():
         report = result.report
-        say(
+        write(
             f"alpha {alpha:g}: mean error {_error(real, answers[alpha]):.3f}, penalty {report.penalty:.3f}, "
             f"{sum(report.imputed.values()):,} cells imputed, {report.dropped:,} rows dropped, "
             f"planned in {report.planning_ms:.1f} ms, ran in {report.execution_ms:.1f} ms"
         )
-        say(result.plan + "\n")
-    say(f"plain SQL, where NULL rows fall out unsaid: mean error {_error(real, plain):.3f}\n")
+        write(result.plan + "\n")
+    write(f"plain SQL, where NULL rows fall out unsaid: mean error {_error(real, plain):.3f}\n")
     frontier = results[0.0].frontier
     if frontier is not None:
-        say("The frontier: plans that no other beats in both penalty and time")
-        say(printed(frontier_table(frontier)))
+        write("The frontier: plans that no other beats in both penalty and time")
+        write(printed(frontier_table(frontier)))
 
 
 def _short(cell: object) -> object:
@@ -71,6 +71,6 @@ def _true_answer(people: int, seed: int) -> dict[object, float]:
 
 
 def _error(real: dict[object, float], answer: dict[object, float]) -> float:
-    """Mean absolute difference from the truth over the groups that the answer has."""
+    """Mean absolute error over the groups of the answer."""
     shared = [key for key in real if key in answer]
     return sum(abs(real[key] - answer[key]) for key in shared) / max(len(shared), 1)

@@ -1,35 +1,42 @@
-"""The command `imputedb`: data to standard output, everything else to standard error.
+"""The command `imputedb`: data go to standard output, everything else to standard error.
 
-Exit codes: 0, 1 for your mistake, 2 for ours, 3 for a threshold, 130 when it was interrupted.
+Exit codes: 0 for success, 1 for an error of the user, 2 for an internal error, 3 for an exceeded threshold, 75 for a
+database in use, which is worth another attempt, 130 for an interrupt.
 """
 
 import os
 import sys
+from collections.abc import Sequence
 
 import click
 
 from imputedb import __version__
 from imputedb.cli.commands import analysis, completion, data, evaluation, query
 from imputedb.cli.commands.audit import audit
+from imputedb.cli.commands.client import client
 from imputedb.cli.commands.models import model
+from imputedb.cli.commands.page import ui
 from imputedb.cli.commands.policies import policy
 from imputedb.cli.commands.runs import runs
 from imputedb.cli.commands.service import serve, token
 from imputedb.cli.thresholds import Exceeded
-from imputedb.errors import Error, InternalError
+from imputedb.errors import Beyond, Busy, Error, InternalError
 
-YOURS, OURS, BEYOND, INTERRUPTED = 1, 2, 3, 130
+YOURS, OURS, BEYOND, LATER, INTERRUPTED = 1, 2, 3, 75, 130
 
 
 def run() -> None:
-    """Runs the command line, and turns what goes wrong into one sentence and an exit code."""
+    """Runs the command line; an error becomes one sentence and an exit code."""
     sys.exit(outcome(main))
 
 
-def outcome(command: click.Command) -> int:
-    """The exit code of a command that was run; what went wrong is one sentence on standard error."""
+def outcome(command: click.Command, arguments: Sequence[str] | None = None) -> int:
+    """The exit code of a command, which is run; an error is one sentence on standard error.
+
+    The arguments are those of the process unless they are given.
+    """
     try:
-        code = command.main(standalone_mode=False)
+        code = command.main(arguments, standalone_mode=False)
     except click.exceptions.Abort:
         return INTERRUPTED
     except click.ClickException as error:
@@ -37,6 +44,10 @@ def outcome(command: click.Command) -> int:
         return YOURS
     except InternalError as error:
         return _failed(f"internal error: {error}", OURS)
+    except Beyond as error:
+        return _failed(f"threshold: {error}", BEYOND)
+    except Busy as error:
+        return _failed(f"error: {error}", LATER)
     except Error as error:
         return _failed(f"error: {error}", YOURS)
     except KeyboardInterrupt:
@@ -46,7 +57,7 @@ def outcome(command: click.Command) -> int:
         return 0
     except Exceeded as error:
         return _failed(f"threshold: {error}", BEYOND)
-    except Exception as error:  # the last resort: our mistake, said in one line
+    except Exception as error:  # the last resort: an internal error in one line
         from imputedb.border import is_interrupted
 
         if is_interrupted(error):
@@ -70,28 +81,28 @@ _COMMANDS = (
     *(evaluation.evaluate, evaluation.why),
     *(analysis.mcar, analysis.flux, analysis.scan),
     *(analysis.compare, analysis.sensitivity, analysis.how_many),
-    *(serve, token, audit),
+    *(ui, serve, client, token, audit),
 )
 
 
 class _Commands(click.Group):
-    """The commands; what begins with a database, a file, -c or -f is a question."""
+    """The group of all commands; arguments that begin with a database, a file, -c or -f are a query."""
 
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
-        """What is left for the command, `query` or `shell` put before it where none is named."""
+        """The arguments of the command; `query` or `shell` is put before them where no command is named."""
         first = next((place for place, one in enumerate(args) if not _is_setting(args, place)), len(args))
         left = args[first:]
-        if left and left[0] not in self.commands and (left[0] in _ASKING or os.path.isfile(left[0])):
-            args = [*args[:first], "shell" if len(left) == 1 and left[0] not in _ASKING else "query", *left]
+        if left and left[0] not in self.commands and (left[0] in _QUERY_OPTIONS or os.path.isfile(left[0])):
+            args = [*args[:first], "shell" if len(left) == 1 and left[0] not in _QUERY_OPTIONS else "query", *left]
         return super().parse_args(context, args)
 
 
-_ASKING = ("-c", "--command", "-f", "--file")
+_QUERY_OPTIONS = ("-c", "--command", "-f", "--file")
 _SETTINGS = ("--memory", "--threads")
 
 
 def _is_setting(args: list[str], place: int) -> bool:
-    """Whether an argument is an option of the whole command, or the value of one."""
+    """Whether an argument is an option of the whole command line, or the value of one."""
     return args[place].partition("=")[0] in _SETTINGS or (place > 0 and args[place - 1] in _SETTINGS)
 
 

@@ -1,4 +1,4 @@
-"""Options that several commands share, and what their texts stand for."""
+"""Options that several commands share, and parsers of their values."""
 
 from __future__ import annotations
 
@@ -15,8 +15,12 @@ if TYPE_CHECKING:
     from imputedb.imputers.reference_based import ReferenceBased
 
 
+NEGATIVE = {"ignore_unknown_options": True}
+"""Settings of a command whose arguments may be negative numbers, which are no options."""
+
+
 def with_fit(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds the option that says to what imputers are fitted."""
+    """Adds the option that chooses the rows to which imputers are fitted."""
     kinds = click.Choice(["auto", "query", "table"])
     return click.option("--fit", type=kinds, default="auto", help="table: kept models, a cell has one value.")(command)
 
@@ -58,10 +62,10 @@ def with_trial(command: Callable[..., None]) -> Callable[..., None]:
 def trial_imputer(
     imputer: str, treatment: str | None, reference: str | None, visits: str, covariates: str
 ) -> ReferenceBased | None:
-    """The reference-based imputer that is asked for; None where another imputer is.
+    """The reference-based imputer of the options; None where they name another imputer.
 
     Raises:
-        QueryError: the trial is described for another imputer, or not described.
+        QueryError: a trial is described for another imputer, or is missing.
     """
     from imputedb.imputers.reference_based import STRATEGIES, ReferenceBased
 
@@ -76,7 +80,7 @@ def trial_imputer(
 
 
 def with_params(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds the option that gives values of parameters."""
+    """Adds the option for the values of parameters."""
     return click.option(
         "--param",
         "params",
@@ -87,10 +91,10 @@ def with_params(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def parameters(text: str, given: Sequence[str]) -> list[object] | dict[str, object] | None:
-    """The values of a statement's parameters: numbers where they read as such, NULL, true and false, else text.
+    """The values of a statement's parameters: numbers, NULL, true and false where a text reads as such, else text.
 
     Raises:
-        QueryError: some have a name, and others none.
+        QueryError: some parameters have names, and others have none.
     """
     if not given:
         return None
@@ -113,15 +117,28 @@ def _value(text: str) -> object:
 
 
 def listed(text: str) -> list[str]:
-    """The names of an option that takes several with commas."""
+    """The names of an option that takes several, separated by commas."""
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def number_of_cycles(text: str) -> int | Literal["auto"]:
-    """The cycles of an option.
+def whole_numbers(text: str) -> range:
+    """The numbers of an option such as 7 or 6-10.
 
     Raises:
-        QueryError: it is neither a whole number nor `auto`.
+        QueryError: the text is neither a number nor a range.
+    """
+    found = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", text.strip())
+    first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+    if last < first:
+        raise QueryError(f"{text!r} are no numbers: give one, such as 7, or the first and the last, such as 6-10")
+    return range(first, last + 1)
+
+
+def number_of_cycles(text: str) -> int | Literal["auto"]:
+    """The number of cycles of an option.
+
+    Raises:
+        QueryError: the text is neither a whole number nor `auto`.
     """
     if text == "auto":
         return "auto"
@@ -131,10 +148,10 @@ def number_of_cycles(text: str) -> int | Literal["auto"]:
 
 
 def number_of_draws(text: str) -> int | Literal["auto"]:
-    """The draws of an option.
+    """The number of draws of an option.
 
     Raises:
-        QueryError: it is neither a whole number nor `auto`.
+        QueryError: the text is neither a whole number nor `auto`.
     """
     if text == "auto":
         return "auto"

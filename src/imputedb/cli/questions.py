@@ -1,4 +1,4 @@
-"""What the command line asks, and of what: a database, files, or nothing but the files that a query names."""
+"""The statements of a command line, and the database or files that they read."""
 
 from __future__ import annotations
 
@@ -25,49 +25,47 @@ _FILES = (
 """How files end that are loaded where a database would stand."""
 
 _QUERIES = ("select", "with", "from", "values", "table")
-_KEEPING = {
-    "create": "created",
-    "insert": "inserted",
-    "merge": "merged",
-    "copy": "copied",
-    "pivot": "pivoted",
-    "pivot_wider": "pivoted",
-}
-"""Statements with a query inside, and what finds it."""
+_KEEPING = ("create", "insert", "merge", "copy", "pivot", "pivot_wider")
+"""Statements with a query inside."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Statements, and the database or the file that they are asked of; None for none."""
+    """Statements, and the path of the database or file that they read; None for none."""
 
     of: str | None
     texts: tuple[str, ...]
 
     @contextmanager
     def database(self, na: Sequence[str] | None = None) -> Iterator[tuple[Database, tuple[str, ...]]]:
-        """The database, for reading only where nothing is written, and the statements as it is asked them.
+        """The opened database, read-only if no statement writes, and the statements to run on it.
 
-        A file becomes a table of its name; so does each that a query reads where there is no database.
+        A file becomes a table of its name. Without a database so does every file that a query names.
         """
-        if self.of is not None and not _is_file(self.of):
+        if self.of is not None and not is_data(self.of):
             with opened(self.of, read_only=not any(map(_writes, self.texts))) as db:
                 yield db, self.texts
             return
-        with at_hand(self.of, na) as db:
+        with at_hand(None) as db:
 
             @cache
-            def loaded(path: str) -> str:
+            def loaded_once(path: Path) -> str:
                 with announced():
-                    (made,) = db.load(path, na=na)
+                    (made,) = db.load(str(path), na=na)
                 return made
 
+            def loaded(path: str) -> str:
+                return loaded_once(Path(path).resolve())
+
+            if self.of is not None:
+                loaded(self.of)
             yield db, tuple(_with_files(text, loaded) for text in self.texts)
 
 
 @contextmanager
 def at_hand(path: str | None, na: Sequence[str] | None = None, *, create: bool = True) -> Iterator[Database]:
-    """The database of a path, made if there is none, or one in memory, with the file of data that the path names."""
-    data = path is not None and _is_file(path)
+    """The database at a path, created where there is none, or an in-memory database with the file of data there."""
+    data = path is not None and is_data(path)
     with opened(":memory:" if path is None or data else path, create=create or data) as db:
         if path is not None and data:
             with announced():
@@ -76,10 +74,10 @@ def at_hand(path: str | None, na: Sequence[str] | None = None, *, create: bool =
 
 
 def question(db: str | None, sql: str | None, command: str | None, file: str | None) -> Question:
-    """What arguments ask.
+    """The statements and the path from the arguments.
 
     Raises:
-        QueryError: there is no statement, or more than one place says it.
+        QueryError: there is no statement, or several arguments give one.
     """
     stated = [one for one in (sql, command, file) if one is not None]
     if len(stated) > 1:
@@ -90,7 +88,7 @@ def question(db: str | None, sql: str | None, command: str | None, file: str | N
         return Question(db, _split(command, "-c"))
     if sql is not None:
         return Question(db, _split(sys.stdin.read(), "standard input") if sql == "-" else (sql,))
-    if db is not None and not (_is_file(db) or Path(db).suffix == ".duckdb" or Path(db).is_file() or db == "-"):
+    if db is not None and not (is_data(db) or Path(db).suffix == ".duckdb" or Path(db).is_file() or db == "-"):
         return Question(None, (db,))
     if db != "-" and sys.stdin.isatty():
         raise QueryError(
@@ -119,7 +117,8 @@ def _read(file: str) -> str:
         raise StorageError(f"{file} is no text in UTF-8") from error
 
 
-def _is_file(path: str) -> bool:
+def is_data(path: str) -> bool:
+    """Whether a path names a file of data, rather than a database."""
     return Path(path).suffix.lower() in _FILES and Path(path).is_file()
 
 
@@ -135,7 +134,7 @@ def _writes(text: str) -> bool:
 
 
 def _with_files(text: str, name: Callable[[str], str]) -> str:
-    """A statement over tables in the place of the files that its query reads.
+    """A statement in which the files of its query are replaced by tables.
 
     Args:
         text: the statement.
@@ -144,7 +143,7 @@ def _with_files(text: str, name: Callable[[str], str]) -> str:
     Raises:
         QueryError: a PIVOT inside a query reads files.
     """
-    from imputedb.sql import enclosed
+    from imputedb.sql.enclosed import copied, created, inserted, merged, pivoted
     from imputedb.sql.tokens import first_word, quoted, tokens
 
     found, verb = tokens(text), first_word(text)
@@ -154,7 +153,8 @@ def _with_files(text: str, name: Callable[[str], str]) -> str:
         return data[:begin].decode() + _with_files(data[begin:].decode(), name) if begin else text
     if verb == "with" and any(one.word == "insert" and one.depth == 0 for one in found):
         verb = "insert"
-    keeps = getattr(enclosed, _KEEPING[verb])(text, found) if verb in _KEEPING else None
+    inside = dict(zip(_KEEPING, (created, inserted, merged, copied, pivoted, pivoted), strict=True)).get(verb)
+    keeps = inside(text, found) if inside else None
     if keeps is None:
         return _query_with_files(text, name)
     whole: str = keeps.around(_query_with_files(keeps.query, name))
@@ -172,8 +172,8 @@ def _query_with_files(text: str, name: Callable[[str], str]) -> str:
     try:
         with apart() as parser:
             places = unqualified_tables(parse(parser, text))
-    except Error:  # no query, or one that DuckDB shows no tree of
-        files = [path for one in found if one.text[:1] == "'" and _is_file(path := string_of(one.text))]
+    except Error:  # not a query, or one without a syntax tree from DuckDB
+        files = [path for one in found if one.text[:1] == "'" and is_data(path := string_of(one.text))]
         if files and any(one.word in ("pivot", "unpivot") for one in found):
             raise QueryError(
                 f"{files[0]} stands beside PIVOT or UNPIVOT, where no file is loaded: load it first, "
@@ -183,14 +183,14 @@ def _query_with_files(text: str, name: Callable[[str], str]) -> str:
     pieces, begin = [], 0
     for token in found:
         path = places.get(token.begin, "")
-        if _is_file(path):
+        if is_data(path):
             pieces += [data[begin : token.begin], quoted((name(path),)).encode()]
             begin = token.end
     return b"".join([*pieces, data[begin:]]).decode()
 
 
 def with_question(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds the arguments and options that say what is asked, and of what."""
+    """Adds the arguments and options for statements and their database."""
     for option in (
         click.option("-f", "--file", metavar="FILE", help="Statements from a file; - for standard input."),
         click.option("-c", "--command", metavar="SQL", help="Statements, with semicolons between them."),

@@ -21,7 +21,7 @@ from imputedb.database import Database
 from imputedb.errors import DataError, Error, QueryError, StorageError
 from imputedb.files import check_place
 from imputedb.imputers.registry import chosen, known_names
-from imputedb.inference.estimate import Question
+from imputedb.notes import Question
 from imputedb.sql.tokens import first_word, split, tokens
 
 if TYPE_CHECKING:
@@ -43,10 +43,10 @@ _NAME = re.compile(r"\w*$")
 
 @dataclass
 class Shell:
-    """A conversation with one database: what was set, and how lines are answered."""
+    """A session at the prompt: one database, the settings, and the handlers of lines."""
 
     db: Database
-    say: Callable[[str], object] = click.echo
+    write: Callable[[str], object] = click.echo
     alpha: float = 0.0
     imputer: str = "tree"
     seed: int = 0
@@ -61,9 +61,9 @@ class Shell:
     _read: list[str] = field(default_factory=list)
 
     def loop(self) -> None:
-        """Reads until the end: statements end in a semicolon, commands begin with a dot."""
+        """Reads lines until the end of input: statements end in a semicolon, commands begin with a dot."""
         if sys.stdin.isatty():
-            self.say(self.greeting)
+            self.write(self.greeting)
         for line in self._lines():
             try:
                 self.take(line)
@@ -79,7 +79,7 @@ class Shell:
 
     @property
     def greeting(self) -> str:
-        """What is said at first: the version, the tables, and how to go on."""
+        """The greeting: the version, the tables, and how to go on."""
         tables = self.db.tables()
         there = (
             f"{len(tables)} table{'s' * (len(tables) != 1)}: {', '.join(list(tables)[:5])}" if tables else "no table"
@@ -88,7 +88,7 @@ class Shell:
         return f"imputedb {__version__}, {there}{more}\nA statement ends with ; and .help lists commands."
 
     def take(self, line: str) -> None:
-        """One line: a dot command, or a part of a statement that runs once it ends."""
+        """Handles one line: a dot command, or a part of a statement, which runs once it is complete."""
         if not self._pending and line.strip().startswith("."):
             self._command(line.strip())
             return
@@ -97,7 +97,7 @@ class Shell:
         if not text.strip():
             self._pending.clear()
         elif not (found := tokens(text)):
-            self._pending.clear()  # nothing but a comment
+            self._pending.clear()  # only a comment
         elif found[-1].text == ";":
             self._pending.clear()
             for statement in split(text):
@@ -106,7 +106,7 @@ class Shell:
 
     @property
     def prompt(self) -> str:
-        """What is shown before the cursor."""
+        """The text of the prompt."""
         return "   ...> " if self._pending else "imputedb> "
 
     def _statement(self, text: str) -> None:
@@ -116,17 +116,17 @@ class Shell:
             alpha=self.alpha,
             imputer=self.imputer.split(","),
             seed=self.seed,
-            m=number_of_draws(self.draws),
+            m=None if self.draws == "1" else number_of_draws(self.draws),
             interval=self.interval,
         )
         remark(result.report)
         shown = TEXTS[self.mode](result).rstrip("\n")
         if self.output is None:
-            self.say(shown)
+            self.write(shown)
         else:
             _write(self.output, shown + "\n", "a")
         if self.timer:
-            self.say(f"{perf_counter() - begun:.3f} s")
+            self.write(f"{perf_counter() - begun:.3f} s")
 
     # -- dot commands -------------------------------------------------------------------------------------------------
 
@@ -141,7 +141,7 @@ class Shell:
         """.help                 this list"""
         for name in sorted(dir(self)):
             if name.startswith("dot_"):
-                self.say(str(getattr(self, name).__doc__))
+                self.write(str(getattr(self, name).__doc__))
 
     def dot_alpha(self, text: str) -> None:
         """.alpha [A]            0 for the best answer, 1 for the fastest"""
@@ -153,14 +153,14 @@ class Shell:
             if not 0 <= value <= 1:
                 raise QueryError(f"alpha is {value}; it goes from 0 (the best answer) to 1 (the fastest)")
             self.alpha = value
-        self.say(f"alpha {self.alpha:g}")
+        self.write(f"alpha {self.alpha:g}")
 
     def dot_imputer(self, text: str) -> None:
         """.imputer [NAME]       tree, knn, mean, hotdeck, drop; several with commas"""
         if text:
             chosen(text.split(","))
             self.imputer = text
-        self.say(f"imputer {self.imputer}")
+        self.write(f"imputer {self.imputer}")
 
     def dot_seed(self, text: str) -> None:
         """.seed [N]             one seed gives one answer"""
@@ -169,14 +169,14 @@ class Shell:
                 self.seed = int(text)
             except ValueError:
                 raise QueryError(f".seed takes a whole number, not {text!r}") from None
-        self.say(f"seed {self.seed}")
+        self.write(f"seed {self.seed}")
 
     def dot_m(self, text: str) -> None:
         """.m [N]                draws, for intervals; auto for as many as are needed, 1 for none"""
         if text:
             number_of_draws(text)
             self.draws = text
-        self.say(f"m {self.draws}")
+        self.write(f"m {self.draws}")
 
     def dot_interval(self, text: str) -> None:
         """.interval [ABOUT]     population or answer"""
@@ -184,7 +184,7 @@ class Shell:
             if text not in get_args(Question):
                 raise QueryError(f"no interval {text!r}; there are {', '.join(get_args(Question))}")
             self.interval = text  # type: ignore[assignment]  # it is one of them
-        self.say(f"interval {self.interval}")
+        self.write(f"interval {self.interval}")
 
     def dot_mode(self, text: str) -> None:
         """.mode [FORMAT]        table, csv, tsv, json, jsonl, markdown or line"""
@@ -192,40 +192,40 @@ class Shell:
             if text not in TEXTS:
                 raise QueryError(f"no format {text!r}; there are {', '.join(TEXTS)}")
             self.mode = text
-        self.say(f"mode {self.mode}")
+        self.write(f"mode {self.mode}")
 
     def dot_explain(self, text: str) -> None:
         """.explain SQL          the plan with its estimates"""
-        self.say(self.db.explain(text, alpha=self.alpha, imputer=self.imputer.split(","), seed=self.seed).text)
+        self.write(self.db.explain(text, alpha=self.alpha, imputer=self.imputer.split(","), seed=self.seed).text)
 
     def dot_analyze(self, text: str) -> None:
         """.analyze SQL          the plan with what was measured"""
         explanation = self.db.explain(
             text, alpha=self.alpha, imputer=self.imputer.split(","), seed=self.seed, analyze=True
         )
-        self.say(explanation.text)
+        self.write(explanation.text)
 
     def dot_frontier(self, text: str) -> None:
         """.frontier SQL         every plan worth choosing"""
         found = self.db.frontier(text, imputer=self.imputer.split(","))
-        self.say(printed(frontier_table(found)) if found else "nothing missing is read")
+        self.write(printed(frontier_table(found)) if found else "nothing missing is read")
 
     def dot_tables(self, _: str) -> None:
         """.tables               the tables"""
         for name in self.db.tables():
-            self.say(name)
+            self.write(name)
 
     def dot_schema(self, text: str) -> None:
         """.schema [TABLE]       columns and their types"""
         for name, columns in self.db.tables().items():
             if text in ("", name):
-                self.say(f"{name}({', '.join(f'{column} {kind}' for column, kind in columns.items())})")
+                self.write(f"{name}({', '.join(f'{column} {kind}' for column, kind in columns.items())})")
 
     def dot_missing(self, text: str) -> None:
         """.missing [TABLE]      what is missing where"""
         for found in self.db.profile(text or None):
             for part in profile_tables(found):
-                self.say(printed(part))
+                self.write(printed(part))
 
     def dot_read(self, text: str) -> None:
         """.read FILE            run the statements and commands of a file"""
@@ -249,14 +249,14 @@ class Shell:
             check_place(text)
             _write(text, "", "w")
         self.output = text or None
-        self.say(f"output {self.output or 'on the screen'}")
+        self.write(f"output {self.output or 'on the screen'}")
 
     def dot_timer(self, text: str) -> None:
         """.timer [on|off]       the seconds that a statement takes"""
         if text not in ("", "on", "off"):
             raise QueryError(f".timer takes on or off, not {text!r}")
         self.timer = text == "on" if text else self.timer
-        self.say(f"timer {'on' if self.timer else 'off'}")
+        self.write(f"timer {'on' if self.timer else 'off'}")
 
     def dot_load(self, text: str) -> None:
         """.load FILE...         load files"""
@@ -265,7 +265,7 @@ class Shell:
         except ValueError as error:
             raise DataError(f".load: {error}") from error
         for name in self.db.load(*files):
-            self.say(f"loaded {name}")
+            self.write(f"loaded {name}")
 
     def dot_quit(self, _: str) -> None:
         """.quit                 leave (Ctrl-D does too)"""
@@ -274,7 +274,7 @@ class Shell:
     # -- the terminal -------------------------------------------------------------------------------------------------
 
     def completions(self, word: str) -> list[str]:
-        """What the name or word that a text ends with may become: commands, tables, columns, keywords."""
+        """Completions of the last word of a text: commands, tables, columns, keywords."""
         word = word if word.startswith(".") else _NAME.search(word)[0]  # type: ignore[index]  # it matches nothing too
         if not word:
             return []

@@ -1,4 +1,4 @@
-"""What the command `imputedb` starts with: its version is answered before anything else is imported."""
+"""The entry point of the command `imputedb`, which prints its version before anything else is imported."""
 
 import sys
 

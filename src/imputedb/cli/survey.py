@@ -1,7 +1,7 @@
-"""A made-up health survey: NHANES's attribute names and missing shares, real dependence, values missing at random.
+"""A synthetic health survey with the attribute names and missing shares of NHANES; values are missing at random.
 
-The real NHANES files are not part of imputedb. Here people are drawn from a small model of age, sex, size and health,
-and values go missing for reasons that depend on what is observed of a person: who is examined, asked, or refuses.
+The real NHANES files are not part of imputedb. People are drawn from a small model of age, sex, size and health. Values
+are missing with probabilities that depend on observed values, such as age or income.
 """
 
 from collections.abc import Mapping
@@ -54,7 +54,7 @@ _WHOLE = {"age_months", "income", "is_citizen", "marital_status", "time_in_us", 
 
 
 def survey(people: int = PEOPLE, seed: int = SEED) -> Survey:
-    """The survey as it was answered: three tables, values missing."""
+    """The three tables of the survey, with missing values."""
     complete, drivers = _people(people, seed)
     rng = np.random.default_rng([seed, 1])
     out: Survey = {}
@@ -69,7 +69,7 @@ def survey(people: int = PEOPLE, seed: int = SEED) -> Survey:
 
 
 def truth(people: int = PEOPLE, seed: int = SEED) -> Survey:
-    """The same people, nothing missing."""
+    """The same three tables without missing values."""
     complete, _ = _people(people, seed)
     return {
         table: {name: np.ma.masked_array(_typed(name, values)) for name, values in columns.items()}
@@ -83,7 +83,7 @@ def _typed(name: str, values: Array) -> NDArray[np.generic]:
 
 
 def _hidden(driver: Array, share: float, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """The rows whose driver, with some luck, is among the highest `share`."""
+    """The rows whose driver, with some noise, is among the highest `share`."""
     score = driver + rng.normal(0, 1, len(driver))
     count = round(share * len(driver))
     hidden = np.zeros(len(driver), bool)
@@ -92,7 +92,7 @@ def _hidden(driver: Array, share: float, rng: np.random.Generator) -> NDArray[np
 
 
 def _people(people: int, seed: int) -> tuple[dict[str, dict[str, Array]], dict[str, dict[str, Array]]]:
-    """Complete tables, and per attribute what makes it go missing: something observed of the person."""
+    """The complete tables, and for each attribute the observed variable that drives its missingness."""
     rng = np.random.default_rng([seed, 0])
     age = np.floor(np.clip(rng.gamma(1.6, 20, people), 0, 80))
     female = (rng.random(people) < 0.508).astype(float)
@@ -129,7 +129,7 @@ def _people(people: int, seed: int) -> tuple[dict[str, dict[str, Array]], dict[s
 
 
 def _lab_drivers(seen: Mapping[str, Array], size: Array) -> dict[str, Array]:
-    """Small children refuse the needle, the poor and the heavy more often; lead is tested in half the samples."""
+    """The drivers of laboratory values: young, poor and heavy people refuse more often."""
     refused = 2.5 * seen["young"] - 0.3 * seen["wealth"] + 1.5 * size
     metals = refused / 2 + 0.3 * seen["old"]
     return {

@@ -1,4 +1,4 @@
-"""Thresholds of `--fail-on`: figures of an answer that are compared with a limit, for exit code 3."""
+"""Thresholds of `--fail-on`: figures of a result that are compared with limits; exceeding one gives exit code 3."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from imputedb.errors import QueryError
 
 if TYPE_CHECKING:
+    from imputedb.completion.comparison import Line
     from imputedb.database import Database
     from imputedb.diagnostics.evaluation import Evaluation
     from imputedb.inference.pooling import Pool
@@ -27,15 +28,16 @@ _SIGNS: Mapping[str, Callable[[float, float], bool]] = {
 ANSWER = ("imputed", "dropped", "penalty", "fmi", "rhat", "warnings")
 POOL = ("fmi",)
 EVALUATION = ("error", "bias", "disparity")
+RUNS = ("shift", "psi", "imputed")
 
 
 class Exceeded(Exception):
-    """A figure lies beyond its threshold."""
+    """A figure beyond its threshold."""
 
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """A figure's name, a sign, and what it is compared with."""
+    """The name of a figure, a comparison sign, and a limit."""
 
     name: str
     sign: str
@@ -46,7 +48,7 @@ def thresholds(text: str | None, known: Sequence[str]) -> tuple[Threshold, ...]:
     """The thresholds of an option, such as `imputed>0.2,fmi>0.5`.
 
     Raises:
-        QueryError: one is none, or of a figure that there is not.
+        QueryError: a threshold is malformed, or names an unknown figure.
     """
     found = []
     for part in (text or "").split(",") if text is not None else ():
@@ -64,10 +66,10 @@ def thresholds(text: str | None, known: Sequence[str]) -> tuple[Threshold, ...]:
 
 
 def check(wanted: Sequence[Threshold], figures: Mapping[str, float]) -> None:
-    """Compares figures with thresholds; one that is not known passes none.
+    """Compares figures with thresholds; an unknown figure (NaN) exceeds every threshold.
 
     Raises:
-        Exceeded: one lies beyond, in words of all that do.
+        Exceeded: a figure is beyond its threshold; the message names all such figures.
     """
     beyond = [
         f"{one.name} is {figures[one.name]:.4g}, which is {one.sign} {one.limit:g}"
@@ -81,7 +83,7 @@ def check(wanted: Sequence[Threshold], figures: Mapping[str, float]) -> None:
 
 
 def of_answer(db: Database, result: Result) -> dict[str, float]:
-    """The figures of an answer: the largest share of a column's whole table that was imputed, the largest FMI..."""
+    """The figures of an answer: the largest imputed share of a column's base table, the largest FMI, and others."""
     report = result.report
     known = [one.fmi for row in result.estimates for one in row.values() if hasattr(one, "fmi")] if (
         result.has_estimates) else []  # fmt: skip
@@ -96,13 +98,13 @@ def of_answer(db: Database, result: Result) -> dict[str, float]:
 
 
 def _largest(values: Iterable[float], none: float = math.nan) -> float:
-    """The largest of some numbers, `none` where there is none; NaN where one is not known."""
+    """The largest of some numbers; `none` where there are none, NaN where one is unknown."""
     found = list(values)
     return math.nan if any(map(math.isnan, found)) else max(found, default=none)
 
 
 def _shares(db: Database, result: Result) -> Iterator[float]:
-    """By imputed column the share of its table's rows; NaN of a column whose table is not known."""
+    """The imputed share of each imputed column's base table; NaN where the table is unknown."""
     from imputedb.algebra.walk import scans
     from imputedb.sql.paths import quoted
 
@@ -115,12 +117,22 @@ def _shares(db: Database, result: Result) -> Iterator[float]:
 
 
 def of_pool(pool: Pool) -> dict[str, float]:
-    """The largest fraction of missing information of a term."""
+    """The largest fraction of missing information among the terms."""
     return {"fmi": _largest(float(value) for value in pool.table()["fmi"])}
 
 
+def of_runs(lines: Sequence[Line]) -> dict[str, float]:
+    """The largest differences of two runs: pooled means in standard errors, imputed values, imputed shares."""
+    shifts = [abs(line.shift) for line in lines if line.number]
+    return {
+        "shift": _largest(shifts, 0.0),
+        "psi": _largest((line.psi for line in lines if line.psi is not None), 0.0),
+        "imputed": _largest(abs(line.imputed - line.other_imputed) for line in lines),
+    }
+
+
 def of_evaluation(found: Evaluation) -> dict[str, float]:
-    """The largest error and bias, and the disparity: how far apart the errors of two subgroups are at most."""
+    """The largest error and bias, and the disparity: the largest difference between the errors of two subgroups."""
     whole = [score for score in found.scores if score.group is None]
     parts: dict[tuple[str, str], list[float]] = {}
     for score in found.scores:

@@ -1,1 +1,1 @@
-"""Completed data sets: m of them written as files, analysed one by one, pooled."""
+"""Completed data sets: m copies of a table or query without missing values, written as files, analysed and pooled."""

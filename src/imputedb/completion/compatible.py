@@ -1,4 +1,4 @@
-"""Draws that agree with a substantive model: columns of a formula, its interactions and squares among its terms.
+"""Draws compatible with a substantive model, whose terms may include interactions and squares.
 
 Substantive model compatible fully conditional specification (Bartlett, Seaman, White & Carpenter 2015; R's smcfcs).
 """
@@ -14,10 +14,11 @@ from imputedb.completion.substantive import Drawn, drawn
 from imputedb.completion.terms import Formula
 from imputedb.errors import DataError
 from imputedb.imputers import random
-from imputedb.imputers.chained import logistic, multinomial, regression
+from imputedb.imputers.chained import multinomial, regression
 from imputedb.imputers.chained.augmentation import augmented
 from imputedb.imputers.chained.column_model import Matrix, Vector
 from imputedb.imputers.chained.trace import Trace
+from imputedb.notes import Note, NoteKind
 
 PROPOSED = (1, 1, 1, 1, 2, 4, 8, 16, 32)
 """Proposals of a row at a time; who takes none of them is drawn on a grid."""
@@ -37,11 +38,11 @@ class Variable:
     """A column of the formula.
 
     Attributes:
-        column: which one.
-        values: (n,) its numbers; of text its categories, numbered.
-        missing: (n,) where there is none.
-        levels: the numbers that it may be, of categories; empty of any.
-        whole: whether it is of whole numbers.
+        column: the column.
+        values: (n,) its numbers; for categories their codes.
+        missing: (n,) whether the value is missing.
+        levels: codes of the categories; empty for numbers.
+        whole: whether the values are whole numbers.
     """
 
     column: Column
@@ -52,7 +53,7 @@ class Variable:
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """Name of the column."""
         return self.column.name
 
 
@@ -60,25 +61,25 @@ class Variable:
 class Compatible:
     """A chain for the columns of a formula.
 
-    In each cycle each incomplete column x but the outcome y is drawn anew:
+    In each cycle each incomplete column x of the right-hand side is drawn again:
 
-    1. Parameters of the substantive model, of all rows as they are completed, are drawn from their posterior.
-    2. So are those of a model of x given the other columns of the formula without y: a linear one with normal errors of
-       numbers, a logistic or multinomial one of categories.
-    3. x is drawn from p(x | others) p(y | x, others): of numbers by rejection, values proposed by the first and taken
-       with the chance that the second is of its largest; of categories outright. A row that takes none of some dozen
-       proposals is drawn from the product on a fine grid: outcomes far out are few, and decide squares.
+    1. The parameters of the substantive model are drawn from their posterior, given all rows as currently completed.
+    2. So are the parameters of a model of x given the other columns of the right-hand side: linear with normal errors
+       for numbers, logistic or multinomial for categories.
+    3. x is drawn with density proportional to p(x | others) p(y | x, others). Categories are drawn directly, numbers
+       by rejection: a value proposed from the first factor is accepted with probability proportional to the
+       second factor. A row that accepts none of some dozen proposals is drawn on a fine grid.
 
-    A missing y is drawn from the substantive model. Random numbers go by seed, draw, cycle, column and row.
+    A missing y is drawn from the substantive model. Random numbers depend on seed, draw, cycle, column and row.
 
     Attributes:
-        formula: the substantive model's.
+        formula: formula of the substantive model.
         model: `ols` or `logit`.
         outcome: y.
-        variables: the columns of the right-hand side, in the order in which they are drawn.
-        keys: (n,) of the rows.
-        seed: of all draws.
-        cycles: how often each column is drawn anew.
+        variables: columns of the right-hand side, in the order in which they are drawn.
+        keys: (n,) keys of the rows.
+        seed: seed of all draws.
+        cycles: number of cycles.
     """
 
     formula: Formula
@@ -101,28 +102,27 @@ class Compatible:
         self._scale = np.where(steady | (not intercept), 0.0, centre), np.where(steady, 1.0, deviation)
 
     def draw(self, number: int, trace: Trace) -> dict[str, Vector]:
-        """A draw: by incomplete column the values of its missing cells."""
+        """One draw: the values of missing cells by incomplete column."""
         now, y = self._started(number), self._outcome(number)
         gone = [one for one in (*self.variables, self.outcome) if one.missing.any()]
         lost: dict[str, int] = {}
-        self._tell(now, y, gone, trace)
+        self._record(now, y, gone, trace)
         for cycle in range(1, self.cycles + 1):
             for one in self.variables:
                 if one.missing.any():
                     self._step(one, now, y, (number, cycle), lost)
             if self.outcome.missing.any():
                 self._renew(now, y, (number, cycle))
-            self._tell(now, y, gone, trace)
+            self._record(now, y, gone, trace)
         for one in self.variables:
             if one.name in lost:
-                trace.note(
-                    one.column, "of some cells no value goes with the outcome: they keep the one that they started with"
-                )
+                message = "of some cells no value goes with the outcome: they keep the one that they started with"
+                trace.note(one.column, Note(NoteKind.FALLBACK, one.name, message))
         found = {one.name: now[one.name][one.missing] for one in self.variables if one.missing.any()}
         return found | ({self.outcome.name: y[self.outcome.missing]} if self.outcome.missing.any() else {})
 
     def _started(self, number: int) -> dict[str, Vector]:
-        """The columns, missing cells filled with observed values at random."""
+        """The columns, with missing cells filled by random observed values."""
         return {one.name: self._filled(one, number) for one in self.variables}
 
     def _outcome(self, number: int) -> Vector:
@@ -142,7 +142,7 @@ class Compatible:
         return drawn(self.model, self._matrix(now, len(y)), y, generator)
 
     def _renew(self, now: Mapping[str, Vector], y: Vector, what: tuple[int, int]) -> None:
-        """Draws the missing cells of the outcome anew."""
+        """Draws the missing cells of the outcome."""
         keys, gone = self.keys[self.outcome.missing], self.outcome.missing
         fit = self._fit(now, y, (*what, self.outcome.name))
         some = {name: values[gone] for name, values in now.items()}
@@ -153,7 +153,7 @@ class Compatible:
     def _step(
         self, one: Variable, now: dict[str, Vector], y: Vector, what: tuple[int, int], lost: dict[str, int]
     ) -> None:
-        """Draws the missing cells of a column of the right-hand side anew."""
+        """Draws the missing cells of a column of the right-hand side."""
         fit, places = self._fit(now, y, (*what, one.name)), np.flatnonzero(one.missing)
         features, generator = self._features(one, now), random.generator(self.seed, *what, one.name, "covariate")
         step = _Step(self, one, now, y, fit, (self.seed, *what, one.name))
@@ -169,17 +169,12 @@ class Compatible:
     def _chances(self, one: Variable, features: Matrix, values: Vector, generator: np.random.Generator) -> Matrix:
         """(n, levels) the probabilities of categories given the other columns without the outcome."""
         codes, count = np.searchsorted(np.array(one.levels), values).astype(np.float64), len(one.levels)
-        data = augmented(features, codes, count)
-        if count == 2:
-            slopes, root = logistic.fitted(*data)
-            likely = logistic.logistic(features @ (slopes + root @ generator.standard_normal(len(slopes))))
-            return np.stack([1 - likely, likely], axis=1)
-        beta, root = multinomial.fitted(*data, count)
+        beta, root = multinomial.fitted(*augmented(features, codes, count), count)
         noise = root @ generator.standard_normal(root.shape[1])
         return multinomial.chances(features, beta + noise.reshape(beta.shape))
 
     def _features(self, one: Variable, now: Mapping[str, Vector]) -> Matrix:
-        """(n, p) ones and the other columns of the right-hand side; categories as indicators."""
+        """(n, p) an intercept and the other columns of the right-hand side, categories as indicators."""
         blocks = [np.ones((len(self.keys), 1))]
         for other in self.variables:
             if other is one:
@@ -191,8 +186,8 @@ class Compatible:
                 blocks.append(((values - values.mean()) / (values.std() or 1.0))[:, None])
         return np.concatenate(blocks, axis=1)
 
-    def _tell(self, now: Mapping[str, Vector], y: Vector, gone: Sequence[Variable], trace: Trace) -> None:
-        """Tells the trace how the completed columns stand."""
+    def _record(self, now: Mapping[str, Vector], y: Vector, gone: Sequence[Variable], trace: Trace) -> None:
+        """Records means of the completed columns in the trace."""
         values = {one.column: y if one is self.outcome else now[one.name] for one in gone}
         for one in gone:
             filled = values[one.column][one.missing]
@@ -205,7 +200,7 @@ class Compatible:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Step:
-    """One column's turn in a cycle."""
+    """The draw of one column in a cycle."""
 
     chain: Compatible
     one: Variable
@@ -215,7 +210,7 @@ class _Step:
     what: tuple[int | str, ...]
 
     def _log_chance(self, rows: Places, values: Vector) -> Vector:
-        """How likely the outcomes of some rows are with these values of the column; -inf where a term is undefined."""
+        """Relative log-likelihood of the outcomes of some rows for given values of the column; -inf where undefined."""
         some = {name: column[rows] for name, column in self.now.items()} | {self.one.name: values}
         x = self.chain._matrix(some, len(rows))
         sound = np.isfinite(x).all(axis=1)
@@ -224,7 +219,7 @@ class _Step:
         return found
 
     def chosen(self, places: Places, prior: Matrix) -> Vector:
-        """(k,) a category for each row, by prior chance and how likely its outcome is with it."""
+        """(k,) a category for each row, drawn with probability proportional to prior times likelihood."""
         logs = [self._log_chance(places, np.full(len(places), level)) for level in self.one.levels]
         weights = prior * np.exp(np.stack(logs, axis=1))
         weights = np.where(weights.sum(axis=1, keepdims=True) > 0, weights, prior)
@@ -232,7 +227,7 @@ class _Step:
         return np.array(self.one.levels)[picked.astype(np.intp)]
 
     def accepted(self, places: Places, centre: Vector, sigma: float) -> tuple[Vector, int]:
-        """(k,) a number for each row, and for how many rows there is none, which keep theirs."""
+        """(k,) a number for each row, and the number of rows without an accepted value, which keep their old one."""
         values, left, attempt = self.now[self.one.name][places].copy(), np.arange(len(places)), 0
         for size in PROPOSED:
             if not len(left):
@@ -252,7 +247,7 @@ class _Step:
     def _proposed(
         self, rows: Places, centre: Vector, sigma: float, attempt: int, size: int
     ) -> tuple[Matrix, NDArray[np.bool_]]:
-        """(k, size) values, and which of them are accepted."""
+        """(k, size) proposed values, and whether each is accepted."""
         turn = np.tile(np.arange(attempt, attempt + size, dtype=np.uint64), len(rows))
         keys = random.mixed(random.mixed(np.repeat(self.chain.keys[rows], size)) ^ turn)
         noise = random.normal(keys, *self.what, "proposal").reshape(len(rows), size)
@@ -261,7 +256,7 @@ class _Step:
         return proposed, (np.log(random.uniform(keys, *self.what, "accept")) < logs).reshape(len(rows), size)
 
     def _on_grid(self, rows: Places, centre: Vector, sigma: float) -> tuple[Vector, NDArray[np.bool_]]:
-        """(k,) a value for each row by the density on a grid, and whether it has one anywhere."""
+        """(k,) a value for each row, drawn from the density on a grid, and whether the density is positive anywhere."""
         proposed = self._rounded(centre[:, None] + sigma * GRID)
         logs = self._log_chance(np.repeat(rows, len(GRID)), proposed.ravel()).reshape(proposed.shape) - GRID**2 / 2
         most = logs.max(axis=1, keepdims=True)

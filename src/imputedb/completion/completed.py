@@ -1,4 +1,4 @@
-"""A run of completed data sets, read back: its manifest, its draws, its analyses."""
+"""A run of completed data sets that is read back: its manifest, data sets and analyses."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from imputedb.completion.manifest import read
 from imputedb.completion.publication import CURRENT, digest
 from imputedb.errors import StorageError
 from imputedb.inference.pooling import Pool, pool
+from imputedb.notes import Note, NoteKind, from_data
 from imputedb.sql.parse import apart
 from imputedb.sql.paths import one_file, quoted
 
@@ -28,8 +29,8 @@ class Completed:
     """m completed data sets.
 
     Attributes:
-        folder: of the run.
-        manifest: what was done.
+        folder: folder of the run.
+        manifest: record of how the run was made.
     """
 
     folder: Path
@@ -37,25 +38,25 @@ class Completed:
 
     @property
     def m(self) -> int:
-        """The number of draws."""
+        """Number of draws."""
         return int(self.manifest["m"])
 
     @property
-    def warnings(self) -> tuple[str, ...]:
-        """Sentences that whoever analyses the data sets must know."""
-        return tuple(self.manifest.get("warnings", ()))
+    def warnings(self) -> tuple[Note, ...]:
+        """Warnings for the analyst, with kinds and subjects (docs/notes.md)."""
+        return tuple(map(from_data, self.manifest["warnings"]))
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The Parquet files: one a draw, or one long one."""
+        """The Parquet files: one for each draw, or a single one with all draws."""
         return tuple(self.folder / part["file"] for part in self.manifest["files"])
 
     def frame(self, draw: int) -> pd.DataFrame:
-        """One completed data set, from 1 to m.
+        """One completed data set.
 
         Raises:
             QueryError: there is no such draw.
-            StorageError: its file is gone, or not what was written.
+            StorageError: its file is missing, or has changed since it was written.
         """
         draw = arguments.whole("the draw", draw, 1, self.m)
         self._check(self.manifest["files"][0 if self.manifest["long"] else draw - 1])
@@ -70,7 +71,7 @@ class Completed:
 
     @property
     def _restored(self) -> str:
-        """The intervals, which a file keeps as text, as intervals again."""
+        """The SELECT list that turns intervals back into intervals, which Parquet stores as text."""
         names = [quoted((name,)) for name in self.manifest.get("intervals", ())]
         parts = ", ".join(f"CAST({name} AS INTERVAL) AS {name}" for name in names)
         return f" REPLACE ({parts})" if parts else ""
@@ -79,16 +80,16 @@ class Completed:
         return (self.frame(draw) for draw in range(1, self.m + 1))
 
     def _repr_html_(self) -> str:
-        """Columns with what filled them, and what must be known, as a notebook shows them."""
+        """The columns with their methods, and the warnings, as HTML for notebooks."""
         titles = ["column", "method", "imputed", "R-hat", "notes"]
-        told = [*self.warnings, f"{self.m} completed data sets in {self.folder}"]
-        return markup.table(titles, described(self), notes=told, most=len(self.manifest["columns"]) + 1)
+        notes = [*self.warnings, *self.chains, f"{self.m} completed data sets in {self.folder}"]
+        return markup.table(titles, described(self), notes=notes, most=len(self.manifest["columns"]) + 1)
 
     def check(self) -> None:
-        """Compares every file with the manifest.
+        """Checks every file against the manifest.
 
         Raises:
-            StorageError: a file is gone, or not what was written.
+            StorageError: a file is missing, or has changed since it was written.
         """
         for part in self.manifest["files"]:
             self._check(part)
@@ -108,20 +109,20 @@ class Completed:
         family: str | None = None,
         q: float = 0.5,
     ) -> list[Any]:
-        """A formula fitted to each completed data set by statsmodels.
+        """Fits of a formula to each completed data set, by statsmodels.
 
         Args:
             formula: such as `y ~ x + z`.
             model: `ols`, `logit`, `probit`, `poisson`, `negativebinomial`, `mnlogit`, `ordered`, `quantreg`, `phreg`
                 (Cox), `mixedlm` (random intercepts) or `gee`.
-            groups: the column of groups, of `mixedlm` and `gee`.
-            status: the column that is 1 where the event was seen, of `phreg`.
-            family: of `gee`: `gaussian`, `binomial` or `poisson`.
-            q: the quantile of `quantreg`.
+            groups: column of groups, for `mixedlm` and `gee`.
+            status: column that is 1 where the event occurred, for `phreg`.
+            family: family of `gee`: `gaussian`, `binomial` or `poisson`.
+            q: quantile of `quantreg`.
 
         Raises:
-            QueryError: no such model, the formula is more than columns, arithmetic and known functions, or it does not
-                fit the columns.
+            QueryError: the model is unknown, or the formula has more than columns, arithmetic and known functions, or
+                does not fit the columns.
             DataError: statsmodels is not installed.
         """
         return fitted(self, formula, Model(model, groups, status, family, q))
@@ -138,13 +139,13 @@ class Completed:
         q: float = 0.5,
         clusters: str | None = None,
     ) -> Pool:
-        """The formula fitted to each completed data set (see `fit`), pooled by Rubin's rules.
+        """The pooled fits (Rubin's rules) of a formula to each completed data set; see `fit`.
 
-        Rows that still miss a value of the formula's, in columns that the run did not fill, are left out by every fit;
-        `notes` says how many, and what the run warns of.
+        Rows in which columns of the formula are still missing, since the run did not fill them, are left out of every
+        fit; `notes` has their number, and the warnings of the run.
 
-        With `clusters`, a column of those that were sampled, standard errors of `ols`, `logit`, `probit` and `poisson`
-        go by clusters, and degrees of freedom are theirs.
+        With `clusters`, the column of sampled clusters, `ols`, `logit`, `probit` and `poisson` have cluster-robust
+        standard errors, with degrees of freedom from the number of clusters.
         """
         one = Model(model, groups, status, family, q, clusters)
         fits = fitted(self, formula, one)
@@ -156,23 +157,24 @@ class Completed:
         )
 
     @property
-    def chains(self) -> tuple[str, ...]:
-        """How well the chains of the run have converged, in a sentence; none where they had nothing to forget."""
-        told = self.manifest.get("convergence")
-        if not told:
+    def chains(self) -> tuple[Note, ...]:
+        """Notes on the convergence of the run's chains; empty where there were no chains."""
+        record = self.manifest.get("convergence")
+        if not record:
             return ()
-        if told["warning"]:
-            return (str(told["warning"]),)
-        size = "infinite" if told["rhat"] is None else f"{told['rhat']:.3f}"
-        return (f"R-hat at worst {size}, of the {told['statistic']}, after {told['cycles']} cycles",)
+        if record["warning"]:
+            return (Note(NoteKind.CONVERGENCE, record["statistic"], record["warning"]),)
+        size = "infinite" if record["rhat"] is None else f"{record['rhat']:.3f}"
+        words = f"R-hat at worst {size}, of the {record['statistic']}, after {record['cycles']} cycles"
+        return (Note(NoteKind.CHAINS, record["statistic"], words),)
 
     def report(self, path: str | Path, pictures: str | Path | None = None, form: str = "png") -> None:
-        """Writes one HTML page with its pictures inside; `pictures`: a folder for them one by one, as png or svg.
+        """Writes one HTML page with pictures; with `pictures` also each picture to that folder, as png or svg.
 
         Raises:
             QueryError: the run was written without flags.
             DataError: matplotlib is not installed.
-            StorageError: it cannot be written.
+            StorageError: a file cannot be written.
         """
         from imputedb.completion import report
 
@@ -189,7 +191,7 @@ def _readable(folder: Path) -> Iterator[None]:
 
 @bordered
 def opened(folder: str | Path) -> Completed:
-    """The run that a folder's CURRENT points to, or that the folder itself is.
+    """The run that a folder's CURRENT file names, or the run in the folder itself.
 
     Raises:
         StorageError: there is no complete run.
@@ -199,11 +201,16 @@ def opened(folder: str | Path) -> Completed:
     return Completed(run.resolve(), read(run))
 
 
+def texts(notes: Sequence[Mapping[str, str]]) -> str:
+    """The texts of a column's notes in a manifest."""
+    return "; ".join(note["text"] for note in notes)
+
+
 def described(completed: Completed) -> Sequence[tuple[str, ...]]:
-    """A row a column: its method, its share imputed, what the chains say."""
+    """One row for each column: name, method, imputed share, R-hat and notes."""
     return [
-        (name, told["method"], f"{told['imputed_share']:.2%}", _shown(told.get("rhat")), "; ".join(told["notes"]))
-        for name, told in completed.manifest["columns"].items()
+        (name, record["method"], f"{record['imputed_share']:.2%}", _shown(record.get("rhat")), texts(record["notes"]))
+        for name, record in completed.manifest["columns"].items()
     ]
 
 

@@ -1,4 +1,4 @@
-"""Completed data sets for one analysis: the columns of its formula are drawn in agreement with it, then the others."""
+"""Completed data sets for one analysis: columns of its formula are drawn compatibly with it, then all others."""
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,9 +17,8 @@ from imputedb.completion.terms import evaluated, names_of, parsed
 from imputedb.engines.engine import Engine
 from imputedb.errors import DataError, QueryError
 from imputedb.execution.columns import ColumnCache
-from imputedb.imputers.chained.chains import Movement
+from imputedb.imputers.chained.chains import Movement, Movements
 from imputedb.imputers.chained.trace import Trace
-from imputedb.imputers.checked import OnChains
 from imputedb.imputers.protocol import Imputer
 from imputedb.imputers.random import seed_of
 from imputedb.imputers.registry import MOST_CYCLES
@@ -39,12 +38,12 @@ Drawing = Iterator[tuple[int, Mapping[Column, Array], Trace]]
 
 @dataclass(frozen=True, slots=True)
 class Substantive:
-    """The analysis that completed data sets are for.
+    """The substantive model: the analysis that the data sets are for.
 
     Attributes:
         formula: such as `y ~ x*z + I(x**2)`.
         model: `ols` or `logit`.
-        cycles: how often each of its columns is drawn anew, or `auto`.
+        cycles: number of cycles of the chain, or `auto`.
     """
 
     formula: str
@@ -63,37 +62,36 @@ class Substantive:
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """What a manifest says of it."""
+        """The entry of the manifest."""
         return {"formula": self.formula, "model": self.model, "cycles": self.number_of_cycles}
 
     @property
     def number_of_cycles(self) -> int:
-        """The number of cycles."""
+        """Number of cycles."""
         return CYCLES if self.cycles == "auto" else self.cycles
 
 
 def drawn(
     engine: Engine,
-    asked: Substantive,
+    substantive: Substantive,
     found: Source,
     imputer: Imputer,
     numbers: Sequence[int],
     seed: int,
-    heard: OnChains,
+    moved: Movements,
 ) -> Drawing:
-    """Some draws with their numbers and what their chains told.
+    """The draws with their numbers and the traces of their chains.
 
-    Columns beside the formula are drawn by the imputer, given those of the formula, draw by draw.
+    Columns outside the formula are imputed draw by draw, given those of the formula.
     """
-    chain = prepared(engine, asked, found, seed)
+    chain = prepared(engine, substantive, found, seed)
     mine = {one.column: one for one in (*chain.variables, chain.outcome) if one.missing.any()}
     rest = [column for column in found.targets if column not in mine]
-    moments = []
     for number in numbers:
         trace = Trace()
         given = chain.draw(number, trace)
         values = {
-            c: _typed(found.rows.columns[c], given[c.name], asked.model if one is chain.outcome else None)
+            c: _typed(found.rows.columns[c], given[c.name], substantive.model if one is chain.outcome else None)
             for c, one in mine.items()
         }
         patched = {c: found.rows.columns[c].given(filled) for c, filled in values.items()}
@@ -104,29 +102,27 @@ def drawn(
             others = whole.request(imputer, seed)
             values |= next(iter(others.draws([number])))
             trace.methods |= {column: others.method(column) for column in rest}
-        moments.append(np.stack(trace.moments) if trace.moments else np.zeros((0, 1, 1)))
-        if number == numbers[-1] and mine:
-            movement = Movement([column.name for column in trace.watched], np.stack(moments), len(found.rows.keys))
-            if movement.chains is not None:
-                heard(movement.chains)
+        if mine and trace.moments:
+            watched = [column.name for column in trace.watched]
+            moved.add(0, number, Movement(watched, np.array([trace.moments]), len(found.rows.keys)))
         yield number, values, trace
 
 
-def prepared(engine: Engine, asked: Substantive, found: Source, seed: int) -> Compatible:
-    """The chain of a formula's columns.
+def prepared(engine: Engine, substantive: Substantive, found: Source, seed: int) -> Compatible:
+    """The chain of the formula's columns.
 
     Raises:
         UnknownName: a name of the formula is neither a column nor a function.
-        QueryError: the formula, or what policies say of its columns, is not for such draws.
+        QueryError: the formula, or a policy of its columns, is not supported for such draws.
         DataError: a column cannot be modelled.
     """
     known = engine.statistics(found.table)
     kinds = {name: one.kind for name, one in known.columns.items()}
-    used = [name for name in found.types if kinds[name] is not Kind.OPAQUE and name in asked.formula]
+    used = [name for name in found.types if kinds[name] is not Kind.OPAQUE and name in substantive.formula]
     cells = ColumnCache(engine, Scan(found.table, "t"), known).cells(used)
     levels = {name: _levels(cells[name]) for name in used}
     plain = {name for name in used if not _is_text(cells[name])}
-    formula = parsed(asked.formula, {name: levels.get(name, ()) for name in found.types}, plain)
+    formula = parsed(substantive.formula, {name: levels.get(name, ()) for name in found.types}, plain)
     outcomes = sorted(names_of(formula.outcome))
     for name in (*formula.columns, *outcomes):
         if name not in cells:
@@ -134,13 +130,19 @@ def prepared(engine: Engine, asked: Substantive, found: Source, seed: int) -> Co
         _check(found, known.policy(name), name, cells[name])
     again = [name for name in outcomes if name in formula.columns]
     if again or not outcomes:
-        raise QueryError(f"the outcome of {asked.formula!r} is a column of its own")
+        raise QueryError(f"the outcome of {substantive.formula!r} is a column of its own")
     gone = {column.name: int(found.missing[column]) for column in found.targets}
     ordered = sorted(formula.columns, key=lambda name: (gone.get(name, 0), name))
     variables = [_variable(found, name, cells[name], levels[name]) for name in ordered]
-    outcome = _outcome(asked, found, formula.outcome, outcomes, cells)
+    outcome = _outcome(substantive, found, formula.outcome, outcomes, cells)
     return Compatible(
-        formula, asked.model, outcome, variables, found.rows.keys, seed_of(seed, found.content), asked.number_of_cycles
+        formula,
+        substantive.model,
+        outcome,
+        variables,
+        found.rows.keys,
+        seed_of(seed, found.content),
+        substantive.number_of_cycles,
     )
 
 
@@ -149,23 +151,23 @@ def _is_text(cells: Cells) -> bool:
 
 
 def _numbers(cells: Cells) -> NDArray[np.float64]:
-    """(n,) the column as numbers: of text the places of its categories."""
+    """(n,) the column as numbers; codes for text."""
     return np.asarray((cells if _is_text(cells) else cells.numbers()).values, np.float64)
 
 
 def _levels(cells: Cells) -> tuple[float, ...]:
-    """The observed values of categories and booleans; none of numbers."""
+    """The observed values of categories and booleans; empty for numbers."""
     if cells.kind not in (Kind.CATEGORY, Kind.BOOLEAN):
         return ()
     return tuple(np.unique(_numbers(cells)[~cells.missing]).tolist())
 
 
 def _check(found: Source, policy: Any, name: str, cells: Cells) -> None:
-    """Refuses a column of a formula that such draws cannot be of.
+    """Refuses a column that such a chain cannot draw.
 
     Raises:
-        QueryError: its policy says what they do not mind, or it is incomplete and not to be filled in.
-        DataError: it has no numbers and no categories, or too many.
+        QueryError: its policy is not supported, or it is incomplete and not to be filled in.
+        DataError: it is neither numeric nor categorical, or has too many categories.
     """
     place = f"{found.table.name}.{name}"
     if policy.changed({"measure": None, "above": None, "refuse": False}) != DEFAULT:
@@ -191,43 +193,46 @@ def _variable(found: Source, name: str, cells: Cells, levels: tuple[float, ...])
 
 
 def _outcome(
-    asked: Substantive, found: Source, tree: ast.expr, names: Sequence[str], cells: Mapping[str, Cells]
+    substantive: Substantive, found: Source, tree: ast.expr, names: Sequence[str], cells: Mapping[str, Cells]
 ) -> Variable:
-    """The left-hand side: a column, of complete ones a function.
+    """The outcome: a column, or a function of complete columns.
 
     Raises:
-        QueryError: it is a function and misses values, or not of two values for `logit`, or a boolean to draw by `ols`.
-        DataError: it is of categories, or undefined somewhere.
+        QueryError: it is a function with missing values, not binary for `logit`, or an incomplete boolean for `ols`.
+        DataError: it is categorical, or undefined somewhere.
     """
     incomplete = [name for name in names if cells[name].missing.any()]
     plain = len(names) == 1 and not isinstance(tree, ast.Call | ast.BinOp | ast.UnaryOp | ast.Compare)
     quoted = isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and tree.func.id == "Q"
     if incomplete and not (plain or quoted):
-        raise QueryError(f"{incomplete[0]} misses values and {asked.formula!r} has a function of it for its outcome")
+        raise QueryError(
+            f"{incomplete[0]} misses values and {substantive.formula!r} has a function of it for its outcome"
+        )
     missing = np.logical_or.reduce([cells[name].missing for name in names])
     for name in names:
-        if cells[name].kind is Kind.CATEGORY and (asked.model == "ols" or _is_text(cells[name])):
-            raise DataError(
-                f"{found.table.name}.{name} is of categories, and {asked.model} of numbers: AS NUMERIC in its policy"
-            )
-    if asked.model == "ols" and any(cells[name].values.dtype == np.bool_ for name in incomplete):
+        if cells[name].kind is Kind.CATEGORY and (substantive.model == "ols" or _is_text(cells[name])):
+            where = f"{found.table.name}.{name}"
+            raise DataError(f"{where} is of categories, and {substantive.model} of numbers: AS NUMERIC in its policy")
+    if substantive.model == "ols" and any(cells[name].values.dtype == np.bool_ for name in incomplete):
         raise QueryError(
             f"{found.table.name}.{incomplete[0]} is true or false, and ols draws numbers: say model='logit'"
         )
     values = np.asarray(evaluated(tree, {name: _numbers(cells[name]) for name in names}), np.float64)
     values = np.broadcast_to(values, missing.shape).copy()
     if not np.isfinite(values[~missing]).all():
-        raise DataError(f"the outcome of {asked.formula!r} is not finite in some rows: leave them out in a SELECT")
-    if asked.model == "logit":
+        raise DataError(
+            f"the outcome of {substantive.formula!r} is not finite in some rows: leave them out in a SELECT"
+        )
+    if substantive.model == "logit":
         seen = np.unique(values[~missing])
         if len(seen) != 2:
-            raise QueryError(f"the outcome of {asked.formula!r} has {len(seen)} values; a logit model is of two")
+            raise QueryError(f"the outcome of {substantive.formula!r} has {len(seen)} values; a logit model is of two")
         values = (values == seen[1]).astype(np.float64)
     return Variable(Column(found.table.name, names[0]), values, missing)
 
 
 def _typed(cells: Cells, values: Array, model: str | None = None) -> Array:
-    """Values as `Cells.values` has them; of a logit outcome 0 and 1 stand for the lesser and the larger one."""
+    """Values in the form of `Cells.values`; for a logit outcome 0 and 1 become the lesser and the larger value."""
     if model == "logit":
         values = np.unique(_numbers(cells)[~cells.missing])[values.astype(np.intp)]
     if cells.kind is Kind.CATEGORY and not _is_text(cells):

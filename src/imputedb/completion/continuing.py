@@ -1,9 +1,10 @@
-"""Runs that go on: more cycles of the chains that drew them."""
+"""Continued runs: further cycles of the chains that made their draws."""
 
 from pathlib import Path
 
 from imputedb.completion.completed import Completed, opened
-from imputedb.completion.completing import Request, complete
+from imputedb.completion.completing import Terms, complete
+from imputedb.completion.request import Request
 from imputedb.engines.engine import Engine
 from imputedb.errors import QueryError
 from imputedb.imputers.protocol import Imputer, Progress
@@ -17,7 +18,7 @@ def furthered(
     more: int,
     progress: Progress | None = None,
 ) -> Completed:
-    """A run, or that of a folder, with so many cycles more, by its own imputer unless one is given."""
+    """A run, given as itself or by its folder, with further cycles; `imputer` is needed where it is the user's own."""
     found = run if isinstance(run, Completed) else opened(run)
     one = the_one(str(found.manifest["imputer"]) if imputer is None else imputer, "completed data sets need")
     with engine.callers_frames(str(found.manifest["source"])):
@@ -27,10 +28,10 @@ def furthered(
 def continued(
     engine: Engine, run: Completed, imputer: Imputer, more: int, progress: Progress | None = None
 ) -> Completed:
-    """The run with so many cycles more.
+    """The run with further cycles.
 
     Raises:
-        QueryError: the imputer is not the run's, or the rows have changed since.
+        QueryError: the imputer differs from that of the run, or the rows have changed since.
     """
     known, before = run.manifest, run.manifest.get("convergence")
     if known.get("formula"):
@@ -53,4 +54,4 @@ def continued(
         known["long"],
         None if survival is None else (survival[0], survival[1]),
     )
-    return complete(engine, request, run.folder.parent, progress, fingerprint=known["fingerprint"])
+    return complete(engine, request, run.folder.parent, progress, Terms(fingerprint=known["fingerprint"]))

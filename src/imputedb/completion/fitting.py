@@ -14,6 +14,7 @@ import numpy as np
 from imputedb import arguments
 from imputedb.completion.formula import modelled
 from imputedb.errors import DataError, Error, QueryError, UnknownName
+from imputedb.notes import Note, NoteKind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,15 +31,15 @@ FAMILIES = {"gaussian": "Gaussian", "binomial": "Binomial", "poisson": "Poisson"
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model and what it needs beside a formula.
+    """A model of statsmodels with the options that it needs besides a formula.
 
     Attributes:
         name: one of `MODELS`.
-        groups: the column of groups, of mixed models and GEE.
-        status: the column that is 1 where the event was seen, of Cox models.
-        family: of GEE, `gaussian` unless given.
-        q: the quantile of quantile regression.
-        clusters: the column of clusters that were sampled, which standard errors go by; None for rows.
+        groups: column of groups, for mixed models and GEE.
+        status: column that is 1 where the event occurred, for Cox models.
+        family: family of GEE, `gaussian` by default.
+        q: quantile of quantile regression.
+        clusters: column of sampled clusters, for cluster-robust standard errors; None for independent rows.
     """
 
     name: str
@@ -67,7 +68,7 @@ class Model:
         arguments.share("quantile q", self.q, example="such as 0.5")
 
     def fit(self, formula: str, frame: pd.DataFrame) -> Any:
-        """The model fitted to one data set."""
+        """The fit of the model to one data set."""
         for column in (self.groups, self.status, self.clusters):
             if column is not None and column not in frame:
                 raise UnknownName(f"no column {column!r}; there are {', '.join(map(str, frame.columns))}")
@@ -95,7 +96,7 @@ class Model:
                 return _likeliest(modelled(self.name, formula, frame))
 
     def _by_cluster(self, formula: str, frame: pd.DataFrame, clusters: str) -> Any:
-        """The model with the covariance of scores added up by cluster (Liang & Zeger 1986)."""
+        """The fit with a cluster-robust covariance: scores are summed by cluster (Liang & Zeger 1986)."""
         if frame[clusters].isna().any():
             raise DataError(f"{clusters} is missing in some rows: each has to be of a known cluster")
         model = modelled(self.name, formula, frame)
@@ -108,9 +109,9 @@ class Model:
 
 
 def _likeliest(model: Any, **covariance: Any) -> Any:
-    """A model fitted by Newton's method; by BFGS where that fails, as it may where predictors separate the outcome.
+    """A fit by Newton's method, or by BFGS where that fails, as it may where predictors separate the outcome.
 
-    There the likelihood becomes flat: its curvature cannot be inverted, or steps end where nothing is a number.
+    Under separation the likelihood becomes flat: the Hessian is singular, or steps end at NaN.
     """
     with suppress(np.linalg.LinAlgError):
         found = model.fit(disp=0, **covariance)
@@ -120,18 +121,18 @@ def _likeliest(model: Any, **covariance: Any) -> Any:
 
 
 def _multinomial(formula: str, frame: pd.DataFrame) -> Any:
-    """Levels of a text are coded in their order, and name the equations."""
+    """A multinomial logit of an outcome whose text levels are coded in order, and name the equations."""
     outcome = formula.partition("~")[0].strip()
     if outcome not in frame or frame[outcome].dtype.kind in "iufb":
         return _likeliest(modelled("mnlogit", formula, frame))
     coded = frame[outcome].astype("category").cat
     one = modelled("mnlogit", formula, frame.assign(**{outcome: coded.codes}))
-    one._ynames_map = dict(enumerate(map(str, coded.categories)))  # what statsmodels' own tables are headed by
+    one._ynames_map = dict(enumerate(map(str, coded.categories)))  # the headings of statsmodels' tables
     return _likeliest(one)
 
 
 def fitted(frames: Iterable[pd.DataFrame], formula: str, model: Model) -> list[Any]:
-    """The model fitted to each completed data set.
+    """The fits of the model to each completed data set.
 
     Raises:
         QueryError: the formula does not fit the columns.
@@ -139,41 +140,51 @@ def fitted(frames: Iterable[pd.DataFrame], formula: str, model: Model) -> list[A
     from statsmodels.tools import sm_exceptions  # noqa: F401  # once imported it has changed what warnings are shown
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # `doubts` says what is to be said
+        with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
+            warnings.simplefilter("ignore", UserWarning)  # `doubts` gives these warnings
             return [
                 _of_all_rows(model.fit(formula, _modellable(formula, model, one)), formula, model, one)
                 for one in frames
             ]
     except Error:
         raise
-    except Exception as error:  # patsy, formulaic and numpy have many ways to say that a formula does not fit
+    except Exception as error:  # patsy, formulaic and numpy raise many kinds of exceptions where a formula does not fit
+        if _WITHOUT_ROWS in str(error):
+            raise QueryError(_no_number(formula, "any row")) from error
         reason = str(error).splitlines()[0].replace("endog", "the outcome").replace("exog", "the predictors")
         raise QueryError(f"cannot fit {formula!r}: {reason}") from error
 
 
 def _of_all_rows(fit: Any, formula: str, model: Model, frame: pd.DataFrame) -> Any:
-    """A fit, once it is sure to be of all rows that have values: packages leave out silently what is not a number.
+    """A fit, after a check that it used all rows with values: packages silently drop rows where a term is NaN.
 
     Raises:
-        QueryError: the formula computes what is not a number, as `log(x)` of negative ones.
+        QueryError: the formula yields NaN, such as `log(x)` of negative numbers.
     """
     whole = int(frame[_named(frame, formula, model)].notna().all(axis=1).sum())
     lost = whole - len(fit.model.endog)
     if lost > 0:
-        raise QueryError(
-            f"{formula!r} is not a number in {lost:,} of {whole:,} rows, such as log or sqrt of a negative one: give "
-            "the column a RANGE where no such value can be, or impute a SELECT with what is meant for these rows"
-        )
+        raise QueryError(_no_number(formula, f"{lost:,} of {whole:,} rows"))
     return fit
 
 
+_WITHOUT_ROWS = "zero-size array"  # NumPy's message where the formula is NaN in every row
+
+
+def _no_number(formula: str, rows: str) -> str:
+    return (
+        f"{formula!r} is not a number in {rows}, such as log or sqrt of a negative one: give the column a RANGE where "
+        "no such value can be, or impute a SELECT with what is meant for these rows"
+    )
+
+
 def _modellable(formula: str, model: Model, frame: pd.DataFrame) -> pd.DataFrame:
-    """The data set, once its outcome is sure to be of a type that the model is of; booleans are 1 and 0.
+    """The data set, after a check that the outcome has a type that the model supports; booleans become 1 and 0.
 
     Raises:
-        QueryError: it is text or categories, and the model is of numbers.
+        QueryError: the outcome is text and the model needs numbers, or the formula uses dates unconverted.
     """
+    _check_dates(formula, frame)
     outcome = formula.partition("~")[0].strip() if isinstance(formula, str) else ""
     quoted = re.fullmatch(r"""Q\((['"])(.*)\1\)""", outcome)
     outcome = quoted[2] if quoted else outcome
@@ -183,7 +194,7 @@ def _modellable(formula: str, model: Model, frame: pd.DataFrame) -> pd.DataFrame
         return frame.assign(**{outcome: frame[outcome].astype("boolean").astype(float)})
     if model.name in ("mnlogit", "ordered"):
         return frame
-    if frame[outcome].dtype.kind in "iufbmM" or str(frame[outcome].dtype).lower().startswith(("int", "uint", "float")):
+    if frame[outcome].dtype.kind in "iufb" or str(frame[outcome].dtype).lower().startswith(("int", "uint", "float")):
         return frame
     values = sorted(map(str, frame[outcome].dropna().unique()))
     way = (
@@ -194,8 +205,20 @@ def _modellable(formula: str, model: Model, frame: pd.DataFrame) -> pd.DataFrame
     raise QueryError(f"{outcome} is of {len(values)} categories, and {model.name} models numbers: {way}")
 
 
+def _check_dates(formula: str, frame: pd.DataFrame) -> None:
+    """Refuses dates and times in a formula, which packages would take for categories."""
+    for name in frame.columns:
+        word = rf"(?:\b{re.escape(str(name))}\b|Q\(['\"]{re.escape(str(name))}['\"]\))"
+        bare = re.sub(rf"\bC\(\s*{word}", "", formula)
+        if frame[name].dtype.kind in "mM" and re.search(word, bare):
+            raise QueryError(
+                f"{name} is of dates or times, and a formula reads numbers: impute a SELECT with one of it, such as "
+                f"date_diff('day', DATE '2000-01-01', {name}), or write C({name}) for categories"
+            )
+
+
 def _is_boolean(values: pd.Series) -> bool:
-    """Whether a column is of truth values alone, of which formulas would make categories."""
+    """Whether all values of a column are booleans, which formulas would take for categories."""
     known = values.dropna()
     return len(known) > 0 and all(isinstance(one, bool | np.bool_) for one in known.unique())
 
@@ -204,36 +227,38 @@ _CERTAIN = 1e-8
 """A fitted probability so near 0 or 1 is certain (R's glm warns at 2e-15)."""
 
 
-def doubts(fits: Sequence[Any], model: Model) -> tuple[str, ...]:
-    """What is to be said of fits that did not converge, or whose outcome the predictors separate."""
+def doubts(fits: Sequence[Any], model: Model) -> tuple[Note, ...]:
+    """Warnings of fits that did not converge, or whose outcome is separated by the predictors."""
     ended = [getattr(fit, "mle_retvals", None) for fit in fits]
     lost = sum(isinstance(one, dict) and one.get("converged") is False for one in ended)
-    said = (f"{lost} of {len(fits)} fits did not converge: do not trust the estimates",) if lost else ()
-    return (*said, *_separated(fits, model))
+    message = f"{lost} of {len(fits)} fits did not converge: do not trust the estimates"
+    return (*((Note(NoteKind.UNFITTED, lost, message),) if lost else ()), *_separated(fits, model))
 
 
-def _separated(fits: Sequence[Any], model: Model) -> tuple[str, ...]:
-    """Separation of an outcome by its predictors (Albert & Anderson 1984)."""
+def _separated(fits: Sequence[Any], model: Model) -> tuple[Note, ...]:
+    """Warnings of separation of the outcome by the predictors (Albert & Anderson 1984)."""
     if model.name not in ("logit", "probit", "mnlogit"):
         return ()
     certain = [((p := np.asarray(fit.predict(), np.float64)) < _CERTAIN) | (p > 1 - _CERTAIN) for fit in fits]
     count = sum(bool(one.any()) for one in certain)
     if not count:
         return ()
-    return (
+    message = (
         f"in {count} of {len(fits)} data sets fitted probabilities are 0 or 1: the predictors separate the outcome, so "
-        "that estimates have no end and their errors mean nothing; leave a predictor out, or merge its categories",
+        "that estimates have no end and their errors mean nothing; leave a predictor out, or merge its categories"
     )
+    return (Note(NoteKind.SEPARATED, count, message),)
 
 
-def left_out(frame: pd.DataFrame, formula: str, model: Model) -> tuple[str, ...]:
-    """What is to be said of rows that fits leave out, for values that are missing still."""
+def left_out(frame: pd.DataFrame, formula: str, model: Model) -> tuple[Note, ...]:
+    """Warnings of rows that fits leave out, since some of their values are still missing."""
     names = [name for name in _named(frame, formula, model) if frame[name].isna().any()]
     if not names:
         return ()
     count = int(frame[names].isna().any(axis=1).sum())
-    told = ", ".join(map(str, names))
-    return (f"{count:,} of {len(frame):,} rows were left out: {told} stayed incomplete, so impute those too",)
+    incomplete = ", ".join(map(str, names))
+    message = f"{count:,} of {len(frame):,} rows were left out: {incomplete} stayed incomplete, so impute those too"
+    return (Note(NoteKind.ROWS_LEFT_OUT, incomplete, message),)
 
 
 def _named(frame: pd.DataFrame, formula: str, model: Model) -> list[str]:

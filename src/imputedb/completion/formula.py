@@ -1,7 +1,7 @@
-"""Formulas of models, checked before a package evaluates them: columns, arithmetic, and a closed list of functions.
+"""Validation of model formulas before a package evaluates them: columns, arithmetic, and a closed list of functions.
 
-patsy and formulaic evaluate the parts of a formula as Python. A formula may come from somebody who must not run Python
-here, so every name in it has to be a column, or one of the functions below where it is called.
+patsy and formulaic evaluate the parts of a formula as Python. Since a formula may come from someone who must not run
+Python here, each name in it has to be a column, or a function of the list below where it is called.
 """
 
 import io
@@ -48,11 +48,11 @@ _LONGEST, _MOST_POWERS, _LARGEST_POWER, _LARGEST_SETTING = 10_000, 4, 20, 100
 
 
 def check(formula: object, columns: Sequence[str]) -> None:
-    """Refuses a formula that is more than columns, arithmetic and known functions.
+    """Refuses a formula with anything but columns, arithmetic and known functions.
 
     Raises:
         UnknownName: a name is neither a column nor a known function.
-        QueryError: it is no formula, or asks for more than formulas may.
+        QueryError: the formula is malformed, or has more than formulas may have.
     """
     if not isinstance(formula, str):
         raise QueryError(f"the formula is {formula!r}; it is a text such as 'y ~ x + z'")
@@ -82,10 +82,10 @@ def check(formula: object, columns: Sequence[str]) -> None:
 
 
 def modelled(model: str, formula: str, frame: "pd.DataFrame", **more: Any) -> Any:
-    """A model of statsmodels, ready to be fitted, its formula checked; `more` is for the model itself.
+    """An unfitted model of statsmodels with a checked formula; `more` are options of the model.
 
     Raises:
-        QueryError: the formula is none of ours.
+        QueryError: the formula is not valid.
         DataError: statsmodels is not installed.
     """
     try:
@@ -101,7 +101,7 @@ def modelled(model: str, formula: str, frame: "pd.DataFrame", **more: Any) -> An
 
 
 def _environment() -> Any:
-    """What the names of functions stand for; those that patsy and formulaic have of their own they find themselves."""
+    """The meanings of function names, apart from those that patsy and formulaic define themselves."""
     import statsmodels
 
     names = {**ELEMENTWISE, "np": np}
@@ -113,10 +113,10 @@ def _environment() -> Any:
 
 
 def tokenized(formula: str) -> list[TokenInfo]:
-    """The words and signs of a formula.
+    """The tokens of a formula.
 
     Raises:
-        QueryError: it is none.
+        QueryError: the formula is malformed.
     """
     ignored = (tokenize.NEWLINE, tokenize.NL, tokenize.ENDMARKER, tokenize.INDENT, tokenize.DEDENT)
     try:
@@ -162,14 +162,14 @@ def _check_column(formula: str, name: str, columns: Sequence[str]) -> None:
 
 
 def _check_text(formula: str, text: str, before: str, after: str) -> None:
-    """Texts stand alone as an argument or beside a comparison: nothing is computed of them."""
+    """Checks that a text is an argument by itself or an operand of a comparison."""
     plain = text[0] in "'\"" and text[:3] not in ("'''", '"""') and "\\" not in text
     if not plain or before not in ("(", ",", "[", "=", "==", "!=") or after not in (")", ",", "]", "==", "!="):
         raise _refused(formula, text)
 
 
 def _check_operator(formula: str, operator: str, before: str, after: str) -> None:
-    """Brackets make lists, of levels or knots, that are arguments; a point stands in NumPy's names alone."""
+    """Checks that brackets are lists in arguments, of levels or knots, and that points are in NumPy's names only."""
     listed = operator != "[" or before in ("(", ",", "=")
     closed = operator != "]" or after in (")", ",")
     if operator not in _OPERATORS or not listed or not closed:
@@ -179,7 +179,7 @@ def _check_operator(formula: str, operator: str, before: str, after: str) -> Non
 
 
 def _check_setting(formula: str, tokens: Sequence[TokenInfo], place: int) -> None:
-    """Arguments that say how large a basis is are small numbers, of which nothing is computed."""
+    """Checks that settings of spline bases are small numbers without arithmetic."""
     if not _is_setting(tokens, place):
         return
     token = tokens[place]
@@ -190,7 +190,7 @@ def _check_setting(formula: str, tokens: Sequence[TokenInfo], place: int) -> Non
 
 
 def _check_powers(formula: str, tokens: Sequence[TokenInfo]) -> None:
-    """Whole numbers grow without bound under powers: few of them, small, and none above another."""
+    """Checks that powers of whole numbers are few, small and not nested, since they grow without bound."""
     strings = [*(token.string for token in tokens), "", ""]
     powers = [place for place, string in enumerate(strings) if string in ("**", "^")]
     for place in powers:
@@ -206,7 +206,7 @@ def _check_powers(formula: str, tokens: Sequence[TokenInfo]) -> None:
 
 
 def _is_setting(tokens: Sequence[TokenInfo], place: int) -> bool:
-    """Whether a token is of an argument that is no column: one by name, or a further one of a spline."""
+    """Whether a token belongs to an argument that is not a column: a keyword argument, or a setting of a spline."""
     depth, comma = 0, False
     for at in range(place - 1, 0, -1):
         string = tokens[at].string

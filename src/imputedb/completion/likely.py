@@ -1,4 +1,4 @@
-"""Maximum likelihood of the numbers of a table, or of the rows of a SELECT."""
+"""Maximum likelihood for the numeric columns of a table or a SELECT."""
 
 from collections.abc import Sequence
 
@@ -8,18 +8,18 @@ from imputedb import arguments
 from imputedb.completion.source import read, staged
 from imputedb.diagnostics.likelihood import Likelihood, likelihood
 from imputedb.engines.engine import Engine
-from imputedb.errors import UnknownName
+from imputedb.errors import DataError, UnknownName
 from imputedb.statistics.table import Kind
 
 _NUMBERS = (Kind.INTEGER, Kind.NUMBER, Kind.BOOLEAN)
 
 
 def of_source(engine: Engine, text: str, columns: Sequence[str], level: float) -> Likelihood:
-    """The likelihood of columns of numbers: of those that are named, or of all.
+    """The likelihood of the named numeric columns, or of all of them.
 
     Raises:
-        UnknownName: a column is none of the numbers.
-        DataError: there is no likeliest distribution.
+        UnknownName: a name is not that of a numeric column.
+        DataError: the likelihood has no maximum.
     """
     columns, level = arguments.names("columns", columns), arguments.share("level", level)
     with engine.lock:
@@ -30,5 +30,7 @@ def of_source(engine: Engine, text: str, columns: Sequence[str], level: float) -
     if unknown:
         raise UnknownName(f"no column {unknown[0]!r} of numbers that vary; there are {', '.join(sorted(cells))}")
     names = list(columns) or list(cells)
+    if not names:
+        raise DataError(f"{text} has no column of numbers that vary, of which maximum likelihood is")
     values = [np.where(cells[name].missing, np.nan, cells[name].values.astype(np.float64)) for name in names]
     return likelihood(np.column_stack(values), names, level)

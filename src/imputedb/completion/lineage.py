@@ -1,4 +1,4 @@
-"""What the columns of a SELECT inherit of what was said about the columns of the table that it reads."""
+"""Policies and declared missing values that the columns of a SELECT inherit from the table that it reads."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,28 +19,29 @@ from imputedb.statistics.policy import Policy
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """Policies and declared values by the names of output columns."""
+    """Policies and declared missing values by output column."""
 
     policies: Mapping[str, Policy]
     missing: Mapping[str, tuple[str, ...]]
 
 
 def inherited(engine: Engine, query: str) -> Lineage:
-    """What is said about the columns of a query's rows.
+    """The policies and declared missing values of the columns of a query.
 
-    A SELECT of columns from one table hands policies and declared values on, under the names that it gives them. Of
-    other queries over tables of which something was said nobody knows what it means for their rows; what values are
-    taken for is no more than a type, and is left behind.
+    A SELECT of columns from one table passes them on, under the names of its outputs. For other queries their meaning
+    is undefined. A measure only describes the type, and is not passed on.
 
     Raises:
-        DataError: such a query.
+        DataError: the query has another form, and reads columns with policies or declared values.
     """
     tables = _mentioned(engine, query)
     shapes = {table: engine.shape(table) for table in tables}
-    said = [table for table, shape in shapes.items() if shape.policies or shape.missing]
-    if not said:
+    declared = [table for table, shape in shapes.items() if shape.policies or shape.missing]
+    if not declared:
         return Lineage({}, {})
-    binding = [table for table in said if shapes[table].missing or any(map(_decides, shapes[table].policies.values()))]
+    binding = [
+        table for table in declared if shapes[table].missing or any(map(_decides, shapes[table].policies.values()))
+    ]
     try:
         node = engine.tree(query)
     except QueryError:
@@ -52,7 +53,7 @@ def inherited(engine: Engine, query: str) -> Lineage:
             f"policies or declared values of {binding[0].name} cannot be followed through this SELECT: take plain "
             "columns of that one table, or name the table itself"
         )
-    return _Reading(engine, said[0], shapes[said[0]], node).lineage()
+    return _Reading(engine, declared[0], shapes[declared[0]], node).lineage()
 
 
 def _decides(policy: Policy) -> bool:
@@ -63,7 +64,7 @@ def _mentioned(engine: Engine, query: str) -> list[Table]:
     try:
         names = engine.tables_in(query)
     except duckdb_errors.Refused:
-        return []  # what is wrong with the query is said by those who run it
+        return []  # an error of the query is raised where it runs
     found: list[Table] = []
     for name in sorted(names):
         meant = engine.found(name)
@@ -75,7 +76,7 @@ def _mentioned(engine: Engine, query: str) -> list[Table]:
 
 
 def _behind(engine: Engine, path: Sequence[str]) -> list[Table]:
-    """The tables that a view reads."""
+    """The base tables that a view reads."""
     text = "SELECT sql FROM duckdb_views() WHERE view_name = ? AND schema_name = ? AND database_name = ?"
     rows = engine.fetched(text, [path[-1], path[-2], path[-3]]) if len(path) > 2 else []
     query = rows[0][0].partition(" AS ")[2] if rows else ""
@@ -113,11 +114,11 @@ class _Reading:
 
     @property
     def _bound(self) -> set[str]:
-        """The columns of which more is said than what their values are taken for."""
+        """The columns with policies that decide more than the measure."""
         return {name for name, policy in self.shape.policies.items() if policy.decides}
 
     def _outputs(self) -> dict[str, tuple[set[str], bool]]:
-        """By output, the columns that it reads, and whether it is one of them as it is."""
+        """By output: the columns that it reads, and whether it is an unchanged column."""
         names, _ = self.engine.described(self.engine.text(self.node))
         found: dict[str, tuple[set[str], bool]] = {}
         items = outputs_of(self.node)
@@ -142,11 +143,11 @@ class _Reading:
         return set().union(*map(self._names, tree.values())) if tree else set()
 
     def _carried(self, policy: Policy, name: str, own: Mapping[str, str], reads: Mapping[str, set[str]]) -> Policy:
-        """The policy of a column under the names of the outputs."""
+        """The policy of a column with the names of the outputs."""
         outputs = {column: output for output, column in own.items()}
         for text, how in ((policy.when, "structural by"), (policy.derived, "derived from")):
-            asked = self._names(parse.expression(self.engine.tree, text)) if text else ()
-            lost = sorted(column for column in asked if outputs.get(column) != column)
+            needed = self._names(parse.expression(self.engine.tree, text)) if text else ()
+            lost = sorted(column for column in needed if outputs.get(column) != column)
             if lost:
                 raise DataError(f"{self.table.name}.{name} is {how} {lost[0]}: select that column too, as it is")
         if policy.before and policy.before not in outputs:

@@ -1,4 +1,4 @@
-"""The manifest of a run of completed data sets: sealed when it is written, checked when it is read."""
+"""The manifest of a run, sealed with a hash when it is written, and checked when it is read."""
 
 import hashlib
 import json
@@ -8,9 +8,10 @@ from typing import Any
 
 from imputedb.completion.publication import MANIFEST
 from imputedb.errors import StorageError
+from imputedb.notes import Note, NoteKind, as_data, is_data
 
-FORMAT = 1
-"""Of the manifest; larger when an older reader would misread it."""
+FORMAT = 2
+"""Of the manifest; larger when an older reader would misread it. Notes of format 1 are texts alone."""
 
 SEAL = "sha256"
 """The key of the hash of all others."""
@@ -37,7 +38,7 @@ _COLUMN: _Kinds = {"method": str, "imputed": int, "imputed_share": _NUMBER, "not
 
 
 def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """A manifest with the hash of what it says."""
+    """A manifest with the hash of its content."""
     return {**manifest, SEAL: _hash(manifest)}
 
 
@@ -45,7 +46,7 @@ def read(run: Path) -> dict[str, Any]:
     """The manifest of a run's folder.
 
     Raises:
-        StorageError: there is none; or it is not what was written, lacks what is read of it, or names files elsewhere.
+        StorageError: the manifest is missing, altered or incomplete, or names files in other folders.
     """
     path = run / MANIFEST
     found: dict[str, Any]
@@ -61,30 +62,46 @@ def read(run: Path) -> dict[str, Any]:
         raise StorageError(f"{path} is damaged, or names files outside its folder: write the run anew")
     if found.get(SEAL, _hash(found)) != _hash(found):
         raise StorageError(f"{path} is damaged, it does not say what was written: write the run anew")
-    return found
+    return _with_kinds(found)
+
+
+def _with_kinds(manifest: dict[str, Any]) -> dict[str, Any]:
+    """A manifest whose notes have kinds; notes of format 1 get the kind SAID."""
+    columns = {
+        name: column | {"notes": list(map(_kinded, column["notes"]))} for name, column in manifest["columns"].items()
+    }
+    return manifest | {"columns": columns, "warnings": list(map(_kinded, manifest.get("warnings", [])))}
+
+
+def _kinded(note: Any) -> Any:
+    return as_data(Note(NoteKind.SAID, "", note)) if isinstance(note, str) else note
 
 
 def _hash(manifest: Mapping[str, Any]) -> str:
-    told = {name: value for name, value in manifest.items() if name != SEAL}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    content = {name: value for name, value in manifest.items() if name != SEAL}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _is_whole(found: Any) -> bool:
-    """Whether a manifest has what is read of it."""
+    """Whether a manifest has all required entries."""
     if not _has(found, _KINDS) or found["m"] < 1 or len(found["files"]) != (1 if found["long"] else found["m"]):
         return False
-    lists = [found.get(name, []) for name in ("targets", "intervals", "warnings")]
-    if not all(isinstance(one, list) for one in lists):
+    lists = [found.get(name, []) for name in ("targets", "intervals")]
+    if not all(isinstance(one, list) for one in lists) or not _are_notes(found.get("warnings", [])):
         return False
     texts = [*found["left"].values(), *(text for one in lists for text in one)]
     chains = found.get("convergence")
     if not all(isinstance(text, str) for text in texts) or not (chains is None or _has(chains, _CHAINS)):
         return False
-    return all(_has(part, _FILE) for part in found["files"]) and all(map(_is_told, found["columns"].values()))
+    return all(_has(part, _FILE) for part in found["files"]) and all(map(_is_column, found["columns"].values()))
 
 
-def _is_told(column: Any) -> bool:
-    if not _has(column, _COLUMN) or not all(isinstance(note, str) for note in column["notes"]):
+def _are_notes(found: Any) -> bool:
+    return isinstance(found, list) and all(isinstance(note, str) or is_data(note) for note in found)
+
+
+def _is_column(column: Any) -> bool:
+    if not _has(column, _COLUMN) or not _are_notes(column["notes"]):
         return False
     means = column.get("means", [])
     if not isinstance(means, list) or not isinstance(column.get("rhat", "" if means else None), (*_NUMBER, type(None))):
@@ -101,7 +118,7 @@ def _has(found: Any, kinds: _Kinds) -> bool:
 
 
 def _is_inside(run: Path, file: str) -> bool:
-    """Whether a file that a manifest names lies in the manifest's own folder, links followed."""
+    """Whether a file of a manifest lies in its folder after links are resolved."""
     try:
         return (run / file).resolve().is_relative_to(run.resolve())
     except (OSError, ValueError):

@@ -1,14 +1,16 @@
-"""The methods of a database about completed data sets, beside `impute`."""
+"""The methods of `Database` for completed data sets."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
+from imputedb import arguments
 from imputedb.engines.engine import Engine
 from imputedb.imputers.protocol import Imputer, Progress
-from imputedb.imputers.registry import the_one
+from imputedb.imputers.registry import Cycles, the_one
+from imputedb.sql.parameters import Given
 
 if TYPE_CHECKING:
     from imputedb.completion.completed import Completed
@@ -18,9 +20,118 @@ if TYPE_CHECKING:
 
 
 class Opened(Protocol):
-    """What these methods need of a database: its engine."""
+    """What these methods need of a database: its engine, and the resolution of texts with parameters."""
 
     _engine: Engine
+
+    def _resolved(self, source: str, params: Given) -> str:
+        """A table's name or a SELECT, with the values of its parameters inserted."""
+
+
+def impute(
+    self: Opened,
+    source: str,
+    out: str | Path,
+    *,
+    m: int | Literal["auto"] = 20,
+    imputer: str | Imputer = "pmm",
+    seed: int = 0,
+    columns: Sequence[str] | None = None,
+    flags: bool = True,
+    long: bool = False,
+    survival: tuple[str, str] | None = None,
+    formula: str | None = None,
+    model: str = "ols",
+    cycles: Cycles = "auto",
+    beside: bool = False,
+    budget: float | None = None,
+    contract: str | Path | None = None,
+    progress: Progress | None = None,
+    params: Given = None,
+) -> Completed:
+    """Writes m completed copies of a table or of a SELECT's rows, with a manifest; they appear together or not at all.
+
+    A run that was killed is continued; a run that exists already is not made again. The plain columns of a SELECT
+    from one table keep their policies and declared missing values.
+
+    Args:
+        source: a table's name or a SELECT.
+        out: folder; a new run replaces what readers see there when it is complete.
+        m: number of completed data sets; `auto` chooses one (10 to 100), by ten of them, for which the Monte Carlo
+            error of each mean is a tenth of its standard error, or 1 where nothing is missing.
+        imputer: imputer to use: `pmm`, `norm`, `tree`, ..., or one of your own.
+        seed: seed of the draws; equal seeds give equal runs.
+        columns: columns to fill; by default all incomplete ones.
+        flags: whether each filled column gets a boolean column `<column>__imputed`, which reports need.
+        long: whether to write one Parquet file with `.imp` and `.id`, rather than one for each draw.
+        survival: columns of time and event (0 or 1), whose Nelson-Aalen cumulative hazard becomes a predictor.
+        formula: formula of a planned analysis, such as `y ~ x*z + I(x**2)`. Its columns are drawn compatibly with it,
+            so that interactions and squares are estimated without bias; other columns are imputed given these.
+        model: model of the formula, `ols` or `logit`.
+        cycles: as in `sql`; the manifest's `convergence` has the diagnostics of the chains.
+        beside: whether readers keep seeing the current run until this one is promoted.
+        budget: limit of processor seconds; the run stops before the draw that would exceed it, and can be continued.
+        contract: path of a TOML file with conditions on rows and run.
+        progress: called with the share of finished draws.
+        params: values of the SELECT's parameters: a list for `?` and `$1`, a dictionary for `$name`.
+
+    Raises:
+        QueryError: the SELECT, m, the imputer or cycles are wrong.
+        Beyond: the budget is spent, the contract is broken, or the run was rolled back and not promoted since.
+        StorageError: the folder cannot be written, or another process is writing into it.
+    """
+    from imputedb.completion.completing import Terms, complete
+    from imputedb.completion.contract import read
+    from imputedb.completion.request import requested
+
+    folder = arguments.path("out", out)
+    terms = Terms(beside=beside, budget=budget, contract=None if contract is None else read(contract))
+    with self._engine.callers_frames(source):
+        request = requested(
+            self._resolved(source, params), m, imputer, seed, columns, flags, long, survival, formula, model, cycles
+        )
+        return complete(self._engine, request, folder, progress, terms)
+
+
+def impute_draws(
+    self: Opened,
+    source: str,
+    out: str | Path,
+    draws: Sequence[int],
+    *,
+    m: int = 20,
+    imputer: str | Imputer = "pmm",
+    seed: int = 0,
+    columns: Sequence[str] | None = None,
+    flags: bool = True,
+    long: bool = False,
+    survival: tuple[str, str] | None = None,
+    formula: str | None = None,
+    model: str = "ols",
+    cycles: Cycles = "auto",
+    progress: Progress | None = None,
+    params: Given = None,
+) -> str:
+    """Writes some of m completed copies, while other processes may write others; returns the run's name.
+
+    Readers see none of them until `impute` with the same arguments has made the missing draws and published the run.
+
+    Args:
+        draws: numbers of the draws, from 1 to m. All other arguments are those of `impute`.
+
+    Raises:
+        QueryError: a draw number is out of range; and as `impute`.
+        StorageError: as `impute`.
+    """
+    from imputedb.completion.completing import draw_alone
+    from imputedb.completion.request import requested
+
+    folder = arguments.path("out", out)
+    with self._engine.callers_frames(source):
+        request = requested(
+            self._resolved(source, params), m, imputer, seed, columns, flags, long, survival, formula, model, cycles
+        )
+        return draw_alone(self._engine, request, folder, draws, progress)
 
 
 def more(
@@ -31,16 +142,16 @@ def more(
     imputer: str | Imputer | None = None,
     progress: Progress | None = None,
 ) -> Completed:
-    """A run of completed data sets with further cycles, beside the old one: what asking for all at once gives.
+    """A run with further cycles of its chains, beside the old one; it equals a run with all cycles from the start.
 
     Args:
-        run: as `impute` gave it, or its folder.
-        cycles: how many more.
-        imputer: that of the run, if it is one of your own.
-        progress: told the share of the draws that are done.
+        run: a run as `impute` returned it, or its folder.
+        cycles: number of further cycles.
+        imputer: imputer of the run, needed if it is one of your own.
+        progress: called with the share of finished draws.
 
     Raises:
-        QueryError: the imputer is not the run's or runs no chains, or the rows have changed since.
+        QueryError: the imputer differs from that of the run, has no chains, or the rows have changed since.
         StorageError: there is no such run, or the folder cannot be written.
     """
     from imputedb.completion.continuing import furthered
@@ -64,32 +175,32 @@ def sensitivity(
     level: float = 0.95,
     progress: Progress | None = None,
 ) -> Sweep:
-    """An answer under departures from missing at random, and the shift at which it tips.
+    """An estimate under departures from missing at random, and the shift at which its significance tips.
 
     Args:
         source: a table's name or a SELECT.
-        column: whose imputed values depart from what the others say of them.
+        column: column whose imputed values are shifted.
         shifts: sizes of the departure; 0 (or 1 for `times` and `odds`) is missing at random.
-        analysis: completed columns to an estimate and its variance, such as `sensitivity.mean_of("income")` or
-            `sensitivity.term_of("y ~ x", "x")` of `imputedb.completion`.
-        by: `add` to numbers, `times` numbers, or the `odds` of a category `of`.
-        of: the category whose odds are multiplied.
-        hypothesis: the value of the estimate that p is about.
-        m: draws a shift.
-        imputer: one of the chained: norm, pmm, logistic, multinomial, ordered.
-        seed: the same for all shifts.
-        level: of confidence; the answer tips where p crosses 1 - level.
-        progress: told the share of the shifts that is done.
+        analysis: function of completed columns to an estimate and its variance, such as
+            `sensitivity.mean_of("income")` or `sensitivity.term_of("y ~ x", "x")`.
+        by: `add` to numbers, `times` numbers, or the `odds` of the category `of`.
+        of: category whose odds are multiplied.
+        hypothesis: value of the null hypothesis.
+        m: number of draws for each shift.
+        imputer: a chained imputer: norm, pmm, logistic, multinomial, ordered.
+        seed: seed of the draws, the same for all shifts.
+        level: confidence level; the answer tips where p crosses 1 - level.
+        progress: called with the share of finished shifts.
 
     Raises:
         QueryError: the imputer is not chained, or there are no shifts.
         UnknownName: no such incomplete column or category.
     """
-    from imputedb.completion.sensitivity import Question, asked
+    from imputedb.completion.sensitivity import Question, swept
 
     question = Question(column, analysis, by, of, hypothesis, m, seed, level)
     with self._engine.callers_frames(source):
-        return asked(self._engine, source, the_one(imputer, "departures need"), question, shifts, progress)
+        return swept(self._engine, source, the_one(imputer, "departures need"), question, shifts, progress)
 
 
 def pool_scores(
@@ -104,23 +215,23 @@ def pool_scores(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Scores:
-    """How well a model predicts rows that it has not seen: pooled over draws, with imputation inside the folds.
+    """Cross-validated scores of a model, pooled over draws, with imputation inside the folds.
 
-    In each fold the imputer and the model learn from the other folds' rows alone, and the outcome of the fold's
-    rows is hidden from the imputer. Rows that miss the outcome are learnt from, and not scored.
+    In each fold the imputer and the model learn only from the rows of the other folds, and the outcomes of the fold's
+    rows are hidden from the imputer. Rows without an outcome serve for learning and are not scored.
 
     Args:
         source: a table's name or a SELECT.
-        formula: such as `ill ~ x + z`; its left side is a column of numbers, or of zeros and ones.
-        model: of statsmodels, `ols`, `logit`, `probit`, `poisson`, ...
-        m: draws a fold.
-        folds: parts that are left out in turn.
-        imputer: that draws.
-        seed: of draws and folds.
-        progress: told the share that is done.
+        formula: formula such as `ill ~ x + z`; its outcome is a numeric column, or one of zeros and ones.
+        model: model of statsmodels: `ols`, `logit`, `probit`, `poisson`, ...
+        m: number of draws for each fold.
+        folds: number of folds.
+        imputer: imputer to use.
+        seed: seed of draws and folds.
+        progress: called with the share that is done.
 
     Raises:
-        UnknownName: the outcome is no column.
+        UnknownName: the outcome is not a column.
         QueryError: the formula, the model, m, folds or the imputer are wrong.
         DataError: there are too few rows, or predictors stay incomplete; or statsmodels is not installed.
     """
@@ -133,19 +244,19 @@ def pool_scores(
 
 
 def likelihood(self: Opened, source: str, *, columns: Sequence[str] = (), level: float = 0.95) -> Likelihood:
-    """Means, covariances, correlations and regressions of numbers by maximum likelihood, without draws (FIML).
+    """Means, covariances, correlations and regressions of numeric columns by maximum likelihood, without draws (FIML).
 
-    Assumed is that values are missing at random given the columns, and that relations are straight.
+    Values are assumed to be missing at random given the columns, and relations to be linear.
 
     Args:
         source: a table's name or a SELECT.
-        columns: those that are normal together; all that are numbers unless given. More columns than a question
-            needs make "missing at random" likelier.
-        level: of the intervals' confidence.
+        columns: columns of the joint normal distribution; by default all numeric ones. Columns beyond those of interest
+            make the assumption of missing at random more plausible.
+        level: confidence level of the intervals.
 
     Raises:
-        UnknownName: no such table, or no column of numbers of that name.
-        DataError: a column does not vary, or columns determine one another.
+        UnknownName: no such table, or no numeric column of that name.
+        DataError: a column is constant, or columns are linearly dependent.
     """
     from imputedb.completion.likely import of_source
 

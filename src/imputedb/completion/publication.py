@@ -1,4 +1,4 @@
-"""A folder of files that appears whole or not at all, and takes up where a killed process left off."""
+"""Atomic publication of a run's folder, which can be continued after a process was killed."""
 
 import hashlib
 import json
@@ -11,21 +11,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imputedb.errors import StorageError
+from imputedb.errors import Busy, StorageError
 
-CURRENT, MANIFEST, LOCK = "CURRENT", "manifest.json", ".lock"
-_TEMPORARY = ".tmp-"
+CURRENT, PREVIOUS, MANIFEST, LOCK = "CURRENT", ".previous", "manifest.json", ".lock"
+TEMPORARY = ".tmp-"
+_TAKEN_BACK = ".rolled-back"
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 """So that nobody has a file of another place opened."""
 
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A run being written, under `.tmp-<run>` beside the place where it will appear.
+    """A run that is being written, in `.tmp-<run>` beside its final place.
 
     Attributes:
-        out: the folder that readers look into.
-        run: the name of the run.
+        out: folder that readers look into.
+        run: name of the run.
     """
 
     out: Path
@@ -33,14 +34,14 @@ class Publication:
 
     @property
     def folder(self) -> Path:
-        """Where the parts are written."""
-        return self.out / f"{_TEMPORARY}{self.run}"
+        """The folder into which parts are written."""
+        return self.out / f"{TEMPORARY}{self.run}"
 
     def finished(self, name: str) -> Mapping[str, Any] | None:
-        """What was said of a part that is there, whole; None where it is not."""
-        told = self.folder / f"{name}.json"
+        """The record of a finished part whose file is intact; None where there is none."""
+        path = self.folder / f"{name}.json"
         try:
-            record: Mapping[str, Any] = json.loads(told.read_text())
+            record: Mapping[str, Any] = json.loads(path.read_text())
         except (OSError, ValueError):
             return None
         part = self.folder / str(record["file"])
@@ -48,7 +49,7 @@ class Publication:
 
     @contextmanager
     def part(self, name: str, file: str, record: dict[str, Any]) -> Iterator[Path]:
-        """A path to write a part to; it counts as finished, with its record, when the block ends well."""
+        """A path to write a part to; the part with its record is finished when the block ends without an error."""
         target = self.folder / file
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished = target.with_name(target.name + ".unfinished")
@@ -59,58 +60,140 @@ class Publication:
         _write(self.folder / f"{name}.json", json.dumps(whole))
         _sync(target.parent)
 
-    def publish(self, manifest: Mapping[str, Any]) -> Path:
-        """Makes the run what readers see: manifest, rename, pointer, each on disk before the next."""
-        for told in self.folder.glob("*.json"):
-            told.unlink()
+    @contextmanager
+    def alone(self, name: str) -> Iterator[None]:
+        """A lock on a part, so that no other process writes it.
+
+        Raises:
+            Busy: another process writes it.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with _locked(self.folder / f"{name}.lock", f"another process is writing part {name} of {self.run}"):
+            yield
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the run is published."""
+        return (self.final / MANIFEST).exists()
+
+    @property
+    def final(self) -> Path:
+        """The final place of the run."""
+        return self.out / self.run
+
+    def publish(self, manifest: Mapping[str, Any]) -> None:
+        """Publishes the run: the manifest is synced, then the folder is renamed. `point` makes it the current run."""
+        for path in (*self.folder.glob("*.json"), *self.folder.glob("*.lock")):
+            path.unlink()
         _write(self.folder / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False))
         _sync(self.folder)
-        final = self.out / self.run
-        if final.exists():
-            shutil.rmtree(final)
-        self.folder.replace(final)
+        if self.final.exists():
+            shutil.rmtree(self.final)
+        self.folder.replace(self.final)
         _sync(self.out)
-        self.point()
-        return final
 
     def point(self) -> None:
-        """Lets readers see the run."""
-        pointer = self.out / f"{_TEMPORARY}{CURRENT}"
+        """Makes the run the current one of its folder."""
+        before = current(self.out)
+        if before is not None and before != self.run:
+            _write(self.out / PREVIOUS, before + "\n")
+        pointer = self.out / f"{TEMPORARY}{CURRENT}"
         pointer.unlink(missing_ok=True)
         pointer.symlink_to(self.run)
         pointer.replace(self.out / CURRENT)
         _sync(self.out)
 
 
+def current(out: Path) -> str | None:
+    """The name of the current run of a folder, which readers see; None where there is none."""
+    pointer = out / CURRENT
+    return pointer.resolve().name if pointer.exists() else None
+
+
+def previous(out: Path) -> str | None:
+    """The name of the previous run of a folder; None where there is none."""
+    try:
+        return (out / PREVIOUS).read_text().strip() or None
+    except OSError:
+        return None
+
+
+def taken_back(out: Path) -> frozenset[str]:
+    """The runs of a folder that were rolled back, and not promoted since."""
+    try:
+        return frozenset((out / _TAKEN_BACK).read_text().split())
+    except FileNotFoundError:
+        return frozenset()
+
+
+def take_back(out: Path, runs: frozenset[str]) -> None:
+    """Stores the set of runs of a folder that were rolled back, in place of the earlier set."""
+    if runs != taken_back(out):
+        _write(out / _TAKEN_BACK, "".join(f"{run}\n" for run in sorted(runs)))
+        _sync(out)
+
+
 @contextmanager
 def publication(out: Path, run: str) -> Iterator[Publication]:
-    """A run that nobody else is writing; what other runs left unfinished is removed.
+    """A run to publish while no other process writes into the folder; draws of other runs are left as they are.
 
     Raises:
-        StorageError: the folder cannot be written, or another process is writing into it.
+        StorageError: the folder cannot be written.
+        Busy: another process is writing into it.
+    """
+    with written(out, shared=False):
+        yield Publication(out, run)
+
+
+@contextmanager
+def preparation(out: Path, run: str) -> Iterator[Publication]:
+    """A run whose parts several processes may write at once; none of them publishes it.
+
+    Raises:
+        StorageError: the folder cannot be written.
+        Busy: another process is publishing into it.
+    """
+    with written(out, shared=True):
+        yield Publication(out, run)
+
+
+@contextmanager
+def written(out: Path, *, shared: bool) -> Iterator[None]:
+    """A lock on a folder: exclusive to this process, or shared.
+
+    Raises:
+        StorageError: the folder cannot be written.
+        Busy: another process is writing into it.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(out / LOCK, os.O_CREAT | os.O_RDWR | _NO_LINKS, 0o666), "w") as lock:
-            try:
-                _hold(lock.fileno())
-            except OSError as error:
-                raise StorageError(
-                    f"another process is writing into {out}: wait for it, or name another --out"
-                ) from error
-            for stale in out.glob(f"{_TEMPORARY}*"):
-                if stale.is_dir() and not stale.is_symlink() and stale.name != f"{_TEMPORARY}{run}":
-                    shutil.rmtree(stale)
-            yield Publication(out, run)
+        message = f"another process is writing into {out}: wait for it, or name another --out"
+        with _locked(out / LOCK, message, shared=shared):
+            yield
     except OSError as error:
         raise StorageError(f"cannot write into {out}: {error.strerror or error}") from error
 
 
-def _hold(descriptor: int) -> None:
-    """Locks a file for this process until it is closed.
+@contextmanager
+def _locked(path: Path, message: str, *, shared: bool = False) -> Iterator[None]:
+    """A lock on a file, held by this process.
 
     Raises:
-        OSError: another process holds it.
+        Busy: another process holds the lock.
+    """
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_RDWR | _NO_LINKS, 0o666), "w") as lock:
+        try:
+            _hold(lock.fileno(), shared=shared)
+        except OSError as error:
+            raise Busy(message) from error
+        yield
+
+
+def _hold(descriptor: int, *, shared: bool) -> None:
+    """Locks a file until it is closed; on Windows, which has no shared locks, always exclusively.
+
+    Raises:
+        OSError: another process holds the lock.
     """
     if sys.platform == "win32":
         import msvcrt
@@ -119,7 +202,7 @@ def _hold(descriptor: int) -> None:
     else:
         import fcntl
 
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
 
 
 def digest(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""One HTML page about a run of completed data sets, its pictures inside."""
+"""The HTML report of a run, with embedded pictures."""
 
 import base64
 import io
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from imputedb import arguments
-from imputedb.completion.completed import Completed
+from imputedb.completion.completed import Completed, texts
 from imputedb.completion.source import FLAG
 from imputedb.diagnostics import pictures
 from imputedb.diagnostics.mcar import McarTest, little
@@ -36,7 +36,7 @@ def drawn(completed: Completed) -> dict[str, "Figure"]:
     """The pictures of a run: patterns, flux, densities, traces.
 
     Raises:
-        QueryError: the run was written without flags, so that nothing says which cells were imputed.
+        QueryError: the run was written without flags, so that imputed cells are unknown.
         DataError: matplotlib is not installed.
     """
     first = completed.frame(1)
@@ -51,7 +51,9 @@ def drawn(completed: Completed) -> dict[str, "Figure"]:
     if names:
         found["densities"] = pictures.densities(_values(completed, first, names))
     chains = {
-        name: np.array(told["means"]).T for name, told in completed.manifest["columns"].items() if told.get("means")
+        name: np.array(column["means"]).T
+        for name, column in completed.manifest["columns"].items()
+        if column.get("means")
     }
     if chains:
         rhat = {name: completed.manifest["columns"][name]["rhat"] for name in chains}
@@ -84,11 +86,11 @@ def _plotted(frame: "pd.DataFrame", name: str) -> "np.ndarray[tuple[int], np.dty
 
 
 def write(completed: Completed, path: str | Path, folder: str | Path | None = None, form: str = "png") -> None:
-    """Writes the page, and its pictures one by one where a folder is given (`form`: png or svg).
+    """Writes the page; with a folder also each picture (`form`: png or svg).
 
     Raises:
         QueryError, DataError: as `drawn`.
-        StorageError: it cannot be written.
+        StorageError: a file cannot be written.
     """
     check_place(str(arguments.path("the page", path)))
     if form not in ("png", "svg"):
@@ -121,16 +123,16 @@ _NOTES = {
 
 
 def page(completed: Completed, figures: Mapping[str, "Figure"]) -> str:
-    """The HTML, nothing outside it needed."""
-    told = completed.manifest
+    """The self-contained HTML page."""
+    manifest = completed.manifest
     settings = ("source", "imputer", "settings", "m", "seed", "rows", "fingerprint", "seconds")
     parts = [
-        f"<h1>Completed data sets of <code>{escape(str(told['source']))}</code></h1>",
-        f"<p><b>Every answer from them assumes:</b> values are {escape(told['assumption'])}.</p>",
-        _table(["column", "method", "imputed", "share", "R-hat", "notes"], _columns(told["columns"])),
-        _policies(told.get("policies", {})),
-        *(f"<p>{escape(said)}.</p>" for said in completed.chains),
-        *(f"<p>{escape(name)} is left as it is: {escape(why)}.</p>" for name, why in told["left"].items()),
+        f"<h1>Completed data sets of <code>{escape(str(manifest['source']))}</code></h1>",
+        f"<p><b>Every answer from them assumes:</b> values are {escape(manifest['assumption'])}.</p>",
+        _table(["column", "method", "imputed", "share", "R-hat", "notes"], _columns(manifest["columns"])),
+        _policies(manifest.get("policies", {})),
+        *(f"<p>{escape(sentence)}.</p>" for sentence in (*completed.warnings, *completed.chains)),
+        *(f"<p>{escape(name)} is left as it is: {escape(why)}.</p>" for name, why in manifest["left"].items()),
         _mcar(completed),
     ]
     for name, figure in figures.items():
@@ -138,26 +140,26 @@ def page(completed: Completed, figures: Mapping[str, "Figure"]) -> str:
         if name in _NOTES:
             parts.append(f'<p class="quiet">{_NOTES[name]}</p>')
         parts.append(f'<img alt="{_TITLES[name]}" src="data:image/png;base64,{_encoded(figure)}">')
-    parts.append("<h2>How it was made</h2>" + _table(["", ""], [(name, str(told[name])) for name in settings]))
+    parts.append("<h2>How it was made</h2>" + _table(["", ""], [(name, str(manifest[name])) for name in settings]))
     head = f"<!doctype html><meta charset=utf-8><title>Completed data sets</title><style>{_STYLE}</style>"
     return head + "\n".join(parts)
 
 
-def _policies(said: Mapping[str, str]) -> str:
-    return _table(["column", "policy"], list(said.items())) if said else ""
+def _policies(policies: Mapping[str, str]) -> str:
+    return _table(["column", "policy"], list(policies.items())) if policies else ""
 
 
 def _columns(columns: Mapping[str, Mapping[str, object]]) -> list[tuple[str, ...]]:
     return [
         (
             name,
-            str(told["method"]),
-            f"{told['imputed']:,}",
-            f"{told['imputed_share']:.1%}",
-            "" if told.get("rhat") is None else f"{told['rhat']:.3f}",
-            "; ".join(told["notes"]),  # type: ignore[arg-type]
+            str(column["method"]),
+            f"{column['imputed']:,}",
+            f"{column['imputed_share']:.1%}",
+            "" if column.get("rhat") is None else f"{column['rhat']:.3f}",
+            texts(column["notes"]),  # type: ignore[arg-type]
         )
-        for name, told in columns.items()
+        for name, column in columns.items()
     ]
 
 

@@ -1,4 +1,4 @@
-"""How well a model predicts rows that it has not seen, with imputation inside the folds of a cross-validation."""
+"""Cross-validated scores of a model, with imputation inside the folds."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from imputedb.imputers import random
 from imputedb.imputers.protocol import Imputer, Progress
 from imputedb.imputers.rows import Array, Cells
 from imputedb.inference.scores import Scores, pool_scores
+from imputedb.notes import Note, NoteKind
 from imputedb.statistics.table import Kind
 
 if TYPE_CHECKING:
@@ -29,16 +30,16 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Scoring:
-    """What is asked for.
+    """A request for scores.
 
     Attributes:
         text: a table's name or a SELECT.
-        formula: whose left side is a column of numbers, or of zeros and ones.
-        model: of statsmodels.
-        imputer: that draws.
-        m: completed data sets a fold.
-        folds: parts that are left out in turn.
-        seed: of draws and folds.
+        formula: formula whose outcome is a numeric column, or one of zeros and ones.
+        model: model of statsmodels.
+        imputer: imputer to use.
+        m: number of completed data sets for each fold.
+        folds: number of folds.
+        seed: seed of draws and folds.
     """
 
     text: str
@@ -59,37 +60,37 @@ class Scoring:
             object.__setattr__(self, name, value)
 
 
-def scored(engine: Engine, asked: Scoring, progress: Progress | None = None) -> Scores:
-    """Scores of a model, pooled over draws.
+def scored(engine: Engine, request: Scoring, progress: Progress | None = None) -> Scores:
+    """The scores of a model, pooled over draws.
 
-    1. Rows whose outcome is observed are dealt to folds by a hash of their keys, zeros and ones apart. Rows that miss
-       it are in none: they are learnt from in every fold, and never scored.
-    2. For a fold its rows' outcomes are hidden. m draws of all missing values are made by models that learn from the
-       other rows alone; so neither the outcome of a row nor anything else of its fold is known to what fills it in.
-    3. The model is fitted to the other rows of each draw, and predicts the fold's rows of the same draw.
-    4. Each draw's predictions of all folds are scored, and the scores pooled by Rubin's rules.
+    1. Rows with an observed outcome are assigned to folds by a hash of their keys, stratified for zeros and ones. Rows
+       without an outcome are in no fold: they serve for learning in every fold, and are never scored.
+    2. For each fold its outcomes are hidden. m draws of all missing values are made by models that learn only from the
+       other rows, so that no row of the fold has influenced what it is filled in by.
+    3. The model is fitted to the other rows of each draw, and predicts the fold's rows in the same draw.
+    4. The predictions of all folds are scored by draw, and the scores are pooled by Rubin's rules.
 
-    Warning: an interval is about these predictions. That a model fitted to other rows would predict otherwise is not in
-    it.
+    Warning: an interval is about these predictions. It does not include that a model fitted to other rows would predict
+    otherwise.
 
     Raises:
-        UnknownName: the outcome is no column.
-        QueryError: it is computed, or the formula does not fit.
-        DataError: the outcome is not of numbers, there are too few rows, or predictors stay incomplete.
+        UnknownName: the outcome is not a column.
+        QueryError: the outcome is computed, or the formula does not fit the columns.
+        DataError: the outcome is not numeric, there are too few rows, or predictors stay incomplete.
     """
     with engine.lock:
-        found = read(engine, staged(engine, asked.text), blind=True)
-        outcome = _outcome(found, asked.formula)
-        fold = _folds(found, outcome, asked)
-        predictions = np.full((asked.m, len(fold)), np.nan)
-        for number in range(asked.folds):
-            for draw, frame in enumerate(_completed(found, outcome, fold == number, asked)):
-                predictions[draw, fold == number] = _predicted(asked, frame, fold == number)
+        found = read(engine, staged(engine, request.text), blind=True)
+        outcome = _outcome(found, request.formula)
+        fold = _folds(found, outcome, request)
+        predictions = np.full((request.m, len(fold)), np.nan)
+        for number in range(request.folds):
+            for draw, frame in enumerate(_completed(found, outcome, fold == number, request)):
+                predictions[draw, fold == number] = _predicted(request, frame, fold == number)
                 if progress:
-                    progress((number + (draw + 1) / asked.m) / asked.folds)
+                    progress((number + (draw + 1) / request.m) / request.folds)
     used = fold >= 0
     scores = pool_scores(found.rows.columns[outcome].values[used].astype(np.float64), list(predictions[:, used]))
-    return replace(scores, notes=(*_notes(asked, int(np.count_nonzero(~used))), *scores.notes))
+    return replace(scores, notes=(*_notes(request, int(np.count_nonzero(~used))), *scores.notes))
 
 
 def _outcome(found: Source, formula: str) -> Column:
@@ -105,19 +106,19 @@ def _outcome(found: Source, formula: str) -> Column:
     return known[name]
 
 
-def _folds(found: Source, outcome: Column, asked: Scoring) -> NDArray[np.intp]:
-    """(n,) the fold of each row, -1 of rows that miss the outcome."""
+def _folds(found: Source, outcome: Column, request: Scoring) -> NDArray[np.intp]:
+    """(n,) the fold of each row; -1 for rows without an outcome."""
     cells = found.rows.columns[outcome].numbers()
     fold = np.full(len(cells.missing), -1, np.intp)
     values = np.where(cells.missing, 0.0, cells.values.astype(np.float64))
     binary = _is_binary(cells)
-    lots = random.uniform(found.rows.keys, asked.seed, "fold")
+    lots = random.uniform(found.rows.keys, request.seed, "fold")
     for value in (0.0, 1.0) if binary else (None,):
         mine = np.flatnonzero(~cells.missing if value is None else ~cells.missing & (values == value))
-        if len(mine) < asked.folds:
+        if len(mine) < request.folds:
             what = "" if value is None else f" that are {value:g}"
-            raise DataError(f"{len(mine)} observed outcomes{what} are too few for {asked.folds} folds")
-        fold[mine[np.argsort(lots[mine])]] = np.arange(len(mine)) % asked.folds
+            raise DataError(f"{len(mine)} observed outcomes{what} are too few for {request.folds} folds")
+        fold[mine[np.argsort(lots[mine])]] = np.arange(len(mine)) % request.folds
     return fold
 
 
@@ -125,8 +126,8 @@ def _is_binary(cells: Cells) -> bool:
     return bool(np.isin(cells.values[~cells.missing].astype(np.float64), (0.0, 1.0)).all())
 
 
-def _completed(found: Source, outcome: Column, test: Flags, asked: Scoring) -> Iterator[pd.DataFrame]:
-    """The rows of each draw, filled in by what the rows that are not tested say."""
+def _completed(found: Source, outcome: Column, test: Flags, request: Scoring) -> Iterator[pd.DataFrame]:
+    """The completed rows of each draw, imputed by models of the rows outside the fold."""
     import pandas as pd
 
     cells = found.rows.columns[outcome].numbers()
@@ -136,7 +137,7 @@ def _completed(found: Source, outcome: Column, test: Flags, asked: Scoring) -> I
     rows = replace(found.rows, columns=hidden, learn=~test)
     targets = tuple(column for column in rows.columns if column in found.targets or column == outcome)
     source = replace(found, rows=rows, targets=targets)
-    for values in source.request(asked.imputer, asked.seed).draws(range(1, asked.m + 1)):
+    for values in source.request(request.imputer, request.seed).draws(range(1, request.m + 1)):
         yield pd.DataFrame(_as_numbers(completed_columns(source, values), outcome.name))
 
 
@@ -144,20 +145,24 @@ def _as_numbers(columns: Mapping[str, Array], outcome: str) -> dict[str, Any]:
     return {name: values.astype(np.float64) if name == outcome else values for name, values in columns.items()}
 
 
-def _predicted(asked: Scoring, frame: pd.DataFrame, test: Flags) -> Array:
-    (fit,) = fitted([frame[~test]], asked.formula, asked.model)
+def _predicted(request: Scoring, frame: pd.DataFrame, test: Flags) -> Array:
+    (fit,) = fitted([frame[~test]], request.formula, request.model)
     try:
         found = np.asarray(fit.predict(frame[test]), np.float64)
-    except Exception as error:  # a level that no other fold has, and what else packages raise
-        raise DataError(f"{asked.formula!r} cannot predict rows of a fold: {str(error).splitlines()[0]}") from error
+    except Exception as error:  # such as a level that no other fold has
+        raise DataError(f"{request.formula!r} cannot predict rows of a fold: {str(error).splitlines()[0]}") from error
     if found.shape != (int(test.sum()),) or not np.isfinite(found).all():
-        raise DataError(f"{asked.formula!r} cannot predict all rows of a fold: a predictor stays incomplete")
+        raise DataError(f"{request.formula!r} cannot predict all rows of a fold: a predictor stays incomplete")
     return found
 
 
-def _notes(asked: Scoring, aside: int) -> tuple[str, ...]:
-    said = (
-        f"{asked.folds} folds, {asked.m} draws in each: imputer and model learnt from the other folds' rows alone, and "
-        "the outcome of a fold's rows was hidden from the imputer"
+def _notes(request: Scoring, aside: int) -> tuple[Note, ...]:
+    message = (
+        f"{request.folds} folds, {request.m} draws in each: imputer and model learnt from the other folds' rows alone, "
+        "and the outcome of a fold's rows was hidden from the imputer"
     )
-    return (said, f"{aside:,} rows miss the outcome: learnt from, and not scored") if aside else (said,)
+    folds = Note(NoteKind.FOLDS, request.folds, message)
+    if not aside:
+        return (folds,)
+    words = f"{aside:,} rows miss the outcome: learnt from, and not scored"
+    return (folds, Note(NoteKind.ROWS_LEFT_OUT, request.formula.partition("~")[0].strip(), words))

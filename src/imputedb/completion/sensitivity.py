@@ -1,4 +1,4 @@
-"""How far from missing at random the truth must be before an answer changes: a sweep of stated departures."""
+"""Sensitivity analysis: an estimate under departures from missing at random, and the shift at which it tips."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,6 +18,7 @@ from imputedb.imputers.chained.shift import Shift
 from imputedb.imputers.protocol import Imputer, Progress
 from imputedb.imputers.rows import Array
 from imputedb.inference.rubin import Pooled, pooled
+from imputedb.notes import Note
 
 Analysis = Callable[[Mapping[str, Array]], tuple[float, float]]
 """Completed columns by name (categories as text) to an estimate and its variance."""
@@ -27,12 +28,12 @@ BISECTIONS = 10
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One assumption and its answer.
+    """The estimate under one shift.
 
     Attributes:
-        shift: how imputed values depart from those alike in all else.
-        pooled: the estimate under it.
-        p_value: of the hypothesis that was swept against.
+        shift: size of the departure of imputed values.
+        pooled: pooled estimate.
+        p_value: p-value of the hypothesis.
     """
 
     shift: float
@@ -42,17 +43,17 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """Answers under departures from missing at random, and where they tip.
+    """The estimates under departures from missing at random, and the tipping points.
 
     Attributes:
-        column: whose imputed values depart.
+        column: column whose imputed values are shifted.
         by: `add`, `times` or `odds`.
-        points: in the order of the shifts.
+        points: one for each shift, in their order.
         tipping: shifts at which p crosses 1 - level, nearest to missing at random first; empty where none does.
-        level: of confidence.
-        hypothesis: the value of the estimate that p is about.
-        notes: what policies want to be said.
-        assumption: what each answer stands on.
+        level: confidence level.
+        hypothesis: value of the null hypothesis.
+        notes: notes that policies require.
+        assumption: statement of the assumption behind each estimate.
     """
 
     column: str
@@ -61,7 +62,7 @@ class Sweep:
     tipping: tuple[float, ...]
     level: float
     hypothesis: float = 0.0
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     assumption: str = field(
         default="each answer holds if values of the column that are missing differ by its shift, "
         "and by nothing else, from observed ones alike in all predictors"
@@ -80,17 +81,17 @@ class Sweep:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Question:
-    """What is swept.
+    """The question of a sensitivity analysis.
 
     Attributes:
-        column: whose imputed values depart.
-        analysis: of a completed data set.
+        column: column whose imputed values are shifted.
+        analysis: estimate and variance from a completed data set.
         by: `add` to a number, `times` a number, or the `odds` of a category.
-        of: the category whose odds are multiplied.
-        hypothesis: the value that p is about.
-        m: draws a point.
-        seed: the same for all points, so that they differ by their shifts alone.
-        level: of confidence.
+        of: category whose odds are multiplied.
+        hypothesis: value of the null hypothesis.
+        m: number of draws for each point.
+        seed: seed of the draws, the same for all points, so that these differ by their shifts alone.
+        level: confidence level.
     """
 
     column: str
@@ -116,7 +117,7 @@ class Question:
             object.__setattr__(self, name, value)
 
     def shift(self, size: float) -> Shift:
-        """The departure of a size."""
+        """The departure of a given size."""
         match self.by:
             case "add":
                 return Shift(add=size)
@@ -128,7 +129,7 @@ class Question:
                 raise QueryError(f"no departure by {self.by!r}; there are add, times and odds")
 
 
-def asked(
+def swept(
     engine: Engine,
     text: str,
     imputer: Imputer,
@@ -136,11 +137,11 @@ def asked(
     shifts: Sequence[float],
     progress: Progress | None = None,
 ) -> Sweep:
-    """The sweep of a question about a table, or about the rows of a SELECT.
+    """The sensitivity analysis of a table, or of the rows of a SELECT.
 
     Raises:
-        QueryError: the imputer is not chained, or as `sweep` has it.
-        UnknownName: no such table, or as `sweep` has it.
+        QueryError: the imputer is not chained; and as `sweep`.
+        UnknownName: no such table; and as `sweep`.
     """
     if not isinstance(imputer, Chained):
         raise QueryError(f"departures act inside a chain, which {imputer.name} has not: take norm, pmm or logistic")
@@ -151,13 +152,14 @@ def asked(
 def sweep(
     source: Source, imputer: Chained, question: Question, shifts: Sequence[float], progress: Progress | None = None
 ) -> Sweep:
-    """The answers under each shift, and by bisection the shifts at which p crosses 1 - level.
+    """The estimates under each shift; the shifts at which p crosses 1 - level are found by bisection.
 
-    Departures act inside the chain, and so reach the columns imputed from this one (van Buuren 2018, section 9.2).
+    Departures are applied within the chain, so that they affect columns imputed from this one (van Buuren
+    2018, section 9.2).
 
     Raises:
         UnknownName: no such column among the incomplete ones, or no such category.
-        QueryError: no shifts, or a way to depart that is none.
+        QueryError: there are no shifts, or `by` is unknown.
     """
     shifts = [
         arguments.real("a shift", one, example="such as -2")
@@ -170,9 +172,9 @@ def sweep(
         policy = source.policies.get(question.column)
         why = f" that is filled in ({policy})" if policy else ""
         raise UnknownName(f"no incomplete column {question.column!r}{why}; there are {', '.join(names) or 'none'}")
-    said = tuple(remarks.shares(source))
-    asked, told = source.request(imputer, question.seed), progress or (lambda _: None)
-    own = asked.filler(next(column for column in source.targets if column.name == question.column))
+    notes = tuple(remarks.shares(source))
+    request, report = source.request(imputer, question.seed), progress or (lambda _: None)
+    own = request.filler(next(column for column in source.targets if column.name == question.column))
     if own is not imputer:
         raise QueryError(
             f"the policy of {question.column} fills it by {own.name}: departures act in a chain of {imputer.name}"
@@ -180,7 +182,7 @@ def sweep(
     points = []
     for count, size in enumerate(shifts, 1):
         points.append(_point(source, imputer, question, size))
-        told(count / len(shifts))
+        report(count / len(shifts))
     alpha = 1 - question.level
     tips = [
         _bisected(source, imputer, question, a, b, alpha)
@@ -189,7 +191,7 @@ def sweep(
     ]
     neutral = 0.0 if question.by == "add" else 1.0
     ordered = tuple(sorted(tips, key=lambda tip: abs(tip - neutral)))
-    return Sweep(question.column, question.by, tuple(points), ordered, question.level, question.hypothesis, notes=said)
+    return Sweep(question.column, question.by, tuple(points), ordered, question.level, question.hypothesis, notes=notes)
 
 
 def _point(source: Source, imputer: Chained, question: Question, size: float) -> Point:
@@ -201,7 +203,7 @@ def _point(source: Source, imputer: Chained, question: Question, size: float) ->
 
 
 def _pair(answer: Any) -> tuple[float, float]:
-    """An estimate and its variance, if an analysis gives that."""
+    """The result of an analysis as an estimate and its variance, after a check."""
     try:
         first, second = answer
     except (TypeError, ValueError):
@@ -221,7 +223,7 @@ def _bisected(source: Source, imputer: Chained, question: Question, a: Point, b:
 
 
 def mean_of(column: str) -> Analysis:
-    """The mean of the values that a column has, with variance s^2 / n."""
+    """An analysis: the mean of a column's values, with variance s^2 / n."""
 
     def analysis(columns: Mapping[str, Array]) -> tuple[float, float]:
         if column not in columns:
@@ -234,7 +236,7 @@ def mean_of(column: str) -> Analysis:
 
 
 def term_of(formula: str, term: str, model: str = "ols") -> Analysis:
-    """A coefficient of a formula, by statsmodels.
+    """An analysis: a coefficient of a formula, by statsmodels.
 
     Raises:
         DataError: statsmodels is not installed.

@@ -1,14 +1,16 @@
-"""What is to be completed: a table, or the rows of a SELECT, read once into arrays."""
+"""The rows to complete: a table, or the rows of a SELECT, read once into arrays."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
 from imputedb.algebra.relation import Scan, Table
+from imputedb.blocks.read_in import read_in
 from imputedb.completion.lineage import inherited
 from imputedb.engines.engine import Engine
 from imputedb.errors import UnknownName
@@ -19,6 +21,7 @@ from imputedb.imputers.protocol import Imputer
 from imputedb.imputers.random import seed_of
 from imputedb.imputers.request import Request
 from imputedb.imputers.rows import Array, Rows
+from imputedb.notes import Note
 from imputedb.sql import ast as t
 from imputedb.sql import derivation
 from imputedb.sql.ast import Tree
@@ -37,18 +40,18 @@ class Source:
     """Rows to complete.
 
     Attributes:
-        table: where they are in the engine.
-        types: of its columns, in order.
+        table: table that holds the rows in the engine.
+        types: types of its columns, in order.
         rows: targets and predictors as imputers see them, in the order of the table.
         targets: columns to fill.
-        left: incomplete columns that stay so, each with its reason.
+        left: incomplete columns that are not filled, each with the reason.
         fingerprint: a hash of the rows, their types, and the values declared missing.
-        permits: what policies permit of the targets, and of what these are derived from.
-        meant: by column, where a NULL means something of its own.
-        missing: by target, how many cells miss a value.
-        policies: of all columns, in words.
-        content: what tells the rows from those of other tables.
-        undetermined: what is to be said of rows that have a derived value, but not what it is derived from.
+        permits: permits of the targets, and of columns from which these are derived.
+        meant: by column, conditions under which NULL has a meaning of its own.
+        missing: number of missing cells by target.
+        policies: policies of all columns as text.
+        content: fingerprint of the table's content.
+        notes: notes on derived columns, the columns that they are derived from, and text files.
     """
 
     table: Table
@@ -62,54 +65,64 @@ class Source:
     missing: Mapping[Column, int]
     policies: Mapping[str, str]
     content: int
-    undetermined: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     def request(self, imputer: Imputer, seed: int) -> Request:
-        """What is asked of imputers."""
+        """The request to imputers."""
         check_departures(imputer, {c: p.policy.derived for c, p in self.permits.items() if p.policy.derived})
         return Request(self.rows, self.targets, imputer, self.permits, seed_of(seed, self.content))
 
     @property
     def predictors(self) -> tuple[Column, ...]:
-        """The columns that imputers learn from."""
+        """The predictors that imputers learn from."""
         return tuple(sorted(self.rows.columns))
 
 
-def staged(engine: Engine, text: str) -> Table:
-    """The table of a name; of a view or of any other text, a temporary table of its rows.
+class Staged(NamedTuple):
+    """The table whose rows are to be completed, and notes on text files that they come from."""
+
+    table: Table
+    notes: Sequence[Note] = ()
+
+
+def staged(engine: Engine, text: str) -> Staged:
+    """The table of this name; for a view or a SELECT, a temporary table of its rows.
 
     Raises:
-        UnknownName: a single word that is no table.
+        UnknownName: the text is a single word that is not a table.
         QueryError: DuckDB rejects the SELECT.
     """
     found = engine.found(text)
     if isinstance(found, Table):
-        return found
+        return Staged(found)
     if found is None and not any(mark.isspace() for mark in text.strip()):
-        return engine.named(text)
+        return Staged(engine.named(text))
     query = f"FROM {quoted(found.path)}" if found else engine.verbatim(text)
     lineage = inherited(engine, query)
     staged = Table("temp", "main", STAGED)
-    engine.stage(query, STAGED)
+    whole = read_in(engine, query)
+    engine.stage(whole.query, STAGED)
+    whole.let_go(engine)
     engine.restate(staged, lineage.missing, lineage.policies)
-    return staged
+    return Staged(staged, whole.notes)
 
 
-def read(engine: Engine, table: Table, wanted: Sequence[str] | None = None, *, blind: bool = False) -> Source:
-    """Reads targets (all incomplete columns unless `wanted`) and predictors.
+def read(engine: Engine, staged: Staged, wanted: Sequence[str] | None = None, *, blind: bool = False) -> Source:
+    """Reads targets (by default all incomplete columns) and predictors.
 
-    `blind` random numbers know nothing of the values, so that none can leak by them.
+    With `blind` random numbers do not depend on values, so that none can leak through them.
 
     Raises:
-        UnknownName: a wanted column is not there.
+        UnknownName: a wanted column does not exist.
     """
+    table = staged.table
     shape, statistics = engine.shape(table), engine.statistics(table)
     if blind:
         statistics = replace(statistics, content=0)
     for name in wanted or ():
         if name not in shape.types:
             raise UnknownName(f"no column {name!r} in {table.name}; there are {', '.join(shape.types)}")
-    if wanted is not None:  # a derived column takes what it is derived from
+    if wanted is not None:  # a derived column needs the columns that it is derived from
         wanted = sorted({*wanted, *derivation.behind(statistics.policies, statistics.columns, wanted)})
     left = {name: why for name in statistics.dirty if (why := _why_left(statistics, name, wanted))}
     targets = [name for name in shape.types if name in statistics.dirty and name not in left]
@@ -119,6 +132,7 @@ def read(engine: Engine, table: Table, wanted: Sequence[str] | None = None, *, b
     cache = ColumnCache(engine, Scan(table, "t"), statistics)
     rows = Rows({Column(table.name, name): cells for name, cells in cache.cells(names).items()}, cache.keys())
     decided = [column for column in rows.columns if column in columns or column.name in read]
+    related = engine.related(table) if wanted is None else ()
     own = [c for c in rows.columns if statistics.policy(c.name).action in ("keep", "structural")]
     return Source(
         table,
@@ -130,9 +144,9 @@ def read(engine: Engine, table: Table, wanted: Sequence[str] | None = None, *, b
         permits(cache, decided, rows.columns),
         {column: cache.meant(column.name) & rows.columns[column].missing for column in own},
         {column: statistics.columns[column.name].missing for column in columns},
-        statistics.said,
+        statistics.policy_texts,
         statistics.content,
-        tuple(engine.undetermined(table)),
+        (*staged.notes, *engine.about_derived(table, [*targets, *related])),
     )
 
 
@@ -156,14 +170,14 @@ def _fingerprint(engine: Engine, table: Table) -> str:
 
 
 def _storable(value: Tree, kind: str) -> Tree:
-    """A value as a file keeps it: intervals as text, of which Parquet knows no negative ones and no microseconds."""
+    """A value as Parquet can hold it: intervals as text, since Parquet has no negative ones and no microseconds."""
     return t.cast(value, t.plain_type("VARCHAR")) if kind == INTERVAL else value
 
 
 def completed(engine: Engine, source: Source, patch: str, filled: Sequence[Column], *, flags: bool) -> str:
-    """The SELECT of the completed rows: stored values, imputed where missing; with flags, which cells were.
+    """The SELECT of the completed rows: stored values, or imputed ones where missing; with flags of imputed cells.
 
-    A cell that stays NULL is not one of these.
+    A cell that stays NULL is not flagged.
     """
     outputs: list[Tree] = []
     flagged: dict[str, Tree] = {}
@@ -187,7 +201,7 @@ def completed(engine: Engine, source: Source, patch: str, filled: Sequence[Colum
 
 
 def completed_columns(source: Source, filled: Mapping[Column, Array]) -> dict[str, Array]:
-    """By name the columns of a draw, categories as text, NaN where a number stays missing."""
+    """The columns of a draw by name, categories as text, NaN where a number stays missing."""
     found: dict[str, Array] = {}
     for column, cells in source.rows.columns.items():
         values, gone = cells.values.copy(), cells.missing.copy()

@@ -1,11 +1,11 @@
-"""Substantive models, which an analysis will fit: their parameters drawn, and how likely outcomes are by them."""
+"""Substantive models: posterior draws of their parameters, and likelihoods of outcomes."""
 
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from imputedb.imputers.chained import logistic, regression
+from imputedb.imputers.chained import logistic, multinomial, regression
 from imputedb.imputers.chained.augmentation import augmented
 from imputedb.imputers.chained.column_model import Matrix, Vector
 
@@ -17,10 +17,10 @@ class Drawn(Protocol):
     """A model with parameters drawn from their posterior."""
 
     def log_chance(self, y: Vector, x: Matrix) -> Vector:
-        """(n,) the logarithm of the density of outcomes, over the largest that there is."""
+        """(n,) log density of the outcomes, relative to its maximum."""
 
     def outcome(self, x: Matrix, normal: Vector, uniform: Vector) -> Vector:
-        """(n,) outcomes by chance."""
+        """(n,) random outcomes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +47,7 @@ class Logit:
     beta: Vector
 
     def log_chance(self, y: Vector, x: Matrix) -> Vector:
-        """The logarithm of the probability of what was seen."""
+        """Log probability of the observed outcomes."""
         with np.errstate(all="ignore"):
             return np.asarray(-np.logaddexp(0.0, np.where(y > 0, -1, 1) * (x @ self.beta)))
 
@@ -57,10 +57,10 @@ class Logit:
 
 
 def drawn(model: str, x: Matrix, y: Vector, generator: np.random.Generator) -> Drawn:
-    """The model `ols` or `logit` of rows, with parameters drawn from their posterior, flat a priori."""
+    """The model `ols` or `logit` with parameters drawn from their posterior under a flat prior."""
     if model == "ols":
         return Linear(*regression.of_rows(x, y).drawn(generator))
-    beta, root = logistic.fitted(x, y, np.ones(len(y)))
+    (beta,), root = multinomial.fitted(x, y, np.ones(len(y)), 2)
     if not np.isfinite(beta).all() or np.abs(beta).max(initial=0.0) > SEPARATED:
-        beta, root = logistic.fitted(*augmented(x, y, 2))
+        (beta,), root = multinomial.fitted(*augmented(x, y, 2), 2)
     return Logit(beta + root @ generator.standard_normal(len(beta)))

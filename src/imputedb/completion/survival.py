@@ -1,4 +1,4 @@
-"""Survival times as predictors: the cumulative hazard that a row has lived through."""
+"""Survival times as predictors, by their cumulative hazard."""
 
 from dataclasses import replace
 
@@ -18,15 +18,15 @@ Vector = NDArray[np.float64]
 
 
 def nelson_aalen(times: Vector, events: NDArray[np.bool_]) -> Vector:
-    """(n,) the cumulative hazard at each row's time: over the events up to it the sum of 1 / rows still at risk.
+    """(n,) the cumulative hazard at each row's time: the sum of 1 / (rows at risk) over events up to it.
 
-    Events at one time follow one another (Fleming & Harrington 1984; what mice's `nelsonaalen` gives).
+    Tied events are counted one after another (Fleming & Harrington 1984), as by mice's `nelsonaalen`.
 
-    White & Royston (2009): with the indicator of the event it says what imputed covariates have to know of a survival
-    outcome; time itself, or its logarithm, pulls hazard ratios towards 1.
+    White & Royston (2009): the cumulative hazard and the event indicator are the right predictors of covariates for a
+    survival outcome; time itself, or its logarithm, biases hazard ratios towards 1.
 
     Args:
-        times: (n,) of events and of censoring.
+        times: (n,) times of events or of censoring.
         events: (n,) whether the time is that of an event.
     """
     order, places = np.unique(times, return_inverse=True)
@@ -39,12 +39,12 @@ def nelson_aalen(times: Vector, events: NDArray[np.bool_]) -> Vector:
 
 
 def with_hazard(engine: Engine, source: Source, time: str, event: str) -> Source:
-    """The rows with one more predictor, the cumulative hazard; missing where the time or the event is.
+    """The rows with the cumulative hazard as a further predictor; it is missing where time or event is.
 
     Raises:
         UnknownName: there is no such column.
-        DataError: times are no numbers, negative or all missing, or the event is not of two values, the larger of which
-            says that it happened.
+        DataError: times are not numeric, are negative or all missing, or the event is not binary (the larger value
+            means that it occurred).
     """
     statistics = engine.statistics(source.table)
     for name in (time, event):
@@ -66,7 +66,7 @@ def with_hazard(engine: Engine, source: Source, time: str, event: str) -> Source
 
 
 def _numbers(cells: Cells, name: str) -> Vector:
-    """A column's numbers, those of coded ones too; NaN where they are missing."""
+    """The numbers of a column, from codes too; NaN where missing."""
     values = np.array(cells.levels)[cells.values.astype(np.intp)] if cells.levels else cells.values
     if values.dtype.kind not in "biuf":
         raise DataError(f"{name} is not of numbers: survival needs a time, and an event as 0 and 1 or true and false")

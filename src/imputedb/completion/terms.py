@@ -1,4 +1,4 @@
-"""The right-hand side of a formula as a matrix of numbers, of any values that its columns may be given."""
+"""The right-hand side of a formula as a design matrix for any values of its columns."""
 
 import ast
 import tokenize
@@ -41,7 +41,7 @@ _NONE: Term = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """A column as indicators of the values that it has."""
+    """A column as indicators of its values."""
 
     name: str
     levels: tuple[float, ...]
@@ -49,16 +49,16 @@ class Category:
 
 @dataclass(frozen=True, slots=True)
 class Formula:
-    """A formula of columns, products of columns, and elementwise functions of columns.
+    """A formula of columns, their products, and elementwise functions.
 
-    Categories have all their indicators, so that columns of the matrix may determine one another: what is spanned is
-    what patsy and R span.
+    Categories have an indicator for every value, so that columns of the matrix may be linearly dependent; they span the
+    same space as those of patsy and R.
 
     Attributes:
-        text: as it was written.
-        outcome: the left-hand side, an expression of numbers.
-        terms: in the order in which they are written; the intercept first, where there is one.
-        factors: by text an expression of numbers, or a category.
+        text: the formula as written.
+        outcome: left-hand side, a numeric expression.
+        terms: terms in the order of the formula; the intercept is first, where there is one.
+        factors: a numeric expression or a category, by its text.
     """
 
     text: str
@@ -72,7 +72,7 @@ class Formula:
         return tuple(sorted({name for factor in self.factors.values() for name in names_of(factor)}))
 
     def matrix(self, values: Mapping[str, Vector], count: int) -> Matrix:
-        """(count, q) the terms of rows; not finite where an expression is undefined."""
+        """(count, q) the design matrix; not finite where an expression is undefined."""
         found: list[Matrix] = []
         parts = {text: _part(factor, values, count) for text, factor in self.factors.items()}
         for term in self.terms:
@@ -84,16 +84,16 @@ class Formula:
 
 
 def parsed(text: str, columns: Mapping[str, tuple[float, ...]], numbers: Collection[str]) -> Formula:
-    """A formula.
+    """The parsed formula.
 
     Args:
         text: such as `y ~ x*z + I(x**2)`.
-        columns: by name the values of its categories, none of other columns.
-        numbers: the columns that are numbers unless `C(...)` says otherwise.
+        columns: by column the values of its categories; empty for other columns.
+        numbers: columns that are numeric unless `C(...)` is used.
 
     Raises:
         UnknownName: a name is neither a column nor a known function.
-        QueryError: it is no formula, or has more than products, sums and elementwise functions of columns.
+        QueryError: the formula is malformed, or has more than products, sums and elementwise functions of columns.
     """
     check(text, list(columns))
     left, tilde, right = text.partition("~")
@@ -116,7 +116,7 @@ def names_of(factor: ast.AST | Category) -> set[str]:
 
 
 def evaluated(tree: ast.expr, values: Mapping[str, Vector]) -> Any:
-    """An expression of columns, elementwise."""
+    """The value of an expression of columns, elementwise."""
     with np.errstate(all="ignore"):
         return _value(tree, values)
 
@@ -150,7 +150,7 @@ def _value(tree: ast.expr, values: Mapping[str, Vector]) -> Any:
 
 
 def _colons(text: str, right: str) -> str:
-    """The right-hand side as Python reads it: `:` binds as `**` does, which formulas have within functions alone."""
+    """The right-hand side in Python's syntax: `:` is written as `**`, which has the same precedence."""
     depth: list[bool] = []
     found: list[str] = []
     before = ""
@@ -183,7 +183,7 @@ class _Terms:
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Reads terms, and notes the factors that they are made of."""
+    """A parser of terms that collects their factors."""
 
     text: str
     columns: Mapping[str, tuple[float, ...]]

@@ -1,7 +1,7 @@
-"""Python's database interface, PEP 249: connections and cursors whose queries are answered as if nothing were missing.
+"""Python's database interface (PEP 249): connections and cursors whose queries are answered as if nothing were missing.
 
-Every connection is in a transaction from its first statement until `commit` or `rollback`, or the statements of these
-names.
+A connection begins a transaction with its first statement, and ends it with `commit` or `rollback`, or the statements
+of these names.
 """
 
 from imputedb.dbapi.connection import Connection, Cursor, connect

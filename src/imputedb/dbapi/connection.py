@@ -24,12 +24,12 @@ def connect(path: str | Path = ":memory:", *, read_only: bool = False, **wishes:
     """A connection to a DuckDB file, or to a database in memory.
 
     Args:
-        path: the file; made if there is none.
-        read_only: whether nothing may be written.
-        wishes: what every query is asked with, such as `imputer` or `m` (see `Database.sql`).
+        path: path of the file, created where there is none.
+        read_only: whether nothing can be written.
+        wishes: options for every query, such as `imputer` or `m` (see `Database.sql`).
 
     Raises:
-        ProgrammingError: queries have no such wish.
+        ProgrammingError: queries have no such option.
         OperationalError: the file cannot be opened.
     """
     known = [name for name, one in signature(Database.sql).parameters.items() if one.kind is Parameter.KEYWORD_ONLY]
@@ -41,7 +41,7 @@ def connect(path: str | Path = ":memory:", *, read_only: bool = False, **wishes:
 
 
 class Connection:
-    """A connection; in a `with` block it is committed where the block ends well, else rolled back."""
+    """A connection; a `with` block commits at its end, and rolls back after an error."""
 
     def __init__(self, database: Database, wishes: dict[str, Any]) -> None:
         self.database: Database | None = database
@@ -53,10 +53,10 @@ class Connection:
         return Cursor(self)
 
     def answered(self, text: str, values: Given) -> Result | None:
-        """The answer to a statement, in a transaction; None of one about transactions.
+        """The answer to a statement, in a transaction; None for statements about transactions.
 
         Raises:
-            ProgrammingError: it begins a transaction in another one.
+            ProgrammingError: the statement begins a transaction within another.
         """
         database = self.opened()
         match first_word(text) if isinstance(text, str) else "":
@@ -75,26 +75,26 @@ class Connection:
             return database.sql(text, values, **self._wishes)
 
     def commit(self) -> None:
-        """Keeps what was written.
+        """Commits the transaction.
 
         Raises:
-            OperationalError: an error had aborted the transaction, and nothing of it is kept.
+            OperationalError: an earlier error has aborted the transaction, which is rolled back.
         """
         self._end("COMMIT")
 
     def rollback(self) -> None:
-        """Takes back what was written."""
+        """Rolls the transaction back."""
         self._end("ROLLBACK")
 
     def close(self) -> None:
-        """Closes; what was not committed is taken back."""
+        """Closes the connection; an open transaction is rolled back."""
         if self.database is not None:
             with translated():
                 self.database.close()
             self.database = None
 
     def opened(self) -> Database:
-        """The database.
+        """The open database.
 
         Raises:
             InterfaceError: the connection is closed.
@@ -122,12 +122,12 @@ class Connection:
 
 
 class Cursor:
-    """A cursor: one statement at a time, and its rows one after another.
+    """A cursor: it runs one statement at a time, and reads its rows.
 
     Attributes:
-        connection: that it is of.
-        arraysize: rows that `fetchmany` gives unless told otherwise.
-        result: the last answer, with its report and warnings; None before there is one.
+        connection: its connection.
+        arraysize: number of rows that `fetchmany` returns by default.
+        result: last answer, with its report and warnings; None before the first.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -147,7 +147,7 @@ class Cursor:
         return self
 
     def executemany(self, text: str, rows: Iterable[Given]) -> Cursor:
-        """Runs one statement once for each row of values; there is no answer to read."""
+        """Runs one statement for each row of values; there is no answer to read."""
         self._check_open()
         with translated():
             given = arguments.listed("rows", rows, example="such as [(1, 'a'), (2, 'b')]")
@@ -159,7 +159,7 @@ class Cursor:
         return self
 
     def _take(self, result: Result) -> None:
-        """Takes note of an answer: rows, or how many a statement has changed."""
+        """Stores an answer: rows, or the number of changed rows."""
         if result.changed is None:
             self.result = result
         else:
@@ -172,21 +172,21 @@ class Cursor:
 
     @property
     def rowcount(self) -> int:
-        """The rows of the answer, or those that a statement has changed; -1 where neither is known."""
+        """The number of rows of the answer, or of changed rows; -1 if unknown."""
         return self._changed if self.result is None else self._read(len)
 
     def fetchone(self) -> tuple[Any, ...] | None:
-        """The next row; None when there is none left."""
+        """The next row; None at the end."""
         return self._read(lambda result: result.fetchone())
 
     def fetchmany(self, size: int | None = None) -> list[tuple[Any, ...]]:
-        """The next rows, so many or `arraysize`."""
+        """The next rows, at most `size` or `arraysize`."""
         with translated():
             count = arguments.whole("size", self.arraysize if size is None else size, 0)
         return self._read(lambda result: result.fetchmany(count))
 
     def fetchall(self) -> list[tuple[Any, ...]]:
-        """The rows that are left."""
+        """The remaining rows."""
         return self._read(lambda result: result.fetchmany(len(result)))
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
@@ -199,11 +199,11 @@ class Cursor:
         return row
 
     def close(self) -> None:
-        """Lets go of the answer."""
+        """Closes the cursor, and releases the answer."""
         self._closed, self.result = True, None
 
     def setinputsizes(self, sizes: object) -> None:
-        """Nothing needs to be said of sizes."""
+        """Does nothing, as PEP 249 allows."""
 
     def setoutputsize(self, size: object, column: object = None) -> None:
         """Nothing needs to be said of sizes."""

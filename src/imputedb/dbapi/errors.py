@@ -1,4 +1,4 @@
-"""The errors of PEP 249, and which of them each error of ours is."""
+"""The errors of PEP 249, and their correspondence to imputedb's errors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,44 +9,44 @@ Warning = type("Warning", (Exception,), {"__doc__": "PEP 249: never raised; answ
 
 
 class Error(Exception):
-    """PEP 249: any error."""
+    """PEP 249: the base class of all errors."""
 
 
 class InterfaceError(Error):
-    """PEP 249: of this interface, such as a cursor that is closed."""
+    """PEP 249: an error of the interface, such as the use of a closed cursor."""
 
 
 class DatabaseError(Error):
-    """PEP 249: of the database."""
+    """PEP 249: an error of the database."""
 
 
 class DataError(DatabaseError):
-    """PEP 249: the data cannot be used as asked."""
+    """PEP 249: data that cannot be used as requested."""
 
 
 class OperationalError(DatabaseError):
-    """PEP 249: a file or a database cannot be read or written."""
+    """PEP 249: a file or a database that cannot be read or written."""
 
 
 class IntegrityError(DatabaseError):
-    """PEP 249: a constraint is violated."""
+    """PEP 249: a violated constraint."""
 
 
 class InternalError(DatabaseError):
-    """PEP 249: a promise inside imputedb is broken."""
+    """PEP 249: a violated invariant inside imputedb."""
 
 
 class ProgrammingError(DatabaseError):
-    """PEP 249: the statement, or what was asked along with it, is wrong."""
+    """PEP 249: a statement, or one of its options, that is wrong."""
 
 
 class NotSupportedError(DatabaseError):
-    """PEP 249: valid, but not done."""
+    """PEP 249: a valid request that is not supported."""
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Errors of ours as PEP 249 names them."""
+    """A context in which imputedb's errors are raised as those of PEP 249."""
     try:
         yield
     except errors.Error as error:
@@ -68,7 +68,7 @@ def _kind(error: errors.Error) -> type[Error]:
 
 
 def _kind_of_duckdb(cause: BaseException | None) -> type[Error]:
-    """What DuckDB takes its refusal for; a mistake in the statement where it is ours."""
+    """The class for an error of DuckDB; ProgrammingError for an error of imputedb's own."""
     match cause:
         case duckdb_errors.Violated():
             return IntegrityError

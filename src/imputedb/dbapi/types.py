@@ -1,4 +1,4 @@
-"""The types of PEP 249: kinds of columns, and what makes values of them."""
+"""The types of PEP 249: kinds of columns, and constructors of values."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -6,10 +6,10 @@ from datetime import date, datetime, time
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """A kind of columns, equal to the type of a column in `Cursor.description` that is of the kind.
+    """A kind of columns, which equals the types of such columns in `Cursor.description`.
 
     Attributes:
-        names: of DuckDB's types, without what they have in parentheses.
+        names: names of DuckDB's types, without parameters in parentheses.
     """
 
     names: frozenset[str]
@@ -20,7 +20,7 @@ class Type:
         if not isinstance(other, str):
             return False
         name, _, within = other.partition("(")
-        return name in self.names and within[-1:] in ("", ")")  # what ends otherwise is a list of such
+        return name in self.names and within[-1:] in ("", ")")  # a longer ending is that of a list type
 
     def __hash__(self) -> int:
         return hash(self.names)
@@ -39,5 +39,5 @@ DateFromTicks, TimestampFromTicks = date.fromtimestamp, datetime.fromtimestamp
 
 
 def TimeFromTicks(ticks: float) -> time:  # noqa: N802
-    """The local time of day, so many seconds after the beginning of 1970."""
+    """The local time of day at so many seconds since the beginning of 1970."""
     return datetime.fromtimestamp(ticks).time()

@@ -1,4 +1,4 @@
-"""Hidden cells, halved: thresholds of intervals are learnt from one half, and checked on the other."""
+"""The split of hidden cells for split-conformal intervals: one half calibrates thresholds, one checks coverage."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ Pattern = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Halves:
-    """The cells of a column in three parts: missing ones, hidden ones that calibrate, hidden ones that check.
+    """The missing and hidden cells of a column, by pattern of missingness.
 
     Attributes:
-        patterns: (n,) numbers of the rows' patterns.
-        names: of each pattern, the other columns that are missing.
-        missing: (n,) truly missing.
-        calibrates: (n,) hidden, the half that thresholds are learnt from.
-        checks: (n,) hidden, the other half.
+        patterns: (n,) number of each row's pattern.
+        names: by pattern, the other columns that are missing.
+        missing: (n,) whether the cell is truly missing.
+        calibrates: (n,) whether it is hidden and in the half that calibrates.
+        checks: (n,) whether it is hidden and in the half that checks.
     """
 
     patterns: NDArray[np.intp]
@@ -37,16 +37,16 @@ class Halves:
     checks: Flags
 
 
-def unfilled(asked: Request, target: Column, given: Array) -> Flags:
-    """(n,) the cells that nothing may be predicted for, as a policy says."""
-    missing = asked.rows.columns[target].missing
+def unfilled(request: Request, target: Column, given: Array) -> Flags:
+    """(n,) the cells that a policy leaves missing."""
+    missing = request.rows.columns[target].missing
     found = np.zeros(len(missing), bool)
     found[missing] = np.ma.getmaskarray(given)
     return found
 
 
 def halved(after: Rows, target: Column, gaps: Flags, flag: Flags, unfilled: Flags, seed: int) -> Halves:
-    """Patterns as the imputer sees them, and hidden cells halved by a hash of their rows' keys."""
+    """The patterns as the imputer sees them, and the hidden cells in two halves by a hash of their rows' keys."""
     others = [column for column in after.columns if column != target and after.columns[column].missing.any()]
     lacking = np.array([after.columns[column].missing for column in others], bool).reshape(len(others), len(flag)).T
     if others:
@@ -55,15 +55,15 @@ def halved(after: Rows, target: Column, gaps: Flags, flag: Flags, unfilled: Flag
         distinct, patterns = np.zeros((1, 0), bool), np.zeros(len(flag), np.intp)
     names = [tuple(column.name for column, gone in zip(others, row, strict=True) if gone) for row in distinct]
     half = keyed(after.keys, seed, "half") >> np.uint64(63) == 0
-    asked, flag = gaps & ~unfilled, flag & ~unfilled
-    return Halves(np.ravel(patterns), names, asked, flag & half, flag & ~half)
+    missing, flag = gaps & ~unfilled, flag & ~unfilled
+    return Halves(np.ravel(patterns), names, missing, flag & half, flag & ~half)
 
 
 def check_enough(table: Stored, target: Column, split: Halves, level: float, sides: int) -> None:
-    """Refuses a level for which too few cells are hidden.
+    """Refuses a confidence level for which too few cells are hidden.
 
     Raises:
-        DataError: the message says how many there are, and how many the level needs.
+        DataError: there are too few hidden cells; the message has their number and the number needed.
     """
     least, there = needed(level, sides), int(split.calibrates.sum())
     if there < least or not split.checks.any():
@@ -74,7 +74,7 @@ def check_enough(table: Stored, target: Column, split: Halves, level: float, sid
 
 
 def by_pattern(split: Halves, least: int) -> Iterable[tuple[int, Flags, bool]]:
-    """Of each pattern with a missing or a checking cell: its number, the cells that calibrate it, whether pooled."""
+    """For each pattern with missing or checking cells: number, calibrating cells, and whether patterns were pooled."""
     for number in np.unique(split.patterns[split.missing | split.checks]):
         mine = split.calibrates & (split.patterns == number)
         pooled = int(mine.sum()) < least

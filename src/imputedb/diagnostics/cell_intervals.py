@@ -1,15 +1,15 @@
-"""An interval for each imputed cell, or a set of categories, with the coverage that was measured on hidden cells.
+"""Prediction intervals of imputed cells, or prediction sets of categories, with coverage measured on hidden cells.
 
-1. A share of the rows gets the missingness of other rows, picked at random from those that lack the column
-   (`own` of `evaluation`), so that hidden cells have neighbours that are missing as those of missing cells are.
-2. The imputer fills hidden and missing cells alike, and never sees what was hidden.
-3. Half of the hidden cells give, for each pattern of missingness in the row, how far values are off: of numbers the
-   truth less the value; of categories 1 - the chance of the true one, counted over 20 draws. A pattern with too
-   few cells has the threshold of all patterns together.
-4. The other half measures the coverage of just these intervals.
+1. A share of the rows gets the missingness of other rows, picked at random among those in which the column is missing
+   (`own` of `evaluation`), so that hidden cells occur in the same patterns of missingness as missing cells.
+2. The imputer fills hidden and missing cells alike, and never sees hidden values.
+3. Half of the hidden cells give the distribution of errors for each pattern of missingness: for numbers, true less
+   imputed value; for categories, 1 - the probability of the true one over 20 draws. A pattern with too few cells
+   uses the threshold of all patterns together.
+4. The other half measures the coverage of these intervals.
 
-Warning: the coverage holds for cells that are missing as hidden ones are: regardless of values, given the pattern.
-Where a value goes missing because of what it is, or mostly in rows of another kind, it may be lower than measured.
+Warning: the coverage holds for cells that are missing like the hidden ones: independently of their values, given the
+pattern. Where the value itself causes missingness, or missing rows differ from others, coverage may be lower.
 """
 
 from collections.abc import Iterable, Sequence
@@ -44,16 +44,16 @@ CATEGORICAL = (Kind.CATEGORY, Kind.BOOLEAN)
 
 @dataclass(frozen=True, slots=True)
 class CellInterval:
-    """One imputed cell.
+    """An imputed cell with its interval.
 
     Attributes:
-        row: the value of the table's key, or its rowid where there is none.
-        value: the single value that the imputer gives; None where the column's policy leaves the cell missing, because
-            it is not known precisely enough (MISSING BELOW).
-        low: the lower end of its interval; None of categories.
-        high: the upper end.
-        categories: that it may be, the likeliest first; empty of numbers.
-        missing: the other columns that its row lacks.
+        row: value of the table's key, or the rowid where there is no key.
+        value: imputed value; None where the column's policy leaves the cell missing, because its precision is too low
+            (MISSING BELOW).
+        low: lower end of the interval; None for categories.
+        high: upper end of the interval; None for categories.
+        categories: prediction set, the likeliest category first; empty for numbers.
+        missing: other columns that are missing in the row.
     """
 
     row: object
@@ -66,16 +66,16 @@ class CellInterval:
 
 @dataclass(frozen=True, slots=True)
 class PatternCoverage:
-    """How intervals did on the hidden cells of one pattern of missingness.
+    """The coverage of intervals on the hidden cells of one pattern of missingness.
 
     Attributes:
-        missing: the other columns that rows of the pattern lack.
-        cells: imputed ones.
-        calibrated: hidden cells that the threshold was learnt from, of all patterns where `pooled`.
-        checked: further hidden cells that the coverage was measured on.
-        coverage: the share of these whose interval or set holds the truth; NaN where there are none.
-        width: of the intervals; of sets the mean number of categories.
-        pooled: whether the pattern had too few hidden cells, and has the threshold of all patterns together.
+        missing: other columns that are missing in the pattern.
+        cells: number of imputed cells.
+        calibrated: number of hidden cells that calibrated the threshold, those of all patterns if `pooled`.
+        checked: number of other hidden cells, on which coverage was measured.
+        coverage: share of these whose interval or set contains the true value; NaN where there are none.
+        width: width of the intervals; for sets their mean number of categories.
+        pooled: whether the threshold is that of all patterns, since this one has too few hidden cells.
     """
 
     missing: Pattern
@@ -89,19 +89,19 @@ class PatternCoverage:
 
 @dataclass(frozen=True, slots=True)
 class CellIntervals:
-    """The imputed cells of a column.
+    """The imputed cells of a column with their intervals.
 
     Attributes:
-        table: its name.
-        column: its name.
-        key: the column that `row` is a value of.
-        imputer: what filled the column: the one that was asked for, or that the column's policy names.
-        level: that was asked for.
-        coverage: what was measured, over all patterns.
-        checked: hidden cells that it was measured on; none of them had a part in the intervals.
-        cells: by row.
-        patterns: the largest first.
-        notes: what a reader must know.
+        table: name of the table.
+        column: name of the column.
+        key: column whose values are in `row`.
+        imputer: imputer that filled the column: the requested one, or that of the column's policy.
+        level: requested level.
+        coverage: measured coverage over all patterns.
+        checked: number of hidden cells on which it was measured; none of them calibrated the intervals.
+        cells: imputed cells by row.
+        patterns: coverage by pattern, the most frequent pattern first.
+        notes: notes for the reader.
     """
 
     table: str
@@ -116,7 +116,7 @@ class CellIntervals:
     notes: tuple[Note, ...]
 
     def data(self) -> dict[str, Any]:
-        """The same as plain data: dictionaries, lists, the values as they are shown."""
+        """The result as dictionaries and lists, with values as they are shown."""
         return asdict(self)
 
 
@@ -131,23 +131,23 @@ def cell_intervals(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> CellIntervals:
-    """An interval for each imputed number of a column, a set of categories for each other imputed cell.
+    """The interval of each imputed number of a column, or the prediction set of each other imputed cell.
 
     Args:
-        engine: where the table lives.
-        name: the table.
-        column: whose missing cells are asked about.
-        imputer: that fills in.
-        level: of the intervals and sets.
-        share: of the rows that are laid over with missingness.
-        seed: what is hidden, how it is halved, and what the imputer draws.
-        progress: told the share that is done.
+        engine: engine that holds the table.
+        name: name of the table.
+        column: column with the missing cells.
+        imputer: imputer to use.
+        level: confidence level of the intervals and sets.
+        share: share of the rows that get missingness of other rows.
+        seed: seed for hiding, halving and the imputer's draws.
+        progress: called with the share that is done.
 
     Raises:
-        QueryError: no level or share of that kind.
+        QueryError: the level or the share is out of range.
         UnknownName: no table or column of that name.
         CannotImpute: the column has no observed value.
-        DataError: nothing is missing, too few cells can be hidden, or a policy is never to fill the column in.
+        DataError: nothing is missing, too few cells can be hidden, or a policy forbids imputing the column.
     """
     level, seed = arguments.share("level", level), arguments.seed(seed)
     share = arguments.share("share to hide", share, most=0.5, example="such as 0.3")
@@ -157,19 +157,19 @@ def cell_intervals(
     cells, gaps = table.rows.columns[target], table.gaps(target)
     dirty = _dirty(table)
     laid = own(table.rows, dirty, share, seed, gaps)
-    flags = {one: flag & ~gaps for one, flag in laid.items()}  # rows that are asked about stay as they are
-    asked = table.request(imputer, hidden(table.rows, flags), dirty, seed)
-    found = asked.best(progress)
+    flags = {one: flag & ~gaps for one, flag in laid.items()}  # missing cells stay as they are
+    request = table.request(imputer, hidden(table.rows, flags), dirty, seed)
+    found = request.best(progress)
     given = found.values[target]
-    values = asked.rows.columns[target].given(np.ma.getdata(given)).values
-    split = halved(asked.rows, target, gaps, flags[target], unfilled(asked, target, given), seed)
+    values = request.rows.columns[target].given(np.ma.getdata(given)).values
+    split = halved(request.rows, target, gaps, flags[target], unfilled(request, target, given), seed)
     check_enough(table, target, split, level, 1 if cells.kind in CATEGORICAL else 2)
     if cells.kind in CATEGORICAL:
-        intervals, patterns = _sets(table, cells, values, _chances(asked, target, progress), split, level)
+        intervals, patterns = _sets(table, cells, values, _chances(request, target, progress), split, level)
     else:
         intervals, patterns = _intervals(table, cells, values, split, level, table.statistics.policy(target.name))
-    intervals, said = _left(table, table.request(imputer, table.rows, [target], seed), target, intervals)
-    return _together(table, asked, target, level, intervals, patterns, [*found.said, *others(asked), *said])
+    intervals, staying = _left(table, table.request(imputer, table.rows, [target], seed), target, intervals)
+    return _together(table, request, target, level, intervals, patterns, [*found.notes, *others(request), *staying])
 
 
 def _dirty(table: Stored) -> list[Column]:
@@ -185,25 +185,25 @@ def _check_some(table: Stored, target: Column) -> None:
 
 
 def _left(
-    table: Stored, asked: Request, target: Column, intervals: list[CellInterval]
+    table: Stored, request: Request, target: Column, intervals: list[CellInterval]
 ) -> tuple[list[CellInterval], list[Note]]:
-    """The cells, without a value where a policy leaves them missing, and how many these are."""
-    places = np.flatnonzero(asked.rows.columns[target].missing)[asked.left(target)]
+    """The cells, without values where a policy leaves them missing, and a note on their number."""
+    places = np.flatnonzero(request.rows.columns[target].missing)[request.left(target)]
     rows = set(table.identities[places].tolist())
     stay = [replace(one, value=None) if one.row in rows else one for one in intervals]
     count = sum(one.value is None for one in stay)
-    words = f"{count:,} cells stay missing: {asked.permit(target).policy.left}"
+    words = f"{count:,} cells stay missing: {request.permit(target).policy.left}"
     return stay, [Note(NoteKind.STAYS, target.name, words)] if count else []
 
 
-def _chances(asked: Request, target: Column, progress: Progress | None) -> Floats:
-    """(n, levels) how often each category is drawn for a cell; its share in the column counts as one more draw."""
-    cells = asked.rows.columns[target]
+def _chances(request: Request, target: Column, progress: Progress | None) -> Floats:
+    """(n, levels) relative frequency of each category over draws; its share in the column counts as one more draw."""
+    cells = request.rows.columns[target]
     places = np.flatnonzero(cells.missing)
     count = max(len(cells.levels), 2)
     observed = cells.values[~cells.missing].astype(np.intp)
     found = np.tile(np.bincount(observed, minlength=count) / len(observed), (len(cells.missing), 1))
-    for draw in asked.drawn(range(1, DRAWS + 1), progress):
+    for draw in request.drawn(range(1, DRAWS + 1), progress):
         found[places, np.ma.getdata(draw[target]).astype(np.intp)] += 1
     return np.asarray(found / (DRAWS + 1))
 
@@ -213,7 +213,7 @@ def _intervals(
 ) -> tuple[list[CellInterval], list[PatternCoverage]]:
     single, truth = values.astype(np.float64), cells.values.astype(np.float64)
     errors = np.zeros(len(truth))
-    np.subtract(truth, single, out=errors, where=truth != single)  # also of infinities
+    np.subtract(truth, single, out=errors, where=truth != single)  # infinities included
     low, high = np.empty(len(truth)), np.empty(len(truth))
     patterns = []
     for number, calibrating, pooled in by_pattern(split, needed(level, 2)):
@@ -226,13 +226,13 @@ def _intervals(
     low, high = _bounded(low, high, cells.kind, policy)
     found = [
         CellInterval(row, shown(values[place], cells), shown(low[place], cells), shown(high[place], cells), (), lacking)
-        for place, row, lacking in _asked(table, split)
+        for place, row, lacking in _missing_cells(table, split)
     ]
     return found, patterns
 
 
 def _bounded(low: Floats, high: Floats, kind: Kind, policy: Policy) -> tuple[Floats, Floats]:
-    """Ends that are values of the column: whole numbers of integers and times, inside the range of a policy."""
+    """The ends of intervals as possible values: whole numbers for integers and times, within the range of a policy."""
     if kind in (Kind.INTEGER, Kind.DATE, Kind.TIMESTAMP):
         low, high = np.ceil(low), np.floor(high)
     if isinstance(policy.low, int | float):
@@ -252,12 +252,12 @@ def _sets(
     for number, calibrating, pooled in by_pattern(split, needed(level, 1)):
         mine = split.patterns == number
         member[mine] = 1 - chances[mine] <= upper(scores[calibrating], level)
-        member[mine, values[mine].astype(np.intp)] = True  # an empty set would say nothing
+        member[mine, values[mine].astype(np.intp)] = True  # a set is never empty
         size = float(member[mine & (split.missing | split.checks)].sum(axis=1).mean())
         holds = member[np.arange(len(truth)), truth]
         patterns.append(_coverage(split, number, calibrating, pooled, holds, size))
     found = []
-    for place, row, lacking in _asked(table, split):
+    for place, row, lacking in _missing_cells(table, split):
         ranked = np.argsort(-chances[place], kind="stable")
         mine = tuple(shown(one, cells) for one in ranked if member[place, one])
         found.append(CellInterval(row, shown(values[place], cells), None, None, mine, lacking))
@@ -270,14 +270,14 @@ def _coverage(
     mine = split.patterns == number
     checked = mine & split.checks
     coverage = float(holds[checked].mean()) if checked.any() else float("nan")
-    asked = int((mine & split.missing).sum())
+    missing = int((mine & split.missing).sum())
     return PatternCoverage(
-        split.names[number], asked, int(calibrating.sum()), int(checked.sum()), coverage, width, pooled
+        split.names[number], missing, int(calibrating.sum()), int(checked.sum()), coverage, width, pooled
     )
 
 
-def _asked(table: Stored, split: Halves) -> Iterable[tuple[int, object, Pattern]]:
-    """Places of the missing cells, the values of the table's key there, and what else their rows lack, by key."""
+def _missing_cells(table: Stored, split: Halves) -> Iterable[tuple[int, object, Pattern]]:
+    """The missing cells in the order of keys: position, key value, and the other missing columns of the row."""
     places = np.flatnonzero(split.missing)
     identities = table.identities[places]
     order = np.argsort(identities, kind="stable")
@@ -287,7 +287,7 @@ def _asked(table: Stored, split: Halves) -> Iterable[tuple[int, object, Pattern]
 
 def _together(
     table: Stored,
-    asked: Request,
+    request: Request,
     target: Column,
     level: float,
     cells: Sequence[CellInterval],
@@ -296,27 +296,27 @@ def _together(
 ) -> CellIntervals:
     checked = sum(one.checked for one in patterns)
     coverage = sum(one.coverage * one.checked for one in patterns if one.checked) / checked
-    said = [note.under(asked.imputer.name) for note in notes]
+    remarks = [note.under(request.imputer.name) for note in notes]
     if pooled := sum(one.cells for one in patterns if one.pooled):
         words = (
             f"{pooled} of {len(cells)} cells have a pattern of missingness with too few hidden cells, and so the "
             "threshold of all patterns together"
         )
-        said.append(Note(NoteKind.EVALUATED, target.name, words))
+        remarks.append(Note(NoteKind.EVALUATED, target.name, words))
     if coverage < level - 3 * np.sqrt(level * (1 - level) / checked):
         words = f"measured on {checked} hidden cells, {coverage:.1%} were covered, not {level:.0%}"
-        said.append(Note(NoteKind.EVALUATED, target.name, words))
+        remarks.append(Note(NoteKind.EVALUATED, target.name, words))
     ranked = tuple(sorted(patterns, key=lambda one: (-one.cells, one.missing)))
     name = table.table.name
     return CellIntervals(
         name,
         target.name,
         table.key,
-        asked.method(target),
+        request.method(target),
         level,
         coverage,
         checked,
         tuple(cells),
         ranked,
-        tuple(said),
+        tuple(remarks),
     )

@@ -1,4 +1,4 @@
-"""An answer under stated departures from missing at random, and the departure at which it tips."""
+"""A pooled answer under departures from missing at random, and the departure at which it tips."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ ONE = Shift(add=1.0)
 Key = tuple[tuple[str, ...], str]
 """A number of an answer: the values that tell its group, and its name."""
 
-Ask = Callable[[Imputer], Mapping[Key, Estimate]]
+Answering = Callable[[Imputer], Mapping[Key, Estimate]]
 """The numbers of a query that is asked with an imputer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Departures:
-    """How far the imputed values of a column are moved, step by step.
+    """The departures of a column's imputed values from missing at random.
 
     Attributes:
-        column: whose imputed values depart from those alike in all else.
-        shifts: sizes, multiples of `of`; 0, which is missing at random, is added.
-        of: the departure of size 1; added is 1 unless given. By group: `Shift(add={"drug": 1}, by="arm")`.
-        crosses: the value that an interval reaches, or leaves, where the answer tips.
+        column: column whose imputed values are shifted.
+        shifts: sizes of the departure, as multiples of `of`; 0, which is missing at random, is added.
+        of: departure of size 1; by default 1 is added. By group: `Shift(add={"drug": 1}, by="arm")`.
+        crosses: value whose inclusion in the interval decides where the answer tips.
     """
 
     column: str
@@ -53,13 +53,13 @@ class Departures:
         object.__setattr__(self, "shifts", sizes)
 
     def moved(self, imputer: Chained, size: float) -> Chained:
-        """The imputer under a departure of a size, beside those that it has of other columns."""
+        """The imputer with a departure of this size, beside its departures of other columns."""
         others = {name: shift for name, shift in imputer.deltas if not _same(name, self.column)}
         return imputer.with_deltas(others | ({self.column: self.of.scaled(size)} if size else {}))
 
 
 def _same(one: str, other: str) -> bool:
-    """Whether two names may mean one column: either may leave out its table."""
+    """Whether two names may refer to the same column: either may omit its table."""
     return one == other or (one.rpartition(".")[2] == other.rpartition(".")[2] and not ("." in one and "." in other))
 
 
@@ -68,10 +68,10 @@ class Point:
     """A number of the answer under one departure.
 
     Attributes:
-        size: of the departure.
-        estimate: the number.
-        low: the lower end of its interval.
-        high: the upper end.
+        size: size of the departure.
+        estimate: estimate under it.
+        low: lower end of the interval.
+        high: upper end of the interval.
     """
 
     size: float
@@ -80,19 +80,19 @@ class Point:
     high: float
 
     def holds(self, value: float) -> bool:
-        """Whether a value lies inside of the interval."""
+        """Whether the interval contains a value."""
         return self.low <= value <= self.high
 
 
 @dataclass(frozen=True, slots=True)
 class Sensitivity:
-    """The numbers of an answer under departures of growing size, and where they tip.
+    """The numbers of an answer under departures of growing size, and their tipping points.
 
     Attributes:
-        departures: what was swept.
-        points: of each number, from the least size to the largest.
-        tipping: of each number, the sizes at which its interval starts or ceases to hold the value, the smallest first;
-            empty where it does neither.
+        departures: departures that were applied.
+        points: by number, one point for each size, in ascending order.
+        tipping: by number, the sizes at which its interval starts or ceases to contain `crosses`, in ascending order;
+            empty where there are none.
     """
 
     departures: Departures
@@ -100,26 +100,26 @@ class Sensitivity:
     tipping: Mapping[Key, tuple[float, ...]] = field(default_factory=dict)
 
     def table(self) -> dict[str, list[Any]]:
-        """Columns by name, a row a number and size."""
+        """Columns by name, with one row for each number and size."""
         rows = [(" ".join(group), name, p) for (group, name), points in self.points.items() for p in points]
         found: dict[str, list[Any]] = {"group": [row[0] for row in rows], "name": [row[1] for row in rows]}
         found |= {part: [getattr(p, part) for _, _, p in rows] for part in ("size", "estimate", "low", "high")}
         return found | {"holds": [p.holds(self.departures.crosses) for _, _, p in rows]}
 
     def sentences(self) -> list[Note]:
-        """Where each number tips, in words."""
+        """Notes on where each number tips."""
         about = self.departures
-        said = list[Note]()
+        notes = list[Note]()
         for (group, name), tips in self.tipping.items():
             where = " ".join((*group, name))
             first = self.points[group, name][[p.size for p in self.points[group, name]].index(0.0)]
             verb = "ceases to hold" if first.holds(about.crosses) else "comes to hold"
             ends = [f"{about.column} {about.of.scaled(size)}" for size in (about.shifts[0], about.shifts[-1])]
-            told = f"does not tip from {ends[0]} to {ends[1]}: its interval nowhere {verb}"
+            outcome = f"does not tip from {ends[0]} to {ends[1]}: its interval nowhere {verb}"
             if tips:
-                told = f"tips at {about.column} {about.of.scaled(tips[0])}: there its interval {verb}"
-            said.append(Note(NoteKind.TIPPING, where, f"{where}: {told} {about.crosses:g}"))
-        return said
+                outcome = f"tips at {about.column} {about.of.scaled(tips[0])}: there its interval {verb}"
+            notes.append(Note(NoteKind.TIPPING, where, f"{where}: {outcome} {about.crosses:g}"))
+        return notes
 
     def __str__(self) -> str:
         head = f"{self.departures.column:>12}  {'number':>20}  {'estimate':>10}  {'low':>10}  {'high':>10}"
@@ -131,7 +131,7 @@ class Sensitivity:
         return "\n".join([head, *lines, *self.sentences()])
 
     def figure(self) -> Figure:
-        """Estimates and intervals over the size of the departure, a panel a number, tipping points marked.
+        """Estimates and intervals over the size of the departure, one panel for each number, with tipping points.
 
         Raises:
             DataError: matplotlib is not installed.
@@ -150,13 +150,13 @@ def _line(points: Sequence[Point]) -> Sequence[tuple[float, float, float, float]
     return [(p.size, p.estimate, p.low, p.high) for p in points]
 
 
-def swept(ask: Ask, imputers: Sequence[Imputer], departures: Departures) -> Sensitivity:
-    """The numbers of a query under departures; steps over which an interval crosses the value are halved.
+def swept(answer: Answering, imputers: Sequence[Imputer], departures: Departures) -> Sensitivity:
+    """The numbers of a query under departures; the interval between two sizes with a tipping point is bisected.
 
-    All sizes have the same random numbers, so that answers differ by the departures alone.
+    All sizes use the same random numbers, so that answers differ by the departures only.
 
     Raises:
-        QueryError: departures do not act inside the imputer, or the answer has no intervals.
+        QueryError: the imputer does not support departures, or the answer has no intervals.
     """
     if len(imputers) != 1 or not isinstance(imputers[0], Chained):
         names = ", ".join(one.name for one in imputers) or "drop"
@@ -164,12 +164,12 @@ def swept(ask: Ask, imputers: Sequence[Imputer], departures: Departures) -> Sens
             f"departures act inside a chain, which {names} has not: take one imputer, norm, pmm or logistic"
         )
     imputer = imputers[0]
-    asked: dict[float, Mapping[Key, Point]] = {}
+    answers: dict[float, Mapping[Key, Point]] = {}
 
     def at(size: float) -> Mapping[Key, Point]:
-        if size not in asked:
-            asked[size] = _points(ask(departures.moved(imputer, size)), size)
-        return asked[size]
+        if size not in answers:
+            answers[size] = _points(answer(departures.moved(imputer, size)), size)
+        return answers[size]
 
     for size in departures.shifts:
         at(size)

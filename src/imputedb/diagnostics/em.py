@@ -1,4 +1,4 @@
-"""EM for the mean and covariance of incomplete normal rows, from sums by pattern of missingness, accelerated."""
+"""The EM algorithm for mean and covariance of incomplete normal rows, accelerated, on sums by pattern."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ CHUNK = 256
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moments:
-    """Maximum likelihood under multivariate normality.
+    """Maximum likelihood estimates under multivariate normality.
 
     Attributes:
-        mean: (c,).
+        mean: (c,) mean.
         covariance: (c, c), divisor n.
-        loglik: of the observed values.
-        iterations: steps of EM until nothing changed.
-        settled: whether nothing changed at the end.
+        loglik: log-likelihood of the observed values.
+        iterations: number of EM steps.
+        settled: whether the algorithm has converged.
     """
 
     mean: Matrix
@@ -38,16 +38,16 @@ def em(
 ) -> Moments:
     """Mean and covariance by expectation-maximisation (Dempster, Laird & Rubin 1977), accelerated.
 
-    1. Rows with the same columns missing count as one: their number, sums and cross-products say all that is needed.
-    2. Two steps of EM give a direction, along which a longer one is taken (SQUAREM, scheme S3; Varadhan & Roland 2008).
-       Where it leaves the covariances, or makes what is observed less likely, the second step of EM stands.
-    3. It ends when a step of EM changes no standardised moment by more than `tolerance`.
+    1. Rows with the same pattern of missingness are summarised by their number, sums and cross-products.
+    2. Two EM steps give a direction for a longer step (SQUAREM, scheme S3; Varadhan & Roland 2008). Where that gives no
+       covariance matrix, or a lower likelihood, the second EM step is taken instead.
+    3. The algorithm ends when an EM step changes no standardised moment by more than `tolerance`.
 
     Args:
-        values: (n, c), NaN where missing; every column varies and every row has an observed value.
-        tolerance: largest change of a standardised moment at the end.
-        most: steps of EM at most.
-        progress: told the share of the way, by orders of magnitude of that change.
+        values: (n, c) values, NaN where missing; every column varies and every row has an observed value.
+        tolerance: largest change of a standardised moment at convergence.
+        most: largest number of EM steps.
+        progress: called with the share that is done, by orders of magnitude of that change.
     """
     centre, scale = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
     sums = _Sums.of((values - centre) / scale)
@@ -74,9 +74,9 @@ def _change(one: Place, other: Place) -> float:
 
 
 def _further(sums: "_Sums", way: tuple[Place, Place, Place], longest: float) -> tuple[Place, float]:
-    """A longer step along the way that two of EM took, and how long the next may be.
+    """A longer step in the direction of two EM steps, and the largest length of the next one.
 
-    The second step of EM stands where the longer one leads astray.
+    The second EM step is taken where the longer one fails.
     """
     start, first, second = way
     r = [b - a for a, b in zip(start, first, strict=True)]
@@ -97,13 +97,13 @@ def _further(sums: "_Sums", way: tuple[Place, Place, Place], longest: float) -> 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Sums:
-    """What EM needs of rows, by pattern of missingness.
+    """Sufficient statistics of the rows by pattern of missingness.
 
     Attributes:
-        seen: (p, c) True where a pattern observes a column.
-        counts: (p,) its rows.
-        first: (p, c) sums of what is observed, 0 elsewhere.
-        second: (p, c, c) sums of cross-products of what is observed, 0 elsewhere.
+        seen: (p, c) whether a pattern observes a column.
+        counts: (p,) number of rows.
+        first: (p, c) sums of observed values, 0 elsewhere.
+        second: (p, c, c) sums of cross-products of observed values, 0 elsewhere.
     """
 
     seen: NDArray[np.bool_]
@@ -113,7 +113,7 @@ class _Sums:
 
     @classmethod
     def of(cls, values: Matrix) -> "_Sums":
-        """Of rows (n, c)."""
+        """The statistics of (n, c) rows."""
         groups = patterns(np.isnan(values))
         parts = [np.where(flags, 0.0, values[rows]) for flags, rows in groups]
         return cls(
@@ -124,7 +124,7 @@ class _Sums:
         )
 
     def step(self, mean: Matrix, covariance: Matrix) -> Place:
-        """The mean and covariance of the rows with their missing values expected, given a mean and a covariance."""
+        """One EM step: mean and covariance of the rows with missing values replaced by conditional expectations."""
         first, second = np.zeros_like(mean), np.zeros_like(covariance)
         for seen, counts, sums, products in self._chunks():
             given = _inverses(seen, covariance)
@@ -143,10 +143,10 @@ class _Sums:
         return first / n, (new + new.T) / 2
 
     def loglik(self, mean: Matrix, covariance: Matrix) -> float:
-        """The log of the likelihood of what is observed.
+        """The log-likelihood of the observed values.
 
         Raises:
-            LinAlgError: the covariance is none.
+            LinAlgError: the matrix is not positive definite.
         """
         np.linalg.cholesky(covariance)
         total = 0.0
@@ -166,20 +166,20 @@ class _Sums:
 
 
 def _masked(seen: NDArray[np.bool_], covariance: Matrix) -> Matrix:
-    """(p, c, c) the covariance of what each pattern observes, the identity elsewhere."""
+    """(p, c, c) the covariance of each pattern's observed columns, the identity elsewhere."""
     both = seen[:, :, None] & seen[:, None, :]
     found: Matrix = np.where(both, covariance, np.eye(len(covariance)))
     return found
 
 
 def _inverses(seen: NDArray[np.bool_], covariance: Matrix) -> Matrix:
-    """(p, c, c) its inverse, 0 where a pattern does not observe both columns."""
+    """(p, c, c) the inverse of that covariance, 0 where a pattern does not observe both columns."""
     both = seen[:, :, None] & seen[:, None, :]
     return np.asarray(np.linalg.inv(_masked(seen, covariance)) * both, np.float64)
 
 
 def patterns(missing: NDArray[np.bool_]) -> list[tuple[NDArray[np.bool_], NDArray[np.intp]]]:
-    """The patterns of missingness, and the rows that have each."""
+    """The patterns of missingness, with the rows of each."""
     found, place = np.unique(missing, axis=0, return_inverse=True)
     order = np.argsort(place.ravel(), kind="stable")
     parts = np.split(order, np.cumsum(np.bincount(place.ravel()))[:-1])

@@ -1,15 +1,15 @@
-"""How well imputers fill in a table: cells that are known are hidden, filled, and compared.
+"""The evaluation of imputers: observed cells are hidden, imputed, and compared with their true values.
 
-1. `mcar` hides a share of the observed cells of every column, each on its own. `own` gives a share of the rows the
-   missingness of another row each, picked at random, so that columns go missing together as they do in the table.
-2. Each imputer fills hidden and missing cells alike; it never sees what was hidden.
-   Along with a cell of a derived column what it is derived from is hidden, as it is missing in a row that misses
-   both: else it would be known exactly, as truly missing cells are not. Where policies leave that missing (KEEP,
-   DROP, STRUCTURAL) the cell stays missing too, and is no part of a score.
-3. Errors and biases are of the hidden cells alone.
+1. `mcar` hides a share of the observed cells of every column, independently. `own` gives a share of the rows the
+   missingness of other rows, picked at random, so that columns are hidden together as they are missing in the table.
+2. Each imputer fills hidden and missing cells alike; it never sees hidden values.
+   With a cell of a derived column, the columns that it is derived from are hidden too, in the patterns in which they
+   are missing together; otherwise the cell could be computed exactly. Where a policy leaves those missing (KEEP,
+   DROP, STRUCTURAL), the cell stays missing too and is not scored.
+3. Errors and biases are computed on hidden cells only.
 
-Warning: both ways hide values regardless of what they are. Where a value goes missing because of what it is, the
-error on truly missing cells is larger than what is measured here.
+Warning: both ways hide cells independently of their values. Where the value itself causes missingness, the error on
+truly missing cells is larger than measured.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,18 +43,18 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How one imputer did on the hidden cells of one column, in all rows or in a subgroup.
+    """The score of one imputer on the hidden cells of one column, in all rows or in a subgroup.
 
     Attributes:
-        imputer: its name.
-        column: the column.
-        group: the subgroup's value as text; None for all rows.
-        cells: hidden cells.
-        error: of numbers, root mean square error / standard deviation (1 is what the mean reaches); of categories and
-            booleans the share that is wrong.
-        bias: of numbers, the mean of filled less true / standard deviation; None of categories.
-        wrong: whether the error is a share that is wrong.
-        method: what filled the column: the imputer, or the one that the column's policy names.
+        imputer: name of the imputer.
+        column: name of the column.
+        group: value of the subgroup as text; None for all rows.
+        cells: number of hidden cells.
+        error: for numbers, root mean square error / standard deviation (about 1 for the mean); for categories and
+            booleans the share of wrong values.
+        bias: for numbers, mean of imputed less true value / standard deviation; None for categories.
+        wrong: whether the error is a share of wrong values.
+        method: method that filled the column: the imputer, or that of the column's policy.
     """
 
     imputer: str
@@ -69,17 +69,17 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Imputers side by side.
+    """Scores of several imputers.
 
     Attributes:
-        table: the table.
-        pattern: how cells were hidden.
-        hidden: how many cells were.
-        by: the column that makes the subgroups.
-        scores: by imputer, column and subgroup.
-        seconds: what each imputer took to fill all hidden and missing cells.
-        notes: what imputers had to say.
-        policies: of the table's columns, in words.
+        table: name of the table.
+        pattern: way of hiding cells.
+        hidden: number of hidden cells.
+        by: column of the subgroups.
+        scores: scores by imputer, column and subgroup.
+        seconds: time of each imputer for all hidden and missing cells.
+        notes: notes of the imputers.
+        policies: policies of the table's columns, as text.
     """
 
     table: str
@@ -97,7 +97,7 @@ class Evaluation:
         return float(np.mean(errors)) if errors else float("nan")
 
     def _repr_html_(self) -> str:
-        """Errors by column and imputer, as a notebook shows them."""
+        """Errors by column and imputer, as HTML for notebooks."""
         imputers, whole = list(self.seconds), [score for score in self.scores if score.group is None]
         errors = {(score.column, score.imputer): score.error for score in whole}
         columns = dict.fromkeys(score.column for score in whole)
@@ -132,21 +132,21 @@ def evaluate(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Hides observed cells of a table, fills them, and compares.
+    """Hides observed cells of a table, imputes them, and compares them with the true values.
 
     Args:
-        engine: where the table lives.
-        name: the table.
-        imputers: at least one.
-        share: of the cells, or of the rows.
-        pattern: how cells are hidden.
-        by: a column whose values make subgroups.
-        columns: the columns to judge by; those with missing values unless given, all where none has.
-        seed: what is hidden, and what imputers draw.
-        progress: told the share that is done.
+        engine: engine that holds the table.
+        name: name of the table.
+        imputers: imputers to evaluate, at least one.
+        share: share of the cells, or of the rows, to hide.
+        pattern: way of hiding cells.
+        by: column whose values make subgroups.
+        columns: columns to evaluate; by default those with missing values, or all where none has.
+        seed: seed for hiding and for the imputers' draws.
+        progress: called with the share that is done.
 
     Raises:
-        QueryError: no imputer, share or pattern of that kind.
+        QueryError: there is no imputer, or the share or the pattern is not valid.
         UnknownName: no table or column of that name.
         DataError: nothing can be hidden.
     """
@@ -160,20 +160,20 @@ def evaluate(
     scores, seconds, notes = list[Score](), dict[str, float](), list[Note]()
     for number, imputer in enumerate(imputers):
         began = perf_counter()
-        asked = table.request(imputer, rows, sorted(flags), seed)
-        found = asked.values(_told(progress, number, len(imputers)))
+        request = table.request(imputer, rows, sorted(flags), seed)
+        found = request.values(_share_of(progress, number, len(imputers)))
         seconds[imputer.name] = perf_counter() - began
-        notes += [one.under(imputer.name) for one in (*found.said, *others(asked))]
+        notes += [one.under(imputer.name) for one in (*found.notes, *others(request))]
         for column in sorted(flags):
-            names = imputer.name, asked.method(column)
-            notes += [one.under(imputer.name) for one in staying(asked, column, found.values[column])]
+            names = imputer.name, request.method(column)
+            notes += [one.under(imputer.name) for one in staying(request, column, found.values[column])]
             scores += _scores(names, table.rows.columns[column], rows, column, flags[column], found.values, groups)
-    count, policies = sum(int(flag.sum()) for flag in flags.values()), table.statistics.said
+    count, policies = sum(int(flag.sum()) for flag in flags.values()), table.statistics.policy_texts
     return Evaluation(table.table.name, pattern, count, by, tuple(scores), seconds, tuple(notes), policies)
 
 
 def _hidden(table: Stored, targets: Sequence[Column], pattern: Pattern, share: float, seed: int) -> dict[Column, Flags]:
-    """The cells that are hidden, by column."""
+    """The hidden cells by column."""
     if pattern == "mcar":
         flags = _mcar(table.rows, targets, share, seed)
     else:
@@ -190,32 +190,33 @@ def _check(imputers: Sequence[Imputer], pattern: str, by: str | None) -> None:
         arguments.text("by", by, example="the name of a column")
 
 
-def staying(asked: Request, column: Column, values: Array) -> list[Note]:
-    """What is to be said of cells, hidden ones among them, that a policy leaves missing."""
-    count, policy = int(np.ma.getmaskarray(values).sum()), asked.permit(column).policy
+def staying(request: Request, column: Column, values: Array) -> list[Note]:
+    """Notes on cells that a policy leaves missing, hidden ones included."""
+    count, policy = int(np.ma.getmaskarray(values).sum()), request.permit(column).policy
     words = f"{count:,} cells of {column.name} stay missing: {policy.left}"
     return [Note(NoteKind.STAYS, column, words)] if count else []
 
 
-def others(asked: Request) -> list[Note]:
-    """What is filled by an imputer of its own, and which cells count alike though weights differ."""
-    others = {column.name: asked.filler(column).name for column in asked.imputed}
-    weights = {c.name: weight for c in asked.imputed if (weight := asked.permit(c).policy.weight)}
-    said = [
-        (c, f"{c} is filled by {own}, as its policy says") for c, own in others.items() if own != asked.imputer.name
+def others(request: Request) -> list[Note]:
+    """Notes on columns with an imputer of their own, and on weights, which scores ignore."""
+    others = {column.name: request.filler(column).name for column in request.imputed}
+    weights = {c.name: weight for c in request.imputed if (weight := request.permit(c).policy.weight)}
+    texts = [
+        (c, f"{c} is filled by {own}, as its policy says") for c, own in others.items() if own != request.imputer.name
     ]
-    said += [(c, f"hidden cells of {c} count alike, whatever their WEIGHT {weight}") for c, weight in weights.items()]
-    return [Note(NoteKind.EVALUATED, column, words) for column, words in said]
+    texts += [(c, f"hidden cells of {c} count alike, whatever their WEIGHT {weight}") for c, weight in weights.items()]
+    return [Note(NoteKind.EVALUATED, column, words) for column, words in texts]
 
 
-def _told(progress: Progress | None, number: int, of: int) -> Progress | None:
+def _share_of(progress: Progress | None, number: int, of: int) -> Progress | None:
     return None if progress is None else lambda share: progress((number + share) / of)
 
 
 def targets_of(table: Stored, names: Sequence[str]) -> list[Column]:
-    """The columns that imputers are judged by: those that are named, else those with gaps, else all that are filled."""
+    """The columns to evaluate: the named ones, else those with missing values, else all that can be imputed."""
     if names:
         return [table.target(name) for name in names]
+    table.refuse_nothing()
     filled = [column for column in table.rows.columns if table.is_imputed(column)]
     return [column for column in filled if table.rows.columns[column].missing.any()] or filled
 
@@ -225,7 +226,7 @@ def _mcar(rows: Rows, targets: Sequence[Column], share: float, seed: int) -> dic
 
 
 def _along(table: Stored, flags: Mapping[Column, Flags], seed: int) -> dict[Column, Flags]:
-    """What is hidden, and along with each cell of a derived column what a row lacks of its parts that misses them."""
+    """The hidden cells; with those of derived columns also the cells that they are computed from."""
     cells, statistics, found = table.rows.columns, table.statistics, dict(flags)
     for column, flag in flags.items():
         names = derivation.behind(statistics.policies, statistics.columns, [column.name])
@@ -248,6 +249,11 @@ def _groups(table: Stored, by: str | None) -> Mapping[str | None, Flags]:
         return everybody
     cells = table.rows.columns[table.column(by)]
     values, counts = np.unique(cells.values[~cells.missing], return_counts=True)
+    if cells.kind in (Kind.INTEGER, Kind.NUMBER) and len(values) > GROUPS:
+        raise QueryError(
+            f"{table.table.name}.{by} has {len(values):,} different numbers, which make no subgroups: name a column of "
+            f"{GROUPS} values or fewer, such as classes of it"
+        )
     for value in values[np.argsort(-counts, kind="stable")][:GROUPS]:
         everybody[str(shown(value, cells))] = (cells.values == value) & ~cells.missing
     if cells.missing.any():

@@ -1,4 +1,4 @@
-"""What is missing of a stored table as flags and numbers, and holes made into one on purpose."""
+"""The missingness of a stored table as flags and numbers, and copies of tables with cells made missing."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _NUMBERS = (Kind.INTEGER, Kind.NUMBER)
 
 @dataclass(frozen=True, slots=True)
 class Holes:
-    """What a column of an amputed copy lacks.
+    """The missing cells of a column in an amputed copy.
 
     Attributes:
-        made: cells that had a value and have none in the copy.
-        missing: cells without a value in the copy, those included that had none before.
+        made: number of cells that were made missing.
+        missing: number of all missing cells in the copy.
     """
 
     made: int
@@ -44,11 +44,11 @@ class Holes:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A table by what it lacks.
+    """The missingness of a table.
 
     Attributes:
         table: the table.
-        names: of the c columns.
+        names: names of the c columns.
         flags: (n, c) whether a cell is missing.
     """
 
@@ -58,7 +58,7 @@ class Missing:
 
 
 def missing(engine: Engine, name: str) -> Missing:
-    """What a table lacks, row by row as it is stored.
+    """The missingness of a table's rows, in the order in which they are stored.
 
     Raises:
         UnknownName: there is no such table.
@@ -73,11 +73,11 @@ def missing(engine: Engine, name: str) -> Missing:
 
 
 def numbers(engine: Engine, name: str) -> tuple[NDArray[np.float64], tuple[str, ...]]:
-    """(n, c) the columns of a table that are numbers, NaN where they are missing, and their names.
+    """(n, c) the numeric columns of a table, NaN where missing, and their names.
 
     Raises:
         UnknownName: there is no such table.
-        DataError: no column is of numbers.
+        DataError: no column is numeric.
     """
     with engine.lock:
         table = engine.named(name)
@@ -93,7 +93,7 @@ def numbers(engine: Engine, name: str) -> tuple[NDArray[np.float64], tuple[str, 
 
 
 def mcar(engine: Engine, name: str) -> McarTest:
-    """Little's test of a table's columns of numbers."""
+    """Little's test of a table's numeric columns."""
     values, names = numbers(engine, name)
     return little(values, names)
 
@@ -104,40 +104,52 @@ def fluxes(engine: Engine, name: str) -> Mapping[str, Flux]:
     Raises:
         DataError: the table has no row.
     """
-    found = missing(engine, name)
-    if not len(found.flags):
-        raise DataError(f"{name} has no row: nothing is missing, and nothing is there")
+    found = _rows(engine, name)
     return flux(found.flags, found.names)
 
 
 def pictures(engine: Engine, name: str) -> dict[str, Figure]:
-    """Pictures of what a table lacks, by name."""
+    """Pictures of a table's missingness, by name.
+
+    Raises:
+        DataError: the table has no row.
+    """
     from imputedb.diagnostics.missing_pictures import pictures as drawn
 
-    found = missing(engine, name)
+    found = _rows(engine, name)
     return drawn(found.flags, found.names, found.table.name)
+
+
+def _rows(engine: Engine, name: str) -> Missing:
+    found = missing(engine, name)
+    if not len(found.flags):
+        raise DataError(f"{name} has no row: nothing is missing, and nothing is there")
+    return found
 
 
 def ampute(
     engine: Engine, name: str, into: str, share: float, mechanism: Mechanism, columns: Sequence[str], seed: int
 ) -> dict[str, Holes]:
-    """Copies a table and makes holes into it; by column how many were made, and how many cells miss a value in all.
+    """Copies a table and makes cells missing; returns by column the number of these, and of all missing cells.
 
-    The copy has NULL wherever the table misses a value, a declared code of missing ones included.
+    The copy has NULL wherever the table has a missing value, declared ones included.
 
-    A cell goes missing with probability expit(a + 2 z): z is 0 under `mcar`, the mean of the row's other columns of
-    numbers under `mar`, the column itself under `mnar`, each standardized; a is such that the mean is the share.
+    A cell goes missing with probability expit(a + 2 z), where z is 0 under `mcar`, the mean of the row's other numeric
+    columns under `mar`, and the column itself under `mnar`, standardised; a is such that the mean is the share.
 
     Raises:
         UnknownName: there is no such table or column.
-        QueryError: no such mechanism, or a share that is none.
-        DataError: a column is asked of that is not of numbers under `mar` and `mnar`, or `into` is there already.
+        QueryError: the mechanism is unknown, or the share is out of range.
+        DataError: a column is not numeric under `mar` or `mnar`, or the table `into` exists already.
     """
+    arguments.text("into", into, example="the name of a table")
     share, seed = arguments.share("share", share, example="such as 0.2"), arguments.seed(seed)
     arguments.one_of("mechanism", mechanism, ("mcar", "mar", "mnar"))
     columns = arguments.names("columns", columns)
     with engine.lock:
         table = engine.named(name)
+        if engine.found(quoted((into,))) is not None:
+            raise DataError(f"there is a table or view {into} already: give the copy another name")
         types = engine.shape(table).types
         values, numeric = (None, ()) if mechanism == "mcar" else numbers(engine, name)
         wanted = [_column(name, one, types) for one in columns] or list(types if mechanism == "mcar" else numeric)
@@ -168,7 +180,7 @@ def _gone(
     mechanism: Mechanism,
     seed: int,
 ) -> Flags:
-    """(n,) the cells of a column that go missing."""
+    """(n,) the cells of a column that are made missing."""
     score = np.zeros(len(keys))
     if values is not None:
         if name not in names:
@@ -192,7 +204,7 @@ def _standardized(values: Vector) -> Vector:
 
 
 def _probabilities(score: Vector, share: float) -> Vector:
-    """expit(a + score) whose mean is a share, by bisection."""
+    """The probabilities expit(a + score), with a found by bisection so that their mean is the share."""
     if not len(score):
         return score
     low, high = -60.0, 60.0

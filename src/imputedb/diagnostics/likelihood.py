@@ -1,4 +1,4 @@
-"""Maximum likelihood of incomplete normal columns: means, covariances, correlations and regressions without draws."""
+"""Maximum likelihood for incomplete normal columns: means, covariances, correlations and regressions without draws."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -11,28 +11,28 @@ from imputedb.diagnostics.em import em
 from imputedb.errors import DataError, UnknownName
 from imputedb.inference.degrees_of_freedom import INFINITE
 from imputedb.inference.distribution import t_two_sided, two_sided
-from imputedb.inference.estimate import Question
 from imputedb.inference.rubin import FEWEST, Interval
 from imputedb.inference.scale import FISHER, IDENTITY, LOG, Scale
+from imputedb.notes import Question
 
 Matrix = NDArray[np.float64]
 
-_STEP = 1e-5  # of standardised moments, for differences of scores that are exact
+_STEP = 1e-5  # for numerical derivatives by standardised moments of an exact score
 
 
 @dataclass(frozen=True, slots=True)
 class Likely:
-    """A number by maximum likelihood.
+    """A maximum likelihood estimate.
 
     Attributes:
-        estimate: the number.
-        se: by the observed information and the delta method.
-        fmi: fraction of missing information, 1 - the variance that complete data would have over this one.
-        scale: where the interval is symmetric.
-        level: of its confidence.
-        question: what it is about: a population.
-        reason: why there is no interval, None where there is one.
-        df: degrees of freedom of the interval: those of observed data (Barnard & Rubin 1999).
+        estimate: the estimate.
+        se: standard error, by the observed information and the delta method.
+        fmi: fraction of missing information, 1 - the complete-data variance over this one.
+        scale: scale on which the interval is symmetric.
+        level: confidence level.
+        question: what the interval is about: the population.
+        reason: reason why there is no interval; None where there is one.
+        df: degrees of freedom of the interval, for observed data (Barnard & Rubin 1999).
     """
 
     estimate: float
@@ -45,16 +45,16 @@ class Likely:
     df: float = INFINITE
 
     def times(self, factor: float) -> "Likely":
-        """The same number in other units."""
+        """The estimate in other units."""
         return replace(self, estimate=self.estimate * factor, se=self.se * factor)
 
     @property
     def p_value(self) -> float:
-        """Two-sided p of the hypothesis that the number is 0."""
+        """Two-sided p of the hypothesis that the parameter is 0."""
         return t_two_sided(self.estimate / self.se, self.df) if self.se > 0 else math.nan
 
     def interval(self, level: float | None = None) -> Interval:
-        """The interval by Student's t; NaN where less than one degree of freedom is left."""
+        """The interval by Student's t; NaN with less than one degree of freedom."""
         if not self.scale.low < self.estimate < self.scale.high or math.isnan(self.se) or self.df < FEWEST:
             return Interval(math.nan, math.nan)
         half = two_sided(self.level if level is None else level, self.df) * self.se * self.scale.slope(self.estimate)
@@ -64,18 +64,18 @@ class Likely:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Likelihood:
-    """The normal distribution that makes what is observed likeliest (Little & Rubin 2019, chapter 11).
+    """The normal distribution of maximum likelihood (Little & Rubin 2019, chapter 11).
 
-    Warning: values are missing at random given the columns, and relations are straight. Means and regressions bear
-    other distributions; standard errors of covariances do not.
+    Warning: it assumes that values are missing at random given the columns, and that relations are linear. Means and
+    regressions are robust to other distributions; standard errors of covariances are not.
 
     Attributes:
-        names: of the c columns.
-        mean: (c,).
+        names: names of the c columns.
+        mean: (c,) mean.
         covariance: (c, c), divisor n.
-        errors: covariance of the means and of the covariances (i >= j), in that order, by the observed information.
-        rows: n, those with anything observed.
-        level: of confidence.
+        errors: covariance of the means and then of the covariances (i >= j), by the observed information.
+        rows: number of rows with any observed value, n.
+        level: confidence level.
     """
 
     names: tuple[str, ...]
@@ -91,7 +91,7 @@ class Likelihood:
         return self._of(lambda mean, _: mean[place])
 
     def covary(self, one: str, other: str) -> Likely:
-        """A covariance, or of a column with itself its variance."""
+        """The covariance of two columns, or the variance of one."""
         i, j = self._place(one), self._place(other)
         return self._of(lambda _, spread: spread[i, j], LOG if i == j else IDENTITY)
 
@@ -101,12 +101,12 @@ class Likelihood:
         return self._of(lambda _, spread: math.sqrt(spread[i, i]), LOG)
 
     def correlation(self, one: str, other: str) -> Likely:
-        """A correlation, its interval on Fisher's z."""
+        """The correlation of two columns, with its interval on Fisher's z."""
         i, j = self._place(one), self._place(other)
         return self._of(lambda _, spread: spread[i, j] / math.sqrt(spread[i, i] * spread[j, j]), FISHER)
 
     def regression(self, outcome: str, predictors: Sequence[str]) -> dict[str, Likely]:
-        """The linear regression of a column on others, by term, `(Intercept)` first."""
+        """The linear regression of a column on others, by term, with `(Intercept)` first."""
         y, x = self._place(outcome), [self._place(name) for name in predictors]
 
         def slopes(spread: Matrix) -> Matrix:
@@ -124,7 +124,7 @@ class Likelihood:
         return self.names.index(name)
 
     def _of(self, function: Callable[[Matrix, Matrix], float], scale: Scale = IDENTITY, fitted: int = 1) -> Likely:
-        """A number, and its error by the delta method; `fitted` parameters cost a degree of freedom each."""
+        """A function of the moments, with its error by the delta method; each of `fitted` parameters costs one df."""
         at = _packed(self.mean, self.covariance)
         sizes = np.sqrt(np.diag(self.covariance))
         steps = _STEP * _packed(sizes, np.outer(sizes, sizes))
@@ -144,10 +144,10 @@ class Likelihood:
 
 
 def likelihood(values: Matrix, names: Sequence[str], level: float = 0.95) -> Likelihood:
-    """The likelihood of (n, c) columns, NaN where missing, with its maximum found by EM.
+    """The maximum likelihood estimates, by EM, of (n, c) columns with NaN where missing.
 
     Raises:
-        DataError: a column does not vary, or columns determine one another, so that there is no maximum.
+        DataError: a column is constant, or columns are linearly dependent, so that there is no maximum.
     """
     x = values[~np.isnan(values).all(axis=1)]
     if not len(x) or (~np.isfinite(np.nanstd(x, axis=0)) | (np.nanstd(x, axis=0) == 0)).any():
@@ -181,7 +181,7 @@ def _unpacked(theta: Matrix) -> tuple[Matrix, Matrix]:
 
 
 def _complete(covariance: Matrix, rows: int) -> Matrix:
-    """The covariance of the moments of complete normal data: S / n, and (S_ik S_jl + S_il S_jk) / n."""
+    """The covariance of the moments for complete normal data: S / n, and (S_ik S_jl + S_il S_jk) / n."""
     c = len(covariance)
     i, j = np.tril_indices(c)
     pairs = covariance[np.ix_(i, i)] * covariance[np.ix_(j, j)] + covariance[np.ix_(i, j)] * covariance[np.ix_(j, i)]
@@ -191,7 +191,7 @@ def _complete(covariance: Matrix, rows: int) -> Matrix:
 
 
 def _curvature(x: Matrix, at: Matrix) -> Matrix:
-    """The second derivatives of the observed log-likelihood, by differences of its first."""
+    """The Hessian of the observed log-likelihood, by differences of the score."""
     missing = np.isnan(x)
     flags, place = np.unique(missing, axis=0, return_inverse=True)
     parts = [(~one, x[place.ravel() == number][:, ~one]) for number, one in enumerate(flags)]
@@ -208,7 +208,7 @@ def _curvature(x: Matrix, at: Matrix) -> Matrix:
 
 
 def _score(sums: Sequence[tuple[NDArray[np.bool_], int, Matrix, Matrix]], theta: Matrix) -> Matrix:
-    """The first derivatives: n A d and n (A (S + d d') A - A) / 2 a pattern, d = mean - mu, A its inverse."""
+    """The score: n A d and n (A (S + d d') A - A) / 2 for each pattern, d = mean - mu, A the inverse covariance."""
     mean, spread = _unpacked(theta)
     by_mean, by_spread = np.zeros(len(mean)), np.zeros_like(spread)
     for seen, n, centre, scatter in sums:
@@ -216,5 +216,5 @@ def _score(sums: Sequence[tuple[NDArray[np.bool_], int, Matrix, Matrix]], theta:
         off = centre - mean[seen]
         by_mean[seen] += n * inverse @ off
         by_spread[np.ix_(seen, seen)] += n / 2 * (inverse @ (scatter + np.outer(off, off)) @ inverse - inverse)
-    both = by_spread + by_spread.T - np.diag(np.diag(by_spread))  # an entry off the diagonal stands there twice
+    both = by_spread + by_spread.T - np.diag(np.diag(by_spread))  # an entry off the diagonal occurs twice
     return _packed(by_mean, both)

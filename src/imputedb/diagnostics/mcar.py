@@ -20,12 +20,12 @@ class McarTest:
     """Little's test (1988).
 
     Attributes:
-        statistic: d^2, chi-square where values are missing completely at random and normal.
-        df: its degrees of freedom.
+        statistic: d^2, chi-square distributed if values are normal and missing completely at random.
+        df: degrees of freedom.
         patterns: number of patterns of missingness.
-        effect: square root of d^2 / n: how far the patterns' means lie apart, whatever the number of rows.
-        dropped: columns that were left out, constant or combinations of others.
-        caution: what the test cannot say.
+        effect: square root of d^2 / n: distance of the patterns' means, independent of the number of rows.
+        dropped: columns that were left out: constant, or linear combinations of others.
+        caution: limits of the test.
     """
 
     statistic: float
@@ -42,14 +42,14 @@ class McarTest:
 
 
 def little(values: Matrix, names: Sequence[str], progress: Callable[[float], object] | None = None) -> McarTest:
-    """Whether means differ between patterns of missingness more than chance has it.
+    """The test whether means differ between patterns of missingness.
 
-    d^2 = sum over patterns of n_j (mean_j - mu)' Sigma^-1 (mean_j - mu), on what each observes; df = sum p_j - p.
+    d^2 = sum over patterns of n_j (mean_j - mu)' Sigma^-1 (mean_j - mu), on observed columns; df = sum p_j - p.
 
     Args:
-        values: (n, c) numbers, NaN where missing; rows with nothing observed say nothing.
-        names: of the columns.
-        progress: told the share that is done.
+        values: (n, c) numbers, NaN where missing; rows without observed values are ignored.
+        names: names of the columns.
+        progress: called with the share that is done.
 
     Raises:
         DataError: no column is left to test.
@@ -73,7 +73,7 @@ def little(values: Matrix, names: Sequence[str], progress: Callable[[float], obj
 
 
 def _independent(values: Matrix) -> list[int]:
-    """Columns that vary and are no combination of those before them, missing values at their column's mean."""
+    """The columns that vary and are linearly independent of those before them, with missing values at the mean."""
     seen = np.isfinite(values)
     counts = np.maximum(seen.sum(axis=0), 1)
     mean = np.where(seen, values, 0.0).sum(axis=0) / counts

@@ -1,4 +1,4 @@
-"""The methods of a database about how well imputers do."""
+"""The methods of `Database` for the evaluation of imputers and the diagnosis of missingness."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ def evaluate(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """How well imputers fill in a table: observed cells are hidden, filled and compared.
+    """The evaluation of imputers on a table: observed cells are hidden, imputed and compared.
 
     Args:
-        table: the table.
-        imputer: those to compare.
-        share: of the cells that are hidden, or of the rows where `pattern` is `own`.
-        pattern: `mcar` hides cells one by one; `own` as they go missing together in the table.
-        by: a column whose values make subgroups, for each of which error and bias are told.
-        columns: those to judge by; those with missing values unless given.
-        seed: one seed hides the same cells.
-        progress: told the share that is done.
+        table: name of the table.
+        imputer: imputers to compare.
+        share: share of the cells to hide, or of the rows if `pattern` is `own`.
+        pattern: `mcar` hides cells independently; `own` hides them in the table's patterns of missingness.
+        by: column whose values make subgroups, each with its own error and bias.
+        columns: columns to evaluate; by default those with missing values.
+        seed: seed for hiding cells.
+        progress: called with the share that is done.
 
     Raises:
-        QueryError: no imputer, pattern or share of that kind; or no table or column of that name.
+        QueryError: the imputer, pattern or share is not valid, or there is no such table or column.
         DataError: nothing can be hidden.
     """
     with self._engine.callers_frames(table):
@@ -81,22 +81,22 @@ def cells(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> CellIntervals:
-    """An interval for each imputed number of a column, or a set of categories, with measured coverage.
+    """The interval of each imputed number of a column, or a set of categories, with measured coverage.
 
-    Observed cells are hidden in the patterns in which the column goes missing. Half of them say how far values are
-    off, by pattern; the other half measures how often intervals hold the truth (split-conformal prediction).
+    Observed cells are hidden in the column's patterns of missingness. Half of them give the distribution of errors by
+    pattern; the other half measures the coverage of the intervals (split-conformal prediction).
 
     Args:
-        table: the table.
-        column: whose missing cells are asked about.
-        level: of the intervals and sets.
-        imputer: that fills in.
-        share: of the rows that are laid over with missingness, below 0.5.
-        seed: one seed, one answer.
-        progress: told the share that is done.
+        table: name of the table.
+        column: column with the missing cells.
+        level: confidence level of the intervals and sets.
+        imputer: imputer to use.
+        share: share of the rows that get missingness of other rows, below 0.5.
+        seed: seed; equal seeds give equal answers.
+        progress: called with the share that is done.
 
     Raises:
-        QueryError: no level, share or imputer of that kind; or no table or column of that name.
+        QueryError: the level, share or imputer is not valid, or there is no such table or column.
         DataError: nothing is missing, or too few cells can be hidden.
     """
     one = the_one(imputer, "intervals of cells need")
@@ -115,35 +115,35 @@ def scan(
     columns: Sequence[str] = (),
     seed: int = 0,
 ) -> Scan:
-    """The error of every number of neighbours and metric on hidden cells of a table, and the best of them.
+    """The error of each number of neighbours and metric on hidden cells of a table, and the best choice.
 
     Args:
-        table: the table.
-        imputer: everything else that neighbours are found by; `KNN()` unless given.
-        ks: the numbers of neighbours.
-        metrics: the metrics.
-        columns: those to judge by; those with missing values unless given.
-        seed: one seed hides the same cells.
+        table: name of the table.
+        imputer: KNN imputer with all other settings; by default `KNN()`.
+        ks: numbers of neighbours to try.
+        metrics: metrics to try.
+        columns: columns to evaluate; by default those with missing values.
+        seed: seed for hiding cells.
 
     Raises:
-        QueryError: no table, column, number or metric of that kind.
+        QueryError: there is no such table, column or metric, or a number is out of range.
     """
     with self._engine.callers_frames(table):
         return scanning.scan(self._engine, table, imputer, ks=ks, metrics=metrics, columns=columns, seed=seed)
 
 
 def mcar(self: Opened, table: str) -> McarTest:
-    """Little's test of whether a table's numbers are missing completely at random.
+    """Little's test of whether a table's numeric columns are missing completely at random.
 
     Raises:
-        DataError: no column of numbers varies.
+        DataError: no numeric column varies.
     """
     with self._engine.callers_frames(table):
         return holes.mcar(self._engine, table)
 
 
 def flux(self: Opened, table: str) -> Mapping[str, Flux]:
-    """Influx and outflux of each column of a table: how far others help it, and it helps others.
+    """Influx and outflux of each column: how well others can predict it, and how well it can predict others.
 
     Raises:
         DataError: the table has no row.
@@ -153,13 +153,13 @@ def flux(self: Opened, table: str) -> Mapping[str, Flux]:
 
 
 def pictures(self: Opened, table: str) -> dict[str, Figure]:
-    """Pictures of what a table lacks, before anything is imputed, as figures of matplotlib by name.
+    """Pictures of a table's missingness as matplotlib figures by name.
 
     `matrix` (rows and columns), `bars` (shares), `correlation` and `dendrogram` (what goes missing together), `sets`
-    (columns that are missing together, and nothing else: an UpSet plot).
+    (columns that are missing together and no others: an UpSet plot).
 
     Raises:
-        DataError: matplotlib is not installed.
+        DataError: matplotlib is not installed, or the table has no row.
     """
     with self._engine.callers_frames(table):
         return holes.pictures(self._engine, table)
@@ -175,24 +175,24 @@ def ampute(
     columns: Sequence[str] = (),
     seed: int = 0,
 ) -> dict[str, Holes]:
-    """Copies a table and makes holes into the copy, to try methods where the truth is known.
+    """Copies a table and makes cells missing in the copy, to try methods where the truth is known.
 
-    The copy has NULL wherever the table misses a value, a declared code of missing ones included.
+    The copy has NULL wherever the table has a missing value, declared ones included.
 
     Args:
-        table: that is copied.
-        into: the name of the copy.
-        share: of the cells of each column that go missing, on average.
-        mechanism: `mcar`, whoever it is; `mar`, by the row's other numbers; `mnar`, by the value itself.
-        columns: with holes; all unless given, all of numbers under `mar` and `mnar`.
-        seed: one seed, one table.
+        table: name of the table to copy.
+        into: name of the copy.
+        share: share of the cells of each column that go missing, on average.
+        mechanism: `mcar`, independently of all values; `mar`, by the row's other numbers; `mnar`, by the value itself.
+        columns: columns in which cells go missing; by default all, or all numeric ones under `mar` and `mnar`.
+        seed: seed; equal seeds give equal copies.
 
     Returns:
-        By column how many holes were made (`made`), and how many cells miss a value in all (`missing`).
+        By column the number of cells that were made missing (`made`), and of all missing cells (`missing`).
 
     Raises:
-        QueryError: no such column or mechanism, a share that is none, or `into` is there already.
-        DataError: under `mar` and `mnar` a column is not of numbers.
+        QueryError: there is no such column or mechanism, or the share is out of range.
+        DataError: under `mar` or `mnar` a column is not numeric, or the table `into` exists already.
     """
     with self._engine.callers_frames(table):
         return holes.ampute(self._engine, table, into, share, mechanism, columns, seed)

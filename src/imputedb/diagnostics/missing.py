@@ -1,4 +1,4 @@
-"""What is missing together with what: patterns, pairs, influx and outflux, predictors worth having."""
+"""Measures of joint missingness: patterns, pairs of columns, influx and outflux, and useful predictors."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ Matrix = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PatternTable:
-    """Rows by what they lack, as mice's md.pattern has them.
+    """Numbers of rows by pattern of missingness, as in mice's md.pattern.
 
     Attributes:
-        columns: by their missing count, the fullest first.
+        columns: columns by number of missing values, the most complete first.
         observed: (p, c) whether a column is observed in a pattern.
-        rows: (p,) rows of each.
-        missing: (c,) missing values of each column.
+        rows: (p,) number of rows of each pattern.
+        missing: (c,) number of missing values of each column.
     """
 
     columns: tuple[str, ...]
@@ -29,12 +29,12 @@ class PatternTable:
 
     @property
     def lacking(self) -> Counts:
-        """(p,) how many columns each pattern lacks."""
+        """(p,) the number of missing columns of each pattern."""
         return np.asarray((~self.observed).sum(axis=1))
 
 
 def pattern_table(missing: Flags, names: Sequence[str]) -> PatternTable:
-    """The patterns of (n, c) flags, in the order of their columns: those that have the fullest columns first."""
+    """The patterns of (n, c) flags, those in which the most complete columns are observed first."""
     counts = missing.sum(axis=0)
     order = np.argsort(counts, kind="stable")
     found, rows = np.unique(missing[:, order], axis=0, return_counts=True)
@@ -44,7 +44,7 @@ def pattern_table(missing: Flags, names: Sequence[str]) -> PatternTable:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pairs:
-    """Rows by what is observed (r) or missing (m) of two columns; all (c, c), the row's column named first."""
+    """Numbers of rows in which two columns are observed (r) or missing (m); (c, c), the row's column named first."""
 
     rr: Counts
     rm: Counts
@@ -53,7 +53,7 @@ class Pairs:
 
 
 def pairs(missing: Flags) -> Pairs:
-    """The counts of (n, c) flags (van Buuren 2018, section 4.1.2)."""
+    """The counts of pairs for (n, c) flags (van Buuren 2018, section 4.1.2)."""
     gone = missing.astype(np.int64)
     seen = 1 - gone
     return Pairs(seen.T @ seen, seen.T @ gone, gone.T @ seen, gone.T @ gone)
@@ -64,12 +64,12 @@ class Flux:
     """How a column's missing values connect to the other columns (van Buuren 2018, section 4.1.3).
 
     Attributes:
-        observed: share of the rows where it is observed.
-        influx: how far others are observed where it is missing, of all observed values; 0 for a complete column.
-        outflux: how far it is observed where others are missing, of all missing values; 1 for a complete column.
-        inbound: mean share of its missing rows that another column can help with.
-        outbound: mean share of its observed rows that are of use to another column.
-        incomplete: share of its observed rows that lack something else.
+        observed: share of rows in which the column is observed.
+        influx: observed values of others where it is missing, over all observed values; 0 for a complete column.
+        outflux: missing values of others where it is observed, over all missing values; 1 for a complete column.
+        inbound: mean share of its missing rows in which another column is observed.
+        outbound: mean share of its observed rows in which another column is missing.
+        incomplete: share of its observed rows in which some other column is missing.
     """
 
     observed: float
@@ -110,13 +110,13 @@ def _mean_share(counts: Counts, rows: int) -> float:
 def predictors(
     values: Matrix, names: Sequence[str], *, correlation: float = 0.1, usable: float = 0.0
 ) -> Mapping[str, tuple[str, ...]]:
-    """Which columns are worth having in the model of each incomplete one (mice's quickpred).
+    """Useful predictors of each incomplete column (mice's quickpred).
 
     Args:
         values: (n, c) numbers, NaN where missing; categories as codes.
-        names: of the columns.
-        correlation: a predictor correlates at least so with the column, or with whether it is missing.
-        usable: the share of the rows lacking the column where the predictor must be observed.
+        names: names of the columns.
+        correlation: least correlation of a predictor with the column, or with its missingness.
+        usable: least share of the column's missing rows in which the predictor is observed.
     """
     missing = np.isnan(values)
     counts = pairs(missing)
@@ -147,11 +147,11 @@ def _correlation(a: Matrix, b: Matrix) -> float:
 
 
 def nelson_aalen(time: Matrix, event: Flags) -> Matrix:
-    """(n,) the cumulative hazard at each row's time (Nelson 1969; Aalen 1978): what a survival outcome predicts by.
+    """(n,) the cumulative hazard at each row's time (Nelson 1969; Aalen 1978), a predictor for survival outcomes.
 
-    H(t) sums over event times up to t; d deaths at once among n at risk add 1/n + 1/(n - 1) + ..., one after another
-    (Fleming & Harrington 1984). It, with the event, belongs into the model of a covariate rather than the time itself
-    (White & Royston 2009).
+    H(t) sums over event times up to t; d tied events among n at risk add 1/n + 1/(n - 1) + ..., one after another
+    (Fleming & Harrington 1984). With the event indicator it belongs into the model of a covariate, in place of the time
+    itself (White & Royston 2009).
     """
     place = np.unique(time, return_inverse=True)[1]
     deaths = np.bincount(place[event], minlength=place.max() + 1)

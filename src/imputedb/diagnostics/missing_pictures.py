@@ -1,4 +1,4 @@
-"""Pictures of what is missing before anything is imputed: matrix, bars, correlation, dendrogram, sets."""
+"""Pictures of missingness before imputation: matrix, bars, correlation, dendrogram, sets."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NAMED = 60
 
 
 def pictures(missing: Flags, names: Sequence[str], table: str) -> dict[str, Figure]:
-    """The pictures of (n, c) flags by name: `matrix`, `bars`; where two columns lack some, the others too."""
+    """The pictures of (n, c) flags by name: `matrix` and `bars`; the others need two incomplete columns."""
     found = {"matrix": matrix(missing, names, table), "bars": bars(missing, names, table)}
     some = np.flatnonzero(missing.any(axis=0) & ~missing.all(axis=0))
     if len(some) > 1:
@@ -38,7 +38,7 @@ def pictures(missing: Flags, names: Sequence[str], table: str) -> dict[str, Figu
 
 
 def matrix(missing: Flags, names: Sequence[str], table: str) -> Figure:
-    """Rows from top to bottom as they are stored, columns side by side: blue is observed, red is missing."""
+    """Rows in stored order from top to bottom, columns side by side: blue is observed, red is missing."""
     from matplotlib.colors import ListedColormap
 
     step = max(1, -(-len(missing) // MOST_ROWS))
@@ -58,7 +58,7 @@ def matrix(missing: Flags, names: Sequence[str], table: str) -> Figure:
 
 
 def bars(missing: Flags, names: Sequence[str], table: str) -> Figure:
-    """The share that is missing of each column, the largest first."""
+    """The share of missing values of each column, the largest first."""
     shares = missing.mean(axis=0) if len(missing) else np.zeros(len(names))
     order = np.argsort(-shares, kind="stable")
     figure = blank(6.4, 1.2 + 0.24 * min(len(names), 120))
@@ -75,7 +75,7 @@ def bars(missing: Flags, names: Sequence[str], table: str) -> Figure:
 
 
 def correlation(missing: Flags, names: Sequence[str]) -> Figure:
-    """How far columns go missing together: correlations of their flags; red together, blue one without the other."""
+    """Correlations between columns' missingness: red for missing together, blue for one without the other."""
     from matplotlib.colors import LinearSegmentedColormap
 
     values = np.corrcoef(missing.astype(np.float64), rowvar=False)
@@ -102,7 +102,7 @@ def correlation(missing: Flags, names: Sequence[str]) -> Figure:
 
 
 def dendrogram(missing: Flags, names: Sequence[str]) -> Figure:
-    """Columns that go missing alike are joined early: average linkage of one less the correlation of their flags."""
+    """A dendrogram of columns by missingness: average linkage of one less the correlation of their flags."""
     from scipy.cluster.hierarchy import dendrogram as drawn
     from scipy.cluster.hierarchy import linkage
     from scipy.spatial.distance import squareform
@@ -125,7 +125,7 @@ def dendrogram(missing: Flags, names: Sequence[str]) -> Figure:
 
 
 def sets(missing: Flags, names: Sequence[str]) -> Figure:
-    """Sets of columns that are missing together and alone: rows above, columns below as dots (an UpSet plot)."""
+    """An UpSet plot: numbers of rows in which exactly a set of columns is missing, with the sets as dots below."""
     table = pattern_table(missing, names)
     some = [place for place in np.argsort(-table.rows, kind="stable") if table.lacking[place]]
     shown, gone = some[:MOST_SETS], np.flatnonzero((~table.observed[some]).any(axis=0))
@@ -160,7 +160,7 @@ def sets(missing: Flags, names: Sequence[str]) -> Figure:
 
 
 def _some(names: Sequence[str]) -> tuple[list[int], list[str]]:
-    """The places whose names are written, and these."""
+    """The positions that are labelled, and their names."""
     step = max(1, -(-len(names) // NAMED))
     places = list(range(0, len(names), step))
     return places, [legible(names[place]) for place in places]

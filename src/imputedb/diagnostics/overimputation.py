@@ -1,4 +1,4 @@
-"""Overimputation: observed values are hidden, imputed, and compared with what they were."""
+"""Overimputation: observed values are hidden, imputed, and compared with their true values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ class Overimputed:
     """The hidden cells of one column.
 
     Attributes:
-        truth: (n,) what they were; of categories all 1.
-        mean: (n,) means of their imputations; of categories the share of draws that gave the true one.
-        half: (n,) half widths of their intervals; of categories 0.
-        lacking: (n,) how many other columns are missing in their rows.
-        level: of the intervals.
-        numeric: whether they are numbers.
+        truth: (n,) true values; for categories all 1.
+        mean: (n,) means of the imputations; for categories the share of draws with the true one.
+        half: (n,) half widths of the intervals; for categories 0.
+        lacking: (n,) number of other missing columns in the row.
+        level: confidence level of the intervals.
+        numeric: whether the column is numeric.
     """
 
     truth: Vector
@@ -39,17 +39,17 @@ class Overimputed:
 
     @property
     def covered(self) -> NDArray[np.bool_]:
-        """(n,) whether the interval holds the truth."""
+        """(n,) whether the interval contains the true value."""
         return np.asarray(np.abs(self.truth - self.mean) <= self.half)
 
     @property
     def coverage(self) -> float:
-        """Share of the intervals that hold; a proper imputer has `level`. NaN of categories."""
+        """Share of intervals that contain the true value; about `level` for a proper imputer. NaN for categories."""
         return float(self.covered.mean()) if self.numeric and len(self.truth) else float("nan")
 
     @property
     def bias(self) -> float:
-        """Mean of imputations less truths; of categories minus the share that is wrong."""
+        """Mean of imputed less true values; for categories minus the share of wrong values."""
         return float((self.mean - self.truth).mean()) if len(self.truth) else float("nan")
 
     @property
@@ -58,7 +58,7 @@ class Overimputed:
         return float(2 * self.half.mean()) if len(self.half) else float("nan")
 
     def by_lacking(self) -> Mapping[int, tuple[int, float, float]]:
-        """Cells, coverage and mean width by the number of other columns that are missing in the row."""
+        """Cells, coverage and mean width by the number of other missing columns in the row."""
         found = {}
         for count in np.unique(self.lacking):
             mine = self.lacking == count
@@ -77,10 +77,10 @@ def overimpute(
     level: float = 0.9,
     progress: Progress | None = None,
 ) -> Mapping[Column, Overimputed]:
-    """Hides a fold of every target's observed cells at a time, and imputes it m times (Blackwell, Honaker & King 2017).
+    """Hides the observed cells of targets fold by fold, and imputes them m times (Blackwell, Honaker & King 2017).
 
-    Cells are assigned to folds by a hash of their rows' keys. The interval is that of one further draw: mean
-    +- t(m - 1) s sqrt(1 + 1/m).
+    Cells are assigned to folds by a hash of their rows' keys. The interval is a prediction interval for one more draw:
+    mean +- t(m - 1) s sqrt(1 + 1/m).
     """
     parts: dict[Column, list[tuple[NDArray[np.intp], Vector, Vector]]] = {column: [] for column in targets}
     factor = two_sided(level, m - 1) * np.sqrt(1 + 1 / m)

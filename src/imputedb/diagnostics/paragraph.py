@@ -1,4 +1,4 @@
-"""The paragraph about missing values that belongs into the methods of a paper, or the file of an auditor."""
+"""A paragraph on the treatment of missing values, for the methods section of a paper or for an audit."""
 
 from __future__ import annotations
 
@@ -56,24 +56,24 @@ ASSUMPTIONS: Mapping[str, str] = {
 }
 """How values are assumed to be missing, by the names of imputers, where these state nothing more."""
 
-_KEPT = "kept "  # before the name of an imputer whose values are those of the whole table
+_KEPT = "kept "  # prefix of imputers that are fitted to the whole table
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What was done to missing values, as a report has it.
+    """How missing values were treated, from a report.
 
     Attributes:
-        strategy: for the answer.
-        imputer: the imputers that were to choose from.
-        imputed: cells filled in, by column.
-        methods: what filled them, by column.
-        models: the imputers of kept models among these, by the models' titles.
-        dropped: rows that were left out.
-        m: draws.
-        seed: of random numbers.
-        warnings: what imputers assume among them.
-        rhat: the worst, None where chains were not run.
+        strategy: strategy of the answer.
+        imputer: imputers to choose from.
+        imputed: number of imputed cells by column.
+        methods: method by column.
+        models: imputer of each kept model among these, by the model's title.
+        dropped: number of dropped rows.
+        m: number of draws.
+        seed: seed of the random numbers.
+        warnings: warnings, which include the assumptions of imputers.
+        rhat: largest R-hat; None without chains.
     """
 
     strategy: str
@@ -89,25 +89,25 @@ class Facts:
 
 
 def paragraph(facts: Facts, numbers: Sequence[Estimate | Robust | Likely]) -> str:
-    """What was done to missing values as sentences, with their sources.
+    """The paragraph, with citations.
 
     Args:
-        facts: of an answer.
-        numbers: of the answer, with their intervals.
+        facts: facts of the answer.
+        numbers: numbers of the answer, with their intervals.
     """
-    said = list(_done(facts, numbers))
+    sentences = list(_done(facts, numbers))
     if facts.dropped:
-        said.append(
+        sentences.append(
             f"{facts.dropped:,} rows were left out for a missing value, which biases answers unless values are "
             "missing completely at random"
         )
-    said += _assumed(facts)
-    said.append(f"All was computed by imputedb {__version__} with seed {facts.seed}")
-    return ". ".join(said) + "."
+    sentences += _assumed(facts)
+    sentences.append(f"All was computed by imputedb {__version__} with seed {facts.seed}")
+    return ". ".join(sentences) + "."
 
 
 def _ways(facts: Facts) -> dict[str, list[str]]:
-    """The columns that were filled in, by what filled them."""
+    """The imputed columns by method."""
     found: dict[str, list[str]] = {}
     for name in facts.imputed:
         found.setdefault(facts.methods.get(name, facts.imputer), []).append(name)
@@ -115,13 +115,13 @@ def _ways(facts: Facts) -> dict[str, list[str]]:
 
 
 def _imputer(facts: Facts, filler: str) -> str:
-    """The name of the imputer behind a filler, which may be a model or fitted to the whole table."""
+    """The name of the imputer behind a method, which may be a model or fitted to the whole table."""
     return facts.models.get(filler, filler.removeprefix(_KEPT))
 
 
-def _told(facts: Facts, way: str) -> str:
-    """What filled in, in words; of several, all of them."""
-    told = []
+def _method(facts: Facts, way: str) -> str:
+    """The description of a method, or of several."""
+    methods = []
     for filler in way.split(", "):
         name = _imputer(facts, filler)
         one = WAYS.get(name, "the centre of the column" if name == "centre" else f"the imputer {name}")
@@ -129,12 +129,12 @@ def _told(facts: Facts, way: str) -> str:
             one += f", fitted before and kept as the imputation model {filler}"
         elif filler.startswith(_KEPT):
             one += ", fitted to the whole table"
-        told.append(one)
-    return ", or by ".join(told)
+        methods.append(one)
+    return ", or by ".join(methods)
 
 
 def _assumed(facts: Facts) -> list[str]:
-    """How values were assumed to be missing: what imputers state, and what the others do."""
+    """The assumptions on missingness: those that imputers state, and those of all others."""
     if facts.strategy in ("aipw", "ml"):
         return [f"Values were assumed to be missing {OTHERS}"]
     by_assumption: dict[str, list[str]] = {}
@@ -155,20 +155,26 @@ def _done(facts: Facts, numbers: Sequence[Estimate | Robust | Likely]) -> list[s
         return [METHODS[facts.strategy], *_intervals(numbers)]
     if not facts.imputed:
         return ["No missing value was imputed"]
-    said = []
+    sentences = []
     for way, names in _ways(facts).items():
         cells = sum(facts.imputed[name] for name in names)
-        said.append(f"Missing values of {', '.join(names)} ({cells:,} cells) were imputed by {_told(facts, way)}")
+        sentences.append(
+            f"Missing values of {', '.join(names)} ({cells:,} cells) were imputed by {_method(facts, way)}"
+        )
     if facts.m > 1 and numbers:
-        said.append(f"{facts.m} imputations were drawn, and their estimates pooled by Rubin's rules {_rules(numbers)}")
+        sentences.append(
+            f"{facts.m} imputations were drawn, and their estimates pooled by Rubin's rules {_rules(numbers)}"
+        )
     elif facts.m > 1:
-        said.append(f"{facts.m} imputations were drawn; what they give was not pooled")
+        sentences.append(f"{facts.m} imputations were drawn; what they give was not pooled")
     else:
-        said.append("A single imputation was made: the answer tells nothing of how uncertain missing values make it")
-    said += _information(numbers)
+        sentences.append(
+            "A single imputation was made: the answer tells nothing of how uncertain missing values make it"
+        )
+    sentences += _information(numbers)
     if facts.rhat is not None:
-        said.append(f"Chains had an R-hat of {facts.rhat:.3f} at worst")
-    return [*said, *_intervals(numbers)]
+        sentences.append(f"Chains had an R-hat of {facts.rhat:.3f} at worst")
+    return [*sentences, *_intervals(numbers)]
 
 
 def _rules(numbers: Sequence[Estimate | Robust | Likely]) -> str:
@@ -178,7 +184,7 @@ def _rules(numbers: Sequence[Estimate | Robust | Likely]) -> str:
 
 
 def _information(numbers: Sequence[Estimate | Robust | Likely]) -> list[str]:
-    """The most that is missing of the information, and of how many numbers that is not known."""
+    """The largest fraction of missing information, and the number of estimates for which it is unknown."""
     found = [one.fmi for one in numbers if isinstance(one, Estimate)]
     known = [one for one in found if isfinite(one)]
     if not found:

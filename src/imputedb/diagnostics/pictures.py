@@ -1,4 +1,4 @@
-"""Pictures of missing values and imputations: blue is observed, red is missing or imputed, as in mice."""
+"""Pictures of missingness and imputations: observed is blue, missing or imputed is red, as in mice."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHOWN_PATTERNS = 30
 
 
 def blank(width: float, height: float) -> Figure:
-    """An empty figure of a size in inches, tied to no window.
+    """An empty figure of a size in inches, without a window.
 
     Raises:
         DataError: matplotlib is not installed.
@@ -36,13 +36,13 @@ def blank(width: float, height: float) -> Figure:
 
 
 def legible(name: str) -> str:
-    """A name as a picture has it: no formula, no control characters, and something where it is empty."""
+    """A name without formulas and control characters, and a placeholder for an empty one."""
     plain = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in name)
     return plain.replace("$", r"\$") or '""'
 
 
 def pattern_map(table: PatternTable) -> Figure:
-    """Patterns as rows of blue and red squares, the most frequent first; rows at the left, missing counts below."""
+    """Patterns of missingness as rows of squares, the most frequent first; rows at the left, missing counts below."""
     order = np.argsort(-table.rows, kind="stable")[:SHOWN_PATTERNS]
     count, width = len(order), len(table.columns)
     figure = blank(1.9 + 0.55 * width, 1.6 + 0.26 * count)
@@ -72,7 +72,7 @@ def _square(x: float, y: float, colour: str) -> Rectangle:
 
 
 def flux_plot(flux: Mapping[str, Flux]) -> Figure:
-    """Outflux against influx: columns at the upper left help others, those at the lower right need help."""
+    """Outflux against influx: columns at the upper left predict others, those at the lower right need predictors."""
     figure = blank(5.2, 4.8)
     axes = figure.subplots()
     axes.plot([0, 1], [1, 0], color=QUIET, linewidth=0.8, linestyle=":")
@@ -93,10 +93,10 @@ def flux_plot(flux: Mapping[str, Flux]) -> Figure:
 
 
 def densities(columns: Mapping[str, tuple[Sequence[object] | Vector, Sequence[Sequence[object] | Vector]]]) -> Figure:
-    """Observed beside imputed values by column: densities of numbers, shares of categories.
+    """The distributions of observed and imputed values by column: densities of numbers, shares of categories.
 
     Args:
-        columns: by name, the observed values, and the imputed ones of each draw.
+        columns: by name, the observed values, and the imputed values of each draw.
     """
     figure, places = _grid(len(columns), 3.4, 2.5)
     for axes, (name, (observed, draws)) in zip(places, columns.items(), strict=False):
@@ -146,24 +146,24 @@ def _shares(axes: Axes, observed: Sequence[str], draws: Sequence[Sequence[str]])
 
 
 def traces(chains: Mapping[str, NDArray[np.float64]], rhat: Mapping[str, float | None]) -> Figure:
-    """Mean of imputed values by cycle, a line a draw: chains that mix freely and have no trend have converged.
+    """Trace plots: the mean of imputed values by cycle, one line for each draw. Converged chains mix and have no trend.
 
     Args:
-        chains: by column, (iterations, m).
-        rhat: by column.
+        chains: by column, (iterations, m) means.
+        rhat: R-hat by column.
     """
     figure, places = _grid(len(chains), 3.4, 2.2)
     for axes, (name, values) in zip(places, chains.items(), strict=False):
         axes.plot(np.arange(1, len(values) + 1), values, linewidth=0.8, alpha=0.8)
-        told = rhat.get(name)
-        axes.set_title(legible(name) + ("" if told is None else f"   R-hat {told:.3f}"), fontsize=10)
+        statistic = rhat.get(name)
+        axes.set_title(legible(name) + ("" if statistic is None else f"   R-hat {statistic:.3f}"), fontsize=10)
         axes.set_xlabel("cycle", fontsize=8)
         _bare(axes)
     return figure
 
 
 def overimputed_plot(found: Mapping[str, Overimputed]) -> Figure:
-    """Means and intervals of hidden cells against what they were; on the diagonal they are right."""
+    """Imputed means and intervals of hidden cells against their true values; right ones are on the diagonal."""
     shown = {name: one for name, one in found.items() if one.numeric and len(one.truth)}
     figure, places = _grid(len(shown), 3.4, 3.2)
     for axes, (name, one) in zip(places, shown.items(), strict=False):
@@ -208,12 +208,12 @@ Drawn = Mapping[tuple[str, str], tuple[float, float, float]]
 
 
 def forest(numbers: Mapping[str, Drawn]) -> Figure:
-    """A panel a number: a line from low to high for each label, group by group, and a point at its estimate.
+    """A forest plot with one panel for each number: an interval and an estimate for each label, by group.
 
-    A dotted line stands at the first estimate of each group. Bounds, which have no estimate, are drawn thin and grey.
+    A dotted line marks the first estimate of each group. Bounds, which have no estimate, are thin and grey.
 
     Args:
-        numbers: by name what is drawn.
+        numbers: intervals and estimates by name.
     """
     rows = list(dict.fromkeys(key for lines in numbers.values() for key in lines))
     groups = list(dict.fromkeys(group for group, _ in rows))
@@ -256,13 +256,13 @@ def departures(
     value: float,
     label: str,
 ) -> Figure:
-    """A panel a number: its estimate and interval over the size of a departure; red where its interval tips.
+    """One panel for each number: estimate and interval over the size of a departure; tipping points are red.
 
     Args:
-        numbers: by name the size, the estimate and both ends of its interval, from the least size to the largest.
-        tipping: by name the sizes at which the interval starts or ceases to hold the value.
-        value: which is drawn as a line.
-        label: of the sizes.
+        numbers: by name the size, the estimate and both ends of its interval, by ascending size.
+        tipping: by name the sizes at which the interval starts or ceases to contain the value.
+        value: value that is drawn as a line.
+        label: label of the axis of sizes.
     """
     figure, places = _grid(len(numbers), 3.6, 2.6)
     for axes, (name, points) in zip(places, numbers.items(), strict=False):

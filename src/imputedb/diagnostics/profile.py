@@ -1,4 +1,4 @@
-"""What is missing where in a table: counts, shares, patterns."""
+"""The profile of a table: counts, shares and patterns of missing values."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,7 +13,7 @@ from imputedb.statistics.measure import measured
 
 @dataclass(frozen=True, slots=True)
 class ColumnProfile:
-    """One column: its type, how many values are missing and distinct, what stands for missing, what they are taken as.
+    """One column: its type, numbers of missing and distinct values, declared missing values, and its measure.
 
     `taken` is `numbers`, `categories`, `ordered categories`, or the kind of other values.
     """
@@ -39,7 +39,7 @@ class Pattern:
 class Profile:
     """One table: its rows, its columns, its patterns of missingness, the most frequent first, and its suspects.
 
-    Suspects are values that look like a missing one and are not declared.
+    Suspects are values that look like missing ones and are not declared.
     """
 
     table: str
@@ -53,22 +53,22 @@ class Profile:
         return asdict(self)
 
     def _repr_html_(self) -> str:
-        """Columns with their missing shares as bars, and patterns, as a notebook shows them."""
+        """Columns with missing shares as bars, and patterns, as HTML for notebooks."""
         return self.html()
 
     def html(self) -> str:
-        """The profile as a piece of HTML."""
+        """The profile as a fragment of HTML."""
         rows = [
             [c.name, c.type, markup.bar(c.share), c.missing, c.distinct, c.taken, ", ".join(c.codes)]
             for c in self.columns
         ]
         titles = ["column", "type", "missing", "cells", "distinct", "taken as", "means missing"]
         patterns = [[one.rows, ", ".join(one.missing) or "nothing"] for one in self.patterns]
-        told = [
+        notes = [
             f"{one.column}: {one.rows:,} x {', '.join(one.values)} ({one.why}); {one.mend(self.table)}"
             for one in self.suspects
         ]
-        whole = markup.table(titles, rows, title=f"{self.table}: {self.rows:,} rows", notes=told, most=len(rows))
+        whole = markup.table(titles, rows, title=f"{self.table}: {self.rows:,} rows", notes=notes, most=len(rows))
         return whole + (markup.table(["rows", "missing together"], patterns) if patterns else "")
 
 

@@ -1,4 +1,4 @@
-"""How many neighbours to take, and by which metric: the error of each choice on cells that are known and hidden."""
+"""The choice of the number of neighbours and the metric, by errors on hidden cells."""
 
 from collections.abc import Sequence
 
@@ -28,19 +28,19 @@ def scan(
     columns: Sequence[str] = (),
     seed: int = 0,
 ) -> Scan:
-    """The error of every number of neighbours and metric on hidden cells of a table.
+    """The error of each number of neighbours and metric on hidden cells of a table.
 
     Args:
-        engine: where the table lives.
-        name: the table.
-        imputer: everything else that neighbours are found by; `KNN()` unless given.
-        ks: the numbers of neighbours.
-        metrics: the metrics.
-        columns: the columns to judge by; those with missing values unless given, all where none has.
-        seed: what is hidden.
+        engine: engine that holds the table.
+        name: name of the table.
+        imputer: KNN imputer with all other settings; by default `KNN()`.
+        ks: numbers of neighbours to try.
+        metrics: metrics to try.
+        columns: columns to evaluate; by default those with missing values, or all where none has.
+        seed: seed for hiding cells.
 
     Raises:
-        QueryError: no number or metric of that kind.
+        QueryError: there is no such metric, or a number is out of range.
         UnknownName: no table or column of that name.
     """
     imputer = by_neighbours(imputer, "a scan")
@@ -50,8 +50,8 @@ def scan(
     if not ks or not metrics:
         raise QueryError("a scan needs at least one k and one metric")
     table = stored(engine, name, imputer.named_columns())
-    asked = table.request(imputer, table.rows, targets_of(table, columns), seed)
-    parts = _parts(asked, imputer, name)
+    request = table.request(imputer, table.rows, targets_of(table, columns), seed)
+    parts = _parts(request, imputer, name)
     known = [only_permitted(part.rows, part.bounds) for part in parts]
     found = [
         imputer.scan(rows, part.targets, seed, ks=ks, metrics=metrics) for rows, part in zip(known, parts, strict=True)
@@ -65,16 +65,16 @@ def scan(
     return Scan(errors, metric, k)
 
 
-def _parts(asked: Request, imputer: KNN, name: str) -> list[Part]:
-    """What neighbours fill in of a table.
+def _parts(request: Request, imputer: KNN, name: str) -> list[Part]:
+    """The columns of a table that are imputed by neighbours.
 
     Raises:
-        DataError: that is nothing, or weights decide what is learnt from.
+        DataError: there are none, or rows are weighted.
     """
-    parts = [part for part in asked.parts() if part.imputer is imputer]
+    parts = [part for part in request.parts() if part.imputer is imputer]
     if not parts:
-        told = ", ".join(f"{column.name} is {_filled_by(asked, column)}" for column in asked.targets)
-        raise DataError(f"no column of {name} is filled by neighbours, by its policy: {told}")
+        reasons = ", ".join(f"{column.name} is {_filled_by(request, column)}" for column in request.targets)
+        raise DataError(f"no column of {name} is filled by neighbours, by its policy: {reasons}")
     for part in parts:
         if weight := part.request.permit(part.targets[0]).policy.weight:
             names = ", ".join(column.name for column in part.targets)
@@ -85,5 +85,5 @@ def _parts(asked: Request, imputer: KNN, name: str) -> list[Part]:
     return parts
 
 
-def _filled_by(asked: Request, column: Column) -> str:
-    return asked.method(column) if asked.permit(column).policy.derived else f"filled by {asked.method(column)}"
+def _filled_by(request: Request, column: Column) -> str:
+    return request.method(column) if request.permit(column).policy.derived else f"filled by {request.method(column)}"

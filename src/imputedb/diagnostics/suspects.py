@@ -1,4 +1,4 @@
-"""Values that look like a missing one and are not declared: numbers far from all others, words, numbers in text."""
+"""Suspect values, which look like missing ones and are not declared: outlying codes, words, numbers in text columns."""
 
 from __future__ import annotations
 
@@ -10,23 +10,9 @@ from imputedb.engines.engine import Engine
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
 from imputedb.statistics.histogram import Quantiles
+from imputedb.statistics.sentinels import LEVELS, Rest
 from imputedb.statistics.table import ColumnStatistics, Kind
 from imputedb.statistics.words import BESIDE_NUMBERS, CODES, DOUBTFUL
-
-FAR = 0.1
-"""Of the range of all other values: how far from them a code lies that stands for a missing one."""
-
-FAR_FROM_ZERO = 0.2
-"""The same of 0, which is a value more often than a code."""
-
-APART = 2.0
-"""Of the mean distance between different other values: the same."""
-
-LEVELS = 3
-"""Different other values, at least: of fewer nobody can tell what lies far."""
-
-TOGETHER = 4
-"""Codes on one side, at most."""
 
 MOSTLY = 0.5
 """Share of a column of text above which numbers in it are told of."""
@@ -34,13 +20,13 @@ MOSTLY = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """Values of a column that may mean a missing one.
+    """Values of a column that may stand for a missing one.
 
     Attributes:
-        column: where they stand.
-        values: as they are stored.
-        rows: that have one of them.
-        why: they are named.
+        column: name of the column.
+        values: values as they are stored.
+        rows: number of rows with one of them.
+        why: reason for the suspicion.
     """
 
     column: str
@@ -78,44 +64,18 @@ def _codes(engine: Engine, table: Table, name: str) -> Iterator[Suspect]:
     low, high, distinct = engine.rows(t.select([*ends, levels], source))[0]
     if low is None or int(str(distinct)) < LEVELS:
         return
-    rest = _Rest(float(str(low)), float(str(high)), int(str(distinct)))
+    rest = Rest(float(str(low)), float(str(high)), int(str(distinct)))
     found = [code for code in rest.beyond(sorted(counts)) if counts[code] > 1]
     if found:
         values, rows = tuple(f"{code:g}" for code in found), sum(counts[code] for code in found)
         yield Suspect(name, values, rows, "far from all other values, as codes of surveys are")
 
 
-@dataclass(frozen=True, slots=True)
-class _Rest:
-    """The values of a column that no survey writes for a missing one: both ends, and how many different ones."""
-
-    low: float
-    high: float
-    levels: int
-
-    def beyond(self, codes: Sequence[float]) -> list[float]:
-        """The codes that lie far outside, of each side a few: many are values like the others."""
-        below = [code for code in codes if code < self.low]
-        above = [code for code in codes if code > self.high]
-        found = []
-        if below and len(below) <= TOGETHER and self._is_far(self.low - below[-1], below[-1]):
-            found += below
-        if above and len(above) <= TOGETHER and self._is_far(above[0] - self.high, above[0]):
-            found += above
-        return found
-
-    def _is_far(self, gap: float, code: float) -> bool:
-        if code <= -7 and self.low >= 0:
-            return True
-        width = self.high - self.low
-        return gap > max((FAR if code else FAR_FROM_ZERO) * width, APART * width / (self.levels - 1))
-
-
 def _may_have_codes(bounds: Sequence[float], distinct: int) -> bool:
-    """Whether the quantiles leave room for codes at an end that lie far from all else; else no row has to be read."""
+    """Whether quantiles allow for outlying codes; otherwise the rows need not be read."""
     ends = sorted({bound for bound in (*bounds[:1], *bounds[-1:]) if bound in CODES})
     others = [bound for bound in bounds if bound not in CODES]
-    return bool(ends) and (len(others) < LEVELS or bool(_Rest(others[0], others[-1], distinct).beyond(ends)))
+    return bool(ends) and (len(others) < LEVELS or bool(Rest(others[0], others[-1], distinct).beyond(ends)))
 
 
 def _words(engine: Engine, table: Table, name: str) -> Iterator[Suspect]:

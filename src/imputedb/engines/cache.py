@@ -116,6 +116,7 @@ class _Entry:
 
 
 _ABOUT = {
+    "statistics of files": ("statistics of Parquet files, by their sizes and times", "files"),
     "statistics": ("statistics of tables, with their fingerprints", "table"),
     "cells": ("columns of stored tables, as imputers read them", "table and column"),
     "counts": ("counts of rows and missing values", "relation"),
@@ -125,11 +126,14 @@ _ABOUT = {
     "drawn": ("drawn values of whole tables", "table, columns, draws, imputer and seed"),
     "given": ("drawn values, as the engine reads them", "table, column, draw, imputer and seed"),
     "model": ("functions of kept models", "model"),
+    "sampled model": ("functions that are fitted to samples of tables", "rows, column, imputer and seed"),
+    "room": ("how much an imputer may be handed", "memory_limit"),
     "applied": ("values that kept models give", "table, model and draw"),
     "coarser": ("cells that models predict from fewer columns", "table and model"),
     "tree": ("syntax trees", "text of a query"),
     "outputs": ("names and types of output columns", "text of a query"),
     "unknown": ("names that mean no table", "text of a statement"),
+    "text files": ("whether a query may read files of text", "text of a query"),
 }
 
 
@@ -145,21 +149,21 @@ class Memory:
         self._structure: object = None
         self._values: OrderedDict[Hashable, _Entry] = OrderedDict()
         self._bytes = 0
-        self._asked: dict[str, list[int]] = {}
+        self._lookups: dict[str, list[int]] = {}
 
     def recall(self, name: Hashable, fit: Callable[[Collection[Table] | None], bool] | None = None) -> Any:
         """The value of a name; None where there is none, or what it rests on has changed, or does not fit."""
         with self._lock:
-            asked = self._asked.setdefault(_kind(name), [0, 0])
+            lookups = self._lookups.setdefault(_kind(name), [0, 0])
             entry = self._values.get(name)
             if entry is not None and fit is not None and not fit(entry.tables):
                 entry = None
             if entry is None or entry.state != self._now(entry.tables):
-                asked[1] += 1
+                lookups[1] += 1
                 if entry is not None:
                     self._bytes -= self._values.pop(name).size
                 return None
-            asked[0] += 1
+            lookups[0] += 1
             self._values.move_to_end(name)
             return entry.value
 
@@ -192,12 +196,12 @@ class Memory:
                 self._bytes -= self._values.popitem(last=False)[1].size
 
     def uses(self) -> list[CacheUse]:
-        """What is in it, a line a kind of value."""
+        """The use of the cache, by kind of value."""
         with self._lock:
             entries = list(self._values.items())
-            asked = {kind: tuple(counts) for kind, counts in self._asked.items()}
+            lookups = {kind: tuple(counts) for kind, counts in self._lookups.items()}
         found = []
-        for kind in sorted({*asked, *(_kind(name) for name, _ in entries)}):
+        for kind in sorted({*lookups, *(_kind(name) for name, _ in entries)}):
             mine = [entry for name, entry in entries if _kind(name) == kind]
             about, key = _ABOUT.get(kind, (kind, "name"))
             rests = {entry.tables for entry in mine}
@@ -207,7 +211,7 @@ class Memory:
                 if rests == {OF_STRUCTURE}
                 else f"{written}; ALTER, DROP, SET and the like"
             )
-            hits, misses = asked.get(kind, (0, 0))
+            hits, misses = lookups.get(kind, (0, 0))
             found.append(CacheUse(about, key, stale, len(mine), MOST, sum(e.size for e in mine), hits, misses))
         return found
 

@@ -121,8 +121,8 @@ class Catalog(Protocol):
     def related(self, table: Table) -> frozenset[str]:
         """The columns of a table that are derived, or that others are derived from."""
 
-    def undetermined(self, table: Table) -> list[Note]:
-        """Sentences about rows that have a derived value, but not what it is derived from."""
+    def about_derived(self, table: Table, names: Collection[str]) -> list[Note]:
+        """Sentences about derived columns of a table, and what these are derived from, where some columns are read."""
 
     def keeps(self, table: Table) -> bool:
         """Whether a table is one of the user's, which is the same until something is written."""
@@ -271,15 +271,24 @@ class Scratch(Protocol):
     def copied(self, item: Tree, virtual: Sequence[str] = ()) -> Table:
         """A table of the rows of an item of FROM, such as a file, adopted; `virtual` columns a star does not show."""
 
+    def check_copied(self, tables: Collection[Table]) -> None:
+        """Refuses, by DataError, what was read by such tables of files that have become others meanwhile."""
+
 
 class Engine(Catalog, Statements, Arrays, Scratch, Macros, Declarations, Entrances, Protocol):
     """A place where tables live and statements run, for one session.
 
     Attributes:
         further_caches: those of whoever answers by this engine.
+        fills_by_expression: whether missing cells are filled in by expressions alone: rows are never fetched.
     """
 
     further_caches: list[Recent[Any, Any]]
+    fills_by_expression: bool
+
+    @property
+    def room(self) -> float:
+        """Bytes of rows that an imputer may be handed at once."""
 
     @property
     def session(self) -> Session:
@@ -292,6 +301,10 @@ class Engine(Catalog, Statements, Arrays, Scratch, Macros, Declarations, Entranc
     @property
     def lock(self) -> AbstractContextManager[Any]:
         """Held by the thread whose turn it is."""
+
+    def learnable(self, table: Table, most: int) -> Table:
+        """A table here of at most so many rows of one, picked by a hash; the table itself where its rows are here."""
+        ...
 
     def further(self) -> "Engine":
         """An engine of the same database, for another session."""

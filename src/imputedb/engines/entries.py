@@ -17,11 +17,11 @@ class Shape:
     without_nan: frozenset[str] = frozenset()
 
     def fingerprint(self, contents: Sequence[object]) -> str:
-        """What tells one state of the table from another: a hash of its rows, its columns, what was said of it."""
+        """The fingerprint of the table's state: its rows, its columns, its declarations and policies."""
         rules = {name: policy.changed({"stale": None}).data() for name, policy in self.policies.items()}
-        said = sorted((name, rule) for name, rule in rules.items() if rule)
+        policies = sorted((name, rule) for name, rule in rules.items() if rule)
         columns = [list(self.types.items()), sorted(self.missing.items())]
-        return json.dumps([2, [str(part) for part in contents], *columns, said])
+        return json.dumps([2, [str(part) for part in contents], *columns, policies])
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ class Record:
 
     Attributes:
         name: of the model.
-        version: from 1.
+        version: from 1; 0 of one that no database keeps.
         is_current: whether queries use this version.
         table: that it is a model of.
         columns: that it fills in.
@@ -52,7 +52,12 @@ class Record:
     @property
     def title(self) -> str:
         """Its name with its version, such as `vitals@3`."""
-        return f"{self.name}@{self.version}"
+        return self.name if self.is_passing else f"{self.name}@{self.version}"
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether it was fitted on the way, for statements of one session, and no database keeps it."""
+        return not self.version
 
     @property
     def has_functions(self) -> bool:
@@ -86,10 +91,10 @@ class Record:
             StorageError: the definition cannot be read.
         """
         try:
-            told = json.loads(definition)
-            told["columns"] = tuple(told["columns"])
-            told["codes"] = tuple((str(column), tuple(map(str, texts))) for column, texts in told.get("codes", ()))
-            told["errors"] = tuple((str(column), float(error)) for column, error in told["errors"])
-            return Record(name=name, version=version, is_current=is_current, table=table, digest=digest, **told)
+            fields = json.loads(definition)
+            fields["columns"] = tuple(fields["columns"])
+            fields["codes"] = tuple((str(column), tuple(map(str, texts))) for column, texts in fields.get("codes", ()))
+            fields["errors"] = tuple((str(column), float(error)) for column, error in fields["errors"])
+            return Record(name=name, version=version, is_current=is_current, table=table, digest=digest, **fields)
         except (ValueError, TypeError, KeyError) as error:
             raise StorageError(f"model {name}@{version} is damaged: drop it, and create it anew") from error

@@ -49,8 +49,8 @@ class Session(Protocol):
     def state(self, tables: Collection[Table] | None = None) -> object:
         """A token that differs whenever one of some tables, or any, may have been written."""
 
-    def changed(self, table: Table | None = None) -> None:
-        """Says that rows of a table may have been written, or unless it is given anything there is."""
+    def changed(self) -> None:
+        """Says that anything there is may have been written."""
 
     def taken(self) -> tuple[Note, ...]:
         """What is to be said of tables that a call has replaced, said once."""

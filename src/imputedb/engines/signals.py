@@ -71,7 +71,7 @@ class Signals:
     def deliver(self) -> None:
         """Tells the handlers what waits; they may raise."""
         while self._waiting and self.raised is None:
-            self._tell(*self._waiting.pop(0))
+            self._deliver(*self._waiting.pop(0))
 
     def raise_again(self) -> None:
         """Raises what a handler has raised, if it was lost: Python ignores what is raised while it frees an object."""
@@ -87,9 +87,9 @@ class Signals:
         if self.shut:
             self._waiting.append((number, frame))
         else:
-            self._tell(number, frame)
+            self._deliver(number, frame)
 
-    def _tell(self, number: int, frame: FrameType | None) -> None:
+    def _deliver(self, number: int, frame: FrameType | None) -> None:
         before, self.shut = self.shut, True
         try:
             self._before[number](number, frame)

@@ -1,1 +1,1 @@
-"""Plans run to rows: the engine up to each blocking Impute, the imputer, and the engine again."""
+"""Execution of plans: the engine up to each blocking Impute, the imputer, and the engine again."""

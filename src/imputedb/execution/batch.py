@@ -1,4 +1,4 @@
-"""Batches: rows between two statements of the engine, as the row ids of the stored rows that they come from."""
+"""Batches: rows between two statements of the engine, identified by the row ids of the scans that they come from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,15 +13,15 @@ from imputedb.imputers.rows import EVERY, Array
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows of a relation, as the row ids of the scans that they come from, with values that are not stored.
+    """Rows of a relation as row ids of scans, with values that are not stored.
 
     Attributes:
-        scans: those scans, by alias.
+        scans: scans of the relation, by alias.
         rows: (n,) row ids by alias.
-        kept: (n,) the values of columns that are wanted above and come through arrays as they are.
-        given: (n,) what imputers gave for other columns that are wanted above, where values are missing.
-        filled: what fills the missing cells of those.
-        draws: (n,) the draw that each row is of, `EVERY` where it is the same in all; None where all rows are.
+        kept: (n,) values of columns that are read above and are held as arrays.
+        given: (n,) imputed values of other columns that are read above, where values are missing.
+        filled: expressions for the missing cells of these columns.
+        draws: (n,) draw index of each row, `EVERY` for a row that all draws share; None where all rows are shared.
         whole: whether these are all rows of a single scan, in its order.
     """
 
@@ -35,30 +35,30 @@ class Batch:
 
     @property
     def count(self) -> int:
-        """n, the number of rows."""
+        """Number of rows, n."""
         return len(next(iter(self.rows.values())))
 
     @property
     def shared(self) -> NDArray[np.bool_]:
-        """(n,) which rows are the same in every draw."""
+        """(n,) whether all draws share a row."""
         return np.ones(self.count, bool) if self.draws is None else self.draws == EVERY
 
     def repeats(self, alias: str) -> bool:
-        """Whether one draw has a stored row of a scan more than once, because a join repeats it."""
+        """Whether a join repeats stored rows of a scan within one draw."""
         return len(self.scans) > 1 and has_repeats(self.rows[alias][self.shared])
 
     def at(self, alias: str, order: NDArray[np.intp] | None) -> NDArray[np.int64] | None:
-        """Row ids of the rows at some places; None for all rows of a whole scan."""
+        """The row ids of the rows at some positions; None for all rows of a whole scan."""
         if order is None:
             return None if self.whole else self.rows[alias]
         return self.rows[alias][order]
 
 
 def has_repeats(ids: NDArray[np.int64]) -> bool:
-    """Whether an id stands there more than once."""
+    """Whether an id occurs more than once."""
     if not len(ids):
         return False
     low, high = int(ids.min()), int(ids.max())
-    if high - low < 4 * len(ids):  # counted: sorting takes sixty times as long
+    if high - low < 4 * len(ids):  # counting is sixty times as fast as sorting
         return int(np.bincount(ids - low).max()) > 1
     return len(np.unique(ids)) < len(ids)

@@ -1,8 +1,8 @@
-"""Kept values beside the tables that they are of, so that an Impute is a column of one flat statement."""
+"""Imputed values stored beside their tables, so that an Impute is a column of one flat statement."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from imputedb.algebra.column import Column
 from imputedb.algebra.relation import Fill, Scan, Table
@@ -10,9 +10,10 @@ from imputedb.engines.engine import Engine
 from imputedb.execution.batch import Batch
 from imputedb.execution.bundle import Drawn
 from imputedb.execution.columns import ColumnCache
-from imputedb.execution.form import coarser_cells, form
+from imputedb.execution.form import coarser_cells, form, layered
 from imputedb.execution.kept import KeptTable
 from imputedb.execution.model import ModelTable
+from imputedb.execution.on_sample import on_sample
 from imputedb.execution.outcome import Outcome
 from imputedb.imputers.protocol import Progress
 from imputedb.imputers.registry import the_one
@@ -21,26 +22,37 @@ from imputedb.models.kept import Kept
 from imputedb.notes import Note, NoteKind
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
+from imputedb.sql.expression import names_of
+from imputedb.sql.generate import ROW
 from imputedb.statistics.table import Statistics
 
 _Source: TypeAlias = ModelTable | KeptTable
 """What kept values are read from: a kept model, or a fit to the table."""
 
 
+class _Layered(NamedTuple):
+    """A table with drawn columns beside its own, as an item of FROM."""
+
+    source: Tree
+    columns: list[str]
+
+
 @dataclass(slots=True)
 class Beside:
-    """Kept values in one run of a plan.
+    """The values beside tables in one run of a plan.
 
     Attributes:
-        engine: where rows live.
-        statistics: by alias.
-        seed: what random numbers are keyed by.
-        progress: told how far a fit is.
-        drawn_tables: tables of which the values are a draw, and not expectations.
-        draw: the number of that draw.
-        names: of the arrays that stand beside a scan, by its alias.
-        fills: what fills the missing cells of columns.
-        drawn_from: by alias of a scan, what columns of it are drawn from.
+        engine: engine that holds the rows.
+        statistics: statistics by alias.
+        seed: seed of the random numbers.
+        progress: called with the progress of a fit.
+        drawn_tables: tables whose values are drawn, not expected.
+        draw: index of that draw.
+        number: index of the draw of all values; None where they need not be of one draw.
+        names: names of the registered arrays beside a scan, by its alias.
+        fills: expressions for missing cells of columns.
+        drawn_from: sources of the draws of a scan's columns, by alias.
+        layers: replacements of tables with drawn columns, by alias.
     """
 
     engine: Engine
@@ -49,20 +61,24 @@ class Beside:
     progress: Progress | None
     drawn_tables: frozenset[Table]
     draw: int
+    number: int | None = None
     names: dict[str, list[str]] = field(default_factory=dict)
     fills: dict[Column, Fill] = field(default_factory=dict)
     drawn_from: dict[str, list[tuple[_Source, list[Column]]]] = field(default_factory=dict)
+    layers: "dict[str, _Layered]" = field(default_factory=dict)
 
     def show(self, imputer: Kept, scans: Mapping[str, Scan], columns: Sequence[Column], outcome: Outcome) -> list[str]:
-        """Makes the values of columns readable beside their tables; the names of the arrays, to be forgotten later."""
-        made = []
+        """Makes values of columns readable beside their tables; returns the names of the arrays, to be released."""
+        made: list[str] = []
         for alias, mine in _by_alias(columns).items():
             draw = self._draw(scans[alias])
             sources = self._by_table(imputer, scans[alias], mine, outcome)
             self._warn_apart(scans[alias], sources if draw is not None else [], outcome)
-            written = self._written(sources, outcome, draw)
+            if draw is not None:
+                made += self._draw_in_layers(sources, outcome, draw)
+            written = self._written([(table, self._unfilled(some)) for table, some in sources], outcome, draw)
             self.fills |= written
-            rest = [(table, column) for table, some in sources for column in some if column not in written]
+            rest = [(table, column) for table, some in sources for column in self._unfilled(some)]
             if not rest:
                 continue
             values = {column: table.given(column, outcome, draw) for table, column in rest}
@@ -78,26 +94,59 @@ class Beside:
     def _written(
         self, sources: Sequence[tuple[_Source, Sequence[Column]]], outcome: Outcome, draw: int | None
     ) -> dict[Column, Fill]:
-        """What stands in the statement itself in place of values."""
+        """Expressions in the statement itself, in place of values."""
         found = {}
         for table, columns in sources:
             for column in columns if isinstance(table, ModelTable) else ():
                 assert isinstance(table, ModelTable)
                 fill = form(table, column.name, draw).fill
                 if fill is not None:
-                    table.note(column, outcome, coarser_cells(table, column.name))
+                    table.note(column, outcome, coarser_cells(table, column.name) if draw is None else 0)
                     found[column] = fill
         return found
 
+    def _unfilled(self, columns: Sequence[Column]) -> list[Column]:
+        return [column for column in columns if column not in self.fills]
+
+    def _draw_in_layers(
+        self, sources: Sequence[tuple[_Source, Sequence[Column]]], outcome: Outcome, draw: int
+    ) -> Iterator[str]:
+        """Adds draws that the statement computes itself to their tables; returns the names of views for them, if the
+        engine needs views."""
+        for table, columns in sources:
+            wanted = self._unfilled(columns)
+            if not (isinstance(table, ModelTable) and wanted and form(table, wanted[0].name, draw).layered):
+                continue
+            for column in wanted:
+                table.note(column, outcome, coarser_cells(table, column.name) if table.sampled is None else 0)
+            below = self.layers.get(table.scan.alias) or self._stored(table.scan)
+            name = f"{table.record.title} {table.record.digest[:8]} {draw}"
+            found, fills = layered(table, draw, below.source, below.columns, name)
+            source, columns_now = found.source, [*below.columns, *found.drawn.values()]
+            if self.engine.fills_by_expression:
+                view, shown = self.engine.fresh("view"), [t.reference(table.scan.alias, one) for one in columns_now]
+                self.engine.make("VIEW", view, columns_now, self.engine.text(t.select(shown, source)))
+                source = t.table((view,), table.scan.alias)
+                yield view
+            self.layers[table.scan.alias] = _Layered(source, columns_now)
+            self.fills |= fills
+
+    def _stored(self, scan: Scan) -> _Layered:
+        """A table as stored, with its row identifiers."""
+        columns, row = list(self.statistics[scan.alias].columns), self.engine.reading(scan.table, ROW, scan.alias)
+        columns += [name for name in names_of(row)[1:] if name not in columns]
+        return _Layered(self.engine.source(scan.table, scan.alias), columns)
+
     def source(self, scan: Scan) -> Tree:
         """A scan as an item of FROM, with the values beside it."""
-        source = self.engine.source(scan.table, scan.alias)
+        known = self.layers.get(scan.alias)
+        source = known.source if known else self.engine.source(scan.table, scan.alias)
         for name in self.names.get(scan.alias, ()):
             source = t.positional(source, t.table((name,), ""))
         return source
 
     def values(self, imputer: Kept, batch: Batch, columns: Sequence[Column], outcome: Outcome) -> dict[Column, Array]:
-        """(n,) the values of columns, of the rows at hand."""
+        """(n,) the values of columns for the rows of a batch."""
         found: dict[Column, Array] = {}
         for scan, mine in self._scans_of(batch, columns):
             places = ColumnCache(self.engine, scan, self.statistics[scan.alias]).places(batch.rows[scan.alias])
@@ -110,7 +159,7 @@ class Beside:
     def drawn(
         self, imputer: Kept, batch: Batch, columns: Sequence[Column], numbers: tuple[int, ...], outcome: Outcome
     ) -> list[dict[Column, Drawn]]:
-        """What is drawn for columns, table by table of those at hand."""
+        """The draws of columns, table by table."""
         found = []
         for scan, mine in self._scans_of(batch, columns):
             tables = self._by_table(imputer, scan, mine, outcome)
@@ -126,7 +175,7 @@ class Beside:
         return [(scan, mine[scan.alias]) for scan in batch.scans if scan.alias in mine]
 
     def _warn_apart(self, scan: Scan, sources: Sequence[tuple[_Source, Sequence[Column]]], outcome: Outcome) -> None:
-        """Says that columns of one table are drawn by several models, each of which knows nothing of the others."""
+        """Warns that columns of one table are drawn by several models, and therefore independently."""
         known = self.drawn_from.setdefault(scan.alias, [])
         for source, columns in sources:
             mine = next((some for one, some in known if one == source), None)
@@ -135,28 +184,30 @@ class Beside:
             else:
                 mine += [column for column in columns if column not in mine]
         names = " and of ".join(", ".join(map(str, some)) for _, some in known)
-        said = f"draws of {names} are made apart: their relations come out weaker"
-        if len(known) > 1 and said not in outcome.warnings:
-            outcome.warnings.append(Note(NoteKind.DRAWN_APART, scan.alias, said))
+        message = f"draws of {names} are made apart: their relations come out weaker"
+        if len(known) > 1 and message not in outcome.warnings:
+            outcome.warnings.append(Note(NoteKind.DRAWN_APART, scan.alias, message))
 
     def _warn_lost(self, imputer: Kept, scan: Scan, column: Column, outcome: Outcome) -> None:
-        """Says which models of the table fill in a column that it does not have any more."""
+        """Warns of models that impute a column which the table does not have any more."""
         for record in imputer.models:
             absent = [name for name in record.columns if name not in self.statistics[scan.alias].columns]
-            said = (
+            message = (
                 f"model {record.title} fills in {', '.join(absent)}, which {scan.table.name} does not have any more: "
                 f"{column} is imputed by a fit to its table"
             )
-            if record.table == scan.table and absent and said not in outcome.warnings:
-                outcome.warnings.append(Note(NoteKind.UNSUITED, column, said))
+            if record.table == scan.table and absent and message not in outcome.warnings:
+                outcome.warnings.append(Note(NoteKind.UNSUITED, column, message))
 
     def _draw(self, scan: Scan) -> int | None:
+        if self.number is not None:
+            return self.number
         return self.draw if scan.table in self.drawn_tables else None
 
     def _by_table(
         self, imputer: Kept, scan: Scan, columns: Sequence[Column], outcome: Outcome
     ) -> list[tuple[_Source, list[Column]]]:
-        """The columns of a scan by what their values are read from: a kept model, or a fit to the table."""
+        """The columns of a scan by their source: a kept model, or a fit to the table."""
         found: list[tuple[_Source, list[Column]]] = []
         for column in columns:
             source = self._source_of(imputer, scan, column, outcome)
@@ -171,6 +222,11 @@ class Beside:
         record, statistics = imputer.model(scan.table, column.name), self.statistics[scan.alias]
         if record is None:
             self._warn_lost(imputer, scan, column, outcome)
+            if imputer.on_sample:
+                drawn = self._draw(scan) is not None
+                return on_sample(
+                    self.engine, scan, statistics, column.name, imputer.base, self.seed, self.progress, drawn=drawn
+                )
             return KeptTable(self.engine, scan, statistics, imputer.base, self.seed, self.progress)
         if not record.has_functions:
             base = the_one(record.imputer, "a model needs")
@@ -180,8 +236,8 @@ class Beside:
         if not why:
             return model
         if why not in outcome.warnings:
-            said = f"{why}: the column is imputed by a fit to its table"
-            outcome.warnings.append(Note(NoteKind.UNSUITED, column, said))
+            message = f"{why}: the column is imputed by a fit to its table"
+            outcome.warnings.append(Note(NoteKind.UNSUITED, column, message))
         return KeptTable(self.engine, scan, statistics, imputer.base, self.seed, self.progress)
 
 

@@ -1,4 +1,4 @@
-"""Rows in many draws at once: what is the same in all stands there once (tuple bundles; Jampani et al. 2008)."""
+"""Rows in many draws: rows that all draws share occur once (tuple bundles; Jampani et al. 2008)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from imputedb.statistics.table import Kind
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Drawn:
-    """What was drawn for the missing cells of one column: one value a stored row and draw, however often it is joined.
+    """The draws of one column's missing cells: one value for each stored row and draw, however often the row is joined.
 
     Attributes:
-        rows: (g,) the ids of the stored rows, sorted.
-        numbers: of the m draws.
-        values: (m, g) as imputers give them; of categories the names.
-        known: (m, g) where a draw has the row; None where all have all.
+        rows: (g,) sorted ids of the stored rows.
+        numbers: the m draw indices.
+        values: (m, g) drawn values; for categories their names.
+        known: (m, g) whether a draw has the row; None where all draws have all rows.
     """
 
     rows: NDArray[np.int64]
@@ -28,21 +28,21 @@ class Drawn:
     known: NDArray[np.bool_] | None = None
 
     def places(self, rows: NDArray[np.int64]) -> NDArray[np.intp]:
-        """(n,) where stored rows stand among those that were drawn for; -1 for those that do not."""
+        """(n,) the positions of stored rows among those drawn for; -1 for others."""
         if not len(self.rows):
             return np.full(len(rows), -1)
         found = np.minimum(np.searchsorted(self.rows, rows), len(self.rows) - 1)
         return np.where(self.rows[found] == rows, found, -1)
 
     def patched(self, cells: Cells, places: NDArray[np.intp], turns: NDArray[np.intp]) -> Cells:
-        """The cells of rows, those that are missing with the values of a draw where it has them.
+        """The cells of rows, with missing ones replaced by the values of a draw, where it has them.
 
         Args:
-            cells: (n,) as they are stored.
-            places: (n,) of the rows, as `places` gives them.
-            turns: (n,) the position, among the numbers, of the draw that each row is of.
+            cells: (n,) stored cells.
+            places: (n,) positions of the rows, from `places`.
+            turns: (n,) position of each row's draw among the draw indices.
         """
-        if self.values.dtype == object and cells.numbers().kind is not Kind.CATEGORY:  # a centre in the engine's words
+        if self.values.dtype == object and cells.numbers().kind is not Kind.CATEGORY:  # a centre as SQL text
             return cells
         filled = cells.missing & (places >= 0)
         if self.known is not None:
@@ -61,7 +61,7 @@ class Drawn:
 
 
 def recoded(cells: Cells, levels: tuple[object, ...]) -> Cells:
-    """Categories as positions in further levels, a copy."""
+    """Categories as codes in an extended list of levels, copied."""
     codes = {level: code for code, level in enumerate(levels)}
     moved = np.array([codes[level] for level in cells.levels], np.int32)
     values = moved[cells.values] if len(moved) else np.zeros(len(cells.values), np.int32)
@@ -71,12 +71,12 @@ def recoded(cells: Cells, levels: tuple[object, ...]) -> Cells:
 def exploded(
     draws: NDArray[np.int32] | None, count: int, drawn: Mapping[Column, tuple[Drawn, NDArray[np.intp]]]
 ) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
-    """The places of rows, and the draws that they are of, once a row that differs by draw stands there for each.
+    """The positions of rows and their draws, after rows that differ between draws are repeated for each draw.
 
     Args:
-        draws: (n,) what each row is of; None where all are of every draw.
-        count: n.
-        drawn: by column what was drawn, and where the rows stand in it.
+        draws: (n,) draw of each row; None where all draws share all rows.
+        count: number of rows, n.
+        drawn: draws by column, with the positions of the rows in them.
     """
     before = np.full(count, EVERY, np.int32) if draws is None else draws
     differs = np.zeros(count, bool)
@@ -90,13 +90,13 @@ def exploded(
 
 
 def shown(drawn: Drawn, places: NDArray[np.intp], draws: NDArray[np.int32], *, sparse: bool) -> Array:
-    """(n,) the values of rows in their draws, for the engine; nothing where none was drawn.
+    """(n,) the values of rows in their draws, for the engine; NULL where nothing was drawn.
 
     Args:
-        drawn: what was drawn.
-        places: (n,) where the rows stand in it, -1 where they do not.
-        draws: (n,) the draw of each.
-        sparse: whether cells that were not drawn must be told from others, since a NULL may stay there.
+        drawn: draws of the column.
+        places: (n,) positions of the rows in them, -1 for others.
+        draws: (n,) draw of each row.
+        sparse: whether cells without a draw must be distinguished, since a NULL may stay there.
     """
     has = np.flatnonzero(places >= 0)
     turns = np.zeros(max(drawn.numbers) + 1, np.intp)

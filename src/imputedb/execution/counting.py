@@ -1,4 +1,4 @@
-"""How many rows and cells a run drops and fills in, counted by the engine where no imputer sees them."""
+"""Numbers of dropped rows and imputed cells, counted by the engine where no imputer sees the rows."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,16 +15,16 @@ from imputedb.sql.expression import bound
 
 @dataclass(frozen=True, slots=True)
 class Counting:
-    """Counts of one run.
+    """The counts of one run.
 
     Attributes:
-        staging: the rows of the run.
+        staging: rows of the run.
     """
 
     staging: Staging
 
     def dropped(self, rows: Relation, columns: Sequence[Column], outcome: Outcome) -> None:
-        """Notes down the rows of stored tables that go because they miss one of some columns."""
+        """Records the number of stored rows that are dropped because some columns are missing."""
         self.staging.scans = {scan.alias: scan for scan in scans(rows)}
         column, *more = columns
         if isinstance(rows, Scan) and not more and self.staging.meaning(column) is None:
@@ -46,7 +46,7 @@ class Counting:
         return missing if meaning is None else t.all_of([missing, t.negated(meaning)]) or missing
 
     def filled(self, node: Impute, first: int | None, outcome: Outcome) -> None:
-        """Notes down how many cells an Impute fills in that melts into a statement, of the first draw."""
+        """Records the number of cells that a non-blocking Impute fills, in the first draw."""
         columns = sorted(node.columns)
         if isinstance(node.input, Scan):
             counts: Sequence[int] = [self.staging.of_column(column).missing for column in columns]
@@ -59,11 +59,11 @@ class Counting:
             outcome.add_imputed(column, count)
 
     def _counts(self, what: Relation, node: Callable[[], Tree]) -> Sequence[int]:
-        """The one row of a SELECT of counts over a relation, of stored rows remembered until something is written."""
+        """The single row of a SELECT of counts over a relation, cached for stored rows until something is written."""
         stored = not any(isinstance(below, Staged) for below in bottom_up(what))
         known: Sequence[int] | None = self.staging.engine.recall(("counts", what)) if stored else None
         if known is None:
             known = [int(str(count)) for count in self.staging.engine.rows(node())[0]]
             if stored and all(self.staging.engine.keeps(scan.table) for scan in self.staging.scans.values()):
-                self.staging.engine.keep(("counts", what), known)  # a subquery or a macro in it may read any table
+                self.staging.engine.keep(("counts", what), known)  # subqueries and macros may read any table
         return known

@@ -1,4 +1,4 @@
-"""Derived columns of rows that are filled in: computed by the engine from their parts, however these were filled."""
+"""Derived columns of imputed rows, computed by the engine from their parts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ class Computed:
     """One derived column of a table.
 
     Attributes:
-        engine: that computes it.
-        table: whose column it is.
-        statistics: what is known of the table.
-        column: which.
+        engine: engine that computes it.
+        table: table of the column.
+        statistics: statistics of the table.
+        column: the column.
     """
 
     engine: Engine
@@ -42,10 +42,10 @@ class Computed:
         )
 
     def __call__(self, cells: Mapping[Column, Cells], like: Cells) -> Cells:
-        """The column of rows of which the parts are known, or known to be missing.
+        """The column for rows whose parts are known, or known to be missing.
 
         Raises:
-            CannotImpute: it becomes a category that no stored row has.
+            CannotImpute: its value is a category that no stored row has.
         """
         named = self.engine.register({column.name: _array(its) for column, its in cells.items()})
         types = {column.name: self.statistics.columns[column.name].type for column in cells}
@@ -73,6 +73,6 @@ class Computed:
 
 
 def _array(cells: Cells) -> Array:
-    """A column as the engine reads it, nothing where a value is missing."""
+    """A column as the engine reads it, with NULL for missing values."""
     rows = len(cells.missing)
     return conversion.patch(np.ma.masked_array(cells.values, cells.missing), np.arange(rows), cells, rows)

@@ -1,4 +1,4 @@
-"""One Impute of a plan in many draws, each given the values of the same draw from the Imputes below."""
+"""One Impute of a plan in many draws, each of which uses the values of the same draw from Imputes below."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from imputedb.execution.bundle import Drawn
 from imputedb.execution.impute import Imputation
 from imputedb.execution.outcome import CENTRE, Outcome
 from imputedb.imputers import conversion
+from imputedb.imputers.chained.chains import Movements
 from imputedb.imputers.doubts import doubts
 from imputedb.imputers.hidden import misfits
 from imputedb.imputers.protocol import Imputer, Stretches, doubt, reads_whole_tables
@@ -35,8 +36,8 @@ class Drawing:
 
     Attributes:
         imputation: the Impute.
-        numbers: of the m draws.
-        known: what Imputes below have drawn.
+        numbers: the m draw indices.
+        known: draws of Imputes below.
     """
 
     imputation: Imputation
@@ -44,15 +45,15 @@ class Drawing:
     known: Mapping[Column, Drawn]
 
     def drawn(self, batch: Batch, targets: Sequence[Column], columns: Sequence[Column]) -> dict[Column, Drawn]:
-        """What is drawn for the targets' missing cells; nothing for targets without one.
+        """The draws of the targets' missing cells; targets without missing cells are absent.
 
-        All draws learn from the same rows, so that they share what is prepared: those that are the same in every
-        draw, or of one table all that are stored. A row of a single draw is predicted from that draw's values.
+        All draws learn from the same rows, so that they share preparation: the rows that all draws have, or for one
+        table all stored rows. A row of a single draw is predicted from that draw's values.
 
         Args:
-            batch: the rows.
+            batch: rows to impute.
             targets: one of the imputation's `groups`.
-            columns: that are read, the targets among them.
+            columns: columns to read, targets included.
         """
         cells = self.imputation.reader.cells(batch, targets)
         gaps = {column: self.imputation.reader.gaps(batch, column, cells[column]) for column in targets}
@@ -66,7 +67,7 @@ class Drawing:
                 made[column].centred(self._centre(column, batch.count))
         centred = [column for column in wanted if made[column].values is not None]
         if len(centred) < len(wanted):
-            # what Imputes below have drawn decides which rows are at hand, and is not to decide what is modelled
+            # draws below decide which rows are here, and must not decide what is modelled
             modelled = wanted if batch.draws is None else targets
             self._draw(batch, {column: gaps[column] for column in modelled if column not in centred}, columns, made)
         for column in wanted:
@@ -105,38 +106,38 @@ class Drawing:
             self._fill(batch, drawn_rows, range(index, index + 1), made)
 
     def _misfits(self, batch: Batch, drawn_rows: "_DrawRows") -> None:
-        """Says what draws get wrong of cells that are hidden, measured once until something is written."""
+        """Records notes on errors of draws on hidden cells, measured once until something is written."""
         request = self.imputation.request(batch, drawn_rows.rows, list(drawn_rows.wanted), drawn_rows.places)
         fillers = tuple((str(column), repr(request.filler(column))) for column in request.targets)
-        self._said_of(
+        self._warn_of(
             ("misfits", fillers, self.imputation.seed),
             drawn_rows.rows,
             lambda: [sentence for sentences in misfits(request).values() for sentence in sentences],
         )
 
-    def _said_of(self, what: tuple[object, ...], rows: Rows, measure: Callable[[], Sequence[Note]]) -> None:
-        """Warns of what some rows are measured to make doubtful, once until something is written."""
+    def _warn_of(self, what: tuple[object, ...], rows: Rows, measure: Callable[[], Sequence[Note]]) -> None:
+        """Warns of doubts that are measured on some rows, once until something is written."""
         imputation = self.imputation
         known = int(np.bitwise_xor.reduce(rows.keys)) if len(rows.keys) else 0
         name = (*what, tuple(map(str, sorted(rows.columns))), known)
-        said = imputation.engine.recall(name)
-        if said is None:
-            said = measure()
-            imputation.engine.keep(name, said)
-        imputation.outcome.warnings += [one for one in said if one not in imputation.outcome.warnings]
+        notes = imputation.engine.recall(name)
+        if notes is None:
+            notes = measure()
+            imputation.engine.keep(name, notes)
+        imputation.outcome.warnings += [one for one in notes if one not in imputation.outcome.warnings]
 
     def _indices(self, batch: Batch, places: Places | None = None) -> Places:
-        """By row the position of its draw among the numbers; what is said of a row that all have means nothing."""
+        """By row the position of its draw among the draw indices; arbitrary for rows that all draws share."""
         if batch.draws is None:
             return np.zeros(batch.count if places is None else len(places), np.intp)
         return np.searchsorted(np.array(self.numbers), batch.draws if places is None else batch.draws[places])
 
     def _training_rows(self, batch: Batch, gaps: Mapping[Column, Flags]) -> tuple[Batch, Places, Places] | None:
-        """The rows that all draws learn from: of which batch, where, and where those of this batch stand in it.
+        """The rows that all draws learn from: their batch, their positions, and positions of this batch's rows in it.
 
-        None where they observe nothing of a target. Rows that miss all targets teach little of them, what others say of
-        one another, and are left out of large tables unless they are to be filled; of others not, so that a question
-        has the same draws however its rows are chosen, by WHERE or by FILTER.
+        None where a target has no observed value there. In large tables rows without any target are left out unless
+        they are to be imputed, since they contribute little; in others they are kept, so that a query has the same
+        draws whether rows are chosen by WHERE or by FILTER.
         """
         base = self.imputation.base_table(batch, gaps)
         if base is not None:
@@ -150,12 +151,12 @@ class Drawing:
         return None if self._without_values(batch, list(gaps), shared) else (batch, shared, np.arange(batch.count))
 
     def _once(self, batch: Batch, rows: Flags, targets: Iterable[Column]) -> Flags:
-        """Some rows, of those that a join repeats one for each stored row and draw."""
+        """Some rows, reduced to one for each stored row and draw where a join repeats them."""
         once = self.imputation.reader.once(batch, targets)
         return rows if once is None else rows & once
 
     def _without_values(self, batch: Batch, targets: Sequence[Column], rows: Places) -> list[Column]:
-        """The targets of which some rows observe nothing."""
+        """The targets without an observed value in some rows."""
         cells = self.imputation.reader.cells(batch, targets, rows)
         return [c for c in targets if cells[c].missing.all() and not self.imputation.reader.policy(c).before]
 
@@ -165,11 +166,11 @@ class Drawing:
         """Some rows in the order of their keys, those that all draws learn from first.
 
         Args:
-            batch: that they are of.
-            places: (n,) where they stand in it.
-            indices: (n,) the position of the draw that each is of, `EVERY` where of all.
-            wanted: by target (n,) which are to be filled.
-            columns: that are read; of rows of a draw with its values.
+            batch: batch of the rows.
+            places: (n,) positions of the rows in it.
+            indices: (n,) position of each row's draw, `EVERY` for shared rows.
+            wanted: (n,) whether the cell is to be imputed, by target.
+            columns: columns to read; in rows of a draw with its values.
         """
         keys = self.imputation.reader.keys(batch, places)
         own = indices != EVERY
@@ -187,14 +188,14 @@ class Drawing:
         return _DrawRows(rows, places, indices, ids, {column: flags[order] for column, flags in wanted.items()})
 
     def _fill(self, batch: Batch, drawn_rows: "_DrawRows", indices: range, made: Mapping[Column, "_Making"]) -> None:
-        """The values of some draws, to where they belong."""
+        """Stores the values of some draws at their positions."""
         imputation, numbers = self.imputation, [self.numbers[index] for index in indices]
         request = imputation.request(batch, drawn_rows.rows, list(drawn_rows.wanted), drawn_rows.places)
         for part in request.parts():
             warned(part.imputer, imputation.outcome)
             if part.imputer.uses_predictors:
                 what = ("doubts", repr(part.imputer), tuple(map(str, part.targets)))
-                self._said_of(what, part.rows, partial(doubts, part.imputer, part.rows, part.targets))
+                self._warn_of(what, part.rows, partial(doubts, part.imputer, part.rows, part.targets))
             if isinstance(part.imputer, Stretches):
                 for column, scale in part.imputer.stretched(part.rows, part.targets).items():
                     words = f" is drawn on the scale of its {scale}, by held-out cells"
@@ -202,8 +203,8 @@ class Drawing:
             imputation.assumed(part.imputer)
             for column in part.targets:
                 imputation.outcome.add_method(column, part.imputer.name)
-        places = {c: drawn_rows.cells(c, made[c].rows) for c in drawn_rows.wanted if c in made}
-        drawn = request.draws(numbers, imputation.progress, imputation.outcome.add_chains)
+        places, moved = {c: drawn_rows.cells(c, made[c].rows) for c in drawn_rows.wanted if c in made}, Movements()
+        drawn = request.draws(numbers, imputation.progress, moved)
         for index, values in zip(indices, drawn, strict=True):
             for column in places:
                 cells = drawn_rows.rows.columns[column]
@@ -211,6 +212,8 @@ class Drawing:
                     given = values[column][chosen]
                     there = ~np.ma.getmaskarray(given)
                     made[column].put(index, at[there], _named(np.ma.getdata(given)[there], cells))
+        for chains in moved.chains:
+            imputation.outcome.add_chains(chains)
 
     def _centre(self, column: Column, count: int) -> str | None:
         words = (
@@ -223,22 +226,22 @@ class Drawing:
 
 
 def warned(imputer: Imputer, outcome: Outcome) -> None:
-    """Says of an imputer that its intervals are too short, or that its draws know nothing of other columns."""
-    said = doubt(imputer)
-    if said is not None and said not in outcome.warnings:
-        outcome.warnings.append(said)
+    """Records warnings of improper imputers, and of draws that are independent of other columns."""
+    note = doubt(imputer)
+    if note is not None and note not in outcome.warnings:
+        outcome.warnings.append(note)
 
 
 @dataclass(frozen=True, slots=True)
 class _DrawRows:
-    """Rows that some draws learn from and fill in.
+    """The rows that some draws learn from and impute.
 
     Attributes:
-        rows: n of them.
-        places: (n,) where they stand among those at hand.
-        indices: (n,) the position of the draw that each is of, `EVERY` where of all.
-        ids: (n,) of the stored rows, by alias.
-        wanted: by target (n,) where a value is wanted.
+        rows: the n rows.
+        places: (n,) positions of the rows in the batch.
+        indices: (n,) position of each row's draw, `EVERY` for shared rows.
+        ids: (n,) ids of the stored rows, by alias.
+        wanted: (n,) whether a value is wanted, by target.
     """
 
     rows: Rows
@@ -248,7 +251,7 @@ class _DrawRows:
     wanted: Mapping[Column, Flags]
 
     def cells(self, column: Column, rows: NDArray[np.int64]) -> "_Cells":
-        """Which missing cells are wanted, of stored rows that stand there often the first."""
+        """The wanted missing cells, only the first of those that a join repeats."""
         missing = np.flatnonzero(self.rows.columns[column].missing)
         wanted = np.flatnonzero(self.wanted[column][missing])
         at = np.searchsorted(rows, self.ids[column.relation][missing[wanted]])
@@ -258,12 +261,12 @@ class _DrawRows:
 
 @dataclass(frozen=True, slots=True)
 class _Cells:
-    """Missing cells of one column that are wanted, draw by draw, those of every draw first.
+    """The wanted missing cells of one column, by draw; those of all draws come first.
 
     Attributes:
-        chosen: (c,) which they are of all that are missing.
-        found: (c,) where their values go; `count` more for each draw.
-        count: how many values a draw has.
+        chosen: (c,) positions among all missing cells.
+        found: (c,) positions of their values; `count` more for each draw.
+        count: number of values in each draw.
     """
 
     chosen: Places
@@ -271,14 +274,14 @@ class _Cells:
     count: int
 
     def of(self, index: int) -> tuple[Places, Places]:
-        """Those that one draw alone, or `EVERY` one, has: which, and where their values go."""
+        """The cells of one draw, or of `EVERY` draw: which ones, and the positions of their values."""
         start = (index - EVERY) * self.count
         begin, end = np.searchsorted(self.found, [start, start + self.count])
         return self.chosen[begin:end], self.found[begin:end] - start
 
 
 class _Making:
-    """The values of one column, draw by draw."""
+    """The values of one column as they are collected, by draw."""
 
     def __init__(self, rows: NDArray[np.int64], m: int) -> None:
         self.rows = np.unique(rows)
@@ -288,16 +291,16 @@ class _Making:
 
     @property
     def count(self) -> int:
-        """How many cells are drawn."""
+        """Number of drawn cells."""
         return len(self.rows)
 
     def centred(self, centre: str | None) -> None:
-        """The same text in every cell."""
+        """Puts the same text into every cell."""
         self.values = np.full((self.m, self.count), centre, dtype=object)
         self._known[:] = True
 
     def put(self, index: int, at: Places, values: Array) -> None:
-        """The values of some of the rows in one draw."""
+        """Puts the values of some rows in one draw."""
         if self.values is None:
             self.values = np.zeros((self.m, self.count), values.dtype)
         self.values[index, at] = values
@@ -305,23 +308,23 @@ class _Making:
 
     @property
     def without_value(self) -> int:
-        """How many cells no draw has."""
+        """Number of cells without a value in any draw."""
         return int(np.count_nonzero(~self._known.any(axis=0)))
 
     def done(self, numbers: tuple[int, ...]) -> Drawn:
-        """All of them."""
+        """The collected draws."""
         if self.values is None:
             self.values = np.full((self.m, self.count), None, dtype=object)
         return Drawn(self.rows, numbers, self.values, None if self._known.all() else self._known)
 
 
 def _settled(batch: Batch, column: Column, gap: Flags) -> NDArray[np.int64]:
-    """The stored rows whose gap is to be filled in all draws."""
+    """The stored rows whose missing cell is imputed in all draws."""
     return batch.rows[column.relation][gap & batch.shared]
 
 
 def _named(values: Array, cells: Cells) -> Array:
-    """Values as the engine takes them: of categories the levels."""
+    """Values as the engine reads them; for categories the levels."""
     if cells.kind is not Kind.CATEGORY:
         return values
     return conversion.named(values, cells)

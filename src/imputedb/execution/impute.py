@@ -16,8 +16,10 @@ from imputedb.execution.outcome import CENTRE, Outcome
 from imputedb.execution.reader import Reader
 from imputedb.imputers import checked, conversion
 from imputedb.imputers.chained.chained import check_departures
+from imputedb.imputers.feedback import fed_back
 from imputedb.imputers.order import labels
 from imputedb.imputers.permit import Permit, barred
+from imputedb.imputers.permitted import outside
 from imputedb.imputers.protocol import Imputer, Progress, assumption_of, learns_from_sample, reads_whole_tables
 from imputedb.imputers.random import seed_of
 from imputedb.imputers.request import Request
@@ -111,19 +113,17 @@ class Imputation:
         return values
 
     def noted(self, batch: Batch, column: Column, gap: NDArray[np.bool_]) -> None:
-        """Warns of a share of imputed cells that a policy wants to be warned of.
+        """Warns of a share of imputed cells that a policy wants to be warned of, and of bounds unlike what is observed.
 
         Raises:
             CannotImpute: the policy refuses such an answer.
         """
         policy, share = self.reader.policy(column), 100 * float(gap.mean()) if batch.count else 0.0
-        said = policy.exceeded(column, share)
-        if said is None:
-            return
-        if policy.refuse:
-            raise CannotImpute(said)
-        if said not in self.outcome.warnings:
-            self.outcome.warnings.append(said)
+        exceeded = policy.exceeded(column, share)
+        if exceeded is not None and policy.refuse:
+            raise CannotImpute(exceeded)
+        strange = outside(column, policy, self.reader.cells(batch, [column])[column])
+        self.outcome.warnings += [one for one in (exceeded, strange) if one and one not in self.outcome.warnings]
 
     def stays(self, column: Column, count: int) -> None:
         """Notes down cells that stay NULL, as the column's policy has it."""
@@ -205,19 +205,21 @@ class Imputation:
         self, batch: Batch, rows: Rows, targets: Sequence[Column], order: NDArray[np.intp]
     ) -> Mapping[Column, Array]:
         """The values of missing cells, one request for all targets whatever fills them."""
-        asked = self.request(batch, rows, targets, order)
-        found = asked.values(self.progress, self.deciding.intersection(targets))
+        request = self.request(batch, rows, targets, order)
+        found = request.values(self.progress, self.deciding.intersection(targets))
         for column in targets:
-            self.outcome.add_method(column, asked.filler(column).name)
-        self.outcome.warnings += found.said
+            self.outcome.add_method(column, request.filler(column).name)
+        self.outcome.warnings += found.notes
+        for part in request.parts():
+            self.outcome.warnings += fed_back(part.imputer, part.rows, part.targets, drawn=False)
         self.assumed(self.imputer)
         return found.values
 
     def assumed(self, imputer: Imputer) -> None:
         """Says what an imputer assumes beyond missing at random."""
-        said = assumption_of(imputer)
-        if said and said not in self.outcome.warnings:
-            self.outcome.warnings.append(Note(NoteKind.ASSUMED, "", said))
+        assumption = assumption_of(imputer)
+        if assumption and assumption not in self.outcome.warnings:
+            self.outcome.warnings.append(Note(NoteKind.ASSUMED, "", assumption))
 
     def request(self, batch: Batch, rows: Rows, targets: Sequence[Column], order: NDArray[np.intp]) -> Request:
         """Cells to fill in under policies, of some rows of those at hand, by their places."""

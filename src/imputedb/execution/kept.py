@@ -1,4 +1,4 @@
-"""Values of a stored table's missing cells, computed once from all of its rows."""
+"""Imputed values of a stored table, computed once from all of its rows."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,7 +26,7 @@ from imputedb.statistics.table import Statistics
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """A note about columns of a table; about all of it where no column is named."""
+    """A note about columns of a table, or about the table where no column is named."""
 
     columns: frozenset[str]
     note: Note
@@ -35,14 +35,14 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """What one fit to a table gave.
+    """The values from one fit to a table.
 
     Attributes:
-        expected: (n,) by column, of all rows in the table's order; anything where the stored value is present.
-        drawn: by column, of all missing cells.
-        methods: what fills each column.
-        remarks: what is to be said of it.
-        chains: how those of its draws moved.
+        expected: (n,) expected values by column, of all rows in order; arbitrary where the stored value is observed.
+        drawn: draws by column, of all missing cells.
+        methods: method of each column.
+        remarks: notes on the fit.
+        chains: movement of the chains of its draws.
     """
 
     expected: Mapping[str, Array] = field(default_factory=dict)
@@ -53,22 +53,22 @@ class Values:
 
     @property
     def size(self) -> int:
-        """Bytes, about."""
+        """Approximate number of bytes."""
         arrays = [*self.expected.values(), *(one.values for one in self.drawn.values())]
         return 64 + sum(conversion.size(array) for array in arrays)
 
 
 @dataclass(frozen=True, slots=True)
 class KeptTable:
-    """A stored table with the imputer whose values are kept.
+    """A stored table with an imputer whose values are cached.
 
     Attributes:
-        engine: where rows live.
-        scan: of the table, under the alias of whoever asks.
-        statistics: of the table.
-        imputer: that is fitted to it.
-        seed: of random numbers.
-        progress: told the share of a fit that is done.
+        engine: engine that holds the rows.
+        scan: scan of the table, under the caller's alias.
+        statistics: statistics of the table.
+        imputer: imputer that is fitted to the table.
+        seed: seed of the random numbers.
+        progress: called with the share of a fit that is done.
     """
 
     engine: Engine
@@ -79,16 +79,16 @@ class KeptTable:
     progress: Progress | None = None
 
     def given(self, column: Column, outcome: Outcome, draw: int | None) -> Array:
-        """(n,) the values of a column's missing cells, for the engine: of all rows, in the table's order.
+        """(n,) the values of a column's missing cells for the engine: for all rows, in the table's order.
 
         Args:
             column: of the table.
-            outcome: told what the fit has to say.
-            draw: the number of the draw that they are; None for expectations.
+            outcome: receives the notes of the fit.
+            draw: draw index; None for expected values.
         """
         if draw is None:
-            return self._told(self._expected(column.name), [column], outcome).expected[column.name]
-        drawn = self._told(self._drawn((draw,), {column.name}), [column], outcome).drawn
+            return self._noted(self._expected(column.name), [column], outcome).expected[column.name]
+        drawn = self._noted(self._drawn((draw,), {column.name}), [column], outcome).drawn
         key = ("given", self.scan.table, column.name, draw, self.imputer, self.seed)
         found: Array | None = self.engine.recall(key)
         if found is None:
@@ -99,11 +99,11 @@ class KeptTable:
         return found
 
     def drawn(self, columns: Sequence[Column], numbers: tuple[int, ...], outcome: Outcome) -> dict[Column, Drawn]:
-        """What is drawn for the missing cells of columns, of all rows; nothing for columns without one.
+        """The draws of the missing cells of columns, for all rows; columns without missing cells are absent.
 
-        All columns of the table are drawn together, so that those of one row fit each other.
+        All columns of the table are drawn together, so that they are consistent within a row.
         """
-        found = self._told(self._drawn(numbers, {column.name for column in columns}), columns, outcome)
+        found = self._noted(self._drawn(numbers, {column.name for column in columns}), columns, outcome)
         return {column: found.drawn[column.name] for column in columns if column.name in found.drawn}
 
     # -- computed once ------------------------------------------------------------------------------------------------
@@ -136,7 +136,7 @@ class KeptTable:
         return found
 
     def _kept(self, key: tuple[object, ...], values: Values, outcome: Outcome) -> Values:
-        """The values with what their fit has to say, kept until the table is written."""
+        """The values with the notes of their fit, cached until the table is written."""
         remarks = [_remark(one, True) for one in outcome.warnings] + [_remark(one, False) for one in outcome.notes]
         methods = {column.name: tuple(names) for column, names in outcome.methods.items()}
         found = replace(values, methods=methods, remarks=tuple(remarks), chains=tuple(outcome.chains))
@@ -144,7 +144,7 @@ class KeptTable:
         return found
 
     def _keep(self, key: tuple[object, ...], value: object, size: int) -> None:
-        """Keeps what was computed of the table until it is written."""
+        """Caches a value that was computed from the table until it is written."""
         if self.engine.keeps(self.scan.table):
             self.engine.keep(key, value, size, self.statistics.rests_on(self.scan.table))
 
@@ -164,7 +164,7 @@ class KeptTable:
         return ColumnCache(self.engine, scan, self.statistics)
 
     def _incomplete(self) -> list[str]:
-        """The columns with missing cells that may be filled in."""
+        """The incomplete columns that can be imputed."""
         derived = derivation.derivations(self.statistics.policies, self.statistics.columns)
         return [
             name
@@ -175,21 +175,21 @@ class KeptTable:
         ]
 
     def _read(self, targets: Collection[str]) -> list[Column]:
-        """The columns that are read: the targets, and those that predict them."""
+        """The columns to read: targets and their predictors."""
         predictors = self.statistics.regressors if self.imputer.uses_predictors else frozenset()
         return sorted(Column(self._alias, name) for name in predictors.union(targets))
 
     # -- what is said of it -------------------------------------------------------------------------------------------
 
-    def _told(self, values: Values, columns: Sequence[Column], outcome: Outcome) -> Values:
-        """The values, once it is noted down what their fit says of some columns."""
+    def _noted(self, values: Values, columns: Sequence[Column], outcome: Outcome) -> Values:
+        """The values, after recording the notes of the fit about some columns."""
         wanted = {column.name for column in columns}
         for remark in values.remarks:
             if remark.columns and not remark.columns & wanted:
                 continue
-            note, said = remark.note.renamed(self._renamed), outcome.warnings if remark.is_warning else outcome.notes
-            if note not in said:
-                said.append(note)
+            note, notes = remark.note.renamed(self._renamed), outcome.warnings if remark.is_warning else outcome.notes
+            if note not in notes:
+                notes.append(note)
         for column in columns:
             for method in values.methods.get(column.name, ()):
                 outcome.add_method(column, PREFIX + method)
@@ -199,7 +199,7 @@ class KeptTable:
         return values
 
     def _renamed(self, named: object) -> object:
-        """A column as whoever asks names it."""
+        """A column under the caller's alias."""
         return named._replace(relation=self.scan.alias) if isinstance(named, Column) else named
 
 

@@ -1,9 +1,10 @@
 """Kept models, applied to the rows of a stored table."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
 from imputedb.algebra.relation import Scan
@@ -12,17 +13,19 @@ from imputedb.engines.engine import Engine
 from imputedb.engines.record import Record
 from imputedb.errors import DataError, QueryError
 from imputedb.execution.bundle import Drawn
-from imputedb.execution.columns import ColumnCache
+from imputedb.execution.columns import MEANT, NUMBER, ColumnCache, means
 from imputedb.execution.draw import warned
 from imputedb.execution.outcome import Outcome
 from imputedb.imputers import conversion
-from imputedb.imputers.doubts import doubts
+from imputedb.imputers.doubts import DONORS, doubts
 from imputedb.imputers.protocol import Imputer
 from imputedb.imputers.registry import the_one
 from imputedb.imputers.rows import Array, Cells, Rows
+from imputedb.models import chance
 from imputedb.models.feature import Feature
 from imputedb.models.fitted import Fitted
-from imputedb.notes import Note, NoteKind
+from imputedb.models.on_sample import Sampled
+from imputedb.notes import Note, NoteKind, is_of
 from imputedb.sql.derivation import derived_from
 from imputedb.statistics.table import Kind, Statistics
 
@@ -32,24 +35,26 @@ class ModelTable:
     """A stored table with a kept model of some of its columns.
 
     Attributes:
-        engine: where rows live.
-        scan: of the table, under the alias of whoever asks.
-        statistics: of the table.
-        record: of the model.
+        engine: engine that holds the rows.
+        scan: scan of the table, under the caller's alias.
+        statistics: statistics of the table.
+        record: record of the model.
+        sampled: the functions, if they were fitted to a sample for this statement.
     """
 
     engine: Engine
     scan: Scan
     statistics: Statistics
     record: Record
+    sampled: Sampled | None = field(default=None, compare=False)
 
     def given(self, column: Column, outcome: Outcome, draw: int | None) -> Array:
-        """(n,) the values of a column's missing cells, for the engine: of all rows, in the table's order.
+        """(n,) the values of a column's missing cells for the engine: for all rows, in the table's order.
 
         Args:
             column: of the table.
-            outcome: told what there is to say of the model.
-            draw: the number of the draw that they are, from 0; None for expectations.
+            outcome: receives notes on the model.
+            draw: draw index from 0; None for expected values.
 
         Raises:
             DataError: the table lacks a column that the model reads.
@@ -57,10 +62,10 @@ class ModelTable:
         """
         self._note([column], outcome)
         self._warn_coarser({column: self._coarser().get(column.name, 0)}, outcome)
-        return self._applied(draw)[column.name]
+        return self._applied([column.name], draw)[column.name]
 
     def drawn(self, columns: Sequence[Column], numbers: tuple[int, ...], outcome: Outcome) -> dict[Column, Drawn]:
-        """What is drawn for the missing cells of columns, of all rows; nothing for columns without one.
+        """The draws of the missing cells of columns, for all rows; columns without missing cells are absent.
 
         Raises: as `given`.
         """
@@ -68,10 +73,14 @@ class ModelTable:
         self._warn_coarser({column: self._coarser().get(column.name, 0) for column in columns}, outcome)
         imputer = the_one(self.record.imputer, "a model needs")
         warned(imputer, outcome)
-        outcome.warnings += [one for one in self._doubts(imputer, columns) if one not in outcome.warnings]
+        few = {one.subject for one in outcome.warnings if is_of(NoteKind.FEW_OBSERVED, one)}
+        for one in self._doubts(imputer, columns):
+            if one not in outcome.warnings and not (is_of(NoteKind.FEW_OBSERVED, one) and one.subject in few):
+                outcome.warnings.append(one)
         cache = self._cache
         rows, found = cache.rows(), {}
-        draws = [self._applied(number) for number in numbers]
+        names = [column.name for column in columns]
+        draws = [self._applied(names, number) for number in numbers]
         for column in columns:
             gaps = cache.cells([column.name])[column.name].missing
             arrays = [values[column.name] for values in draws]
@@ -84,101 +93,126 @@ class ModelTable:
 
     def fitted(self) -> Fitted:
         """The model's functions."""
+        if self.sampled is not None:
+            return self.sampled.fitted
         key = ("model", self.record.digest)
         found: Fitted | None = self.engine.recall(key)
         if found is None:
-            assert self.engine.models is not None  # where else is the record from
+            assert self.engine.models is not None  # records come from such an engine only
             content = self.engine.models.content(self.record)
             found = Fitted.loaded(content)
             self.engine.keep(key, found, len(content), OF_STRUCTURE)
         return found
 
-    @property
-    def _cache(self) -> ColumnCache:
-        return ColumnCache(self.engine, self.scan, self.statistics)
-
-    def is_applied(self, draw: int | None) -> bool:
-        """Whether the values are there, of the table as it is."""
-        return self.engine.recall(self._key(draw)) is not None
-
-    def note(self, column: Column, outcome: Outcome, coarser: int) -> None:
-        """Says which model fills in a column, how many cells coarser, and whether its table has changed since.
-
-        Raises:
-            DataError: it has, and the column's policy refuses such a model.
-        """
-        self._note([column], outcome)
-        self._warn_coarser({column: coarser}, outcome)
-
-    def _key(self, draw: int | None) -> tuple[object, ...]:
-        return ("applied", self.scan.table, self.record.title, self.record.digest, draw)
-
-    def _coarser(self) -> dict[str, int]:
-        """By column the cells that are predicted from fewer columns than their rows have."""
-        key = ("coarser", self.scan.table, self.record.title, self.record.digest)
-        found: dict[str, int] | None = self.engine.recall(key)
-        if found is None:
-            fitted = self.fitted()
-            counts = fitted.coarser(fitted.aligned(self._rows(fitted)))
-            found = {column.name: count for column, count in counts.items()}
-            if self.engine.keeps(self.scan.table):
-                self.engine.keep(key, found, tables=self.statistics.rests_on(self.scan.table))
-        return found
-
-    def _warn_coarser(self, counts: Mapping[Column, int], outcome: Outcome) -> None:
-        """Says how many cells these are, by column."""
-        for column, count in counts.items():
-            words = (
-                " are predicted from fewer columns than their rows have: when model "
-                f"{self.record.title} was fitted no row missed the same ones: REFRESH IMPUTATION MODEL "
-                f"{self.record.name}"
-            )
-            said = Note(NoteKind.COARSER, column, f"{count:,} cells of ", column, words)
-            if count and said not in outcome.warnings:
-                outcome.warnings.append(said)
-
-    def _applied(self, draw: int | None) -> dict[str, Array]:
-        """(n,) by column the values of missing cells, kept until the table is written."""
+    def check_draw(self, draw: int | None) -> None:
+        """Refuses, by QueryError, a draw index that the model does not have, counted from 0."""
         if draw is not None and draw >= self.record.draws:
             raise QueryError(
                 f"model {self.record.title} has {self.record.draws} draws, no draw {draw + 1}: ask for fewer, or "
                 "create it WITH (draws = ...)"
             )
-        key = self._key(draw)
-        found: dict[str, Array] | None = self.engine.recall(key)
-        if found is None:
-            found = self._values(draw)
-            if self.engine.keeps(self.scan.table):
-                size = sum(map(conversion.size, found.values()))
-                tables = self.statistics.rests_on(self.scan.table)
-                self.engine.keep(key, found, size, tables)
-        return found
 
-    def _values(self, draw: int | None) -> dict[str, Array]:
-        fitted, cache, found = self.fitted(), self._cache, {}
-        rows = fitted.aligned(self._rows(fitted))
-        values = fitted.values(rows, None if draw is None else draw + 1)
-        for column, array in values.items():
-            cells = rows.columns[column]
-            whole = conversion.patch(array, np.flatnonzero(cells.missing), cells, len(rows.keys))
-            if self.statistics.policy(column.name).action == "structural":
-                whole = conversion.only(whole, cells.missing & ~cache.meant(column.name))
-            found[column.name] = whole
-        return found
+    @property
+    def _cache(self) -> ColumnCache:
+        return ColumnCache(self.engine, self.scan, self.statistics)
 
-    def _rows(self, fitted: Fitted) -> Rows:
-        lost = self._lost({one.column.name for one in fitted.features})
-        if lost:
-            raise DataError(lost)
-        cells = self._cache.cells([one.column.name for one in fitted.features])
-        columns = {one.column: self._known(one, cells[one.column.name]) for one in fitted.features}
-        return Rows(columns, self._cache.salted(self.record.salt))
+    def is_applied(self, column: str, draw: int | None) -> bool:
+        """Whether the values of a column are cached for the present rows."""
+        return self.engine.recall(self._key(column, draw)) is not None
 
-    def _known(self, feature: Feature, cells: Cells) -> Cells:
-        """A column as the model knows it: whole numbers may have become codes of categories, or no longer be some.
+    def note(self, column: Column, outcome: Outcome, coarser: int) -> None:
+        """Records which model imputes a column, how many cells by fewer predictors, and whether its table has changed.
 
         Raises:
-            DataError: its values are of another kind now.
+            DataError: it has changed, and the column's policy refuses such a model.
+        """
+        self._note([column], outcome)
+        self._warn_coarser({column: coarser}, outcome)
+        if self.sampled is not None:
+            note = self.sampled.note(column, self.statistics.rows)
+            outcome.notes += [note] if note not in outcome.notes else []
+
+    def _key(self, column: str, draw: int | None) -> tuple[object, ...]:
+        return ("applied", self.scan.table, self.record.title, self.record.digest, column, draw)
+
+    def _coarser(self) -> dict[str, int]:
+        """By column the number of cells that are predicted from fewer columns than their rows have."""
+        key = ("coarser", self.scan.table, self.record.title, self.record.digest)
+        found: dict[str, int] | None = self.engine.recall(key)
+        if found is None:
+            fitted = self.fitted()
+            found = {}
+            for rows, _ in self._pieces(fitted):
+                for column, count in fitted.coarser(fitted.aligned(rows)).items():
+                    found[column.name] = found.get(column.name, 0) + count
+            if self.engine.keeps(self.scan.table):
+                self.engine.keep(key, found, tables=self.statistics.rests_on(self.scan.table))
+        return found
+
+    def _warn_coarser(self, counts: Mapping[Column, int], outcome: Outcome) -> None:
+        """Records the numbers of such cells by column."""
+        for column, count in counts.items():
+            when = f"when model {self.record.title} was fitted no row missed the same ones"
+            when += f": REFRESH IMPUTATION MODEL {self.record.name}"
+            if self.record.is_passing:
+                when = "of the sample that was learnt from no row missed the same ones"
+            words = f" are predicted from fewer columns than their rows have: {when}"
+            note = Note(NoteKind.COARSER, column, f"{count:,} cells of ", column, words)
+            if count and note not in outcome.warnings:
+                outcome.warnings.append(note)
+
+    def _applied(self, columns: Sequence[str], draw: int | None) -> dict[str, Array]:
+        """(n,) the values of missing cells by column, each cached until the table is written if there is room."""
+        self.check_draw(draw)
+        found: dict[str, Array | None] = {name: self.engine.recall(self._key(name, draw)) for name in columns}
+        known = {name: array for name, array in found.items() if array is not None}
+        if len(known) == len(found):
+            return known
+        made = self._values(draw)
+        if self.engine.keeps(self.scan.table):
+            tables = self.statistics.rests_on(self.scan.table)
+            for name in sorted(made, key=lambda name: name in found):  # requested ones last, to be kept longest
+                self.engine.keep(self._key(name, draw), made[name], conversion.size(made[name]), tables)
+        return made
+
+    def _values(self, draw: int | None) -> dict[str, Array]:
+        fitted = self.fitted()
+        found: dict[str, list[Array]] = {fitted.features[one.feature].column.name: [] for one in fitted.targets}
+        for piece, meant in self._pieces(fitted):
+            rows = fitted.aligned(piece)
+            for column, array in fitted.values(rows, None if draw is None else draw + 1).items():
+                cells = rows.columns[column]
+                whole = conversion.patch(array, np.flatnonzero(cells.missing), cells, len(rows.keys))
+                if column.name in meant:
+                    whole = conversion.only(whole, cells.missing & ~meant[column.name])
+                found[column.name].append(whole)
+        return {name: conversion.joined(arrays) for name, arrays in found.items()}
+
+    def _pieces(self, fitted: Fitted) -> Iterator[tuple[Rows, Mapping[str, NDArray[np.bool_]]]]:
+        """The rows as the model reads them, and by column where a NULL has a meaning of its own; of a large table piece
+        by piece."""
+        names = [one.column.name for one in fitted.features]
+        lost = self._lost(set(names))
+        if lost:
+            raise DataError(lost)
+        targets = [fitted.features[one.feature].column.name for one in fitted.targets]
+        own = [name for name in targets if self.statistics.policy(name).action == "structural"]
+        for cells in self._cache.pieces([*names, NUMBER, *(MEANT + name for name in own)]):
+            columns = {one.column: self._known(one, cells[one.column.name]) for one in fitted.features}
+            keys = chance.keys(cells[NUMBER].values, self.record.salt)
+            yield Rows(columns, keys), {name: means(cells[MEANT + name]) for name in own}
+
+    def _rows(self, fitted: Fitted) -> Rows:
+        """All rows at once."""
+        cells = self._cache.cells([one.column.name for one in fitted.features])
+        columns = {one.column: self._known(one, cells[one.column.name]) for one in fitted.features}
+        return Rows(columns, self._cache.lasting(self.record.salt))
+
+    def _known(self, feature: Feature, cells: Cells) -> Cells:
+        """A column as the model reads it; meanwhile whole numbers may have become codes of categories, or ceased to be.
+
+        Raises:
+            DataError: its values are now of another kind.
         """
         as_numbers = cells.numbers()
         if feature.kind is Kind.CATEGORY and as_numbers.kind in (Kind.INTEGER, Kind.NUMBER) and _has_codes(feature):
@@ -194,7 +228,7 @@ class ModelTable:
         return cells
 
     def _doubts(self, imputer: Imputer, columns: Sequence[Column]) -> list[Note]:
-        """What makes draws of columns doubtful in the rows as they are, worked out once until the table is written."""
+        """Doubts about draws of columns on the present rows, computed once until the table is written."""
         key = ("doubts", self.scan, self.record.digest, tuple(column.name for column in columns))
         found: list[Note] | None = self.engine.recall(key)
         if found is None:
@@ -207,22 +241,34 @@ class ModelTable:
         return found
 
     def _note(self, columns: Sequence[Column], outcome: Outcome) -> None:
-        """Says which model fills in columns, and whether its table has changed since.
+        """Records which model imputes columns, and whether its table has changed since.
 
         Raises:
-            DataError: it has, and a column's policy refuses such a model.
+            DataError: it has changed, and a column's policy refuses such a model.
         """
         outcome.models[self.record.title] = self.record.imputer
         for column in columns:
             outcome.add_method(column, self.record.title)
-        said = self.stale()
-        if said and any(self.statistics.policy(column.name).stale == "refuse" for column in columns):
-            raise DataError(said)
-        if said and said not in outcome.warnings:
-            outcome.warnings.append(Note(NoteKind.STALE, self.record.title, said))
+            few = self._few(column)
+            outcome.warnings += [few] if few and few not in outcome.warnings else []
+        stale = self.stale()
+        if stale and any(self.statistics.policy(column.name).stale == "refuse" for column in columns):
+            raise DataError(stale)
+        if stale and stale not in outcome.warnings:
+            outcome.warnings.append(Note(NoteKind.STALE, self.record.title, stale))
+
+    def _few(self, column: Column) -> Note | None:
+        """A note that the model has learnt a column from few rows."""
+        fitted = self.fitted()
+        (known,) = (one.column for one in fitted.features if one.column.name == column.name)
+        observed = fitted.observed(known)
+        if observed >= DONORS:
+            return None
+        words = f" is observed in {observed} rows that model {self.record.title} has learnt from: fewer than {DONORS}"
+        return Note(NoteKind.FEW_OBSERVED, column, column, words)
 
     def unsuited(self, column: Column) -> str:
-        """Why the model may not fill in a column, given its policy as it is now; nothing where it may."""
+        """The reason why the model may not impute a column under its present policy; empty where it may."""
         policy = self.statistics.policy(column.name)
         if not policy.plain or policy.leaves or policy.measure or policy.imputer not in (None, self.record.imputer):
             return f"the policy of {column} asks for what model {self.record.title} does not know of"
@@ -238,7 +284,7 @@ class ModelTable:
         return ""
 
     def _lost(self, names: Iterable[str]) -> str:
-        """What there is to say of columns that the table does not have any more; nothing where it has them all."""
+        """A message about columns that the table does not have any more; empty where it has all."""
         lost = sorted(set(names).difference(self.statistics.columns))
         if not lost:
             return ""
@@ -248,7 +294,9 @@ class ModelTable:
         )
 
     def stale(self) -> str:
-        """What there is to say where the table is not what it was when the model was fitted; nothing where it is."""
+        """A message if the table has changed since the model was fitted; empty where it has not."""
+        if self.record.is_passing:
+            return ""
         if self.engine.fingerprint(self.scan.table) == self.record.fingerprint:
             return ""
         return (
@@ -258,7 +306,7 @@ class ModelTable:
 
 
 def _has_codes(feature: Feature) -> bool:
-    """Whether a category is known by whole numbers."""
+    """Whether the levels of a category are whole numbers."""
     return bool(feature.levels) and not isinstance(feature.levels[0], str)
 
 

@@ -1,4 +1,4 @@
-"""What is noted down of the imputing in one answer."""
+"""A record of the imputation in one answer."""
 
 from dataclasses import dataclass, field
 
@@ -12,18 +12,18 @@ CENTRE = "centre"
 
 @dataclass(slots=True)
 class Outcome:
-    """What was done to the data on the way to an answer.
+    """What was done to the data for an answer.
 
     Attributes:
-        imputed: cells, by column.
-        methods: what fills each column.
-        models: the imputers of kept models that do, by the models' titles.
-        dropped: rows that are gone for a missing value.
-        examined: rows that they are some of.
+        imputed: number of imputed cells by column.
+        methods: method by column.
+        models: imputers of kept models among them, by the models' titles.
+        dropped: number of rows that were dropped for missing values.
+        examined: number of rows of which these are a part.
         unconditioned: tables whose dropped rows are counted before the query's conditions.
-        warnings: sentences.
-        notes: sentences that nobody need be warned of.
-        chains: how those of draws moved.
+        warnings: warnings for the reader.
+        notes: other notes.
+        chains: movement of the chains of draws.
     """
 
     imputed: dict[Column, int] = field(default_factory=dict)
@@ -37,15 +37,15 @@ class Outcome:
     chains: list[Chains] = field(default_factory=list)
 
     def add_imputed(self, column: Column, count: int) -> None:
-        """Notes down cells that were filled in."""
+        """Adds a number of imputed cells."""
         self.imputed[column] = self.imputed.get(column, 0) + count
 
     def add_chains(self, chains: Chains) -> None:
-        """Notes down how the chains of some draws moved."""
+        """Adds the convergence of some draws' chains."""
         self.chains.append(chains)
 
     def add_method(self, column: Column, method: str) -> None:
-        """Notes down what fills a column."""
+        """Adds the method of a column."""
         known = self.methods.setdefault(column, [])
         if method not in known:
             known.append(method)

@@ -1,4 +1,4 @@
-"""A plan to rows: one statement of the engine up to each blocking Impute, the imputer, and the engine again."""
+"""The execution of a plan: one statement up to each blocking Impute, the imputer, and further statements."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -44,7 +44,7 @@ from imputedb.statistics.table import Statistics
 
 @dataclass(slots=True)
 class Actual:
-    """What was seen of one operator: the rows that came out, and the seconds it took."""
+    """Measurements of one operator: its output rows, and its seconds."""
 
     rows: int
     seconds: float
@@ -59,18 +59,18 @@ class Execution:
     """One run of a plan on an engine.
 
     Attributes:
-        engine: where rows live.
-        statistics: by alias.
-        imputers: by name.
-        seed: what random numbers are keyed by.
-        progress: told how far the imputing is.
-        watch: when given, every operator is staged on its own, timed, and shown to it.
-        numbers: of the draws that are made; None for the single best values.
-        deciding: columns that decide which rows count: of them single values are draws too, for predictions spread less
-            than what they stand for, and too few or too many pass a filter.
-        drawn_tables: tables of which kept values are a draw, since some imputed column of theirs decides.
-        draw: the number of that draw.
-        names: of what is registered with the engine, to be forgotten when the statement has run.
+        engine: engine that holds the rows.
+        statistics: statistics by alias.
+        imputers: imputers by name.
+        seed: seed of the random numbers.
+        progress: called with the progress of the imputing.
+        watch: if given, every operator is run separately, timed, and passed to it.
+        numbers: draw indices; None for single best values.
+        deciding: columns that decide which rows count. Their single values are draws too, since predictions vary less
+            than true values, so that too few or too many would pass a filter.
+        drawn_tables: tables whose cached values are draws, since one of their imputed columns decides.
+        draw: index of that draw.
+        names: names registered with the engine, to be released after the statement.
     """
 
     engine: Engine
@@ -89,23 +89,26 @@ class Execution:
     _staging: Staging = field(init=False)
 
     def __post_init__(self) -> None:
-        self._beside = Beside(self.engine, self.statistics, self.seed, self.progress, self.drawn_tables, self.draw)
+        number = self.numbers[0] if self.numbers and self.engine.fills_by_expression else None
+        self._beside = Beside(
+            self.engine, self.statistics, self.seed, self.progress, self.drawn_tables, self.draw, number
+        )
         self._staging = Staging(self.engine, self.statistics, self.imputers, self._beside, self.names)
 
     @property
     def generator(self) -> Generator:
-        """Makes SELECTs of relations of which the imputing is done."""
+        """The generator of SELECTs over relations whose imputing is done."""
         return self._staging.generator
 
     def run(self, plan: Relation, outcome: Outcome) -> Tree:
-        """The statement that gives a block's rows; it reads what `names` has, so keep those until it has run.
+        """The statement that gives a block's rows; it reads the objects in `names`, which must exist until it has run.
 
-        Of several draws it is the first one's.
+        With several draws it is the statement of the first one.
         """
         return self.generator.answer(self.ready(plan, outcome), self._first)
 
     def count(self, ready: Relation) -> int:
-        """The rows that a relation has in the first draw."""
+        """The number of rows of a relation in the first draw."""
         ((count,),) = self.engine.rows(self.generator.columns(ready, {"rows": t.call("count_star")}, self._first))
         return int(str(count))
 
@@ -114,36 +117,36 @@ class Execution:
         return self.numbers[0] if self.numbers else None
 
     def count_dropped(self, rows: Relation, columns: Sequence[Column], outcome: Outcome) -> None:
-        """Notes down the rows of stored tables that go because they miss one of some columns."""
+        """Records the number of stored rows that are dropped because some columns are missing."""
         Counting(self._staging).dropped(rows, columns, outcome)
 
     def ranked(self, relations: Iterable[str]) -> list[str]:
-        """The aliases of scans, sorted by what their rows are before what they are called."""
+        """The aliases of scans, sorted by the content of their rows and then by name."""
         return self._staging.ranked(relations)
 
     def ready(self, plan: Relation, outcome: Outcome) -> Relation:
-        """The block with its imputing done: the engine can run the rest, for each draw or for all of them."""
+        """The block after its imputing, which the engine can run for each draw or for all of them."""
         self._staging.scans = {scan.alias: scan for scan in scans(plan)}
         return self._ready(plan, NO_COLUMNS, outcome)
 
     def complete(
-        self, plan: Relation, asked: Sequence[str], outcome: Outcome, *, row_ids: bool
+        self, plan: Relation, stored: Sequence[str], outcome: Outcome, *, row_ids: bool
     ) -> tuple[list[str], Tree]:
-        """The columns of a completed table and the statement that shows them.
+        """The columns of a completed table, and the statement that reads them.
 
-        Beside them are the stored values of some columns, and row ids where they are wanted.
+        It also has the stored values of some columns, and row ids on request.
         """
         (scan,) = scans(plan)
         self._staging.scans = {scan.alias: scan}
         columns = [Column(scan.alias, name) for name in self.statistics[scan.alias].columns]
         shown = {column.name: self._shown(scan, column) for column in columns}
-        shown |= {stored_name(name): bound(Column(scan.alias, name, stored=True)) for name in asked}
+        shown |= {stored_name(name): bound(Column(scan.alias, name, stored=True)) for name in stored}
         shown |= {"rowid": bound(Column(scan.alias, ROW))} if row_ids else {}
         ready = self._ready(plan, frozenset(columns), outcome)
         return list(shown), self.generator.columns(ready, shown)
 
     def _shown(self, scan: Scan, column: Column) -> Tree:
-        """A column of a completed table; a derived one as it is of its completed parts."""
+        """A column of a completed table; a derived one is computed from its completed parts."""
         policies, names = self.statistics[scan.alias].policies, self.statistics[scan.alias].columns
         parts = derivation.derivations(policies, names).get(column.name)
         if parts is None:
@@ -155,7 +158,7 @@ class Execution:
     # -- from the bottom up -------------------------------------------------------------------------------------------
 
     def _ready(self, relation: Relation, wanted: Columns, outcome: Outcome) -> Relation:
-        """The relation with every blocking Impute below done; `wanted` is read by the operators above."""
+        """The relation after all blocking Imputes in it; `wanted` are the columns that operators above read."""
         match relation:
             case Scan() | Staged():
                 return self._seen(relation, relation, wanted)
@@ -228,10 +231,15 @@ class Execution:
     # -- kept values --------------------------------------------------------------------------------------------------
 
     def _reads_beside(self, below: Relation, columns: Columns) -> bool:
-        """Whether kept values can stand beside their tables, in one flat statement with what is below."""
-        if self.numbers is not None or self.watch is not None or any(map(self._is_counted, columns)):
+        """Whether cached values can be read beside their tables, in one flat statement with the operators below.
+
+        This requires that these tables are still read unchanged; others may have been imputed at their scans.
+        """
+        bundled = self.numbers is not None and not self.engine.fills_by_expression
+        if bundled or self.watch is not None or any(map(self._is_counted, columns)):
             return False
-        return all(self._is_flat(node) for node in bottom_up(below) if isinstance(node, Impute))
+        mine, imputes = {column.relation for column in columns}, (n for n in bottom_up(below) if isinstance(n, Impute))
+        return all(self._is_flat(node) or mine.isdisjoint(aliases(node)) for node in imputes)
 
     def _is_flat(self, node: Impute) -> bool:
         imputer = self.imputers[node.imputer]
@@ -240,7 +248,7 @@ class Execution:
         return fills_in_sql(imputer) and not any(self._policy(column).restricts for column in node.columns)
 
     def _is_counted(self, column: Column) -> bool:
-        """Whether it matters which cells of a column are filled in, so that its rows have to be at hand."""
+        """Whether the imputed cells of a column must be counted one by one, so that its rows are needed as arrays."""
         policy = self._policy(column)
         return policy.leaves or policy.above is not None or self._staging.meaning(column) is not None
 
@@ -248,11 +256,11 @@ class Execution:
         return self.statistics[column.relation].policy(column.name)
 
     def _predictors(self, sources: frozenset[str]) -> Columns:
-        """The columns at hand that can predict others."""
+        """The available columns that can predict others."""
         return frozenset(Column(alias, name) for alias in sources for name in self.statistics[alias].regressors)
 
     def _seen(self, node: Relation, ready: Relation, wanted: Columns) -> Relation:
-        """The relation itself; in a watched run, staged."""
+        """The relation itself; in a watched run, its output is stored."""
         if self.watch is None:
             return ready
         began = perf_counter()

@@ -1,4 +1,4 @@
-"""The rows of a batch as imputers read them: cells, gaps, keys of random numbers."""
+"""The rows of a batch as imputers read them: cells, missing cells, keys of random numbers."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ from imputedb.statistics.table import Kind, Statistics
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads the stored tables that the rows of batches come from.
+    """A reader of the stored tables that the rows of batches come from.
 
     Attributes:
-        engine: where rows live.
-        statistics: by alias.
+        engine: engine that holds the rows.
+        statistics: statistics by alias.
     """
 
     engine: Engine
@@ -32,7 +32,7 @@ class Reader:
     def cells(
         self, batch: Batch, columns: Sequence[Column], order: NDArray[np.intp] | None = None
     ) -> dict[Column, Cells]:
-        """The stored cells of columns, of all rows at hand or of those at some places."""
+        """The stored cells of columns, of all rows of a batch or of those at some positions."""
         found: dict[Column, Cells] = {}
         for scan in batch.scans:
             names = [column.name for column in columns if column.relation == scan.alias]
@@ -42,11 +42,11 @@ class Reader:
         return found
 
     def keys(self, batch: Batch, order: NDArray[np.intp] | None = None) -> NDArray[np.uint64]:
-        """(n,) what random numbers are keyed by, of all rows at hand or of those at some places."""
+        """(n,) the keys of random numbers, of all rows of a batch or of those at some positions."""
         return combined([self.cache(scan).keys(batch.at(scan.alias, order)) for scan in batch.scans])
 
     def centre(self, column: Column) -> str | None:
-        """The text of a column's centre; of dates, timestamps and durations the number that imputers see."""
+        """The text of a column's centre; for dates, timestamps and durations the number that imputers use."""
         known = self.statistics[column.relation].columns[column.name]
         if known.centre is None or known.kind not in (Kind.DATE, Kind.TIMESTAMP, Kind.DURATION):
             return known.centre
@@ -54,15 +54,15 @@ class Reader:
         return str(self.engine.rows(t.select([value], None))[0][0])
 
     def has_meaning(self, column: Column) -> bool:
-        """Whether a NULL of a column can mean something of its own."""
+        """Whether a NULL of a column can have a meaning of its own."""
         return self.policy(column).action in ("keep", "structural")
 
     def is_sparse(self, column: Column) -> bool:
-        """Whether some missing cells of a column may stay so."""
+        """Whether missing cells of a column may stay missing."""
         return self.has_meaning(column) or self.policy(column).leaves
 
     def policy(self, column: Column) -> Policy:
-        """How a column's missing values are dealt with."""
+        """The policy of a column."""
         return self.statistics[column.relation].policy(column.name)
 
     def cache(self, scan: Scan) -> ColumnCache:
@@ -70,14 +70,14 @@ class Reader:
         return ColumnCache(self.engine, scan, self.statistics[scan.alias])
 
     def gaps(self, batch: Batch, column: Column, cells: Cells) -> NDArray[np.bool_]:
-        """Which cells are to be filled in: those that are missing, but mean nothing of their own."""
+        """The cells to impute: those that are missing without a meaning of their own."""
         scan = next(scan for scan in batch.scans if scan.alias == column.relation)
         if not self.has_meaning(column):
             return cells.missing
         return cells.missing & ~self.cache(scan).meant(column.name, batch.at(scan.alias, None))
 
     def once(self, batch: Batch, targets: Iterable[Column]) -> NDArray[np.bool_] | None:
-        """(n,) one row for each stored one and draw, where all targets are of one table; None where that is all."""
+        """(n,) one row for each stored row and draw, where all targets are of one table; None if none is repeated."""
         relations = {column.relation for column in targets}
         if len(relations) != 1 or len(batch.scans) == 1:
             return None

@@ -24,15 +24,15 @@ from imputedb.statistics.table import ColumnStatistics, Statistics
 
 @dataclass(slots=True)
 class Staging:
-    """The rows of one run, as they go to and fro between the engine and imputers.
+    """The rows of one run on their way between the engine and imputers.
 
     Attributes:
-        engine: where rows live.
-        statistics: by alias.
-        imputers: by name.
-        beside: kept values that stand beside their tables.
-        names: of the arrays that are registered with the engine.
-        scans: of the plan that is run, by alias.
+        engine: engine that holds the rows.
+        statistics: statistics by alias.
+        imputers: imputers by name.
+        beside: values that are read beside their tables.
+        names: names of the arrays that are registered with the engine.
+        scans: scans of the plan, by alias.
     """
 
     engine: Engine
@@ -44,7 +44,7 @@ class Staging:
 
     @property
     def generator(self) -> Generator:
-        """Makes SELECTs of relations of which the imputing is done."""
+        """The generator of SELECTs over relations whose imputing is done."""
         return Generator(
             self.beside.source,
             lambda scan, column: self.engine.reading(scan.table, column.name, scan.alias),
@@ -53,7 +53,7 @@ class Staging:
         )
 
     def batch(self, ready: Relation, wanted: Columns) -> Batch:
-        """Which rows come out of a relation, and what is known of the wanted columns besides what is stored."""
+        """The rows of a relation as row ids, and the values of wanted columns that are not stored."""
         scans = tuple(self.scans[alias] for alias in self.ranked(aliases(ready)))
         if isinstance(ready, Scan):
             ids = ColumnCache(self.engine, ready, self.statistics[ready.alias]).rows()
@@ -68,7 +68,7 @@ class Staging:
         return Batch(scans, rows, {column: arrays[kept_name(column)] for column in kept}, given, filled, draws)
 
     def ranked(self, relations: Iterable[str]) -> list[str]:
-        """The aliases of scans, sorted by what their rows are before what they are called."""
+        """The aliases of scans, sorted by the content of their rows and then by name."""
 
         def rank(alias: str) -> tuple[list[str], int, str]:
             return (sorted(self.statistics[alias].columns), self.statistics[alias].content, alias)
@@ -76,7 +76,7 @@ class Staging:
         return sorted(relations, key=rank)
 
     def staged(self, node: Relation, batch: Batch, values: Mapping[Column, Array], wanted: Columns) -> Staged:
-        """The rows at hand with their values, registered for the statements above."""
+        """The rows with their values, registered for the statements above."""
         given = {**batch.given, **values}
         columns: dict[str, Array] = {str(column): array for column, array in given.items()}
         if not batch.whole:
@@ -94,7 +94,7 @@ class Staging:
         return Staged(name, batch.scans, batch.whole, reads, frozenset(batch.kept), filled, node, drawn)
 
     def bundled(self, batch: Batch, drawn: Mapping[Column, Drawn]) -> Batch:
-        """The rows at hand, those that differ by draw once for each."""
+        """The rows of a batch, with those that differ between draws repeated for each draw."""
         if not drawn:
             return batch
         places = {column: one.places(batch.rows[column.relation]) for column, one in drawn.items()}
@@ -106,7 +106,7 @@ class Staging:
         return Batch(batch.scans, rows, kept, given, batch.filled, draws)
 
     def of_column(self, column: Column) -> ColumnStatistics:
-        """What is known of a column."""
+        """The statistics of a column."""
         return self.statistics[column.relation].columns[column.name]
 
     def _filler(self, impute: Impute, column: Column) -> Fill:
@@ -118,7 +118,7 @@ class Staging:
         return Fill(self.engine.cast(t.literal(checked.constant(imputer, statistics.centre)), statistics.type))
 
     def meaning(self, column: Column) -> Tree | None:
-        """Where a NULL of a column means something of its own; None where it never does."""
+        """The condition under which a NULL of a column has a meaning of its own; None where it never has."""
         if column.name not in self.statistics[column.relation].policies:
             return None
         return self.engine.meaning(self.scans[column.relation].table, column.name, column.relation)

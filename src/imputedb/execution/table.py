@@ -27,16 +27,16 @@ from imputedb.statistics.table import Kind, Statistics
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The rows of a table, in the order of their keys.
+    """The rows of a table in the order of their keys.
 
     Attributes:
         table: the table.
-        statistics: what is known of it.
-        rows: its columns, but those that tell nothing of others: keys, constants, values of types without a distance.
-        key: the column that tells rows apart, `rowid` where there is none.
-        identities: (n,) that column's values.
-        permits: what policies permit of columns.
-        meant: by column (n,) where a NULL means something of its own; nothing of columns of which none can.
+        statistics: statistics of the table.
+        rows: its columns without keys, constants and values of types without a distance.
+        key: column that identifies rows, `rowid` where there is none.
+        identities: (n,) values of that column.
+        permits: permits of the columns.
+        meant: (n,) where a NULL has a meaning of its own, by column; columns without such NULLs are absent.
     """
 
     table: Table
@@ -48,21 +48,21 @@ class Stored:
     meant: Mapping[Column, NDArray[np.bool_]]
 
     def gaps(self, column: Column) -> NDArray[np.bool_]:
-        """(n,) the cells of a column that are to be filled in."""
+        """(n,) the cells of a column that are to be imputed."""
         missing = self.rows.columns[column].missing
         return missing & ~self.meant[column] if column in self.meant else missing
 
     def request(self, imputer: Imputer, rows: Rows, targets: Sequence[Column], seed: int) -> Request:
-        """What is asked of imputers, of the same rows with more cells missing."""
+        """The request to impute the same rows with more cells missing."""
         check_departures(imputer, {c: p.policy.derived for c, p in self.permits.items() if p.policy.derived})
         return Request(rows, targets, imputer, self.permits, seed_of(seed, self.statistics.content))
 
     def is_imputed(self, column: Column) -> bool:
-        """Whether a policy lets a column's missing values be filled in."""
+        """Whether a policy permits imputing a column."""
         return self.statistics.policy(column.name).action in ("impute", "structural")
 
     def at(self, places: NDArray[np.intp], barred: Columns = NO_COLUMNS) -> "Stored":
-        """Some rows, in the order given, with what may be looked at."""
+        """Some rows in the given order, without columns that are barred as predictors."""
         rows = self.rows.at(places)
         columns = {column: cells for column, cells in rows.columns.items() if column not in barred}
         known = {column: permit.at(places) for column, permit in self.permits.items()}
@@ -71,12 +71,26 @@ class Stored:
             self, rows=Rows(columns, rows.keys), identities=self.identities[places], permits=known, meant=meant
         )
 
-    def target(self, name: str) -> Column:
-        """A column that is filled in.
+    def refuse_nothing(self) -> None:
+        """Refuses a table without any column that can be imputed from others or predict them.
 
         Raises:
-            UnknownName: there is none.
-            DataError: it tells nothing of others, or its policy is never to fill it in.
+            DataError: each column is a key, a constant, or of a type without a distance; or there is no row.
+        """
+        if not self.rows.columns:
+            raise DataError(
+                f"no column of {self.table.name} tells anything of others: each is a key, a constant, without any "
+                "value, or of a type that rows are not compared by"
+            )
+        if not len(self.rows.keys):
+            raise DataError(f"{self.table.name} has no row")
+
+    def target(self, name: str) -> Column:
+        """A column that can be imputed.
+
+        Raises:
+            UnknownName: there is no such column.
+            DataError: it has no relation to others, or its policy forbids imputing it.
         """
         column = self.column(name)
         if not self.is_imputed(column):
@@ -88,8 +102,8 @@ class Stored:
         """A column by its name.
 
         Raises:
-            UnknownName: there is none.
-            DataError: it tells nothing of other columns, nor they of it.
+            UnknownName: there is no such column.
+            DataError: it cannot predict other columns or be predicted.
         """
         found = next((c for c in self.rows.columns if c.name.lower() == name.lower()), None)
         if found is not None:
@@ -102,7 +116,7 @@ class Stored:
 
 
 def stored(engine: Engine, name: str, wanted: Sequence[str] = ()) -> Stored:
-    """The rows of a table; columns that are wanted come even if they tell nothing of others.
+    """The rows of a table; wanted columns are included even if they cannot predict others.
 
     Raises:
         UnknownName: there is no such table or column.
@@ -110,7 +124,7 @@ def stored(engine: Engine, name: str, wanted: Sequence[str] = ()) -> Stored:
     with engine.lock:
         table = engine.named(name)
         statistics = engine.statistics(table)
-        names = [column for column in statistics.columns if column in _telling(statistics, wanted)]
+        names = [column for column in statistics.columns if column in _informative(statistics, wanted)]
         cache = ColumnCache(engine, Scan(table, "t"), statistics)
         columns, keys = cache.cells(names), cache.keys()
         identity = t.named(engine.reading(table, statistics.key or ROW, "t"), "identity")
@@ -125,17 +139,18 @@ def stored(engine: Engine, name: str, wanted: Sequence[str] = ()) -> Stored:
     )
 
 
-def _telling(statistics: Statistics, wanted: Sequence[str]) -> frozenset[str]:
+def _informative(statistics: Statistics, wanted: Sequence[str]) -> frozenset[str]:
     known = {column.lower(): column for column in statistics.columns}
     missing = [name for name in wanted if name.lower() not in known]
     if missing:
         raise UnknownName(f"no column {missing[0]!r}; there are {', '.join(statistics.columns)}")
     read = derivation.behind(statistics.policies, statistics.columns, statistics.columns)
-    return statistics.regressors | read | {known[name.lower()] for name in wanted}
+    named = {known[name.lower()] for name in wanted}
+    return statistics.regressors | read | {name for name in named if statistics.columns[name].kind is not Kind.OPAQUE}
 
 
 def shown(value: Any, cells: Cells) -> object:
-    """A value of a column as a person reads it: categories as text, dates as dates."""
+    """A value of a column for display: categories as text, dates as dates."""
     match cells.kind:
         case Kind.CATEGORY:
             return cells.levels[int(value)]

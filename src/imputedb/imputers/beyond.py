@@ -1,107 +1,229 @@
-"""Gaps beyond their donors, and donors that are too few: what is said of draws that take donors' values.
+"""How often intervals hold that are pooled from donors' values, as a regression foretells it, and donors too few.
 
-Of gaps beyond: what a regression expects there, less what it expects of the nearest donors.
+Of a number that is linear in the gaps, sum g_i y_i (a mean, a slope), this is known before anything is drawn:
 
-Donors' values cannot follow a relation to where no donor is; what is lost shifts the mean, and flattens slopes. The
-regression is the straight line through the column (straight.py), with the squares of the numbers that it surely bends
-with: of y = x^2 a line sees nothing. What is lost is counted in the column's own units, of numbers that are drawn on a
-scale too, where the largest values weigh most.
+1. Its bias: what the regression expects of each gap, less what it expects of the donors near (surface.py). Donors'
+   values cannot follow a relation to where no donor is.
+2. What is not known of it, V = sum g_i^2 s_i^2 + sum u_j^2 e_j^2: the gaps' own residuals, and those of the donors, u_j
+   what a donor stands for; the more gaps take the same few, the more.
+3. How much of that draws show. Where each finds its donors anew (a bootstrap, trees), all of it. Where all find them in
+   the same rows (`pmm`), what five donors differ by, and what the line's drawn coefficients move.
+4. How sure that is: where few residuals make up V, draws take it for more or less than it is, and where these are
+   skewed, for less just when they are off.
+
+The interval then holds as often as the error of such a number, normal but for 4, lies within what draws show; about a
+population the variance within draws is in both. The worst of the mean and of slopes on what predicts is told of, by the
+cause that alone would cost most.
 
 Of few donors: an interval of a skewed column needs many, and what is missing lies on those that are near.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.imputers.chained.column_model import Matrix, Vector
-from imputedb.imputers.chained.pmm import nearest
-from imputedb.imputers.chained.regression import of_rows
-from imputedb.imputers.random import uniform
-from imputedb.imputers.straight import ROWS_A_COEFFICIENT, SURE, Line
-from imputedb.notes import Note, NoteKind
+from imputedb.imputers.random import generator
+from imputedb.imputers.straight import Line
+from imputedb.imputers.surface import Ladder, Surface, ladder
+from imputedb.notes import Note, NoteKind, Question
 from imputedb.statistics.skewness import PER_INFLUENCES, PER_SKEWNESS, by_chance, weighted
 
-DONORS = 5
+DOUBTED = 0.875
+"""The share of intervals of 95 % that is foretold to hold below which it is said (docs/decisions/inference.md)."""
 
-BEYOND = 0.5
-"""Standard errors that matched values may be off by, of draws that take the same donors each time.
+TURNS = 40
+"""Draws of the line's coefficients that tell how far these move what is matched."""
 
-Samples of 50 to 500 rows, 30 and 50 % missing, at random and given a predictor: of those whose intervals cover 92 % or
-more 0 to 8 % exceed it, of those that cover less than 80 % two thirds and more (docs/decisions/inference.md).
-"""
+BENT = 0.6
+"""The part of a bias that is counted where trees follow a bend: their donors are nearer than those by it."""
 
-BEYOND_ANEW = 0.7
-"""The same of draws whose donors are drawn anew, which vary as much as they should.
+NORMAL = 1.959964
+"""Standard errors that an interval of 95 % reaches to each side."""
 
-Of 150 samples of 200 normal rows, 35 % missing: at random 5 % exceed it, given a predictor weakly 13 % (slopes cover 93
-to 95 %), strongly 41 % (86 to 91 %).
-"""
-
-BENDING = 1.0
-"""The same where it bends, by which all samples of y = x^2 are off by a little.
-
-Of 60 samples of 200 rows, 35 % missing: at random 27 % exceed it (their slopes cover 91 %), given x 90 % (62 to 78 %).
-"""
-
-RESIDUALS = 25
-"""Quantiles of the residuals that an expectation in the column's own units is the mean over."""
+MOST_UNSURE = 0.6
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Surface:
-    """A line and what it bends with.
+@dataclass(frozen=True, slots=True)
+class Foretold:
+    """What is known of one number before anything is drawn.
 
     Attributes:
-        ends: (n,) and (g,) its values, of observed rows and of gaps.
-        bends: (n, k) and (g, k) the standardised numbers that it bends with.
-        weights: (k,) how much each of these moves it.
+        slope: whether it is a slope; else a mean.
+        needed: variance of what is not known of the complete table's number.
+        sampled: variance of that number itself, as a sample's of a population.
+        bias: what draws are off by.
+        shown: the part of `needed` that draws show.
+        unsure: squared relative error of `needed`, as of 2 / unsure degrees of freedom.
+        lean: by how much what is far out moves the error in its own units, one way.
     """
 
-    ends: tuple[Vector, Vector]
-    bends: tuple[Matrix, Matrix]
-    weights: Vector
+    slope: bool
+    needed: float
+    sampled: float
+    bias: float
+    shown: float
+    unsure: float
+    lean: float
+
+    def covered(self, question: Question) -> float:
+        """The share of intervals of 95 % that hold."""
+        from scipy import special
+
+        everything = self.needed + self._beside(question)
+        part = self.needed / everything
+        reach = NORMAL * np.sqrt((self.shown + self._beside(question)) / everything)
+        off = self.bias / np.sqrt(everything) - self.lean * part**1.5
+        wide = 1 / np.sqrt(1 - min(self.unsure * part**2, MOST_UNSURE))
+        return float(special.ndtr((reach - off) / wide) - special.ndtr((-reach - off) / wide))
+
+    def off(self, question: Question) -> float:
+        """The bias in standard errors."""
+        return float(abs(self.bias) / np.sqrt(self.needed + self._beside(question)))
+
+    @property
+    def ratio(self) -> float:
+        """The standard deviation that draws show by the one that they should."""
+        return float(np.sqrt(self.shown / self.needed))
+
+    def causes(self) -> dict[NoteKind, "Foretold"]:
+        """The number, had it but one cause to be covered rarely."""
+        sure = replace(self, bias=0.0, shown=self.needed, unsure=0.0, lean=0.0)
+        return {
+            NoteKind.BEYOND: replace(sure, bias=self.bias),
+            NoteKind.NARROW: replace(sure, shown=self.shown),
+            NoteKind.SKEWED: replace(sure, unsure=self.unsure, lean=self.lean),
+        }
+
+    def _beside(self, question: Question) -> float:
+        return self.sampled if question == "population" else 0.0
 
 
-def beyond_donors(found: Line, most: float = BEYOND) -> Iterator[Note]:
-    """What is said of gaps that lie beyond the rows whose values they are given.
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """How donors are found.
+
+    Attributes:
+        imputer: the name of what draws.
+        by_line: whether by a straight line's predictions alone; else as trees do, by what it bends with too.
+        same: whether all draws find them in the same rows, and not each in a bootstrap of its own.
+    """
+
+    imputer: str
+    by_line: bool
+    same: bool
+
+
+def short(found: Line, there: Surface, matching: Matching) -> Iterator[Note]:
+    """What is said, about a population and about the table's answer, of intervals that will hold too rarely.
 
     Args:
         found: the line.
-        most: standard errors that values may be off by, where it does not bend.
+        there: what is expected by it.
+        matching: how donors are found.
     """
-    surface = _surface(found)
-    known, wanted = (_expected(found, surface, end) for end in surface.ends)
-    off = wanted - known[_near(surface)].mean(axis=1)
-    everyone = len(known) + len(wanted)
-    own = found.own(found.y)
-    mean = float(off.sum()) / float(np.sqrt(everyone) * max(own.std(), 1e-300))
-    slopes = [0.0]
-    for here, there in ((found.ends), *zip(*(end.T for end in surface.bends), strict=True)):
-        middle = np.concatenate([here, there]).mean()
-        error = np.sqrt(everyone * np.mean((here - middle) ** 2 * (own - known) ** 2))
-        slopes.append(float(off @ (there - middle) / error) if error > 0 else 0.0)
-    slope = max(slopes, key=abs)
-    if max(abs(mean), abs(slope)) > (BENDING if len(surface.weights) else most):
-        what = f"slopes by {abs(slope):.1f}" if abs(slope) > abs(mean) else f"its mean by {abs(mean):.1f}"
-        line = "a curve" if len(surface.weights) else "a straight line"
-        yield Note(
-            NoteKind.BEYOND,
-            found.column,
-            found.column,
-            ": rows that miss it lie beyond those that have it, so that no donor's value is as far out "
-            f"as {line} expects; that puts {what} standard errors off, and intervals are too short",
-        )
+    known = foretold(found, there, matching)
+    questions: tuple[Question, ...] = ("population", "answer")
+    for question in questions if known else ():
+        worst = min(known, key=lambda one: one.covered(question))
+        if worst.covered(question) < DOUBTED:
+            causes = worst.causes()
+            kind = min(causes, key=lambda one: causes[one].covered(question))
+            about = "a population" if question == "population" else "the complete table's answer"
+            holds = f"of intervals of 95 % about {about} some {worst.covered(question):.0%} will hold"
+            words = f"{_because(kind, worst, question, matching, bent=bool(len(there.weights)))}; {holds}"
+            way = "; take pmmboot or tree" if kind is NoteKind.NARROW else ""
+            yield Note(kind, found.column, found.column, f": {words}{way}").of(question)
 
 
-def few_donors(found: Line) -> Iterator[Note]:
+def _because(kind: NoteKind, worst: Foretold, question: Question, matching: Matching, *, bent: bool) -> str:
+    what, they = ("slopes", "they") if worst.slope else ("its mean", "it")
+    match kind:
+        case NoteKind.NARROW:
+            differ = "differ" if worst.slope else "differs"
+            return (
+                f"draws by {matching.imputer} vary too little: rows that miss it find the same few donors in each, so "
+                f"that {what} {differ} from draw to draw by {worst.ratio:.2f} of what {they} should"
+            )
+        case NoteKind.SKEWED:
+            return (
+                f"how far {what} may be off rests on few values that are far out, as on {2 / worst.unsure:.0f} rows "
+                "like others, among those that rows which miss it take theirs from"
+            )
+        case _ if bent and matching.by_line:
+            return (
+                f"{matching.imputer} finds donors by a straight line, and it bends with what predicts it; that puts "
+                f"{what} by {worst.off(question):.1f} standard errors off"
+            )
+        case _:
+            line = "a curve" if bent else "a straight line"
+            return (
+                f"rows that miss it lie beyond those that have it, so that no donor's value is as far out as {line} "
+                f"expects; that puts {what} by {worst.off(question):.1f} standard errors off"
+            )
+
+
+def foretold(found: Line, there: Surface, matching: Matching) -> list[Foretold]:
+    """What is known of the mean, and of slopes on the line and on each column that predicts.
+
+    Args:
+        found: the line.
+        there: what is expected by it.
+        matching: how donors are found.
+    """
+    known, wanted = there.expected(found)
+    rungs = ladder(found.ends[0])
+    near = rungs.nearest(found.ends[1]) if matching.by_line else there.near()
+    values = found.own(found.y)
+    left = values - known
+    noise = (left**2)[near].mean(axis=1)
+    off = (known[near].mean(axis=1) - wanted) * (BENT if len(there.weights) and not matching.by_line else 1.0)
+    moved = _moved(found, rungs, values) if matching.same else None
+    apart = np.concatenate([values, wanted]) - np.concatenate([known, wanted]).mean()
+    spread = float(apart @ apart) + float(noise.sum())
+    out = []
+    for slope, here, gaps in _numbers(found):
+        uses, squares = (_by_donor(near, one, len(values)) for one in (gaps, gaps**2))
+        own = (uses**2 + squares) * left**2
+        needed = shown = float(own.sum())
+        if needed <= 0:
+            continue
+        if moved is not None:
+            shown = min(needed, float(gaps**2 @ values[near].var(axis=1) + np.var(moved @ gaps, ddof=1)))
+        sampled = float(here**2 @ left**2 + gaps**2 @ noise) if slope else spread
+        lean = float(uses * left @ own) / needed**1.5 / 2
+        out.append(Foretold(slope, needed, sampled, float(gaps @ off), shown, float(own @ own) / needed**2, lean))
+    return out
+
+
+def _by_donor(near: NDArray[np.intp], gaps: Vector, rows: int) -> Vector:
+    """(rows,) what each donor is given of what gaps count for, of which their donors take equal parts."""
+    return np.asarray(np.bincount(near.ravel(), np.repeat(gaps / near.shape[1], near.shape[1]), rows), np.float64)
+
+
+def _numbers(found: Line) -> Iterator[tuple[bool, Vector, Vector]]:
+    """Whether it is a slope, and (n,) and (g,) what rows count for in it: of the mean, and of slopes."""
+    yield False, np.ones(len(found.y)), np.ones(len(found.gaps))
+    for here, gaps in (found.ends, *zip(found.x.T[1:], found.gaps.T[1:], strict=True)):
+        centre = np.concatenate([here, gaps]).mean()
+        yield True, here - centre, gaps - centre
+
+
+def _moved(found: Line, rungs: Ladder, values: Vector) -> Matrix:
+    """(turns, g) the mean of each gap's donors by drawn coefficients."""
+    turns = generator("line", "coefficients")
+    drawn = np.stack([found.model.drawn(turns)[0] for _ in range(TURNS)])
+    return np.asarray(rungs.means(values, (drawn @ found.gaps.T).ravel()).reshape(TURNS, -1))
+
+
+def few_donors(found: Line, there: Surface) -> Iterator[Note]:
     """What is said of a skewed column of which few donors have the values that are missing.
 
     A row counts once, and once more for each gap that it is expected to give its value to.
     """
-    near = _near(_surface(found))
+    near = there.near()
     weights = 1 + np.bincount(near.ravel(), minlength=len(found.y)) / near.shape[1]
     rows = found.times * float(weights.sum() ** 2 / (weights @ weights))
     values, along = found.own(found.y), found.ends[0]
@@ -121,56 +243,3 @@ def few_donors(found: Line) -> Iterator[Note]:
             f": with {what}, what {rows:,.0f} rows say of the missing ones is too little for intervals "
             "that cover as told",
         )
-
-
-def _surface(found: Line) -> Surface:
-    """The line, with the squares that are sure."""
-    numbers = [j for j in range(1, found.x.shape[1]) if len(np.unique(found.x[:, j])) > 2]
-    if not numbers or len(found.y) < ROWS_A_COEFFICIENT * (found.x.shape[1] + len(numbers)):
-        return _straight(found)
-    centre, spread = found.x[:, numbers].mean(axis=0), found.x[:, numbers].std(axis=0)
-    here, there = ((x[:, numbers] - centre) / np.maximum(spread, 1e-300) for x in (found.x, found.gaps))
-    sure = np.flatnonzero(_sure(np.column_stack([found.x, here**2]), found.y, len(numbers)))
-    if not len(sure):
-        return _straight(found)
-    here, there = here[:, sure], there[:, sure]
-    x, gaps = np.column_stack([found.x, here**2]), np.column_stack([found.gaps, there**2])
-    beta = of_rows(x, found.y).beta
-    lines = beta[[numbers[place] for place in sure]] * spread[sure]
-    moved = (here * lines + here**2 * beta[-len(sure) :]).std(axis=0)
-    return Surface((x @ beta, gaps @ beta), (here, there), moved)
-
-
-def _straight(found: Line) -> Surface:
-    none = np.zeros((len(found.y), 0)), np.zeros((len(found.gaps), 0))
-    return Surface(found.ends, none, np.zeros(0))
-
-
-def _sure(x: Matrix, y: Vector, count: int) -> NDArray[np.bool_]:
-    """Which of the last coefficients are sure, by errors that are robust to unequal variances (White 1980)."""
-    fit = of_rows(x, y)
-    bread = np.linalg.pinv(x.T @ x)
-    meat = x * (y - x @ fit.beta)[:, None]
-    error = np.sqrt(np.maximum(np.diag(bread @ (meat.T @ meat) @ bread), 0.0))
-    return np.asarray(np.abs(fit.beta[-count:]) > SURE * error[-count:])
-
-
-def _expected(found: Line, surface: Surface, end: Vector) -> Vector:
-    """What is expected in the column's own units: on a scale the mean over the residuals (Duan 1983)."""
-    if found.back is None:
-        return end
-    left = np.quantile(found.y - surface.ends[0], (np.arange(RESIDUALS) + 0.5) / RESIDUALS)
-    return np.asarray(np.mean([found.own(end + one) for one in left], axis=0))
-
-
-def _near(surface: Surface) -> NDArray[np.intp]:
-    """(g, donors) the nearest donors: by what is expected and, where that bends, by what it bends with."""
-    known, wanted = surface.ends
-    if not len(surface.weights):
-        return nearest(known, wanted, DONORS, uniform(np.arange(len(known), dtype=np.uint64), "line"))
-    from scipy import spatial
-
-    donors, gaps = (
-        np.column_stack([end, bends * surface.weights]) for end, bends in zip(surface.ends, surface.bends, strict=True)
-    )
-    return np.asarray(spatial.cKDTree(donors).query(gaps, min(DONORS, len(donors)))[1], np.intp)

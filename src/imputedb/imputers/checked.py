@@ -1,7 +1,7 @@
-"""Imputers behind a checked border: what they are when handed in, and what they answer.
+"""Imputers behind a checked border: their members and results are validated.
 
-Anybody may write an imputer. Nothing outside this module calls one, so that what is wrong with it is said here, by its
-name and the column, before a wrong value gets anywhere. Those that come with imputedb are checked alike.
+Anybody may write an imputer. All other modules call imputers through this one, so that a fault in one is reported with
+its name and the column, before a wrong value is used. imputedb's own imputers are checked likewise.
 """
 
 import re
@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from imputedb.algebra.column import Column
-from imputedb.border import check_call
+from imputedb.border import check_call, lacks_memory
 from imputedb.errors import CannotImpute, DataError, Error, ExtensionError, InternalError
-from imputedb.imputers.chained.chains import Chains
+from imputedb.imputers.chained.chains import Movement
 from imputedb.imputers.checked_values import column_values
 from imputedb.imputers.protocol import (
     Converges,
@@ -28,13 +28,13 @@ from imputedb.imputers.protocol import (
     LearnsFromSample,
     Progress,
     Work,
-    tells,
+    reports_notes,
 )
 from imputedb.imputers.rows import EVERY, Array, Rows
 from imputedb.notes import Note, NoteKind
 
-OnChains = Callable[[Chains], object]
-"""Told how the chains moved that draws were made by."""
+OnMovement = Callable[[int, Movement | None], object]
+"""Told of each draw by its number how its chain moved, before the draw is given."""
 
 Answer = TypeVar("Answer")
 
@@ -46,9 +46,9 @@ def priced(imputer: Imputer, work: Work) -> tuple[float, float]:
     """Penalty and time of an imputer's work.
 
     Raises:
-        ExtensionError: the penalty is not between 0 and 1, or the time is no number of milliseconds.
+        ExtensionError: the penalty is not between 0 and 1, or the time is not a valid number of milliseconds.
     """
-    penalty = _asked(imputer, "penalty", lambda: imputer.penalty(work))
+    penalty = _answered(imputer, "penalty", lambda: imputer.penalty(work))
     if not _is_real(penalty) or not 0 < penalty < 1:
         raise ExtensionError(f"imputer {imputer.name} gives a penalty of {penalty!r}; it lies between 0 and 1")
     return float(penalty), timed(imputer, work)
@@ -58,9 +58,9 @@ def timed(imputer: Imputer, work: Work) -> float:
     """Milliseconds of an imputer's work.
 
     Raises:
-        ExtensionError: the time is no number, negative or endless.
+        ExtensionError: the time is not a number, or is negative or infinite.
     """
-    time = _asked(imputer, "time", lambda: imputer.time(work))
+    time = _answered(imputer, "time", lambda: imputer.time(work))
     if not _is_real(time) or not time >= 0 or not isfinite(time):
         raise ExtensionError(
             f"imputer {imputer.name} gives a time of {time!r}; it is in milliseconds, and not negative"
@@ -69,24 +69,24 @@ def timed(imputer: Imputer, work: Work) -> float:
 
 
 def learning_rows(imputer: LearnsFromSample, missing: float) -> float:
-    """How many observed cells an imputer learns from.
+    """The number of observed cells that an imputer learns from.
 
     Raises:
-        ExtensionError: it gives no positive number.
+        ExtensionError: it is not a positive number.
     """
-    rows = _asked(imputer, "training_rows", lambda: imputer.training_rows(missing))
+    rows = _answered(imputer, "training_rows", lambda: imputer.training_rows(missing))
     if not _is_real(rows) or not rows > 0:
         raise ExtensionError(f"imputer {imputer.name} learns from {rows!r} rows; it has to be a positive number")
     return float(rows)
 
 
 def constant(imputer: FillsInSql, centre: str) -> str:
-    """The text of the literal that an imputer puts in the place of a column's missing values.
+    """The literal that an imputer gives for a column's missing values.
 
     Raises:
-        ExtensionError: it gives no text.
+        ExtensionError: it is not a text.
     """
-    text = _asked(imputer, "constant", lambda: imputer.constant(centre))
+    text = _answered(imputer, "constant", lambda: imputer.constant(centre))
     if not isinstance(text, str):
         raise ExtensionError(f"imputer {imputer.name} gives {text!r} as its constant; it is the text of a literal")
     return text
@@ -108,28 +108,28 @@ def imputed(
     *,
     drawn: Collection[Column] = (),
 ) -> tuple[dict[Column, Array], list[Note]]:
-    """What `impute` gives, of each target's missing cells in row order, and what the imputer has to say of it.
+    """The values of `impute` for each target's missing cells, in row order, and the imputer's notes.
 
     Raises:
-        ExtensionError: the imputer fails, or gives what is none of the columns' values.
-        DataError: it says that it cannot impute, or memory is used up.
+        ExtensionError: the imputer fails, or its values do not suit the columns.
+        DataError: it reports that it cannot impute, or memory is exhausted.
     """
     _check_observed(rows, targets)
     given = _shown_to(imputer, rows)
-    asked: dict[str, Any] = {"drawn": drawn} if drawn else {}
-    said: Any = []
+    options: dict[str, Any] = {"drawn": drawn} if drawn else {}
+    notes: Any = []
     with _working(imputer, targets, progress) as relay:
-        if tells(imputer):
-            filled, said = imputer.told(given, targets, seed, relay, **asked)
+        if reports_notes(imputer):
+            filled, notes = imputer.impute_with_notes(given, targets, seed, relay, **options)
         else:
-            filled = imputer.impute(given, targets, seed, relay, **asked)
-    if not isinstance(said, Sequence) or isinstance(said, str) or not all(isinstance(one, str) for one in said):
-        raise ExtensionError(f"imputer {imputer.name} says {said!r}; it is a list of sentences")
-    return _values(imputer, rows, targets, filled), [_noted(imputer, rows, sentence) for sentence in said]
+            filled = imputer.impute(given, targets, seed, relay, **options)
+    if not isinstance(notes, Sequence) or isinstance(notes, str) or not all(isinstance(one, str) for one in notes):
+        raise ExtensionError(f"imputer {imputer.name} says {notes!r}; it is a list of sentences")
+    return _values(imputer, rows, targets, filled), [_noted(imputer, rows, sentence) for sentence in notes]
 
 
 def _noted(imputer: Imputer, rows: Rows, sentence: str) -> Note:
-    """What an imputer says as a note; of one from outside, which writes columns by their names, with these found."""
+    """A note of an imputer; in a text of a user's imputer the names of columns are found."""
     if isinstance(sentence, Note):
         return sentence
     named = {str(column): column for column in sorted(rows.columns, key=lambda one: len(str(one)), reverse=True)}
@@ -144,14 +144,14 @@ def draws(
     seed: int,
     numbers: Sequence[int],
     progress: Progress | None = None,
-    heard: OnChains | None = None,
+    heard: OnMovement | None = None,
 ) -> Iterator[dict[Column, Array]]:
-    """The draws of these numbers, one after another; those of `impute` whichever way they are made.
+    """The draws with these indices, one after another, equal to those of `impute`.
 
-    How chains moved, if the imputer says so, is told to `heard` before the last draw is given.
+    The movement of their chains, if there is any, is passed to `heard`.
 
     Raises:
-        ExtensionError, DataError: as `imputed`; or there are fewer or more draws than numbers.
+        ExtensionError, DataError: as for `imputed`; or the number of draws is wrong.
     """
     _check_observed(rows, targets)
     shown = _shown_to(imputer, rows)
@@ -168,14 +168,14 @@ def draws(
 
 
 def _check_observed(rows: Rows, targets: Sequence[Column]) -> None:
-    """Refuses a column of which nothing is known: every imputer may count on a value to learn from."""
+    """Refuses a column without any observed value, since imputers rely on one."""
     for column in targets:
         if not rows.training(column).any() and rows.columns[column].missing.any():
             raise CannotImpute(f"no value of {column} is observed among the rows at hand: nothing to learn from")
 
 
 def _one_draw(imputer: Imputer, rows: Rows, targets: Sequence[Column], seed: int, number: int) -> dict[Column, Array]:
-    """A draw of the rows that have it; nothing that means anything of the others."""
+    """A draw for the rows that have this draw; values of other rows are arbitrary."""
     mine = None if rows.draws is None else np.flatnonzero((rows.draws == EVERY) | (rows.draws == number))
     some = rows if mine is None else rows.at(mine)
     with _working(imputer, targets, None):
@@ -199,17 +199,17 @@ def prepared_draws(
     seed: int,
     numbers: Sequence[int],
     progress: Progress | None = None,
-    heard: OnChains | None = None,
+    heard: OnMovement | None = None,
 ) -> Iterator[dict[Column, Array]]:
-    """The draws of rows that an imputer has made ready."""
+    """The draws of prepared rows."""
     with _working(imputer, targets, progress) as relay:
         found = iter(ready.run_many(seed, numbers, relay))
     for count, number in enumerate(numbers, 1):
         with _working(imputer, targets, progress, relay):
             given = next(found, None)
             further = next(found, None) if count == len(numbers) else None
-            if heard and count == len(numbers) and isinstance(ready, Converges) and ready.chains:
-                heard(ready.chains)
+            if heard and isinstance(ready, Converges):
+                heard(number, ready.movement)
         if given is None:
             raise ExtensionError(
                 f"imputer {imputer.name} gives fewer draws than {len(numbers)}: none of number {number}"
@@ -234,21 +234,21 @@ def _values(imputer: Imputer, rows: Rows, targets: Sequence[Column], given: obje
 
 
 class _Relay:
-    """Passes progress on, and remembers what its receiver raised: that is the user's, such as a wish to stop.
+    """A relay of progress that remembers an exception of the receiver, which is the user's, such as a request to stop.
 
-    It stops the imputer too where the call is to stop, and tells each share once.
+    It also stops the imputer if the call is to stop, and reports each share once.
     """
 
     def __init__(self, progress: Progress | None) -> None:
         self._progress = progress
-        self._told = -1.0
+        self._share = -1.0
         self.raised: BaseException | None = None
 
     def __call__(self, share: float) -> None:
         check_call()
-        if self._progress is None or share == self._told:
+        if self._progress is None or share == self._share:
             return
-        self._told = share
+        self._share = share
         try:
             self._progress(share)
         except BaseException as error:
@@ -260,9 +260,9 @@ class _Relay:
 def _working(
     imputer: Imputer, targets: Sequence[Column], progress: Progress | None, relay: Progress | None = None
 ) -> Iterator[Progress]:
-    """An imputer at work: what it raises is an error of ours, but for what its progress's receiver raised.
+    """A context for an imputer's work: its exceptions become imputedb's, except those of the progress receiver.
 
-    Infinite numbers are looked for in what it gives; NumPy need not print what it thinks of them.
+    NumPy's warnings are off, since infinite values are looked for in the result.
     """
     relay = relay or _Relay(progress)
     try:
@@ -274,7 +274,7 @@ def _working(
         raise _explained(imputer, f"of {', '.join(map(str, targets))}", error) from error
 
 
-def _asked(imputer: object, member: str, answer: Callable[[], Answer]) -> Answer:
+def _answered(imputer: object, member: str, answer: Callable[[], Answer]) -> Answer:
     try:
         return answer()
     except Error:
@@ -284,10 +284,10 @@ def _asked(imputer: object, member: str, answer: Callable[[], Answer]) -> Answer
 
 
 def _explained(imputer: Any, where: str, error: Exception) -> Error:
-    if isinstance(error, MemoryError):
+    if lacks_memory(error):
         return DataError(f"out of memory: imputer {imputer.name} {where}")
-    said = f"imputer {imputer.name} failed {where}: {type(error).__name__}: {error}"
-    return InternalError(f"{said}; please report it") if is_ours(imputer) else ExtensionError(said)
+    message = f"imputer {imputer.name} failed {where}: {type(error).__name__}: {error}"
+    return InternalError(f"{message}; please report it") if is_ours(imputer) else ExtensionError(message)
 
 
 def _shown_to(imputer: object, rows: Rows) -> Rows:
@@ -295,7 +295,7 @@ def _shown_to(imputer: object, rows: Rows) -> Rows:
 
 
 def is_ours(imputer: object) -> bool:
-    """Whether an imputer, and all that it is made of, comes with imputedb."""
+    """Whether an imputer, and everything that it consists of, comes with imputedb."""
     if not type(imputer).__module__.startswith("imputedb."):
         return type(imputer).__module__ == "builtins"
     if not is_dataclass(imputer):

@@ -1,6 +1,6 @@
-"""Fetched arrays to the cells that imputers read, and imputed values back to arrays for the engine."""
+"""Conversion of fetched arrays to cells for imputers, and of imputed values to arrays for the engine."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ def cells(values: Array, measured: Measured) -> Cells:
 
 
 def _numbered(data: Array, missing: NDArray[np.bool_]) -> tuple[Array, tuple[object, ...]]:
-    """Whole numbers that are codes of categories, in the order of the numbers."""
+    """Whole numbers as codes of categories, in the order of the numbers."""
     levels, places = np.unique(data[~missing], return_inverse=True)
     codes = np.zeros(len(data), np.int32)
     codes[~missing] = places
@@ -29,7 +29,7 @@ def _numbered(data: Array, missing: NDArray[np.bool_]) -> tuple[Array, tuple[obj
 
 
 def _encoded(data: Array, missing: NDArray[np.bool_], declared: tuple[str, ...]) -> tuple[Array, tuple[object, ...]]:
-    """Texts as positions in their levels: those that are declared, in their order, and all others in theirs."""
+    """Texts as codes of their levels: declared ones in their order, followed by all others in theirs."""
     observed = data[~missing].tolist()
     levels = (*declared, *sorted(set(observed).difference(declared)))
     places: Mapping[object, int] = {level: place for place, level in enumerate(levels)}
@@ -39,7 +39,7 @@ def _encoded(data: Array, missing: NDArray[np.bool_], declared: tuple[str, ...])
 
 
 def named(codes: Array, like: Cells) -> Array:
-    """The levels that codes stand for: text, or numbers where these are the levels."""
+    """The levels of codes: texts, or numbers where the levels are numbers."""
     places = codes.astype(np.intp)
     if like.levels and not isinstance(like.levels[0], str):
         return np.array(like.levels)[places]
@@ -47,19 +47,29 @@ def named(codes: Array, like: Cells) -> Array:
 
 
 def missing(values: Array) -> NDArray[np.bool_]:
-    """(n,) where a column for the engine holds nothing."""
+    """(n,) where a column for the engine has no value."""
     if values.dtype == object:
         return np.array([value is None for value in values], bool)
     return np.ma.getmaskarray(values)
 
 
 def size(values: Array) -> int:
-    """The bytes of a column for the engine, of texts about."""
+    """The size of a column for the engine in bytes, for texts approximately."""
     return int(values.nbytes) * (8 if values.dtype == object else 1)
 
 
+def joined(arrays: Sequence[Array]) -> Array:
+    """The concatenation of columns for the engine."""
+    if len(arrays) == 1:
+        return arrays[0]
+    if any(np.ma.isMaskedArray(one) for one in arrays):
+        found: Array = np.ma.concatenate(arrays)  # type: ignore[no-untyped-call]
+        return found
+    return np.concatenate(arrays)
+
+
 def only(values: Array, places: NDArray[np.bool_]) -> Array:
-    """The values at some places, nothing at the others."""
+    """The values at some positions, with no value at the others."""
     if values.dtype == object:
         chosen: Array = np.full(len(values), None, dtype=object)
         np.copyto(chosen, values, where=places)
@@ -68,7 +78,7 @@ def only(values: Array, places: NDArray[np.bool_]) -> Array:
 
 
 def patch(values: Array, places: NDArray[np.intp], like: Cells, rows: int) -> Array:
-    """(rows,) an array that holds imputed values at the places of their rows, categories as text; not masked ones."""
+    """(rows,) an array of imputed values at the positions of their rows, categories as text, without masked values."""
     gone = np.ma.getmaskarray(values)
     if gone.any():
         filled = np.zeros(rows, bool)

@@ -8,15 +8,18 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from imputedb.algebra.column import Column
-from imputedb.imputers.beyond import BEYOND, BEYOND_ANEW, beyond_donors, few_donors
+from imputedb.imputers.beyond import Matching, few_donors, short
 from imputedb.imputers.chained.chained import Chained
-from imputedb.imputers.protocol import Imputer, Stretches, takes_donors, takes_lines
+from imputedb.imputers.feedback import fed_back
+from imputedb.imputers.leverage import leverage
+from imputedb.imputers.protocol import Imputer, Stretches, matches_lines, same_donors, takes_donors, takes_lines
 from imputedb.imputers.rows import Rows
 from imputedb.imputers.scales import scales
 from imputedb.imputers.straight import bends, line, shaped
 from imputedb.imputers.stretched import Stretched
+from imputedb.imputers.surface import surface
 from imputedb.imputers.tree import Tree
-from imputedb.notes import Note, NoteKind
+from imputedb.notes import Note, NoteKind, Question
 from imputedb.statistics.table import Kind
 
 DONORS = 10
@@ -33,8 +36,15 @@ ROWS_A_COLUMN = 3
 """Observed rows for each column that predicts, below which these are few to learn from."""
 
 
-def doubts(imputer: Imputer, rows: Rows, targets: Sequence[Column]) -> list[Note]:
-    """Sentences about an imputer's draws of some targets, each naming the column and the cause."""
+def doubts(imputer: Imputer, rows: Rows, targets: Sequence[Column], question: Question | None = None) -> list[Note]:
+    """Sentences about an imputer's draws of some targets, each naming the column and the cause.
+
+    Args:
+        imputer: what draws.
+        rows: the rows.
+        targets: the columns.
+        question: what intervals will be about; both where it is not known, and then each sentence says of which it is.
+    """
     found: list[Note] = []
     for column in targets:
         gone = rows.columns[column].missing
@@ -44,7 +54,9 @@ def doubts(imputer: Imputer, rows: Rows, targets: Sequence[Column]) -> list[Note
             found += _alone(rows, column)
             found += _apart(rows, column, targets)
             found += _by_a_line(imputer, rows, column)
-    return found
+    found += [] if isinstance(imputer, Stretched) else leverage(imputer, rows, targets)
+    found += fed_back(imputer, rows, targets, drawn=True)
+    return [one for one in found if question is None or one.concerns(question)]
 
 
 def _by_a_line(imputer: Imputer, rows: Rows, column: Column) -> Iterator[Note]:
@@ -52,8 +64,9 @@ def _by_a_line(imputer: Imputer, rows: Rows, column: Column) -> Iterator[Note]:
     if takes_donors(imputer):
         scale = scales(rows, [column]).get(column) if isinstance(imputer, Stretches) else None
         if (found := line(rows, column, scale, None if scale is None else scale.back)) is not None:
-            yield from beyond_donors(found, BEYOND_ANEW if isinstance(imputer, Stretches) else BEYOND)
-            yield from few_donors(found)
+            there = surface(found)
+            yield from short(found, there, Matching(imputer.name, matches_lines(imputer), same_donors(imputer)))
+            yield from few_donors(found, there)
     elif takes_lines(imputer):
         stretch = imputer.scale(rows, column) if isinstance(imputer, Stretched) else None
         if (found := line(rows, column, None if stretch is None else stretch.there)) is not None:
@@ -80,8 +93,8 @@ def _few(rows: Rows, column: Column, *, donors: bool) -> Iterator[Note]:
             column,
             column,
             f" is observed in {observed} rows, few for donors that are like the missing ones: slopes and "
-            "correlations come out flat, and their intervals too short",
-        )
+            "correlations come out flat, and intervals about the complete table's answer too short",
+        ).of("answer")
 
 
 def _few_events(imputer: Imputer, rows: Rows, column: Column) -> Iterator[Note]:

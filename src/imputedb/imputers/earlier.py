@@ -47,16 +47,18 @@ def earlier(rows: Rows, targets: Sequence[Column], fill: Fill, count: int) -> It
     times = rows.columns[CLOCK]
     plain = Rows({c: cells for c, cells in rows.columns.items() if c != CLOCK}, rows.keys, rows.learn, rows.draws)
     found = [{c: _nothing(plain.columns[c]) for c in targets} for _ in range(count)]
-    for taught, asked in blocks(plain, targets, times):
-        some = _only(plain, taught, asked)
+    for taught, recipients in blocks(plain, targets, times):
+        some = _only(plain, taught, recipients)
         known = [
-            c for c in targets if c in some.columns and some.training(c).any() and plain.columns[c].missing[asked].any()
+            c
+            for c in targets
+            if c in some.columns and some.training(c).any() and plain.columns[c].missing[recipients].any()
         ]
         if not known:
             continue
         for values, one in zip(found, fill(some, known), strict=True):
             for column in one:
-                _put(values[column], plain.columns[column], some.columns[column], one[column], asked, len(taught))
+                _put(values[column], plain.columns[column], some.columns[column], one[column], recipients, len(taught))
     yield from found
 
 
@@ -66,17 +68,17 @@ def _nothing(cells: Cells) -> Array:
 
 
 def blocks(rows: Rows, targets: Sequence[Column], times: Cells) -> Iterator[tuple[Places, Places]]:
-    """The rows that models are learnt from, and those that these fill in."""
+    """Pairs of donors and recipients: rows that models learn from, and rows that these fill in."""
     usable = ~times.missing if rows.learn is None else rows.learn & ~times.missing
     order = np.flatnonzero(usable)
     order = order[np.lexsort((rows.keys[order], times.values[order]))]
     gone = np.logical_or.reduce([rows.columns[column].missing for column in targets])
-    asked = np.flatnonzero(gone & ~times.missing)
-    before = np.searchsorted(times.values[order], times.values[asked], "left")
+    recipients = np.flatnonzero(gone & ~times.missing)
+    before = np.searchsorted(times.values[order], times.values[recipients], "left")
     steps = _series(len(order))
     sizes = steps[np.searchsorted(steps, before, "right") - 1]
     for size in np.unique(sizes[sizes > 0]):
-        yield np.sort(order[max(0, size - RECENT) : size]), asked[sizes == size]
+        yield np.sort(order[max(0, size - RECENT) : size]), recipients[sizes == size]
 
 
 def _series(most: int) -> NDArray[np.int64]:
@@ -87,9 +89,9 @@ def _series(most: int) -> NDArray[np.int64]:
     return np.array(steps)
 
 
-def _only(rows: Rows, taught: Places, asked: Places) -> Rows:
+def _only(rows: Rows, taught: Places, recipients: Places) -> Rows:
     """Rows to learn from and rows to fill in, with the categories that are learnt."""
-    some = rows.at(np.concatenate([taught, asked]))
+    some = rows.at(np.concatenate([taught, recipients]))
     learn = np.arange(len(some.keys)) < len(taught)
     columns = {c: _learnt(cells, learn) if cells.kind is Kind.CATEGORY else cells for c, cells in some.columns.items()}
     draws = some.draws
@@ -109,15 +111,15 @@ def _learnt(cells: Cells, learn: NDArray[np.bool_]) -> Cells:
     return Cells(np.maximum(codes, 0).astype(cells.values.dtype), codes < 0, cells.kind, levels, ordered=cells.ordered)
 
 
-def _put(into: Array, whole: Cells, some: Cells, values: Array, asked: Places, taught: int) -> None:
-    """What was filled in of some rows, to where it belongs among the missing cells of all."""
+def _put(into: Array, whole: Cells, some: Cells, values: Array, recipients: Places, taught: int) -> None:
+    """Writes the imputed values of some rows to their places among the missing cells of all."""
     data = np.ma.getdata(values)
     if whole.kind is Kind.CATEGORY:
         names = {level: code for code, level in enumerate(whole.levels)}
         codes = np.array([names[level] for level in some.levels], data.dtype)
         data = codes[data.astype(np.intp)]
     filled = some.missing[taught:]  # categories that were not learnt among them
-    mine = whole.missing[asked]
+    mine = whole.missing[recipients]
     first = int(np.count_nonzero(some.missing[:taught]))
-    at = (np.cumsum(whole.missing) - 1)[asked[mine]]
+    at = (np.cumsum(whole.missing) - 1)[recipients[mine]]
     into[at] = data[first:][mine[filled]]

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from imputedb.algebra.column import Column
 from imputedb.imputers.misfit import Misfit
 from imputedb.imputers.permitted import bounds
-from imputedb.imputers.protocol import is_proper
+from imputedb.imputers.protocol import Imputer, is_proper, takes_donors
 from imputedb.imputers.random import keyed, mixed
 from imputedb.imputers.request import Request
 from imputedb.imputers.rows import Array, Cells, Rows
@@ -66,6 +66,7 @@ OUTSIDE = 0.1
 NAMED = (Kind.CATEGORY, Kind.BOOLEAN)
 
 Matrix = NDArray[np.float64]
+Counts = NDArray[np.intp]
 Flags = NDArray[np.bool_]
 
 
@@ -92,20 +93,20 @@ def misfits(request: Request) -> dict[Column, list[Note]]:
         for column, cells in rows.columns.items()
     }
     permits = {column: permit.at(places) for column, permit in request.permits.items()}
-    asked = replace(request, rows=replace(rows, columns=columns), permits=permits)
-    drawn = list(asked.drawn(range(1, DRAWS + 1)))
+    unlimited = replace(request, rows=replace(rows, columns=columns), permits=permits)
+    drawn = list(unlimited.drawn(range(1, DRAWS + 1)))
     known = {column: _known(columns[column], hidden[column], [one[column] for one in drawn]) for column in hidden}
     wanted = [column for column in wanted if np.count_nonzero(known[column]) >= FEWEST]
     versions = {
         column: _versions(rows.columns[column], columns[column], [one[column] for one in drawn], known[column])
         for column in hidden
     }
-    said: dict[Column, list[Note]] = {}
+    found: dict[Column, list[Note]] = {}
     for column in wanted:
         gone = request.rows.columns[column].missing
-        judged = _Judged(rows, column, known[column], versions, request.filler(column).name)
-        said[column] = list(judged.sentences(float(gone.mean()) * np.sqrt(len(gone)), len(wanted)))
-    return said
+        judged = _Judged(rows, column, known[column], versions, request.filler(column))
+        found[column] = list(judged.sentences(float(gone.mean()) * np.sqrt(len(gone)), len(wanted)))
+    return found
 
 
 def sure_enough(comparisons: int) -> float:
@@ -183,14 +184,14 @@ class _Judged:
         column: the column.
         hidden: (n,) its hidden cells.
         versions: (1 + draws, n) of columns that have hidden cells, the truth first.
-        imputer: what drew it.
+        filler: what drew it.
     """
 
     rows: Rows
     column: Column
     hidden: Flags
     versions: Mapping[Column, Matrix]
-    imputer: str
+    filler: Imputer
 
     def sentences(self, weight: float, columns: int) -> Iterator[Note]:
         """What is wrong; `weight` makes of a bias standard errors of a mean, and so many `columns` are judged."""
@@ -206,24 +207,32 @@ class _Judged:
         found = [one for one in compared if abs(one.sure) > least and abs(one.size) * weight > MATTERS]
         if found:
             yield max(found, key=lambda one: abs(one.sure)).note
-        elif cells.kind not in NAMED and (said := self._narrow(mine)):
-            yield said
+        elif cells.kind not in NAMED and (note := self._narrow(mine)):
+            yield note
 
     def _narrow(self, mine: Matrix) -> Note | None:
         """What is said of draws that leave out too many truths."""
         truth, draws = mine[0], mine[1:]
         outside = float(((truth < draws.min(axis=0)) | (truth > draws.max(axis=0))).mean())
-        expected = 2 / (len(draws) + 1)
+        expected = float(np.mean(2 / (self._apart(draws) + 1)))
         if outside - expected <= max(OUTSIDE, SURE * np.sqrt(expected * (1 - expected) / len(truth))):
             return None
         return Note(
             NoteKind.NARROW,
             self.column,
             self.column,
-            f": on {len(truth):,} cells that were hidden, draws by {self.imputer} vary too little: "
+            f": on {len(truth):,} cells that were hidden, draws by {self.filler.name} vary too little: "
             f"{outside:.0%} of the values lie outside of {len(draws)} draws where {expected:.0%} should, so that "
             "intervals are too short",
         )
+
+    def _apart(self, draws: Matrix) -> Counts:
+        """(h,) how many draws of a cell are apart: of donors the same one, twice drawn, says nothing twice."""
+        different = np.full(draws.shape[1], len(draws))
+        if takes_donors(self.filler):
+            repeated = (np.diff(np.sort(draws, axis=0), axis=0) == 0).sum(axis=0)
+            different = np.where(repeated < len(draws) - 1, different - repeated, different)
+        return different
 
     def _going_with(self, values: Matrix) -> Iterator[Misfit]:
         """How what is wrong goes with one, with each other column, its square, and products of two."""
@@ -259,7 +268,7 @@ class _Judged:
         apart = products[0] - products[1:].mean(axis=0)
         error = float(np.sqrt(np.sum(apart**2)))
         sure = float(apart.sum()) / error if error > 0 else 0.0
-        return Misfit(self.column, self.imputer, int(np.count_nonzero(self.hidden)), float(apart.mean()), sure)
+        return Misfit(self.column, self.filler.name, int(np.count_nonzero(self.hidden)), float(apart.mean()), sure)
 
 
 def _standardised(cells: Cells, mine: Matrix) -> Iterator[tuple[str | None, Matrix]]:

@@ -1,4 +1,4 @@
-"""The hot deck: a random observed value of the same column."""
+"""The hot deck imputer: a random observed value of the same column."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,22 +17,22 @@ Places = NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class HotDeck:
-    """A random donor among the rows at hand where the column is observed.
+    """A random donor among the rows in which the column is observed.
 
-    1. The donors of a column are its observed cells, of rows that are learnt from, in the order of the rows' keys; with
-       `by` those of the missing cell's class, rows that have the same values in these columns (missing ones are a class
-       too), and all where the class has no donor.
-    2. In a draw by number the donors of each class are first a bootstrap of themselves, as many drawn with replacement:
-       the approximate Bayesian bootstrap (Rubin & Schenker 1986), without which draws differ too little. A class keeps
-       its donors: one that has a single donor takes it in every draw.
-    3. A missing cell takes the donor at a place drawn uniformly by a hash of (seed, draw, column, row key). With `by` a
-       row that misses several targets takes them from one donor that has them, where its class has one.
+    1. The donors of a column are its observed cells in rows to learn from, in the order of the rows' keys. With `by`
+       they are those of the missing cell's class, the rows with the same values in these columns (missing ones are a
+       class too), or all donors where the class has none.
+    2. In a draw, the donors of each class are first replaced by a bootstrap sample of themselves, the approximate
+       Bayesian bootstrap (Rubin & Schenker 1986), without which draws vary too little. A class with a single donor
+       takes it in every draw.
+    3. A missing cell takes a donor at a position drawn uniformly by a hash of (seed, draw, column, row key). With `by`,
+       a row with several missing targets takes all from one donor that has them, where its class has one.
 
-    Keeps the column's distribution (Andridge & Little 2010, with one adjustment cell), with `by` within classes.
-    Warning: donors are drawn regardless of all other attributes, so associations with these are pulled towards zero.
+    It preserves the column's distribution (Andridge & Little 2010, with one adjustment cell), with `by` within classes.
+    Warning: donors are drawn independently of all other columns, so that associations are biased towards zero.
 
     Attributes:
-        by: names of columns that make classes, in any case, `table.column` where several have one.
+        by: names of columns that define classes, in any case; `table.column` where several have the name.
     """
 
     by: tuple[str, ...] = ()
@@ -47,11 +47,11 @@ class HotDeck:
         return bool(self.by)
 
     def time(self, work: Work) -> float:
-        """A pass over the rows a target."""
+        """The time of one pass over the rows for each target."""
         return 0.3 + 6e-5 * work.rows * work.targets
 
     def penalty(self, work: Work) -> float:
-        """x / (1 + x) of x = 2 |C| / |Attr|: a random value is wrong by twice the variance."""
+        """x / (1 + x) for x = 2 |C| / |Attr|: the expected squared error of a random value is twice the variance."""
         loss = 2 * work.targets / work.attributes
         return float(loss / (1 + loss))
 
@@ -68,13 +68,13 @@ class HotDeck:
         """Donors' values.
 
         Raises:
-            UnknownName: a column that makes classes is not among the rows'.
-            QueryError: several are called so.
+            UnknownName: a column of `by` is not among the columns of the rows.
+            QueryError: several columns have the name.
         """
         filled = {c: rows.columns[c].values[rows.columns[c].missing].copy() for c in targets}
         called = labels(rows.columns)
         classes = self._classes(rows, targets)
-        for some, gone in self._asked(rows, targets):
+        for some, gone in self._recipients(rows, targets):
             label = " ".join(called[column] for column in some)
             chosen = set(some) <= set(drawn)
             what: tuple[int | str, ...] = (seed, draw, label) if chosen else (seed, label)
@@ -86,8 +86,8 @@ class HotDeck:
                 filled[column][at] = rows.columns[column].values[picked[picked >= 0]]
         return filled
 
-    def _asked(self, rows: Rows, targets: Sequence[Column]) -> Iterator[tuple[list[Column], Places]]:
-        """Targets and the rows that miss them: one by one, then with classes those that rows miss together."""
+    def _recipients(self, rows: Rows, targets: Sequence[Column]) -> Iterator[tuple[list[Column], Places]]:
+        """Targets and the rows that miss them: each target alone, or with classes those that rows miss together."""
         for column in targets:
             yield [column], np.flatnonzero(rows.columns[column].missing)
         if not self.by or len(targets) < 2:
@@ -100,7 +100,7 @@ class HotDeck:
                 yield some, np.flatnonzero(which.ravel() == place)
 
     def _classes(self, rows: Rows, targets: Sequence[Column]) -> NDArray[np.int64] | None:
-        """(n,) numbers of the rows' classes; None where there are none."""
+        """(n,) the class of each row; None without classes."""
         if not self.by:
             return None
         codes = []
@@ -118,7 +118,7 @@ def _donors(
     *,
     bootstrap: bool,
 ) -> Places:
-    """Rows that have all of some targets, in the order of their keys; with `bootstrap` one of each class's."""
+    """Rows that have all of some targets, in the order of their keys; with `bootstrap` a sample within each class."""
     found = np.flatnonzero(np.logical_and.reduce([rows.training(column) for column in some]))
     found = found[np.argsort(rows.keys[found], kind="stable")]
     if not bootstrap or not len(found):
@@ -140,7 +140,7 @@ def _picked(
     *,
     whole: bool,
 ) -> Places:
-    """(g,) the donor of each row that is gone: of its class where that has one, else any, if `whole`; -1 for none."""
+    """(g,) the donor of each row to impute: of its class where that has one, else any if `whole`; -1 for none."""
     if not len(donors):
         return np.full(len(gone), -1)
     hashed = keyed(keys, *what)

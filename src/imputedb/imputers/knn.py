@@ -1,4 +1,4 @@
-"""The neighbours imputer: what the most similar rows have."""
+"""The nearest neighbours imputer."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,34 +31,34 @@ DEFAULT_K = 20
 class KNN:
     """The k nearest rows (Troyanskaya et al. 2001), over columns of all types by Gower's distance.
 
-    1. Rows are compared by what is observed of both; imputed values take no part.
-    2. A missing cell takes the mean of its column over the k nearest rows where that is observed, rounded for integers;
+    1. Rows are compared by values that both have observed; imputed values are not used.
+    2. A missing cell takes the mean of its column over the k nearest rows that have it, rounded for integers; for
        categories and booleans the mode.
-    3. A cell without a neighbour takes the first `fallback` there is; how many did is said in the report's warnings.
+    3. A cell without a neighbour takes the first `fallback` that applies; the report's notes have their number.
 
-    Columns are named as in the database (`weight`), or with their relation where that is needed (`exams.weight`).
+    Columns have the names of the database (`weight`), qualified where needed (`exams.weight`).
 
-    What is not given is what hidden cells of the real tables speak for (decisions/neighbours.md).
+    Defaults are those with the least error on hidden cells of real tables (decisions/neighbours.md).
 
-    Warning: means of neighbours vary less than values do; use `mode="draw"` where the spread matters. Where a value is
-    missing because of what it is, neighbours share that bias.
+    Warning: means of neighbours vary less than values; use `mode="draw"` where the spread matters. Where the value
+    itself causes missingness, neighbours have the same bias.
 
     Attributes:
-        k: neighbours a cell, or `chosen` by hiding observed cells.
+        k: number of neighbours for each cell, or `chosen` by errors on hidden cells.
         metric: `gower`, `euclidean`, `manhattan` or `cosine`.
-        scaling: `range`, `robust`, `deviation` or `none`; the metric's own unless given.
+        scaling: `range`, `robust`, `deviation` or `none`; by default that of the metric.
         lacking: whether a coordinate that a donor lacks counts with the `expected` difference, or is `ignored`.
-        aggregate: `mean`, `median` or `mode` of numbers.
+        aggregate: `mean`, `median` or `mode`, for numbers.
         weighting: `distance` or `uniform`.
-        weights: of columns, 1 where none is given; None for all equal; or `learnt` for each target.
-        measures: how columns differ, where that is not by their type: `numeric`, `log`, `ordinal`, `nominal`,
+        weights: weights of columns, 1 by default; None for equal weights; or `learnt` for each target.
+        measures: how differences of columns are measured, if not by type: `numeric`, `log`, `ordinal`, `nominal`,
             `asymmetric`.
-        group: a column whose value donors must share.
-        before: a column by which donors must be earlier, so that nothing leaks from the future.
-        fallback: `group`, `column`, `mean`, in the order they are tried.
+        group: column whose value donors must share.
+        before: column of times; only earlier rows are donors, so that nothing leaks from the future.
+        fallback: `group`, `column`, `mean`, in the order in which they are tried.
         mode: `predict`, or `draw` for draws of all targets.
         search: `auto`, `exact` or `approximate`.
-        recall: the share of exact neighbours that an approximate search must find on a sample.
+        recall: share of exact neighbours that an approximate search must find on a sample.
     """
 
     k: int | Literal["chosen"] = DEFAULT_K
@@ -106,7 +106,7 @@ class KNN:
         return float(searching + cost.aggregating_ms(cells, work.rows, work.attributes, work.targets, k))
 
     def penalty(self, work: Work) -> float:
-        """x / (1 + x) of x = |C| / |Attr| times the share of variance left unexplained, as measured."""
+        """x / (1 + x) for x = |C| / |Attr| times the measured share of variance left unexplained."""
         loss = work.targets / work.attributes * cost.unexplained(work.rows, work.attributes)
         return float(loss / (1 + loss))
 
@@ -121,9 +121,9 @@ class KNN:
         draw: int = 0,
     ) -> Mapping[Column, Array]:
         """The neighbours' values."""
-        return self.told(rows, targets, seed, progress, drawn=drawn, draw=draw)[0]
+        return self.impute_with_notes(rows, targets, seed, progress, drawn=drawn, draw=draw)[0]
 
-    def told(
+    def impute_with_notes(
         self,
         rows: Rows,
         targets: Sequence[Column],
@@ -133,26 +133,26 @@ class KNN:
         drawn: Collection[Column] = (),
         draw: int = 0,
     ) -> tuple[Mapping[Column, Array], list[Note]]:
-        """The neighbours' values, and sentences about fallbacks and recall.
+        """The neighbours' values, and notes on fallbacks and recall.
 
         Raises:
-            UnknownName: a column that is named in a setting is not among the rows' columns.
-            CannotImpute: a cell has no neighbour, and no fallback stands in for it.
+            UnknownName: a column of a setting is not among the columns of the rows.
+            CannotImpute: a cell has no neighbour, and no fallback applies.
         """
         values: dict[Column, Array] = {}
         sentences: list[Note] = []
         for some, draws in apart(targets, targets if self.mode == "draw" else drawn):
-            filled, said = self._told(rows.given(values), some, seed, progress, draw if draws else None)
+            filled, notes = self._with_notes(rows.given(values), some, seed, progress, draw if draws else None)
             values |= filled
-            sentences += said
+            sentences += notes
         return values, sentences
 
-    def _told(
+    def _with_notes(
         self, rows: Rows, targets: Sequence[Column], seed: int, progress: Progress | None, draw: int | None
     ) -> tuple[Mapping[Column, Array], list[Note]]:
         order = by_name(rows.columns)
         stored = rows
-        rows, turn = by_key(rows)  # ties are broken by row, and so are bootstraps
+        rows, turn = by_key(rows)  # ties and bootstraps depend on keys, not on the order of rows
         attributes = [self.attribute(column, rows.columns[column]) for column in order]
         wanted = [order.index(column) for column in targets]
         uniform = uniforms(rows, seed, draw or 0)
@@ -181,7 +181,7 @@ class KNN:
                     f"{', '.join(self.fallback) or '(none)'} stands in for them: add 'column' to them"
                 )
         cells = sum(len(values) for values in filled.values.values())
-        warnings += impute.said(filled, {place: order[place] for place in wanted}, cells)
+        warnings += impute.notes(filled, {place: order[place] for place in wanted}, cells)
         empty = {place: attributes[place].values[:0] for place in wanted}
         values = {order[place]: {**empty, **filled.values}[place] for place in wanted}
         return {c: turned_back(stored.columns[c].missing, turn, v) for c, v in values.items()}, warnings
@@ -195,7 +195,7 @@ class KNN:
         ks: Sequence[int] = KS,
         metrics: Sequence[MetricName] | None = None,
     ) -> Scan:
-        """The error of every k and metric on observed cells that are hidden, everything else being as it is here.
+        """The error of each k and metric on hidden observed cells, with all other settings as here.
 
         Where rows have times (`CLOCK`), each is predicted from earlier ones, as `earlier` predicts missing cells.
         """
@@ -217,7 +217,7 @@ class KNN:
         )
 
     def settings(self, order: Sequence[Column]) -> Settings:
-        """What is asked of neighbours among columns in this order."""
+        """The settings of the search, for columns in this order."""
         weights: tuple[float, ...] | Literal["learnt"] | None = None
         if self.weights == "learnt":
             weights = "learnt"
@@ -238,11 +238,11 @@ class KNN:
         )
 
     def named_columns(self) -> list[str]:
-        """The columns that donors are restricted by, without their relations."""
+        """The names of the columns that restrict donors, unqualified."""
         return [name.rpartition(".")[2] for name in (self.group, self.before) if name]
 
     def attribute(self, column: Column, cells: Cells) -> Attribute:
-        """A column as neighbours are told by it: by its order where it has one, else nominal, unless declared."""
+        """A column as a coordinate: ordinal where it has an order, else nominal, unless declared."""
         declared = {name: measure for name, measure in self.measures if _matches(name, column)}
         measure = _measure(cells)
         if declared:
@@ -250,7 +250,7 @@ class KNN:
         return Attribute(cells.values, cells.missing, measure, cells.kind is Kind.CATEGORY)
 
     def groups(self, rows: Rows) -> Ints | None:
-        """(n,) codes of the rows' groups, negative where unknown; None where donors may be of any."""
+        """(n,) the code of each row's group, negative where unknown; None without groups."""
         if self.group is None:
             return None
         cells = rows.columns[named(self.group, list(rows.columns))]
@@ -258,10 +258,10 @@ class KNN:
         return np.where(cells.missing, -1, codes)
 
     def times(self, rows: Rows) -> Floats | None:
-        """(n,) the rows' times, NaN where unknown; None where donors may be of any.
+        """(n,) the time of each row, NaN where unknown; None without a condition on time.
 
         Raises:
-            QueryError: they are no times: text and flags have no order of their own.
+            QueryError: the column holds no times or numbers.
         """
         if self.before is None:
             return None
@@ -279,7 +279,7 @@ def _measure(cells: Cells) -> Measure:
 
 
 def _pairs(name: str, given: object) -> tuple[tuple[str, object], ...]:
-    """What is said of single columns: pairs of a column's name and a value."""
+    """Settings of single columns, as pairs of a name and a value."""
     example = f"{name}=(('age', ...), ...)"
     pairs = () if isinstance(given, str) else arguments.listed(name, given, example=example)
     if (isinstance(given, str) and given) or not all(
@@ -290,7 +290,7 @@ def _pairs(name: str, given: object) -> tuple[tuple[str, object], ...]:
 
 
 def _timely(rows: Rows, times: Cells, order: Sequence[Column]) -> Folds:
-    """Hidden rows with those that are earlier."""
+    """For hidden rows, the rows that are earlier."""
 
     def folds(target: int, hidden: Ints) -> Iterator[tuple[Ints, Ints]]:
         flags = np.zeros(len(rows.keys), bool)
@@ -303,7 +303,7 @@ def _timely(rows: Rows, times: Cells, order: Sequence[Column]) -> Folds:
 
 
 def uniforms(rows: Rows, seed: int, draw: int = 0) -> Uniforms:
-    """Uniform numbers in [0, 1) a row, keyed by the row's key, the seed, the draw and what they are for."""
+    """Uniform numbers in [0, 1) by row, keyed by the row's key, the seed, the draw and their use."""
 
     def uniform(what: str) -> Floats:
         return np.asarray((keyed(rows.keys, seed, draw, what) >> np.uint64(11)).astype(np.float64) * 2.0**-53)

@@ -14,13 +14,13 @@ from imputedb.statistics.table import Kind
 
 @dataclass(frozen=True, slots=True)
 class Mean:
-    """A column's mean over its stored table (of categories and booleans the mode), from statistics, inside SQL.
+    """A column's mean over its stored table (for categories and booleans the mode), from statistics, in SQL.
 
     1. Statistics give the centre of a column: its mean rounded to the column's type, or its most frequent value.
     2. Where the value is missing the engine reads `COALESCE(column, centre)`.
 
-    Fast and non-blocking. Warning: it shrinks variances and pulls every association towards zero (van Buuren 2018,
-    section 1.3.3); averages stay right only where values are missing completely at random.
+    It is fast and non-blocking. Warning: it reduces variances and biases associations towards zero (van Buuren 2018,
+    section 1.3.3); averages are unbiased only if values are missing completely at random.
     """
 
     name = "mean"
@@ -29,13 +29,13 @@ class Mean:
     draws = False
 
     def time(self, work: Work) -> float:
-        """A COALESCE a cell."""
+        """The time of a COALESCE for each cell."""
         return 2e-6 * work.rows * work.targets
 
     def penalty(self, work: Work) -> float:
-        """x / (1 + x) of x = (|C| + Σ spread) / |Attr|: nothing of the columns' variance is explained.
+        """x / (1 + x) for x = (|C| + Σ spread) / |Attr|: none of the columns' variance is explained.
 
-        The paper's Σ (1 + Var(c)) / Card free of units, and beside trees on one scale: the share of a row that is lost.
+        This is the paper's Σ (1 + Var(c)) / Card without units, on one scale with trees: the lost share of a row.
         """
         loss = (work.targets + work.spread) / work.attributes
         return float(loss / (1 + loss))
@@ -54,7 +54,7 @@ class Mean:
         drawn: Collection[Column] = (),  # noqa: ARG002
         draw: int = 0,  # noqa: ARG002
     ) -> Mapping[Column, Array]:
-        """The mean or mode of the observed cells, for rows that are at hand as arrays; every draw is the same."""
+        """The mean or mode of the observed cells, for rows as arrays; all draws are equal."""
         return {column: _centred(rows.columns[column], rows.training(column)) for column in targets}
 
 

@@ -1,4 +1,4 @@
-"""The members of an imputer, checked when it is handed in."""
+"""Validation of an imputer's members."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -8,14 +8,14 @@ from imputedb.imputers.protocol import Imputer
 
 GUIDE = "docs/extend/imputer.md"
 
-_OPTIONAL = ("constant", "training_rows", "told", "prepared")
+_OPTIONAL = ("constant", "training_rows", "impute_with_notes", "prepared")
 
 
 _ARGUMENTS: Mapping[str, int] = {
     "time": 1,
     "penalty": 1,
     "impute": 4,
-    "told": 4,
+    "impute_with_notes": 4,
     "constant": 1,
     "training_rows": 1,
     "prepared": 2,
@@ -24,10 +24,10 @@ _ARGUMENTS: Mapping[str, int] = {
 
 
 def handed_in(imputer: object) -> Imputer:
-    """An imputer of somebody's own, its members checked.
+    """A user's imputer with validated members.
 
     Raises:
-        ExtensionError: a member is not there, or is not what it must be.
+        ExtensionError: a member is missing or is not valid.
     """
     if isinstance(imputer, type):
         raise ExtensionError(f"{imputer.__name__} is a class: hand in one of its imputers, {imputer.__name__}(...)")
@@ -59,7 +59,7 @@ def handed_in(imputer: object) -> Imputer:
 def _check_signature(name: str, member: str, method: Callable[..., object], arguments: int) -> None:
     try:
         signature = inspect.signature(method)
-    except (TypeError, ValueError):  # methods written in C have none
+    except (TypeError, ValueError):  # methods written in C have no signature
         return
     try:
         signature.bind(*range(arguments))

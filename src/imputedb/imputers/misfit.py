@@ -37,10 +37,10 @@ class Misfit:
         what = "it" if self.level is None else f"the share of {self.level!r}"
         if not self.about:
             way, by = "low" if self.size > 0 else "high", f"by {abs(self.size):.2f} standard deviations"
-            said = f"are too {way} {by}: means and totals of it are biased"
+            fault = f"are too {way} {by}: means and totals of it are biased"
             if self.level is not None:
-                said = f"make {what} too {way} {by}: shares and counts of it are biased"
-            return Note(NoteKind.BIASED, self.column, *where, said)
+                fault = f"make {what} too {way} {by}: shares and counts of it are biased"
+            return Note(NoteKind.BIASED, self.column, *where, fault)
         how = "bends or differs with" if self.curved else "goes with"
         first, *second = self.about
         return Note(

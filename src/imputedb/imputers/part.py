@@ -1,4 +1,4 @@
-"""Targets of a request that one imputer fills from the same columns."""
+"""Parts of a request: targets that one imputer fills from the same columns."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -14,6 +14,7 @@ from imputedb.errors import CannotImpute
 from imputedb.imputers import checked
 from imputedb.imputers.chained.two_level import CLUSTERS, minds_clusters
 from imputedb.imputers.earlier import CLOCK, earlier
+from imputedb.imputers.leverage import leverage
 from imputedb.imputers.order import labels
 from imputedb.imputers.permitted import Bounds, bounds
 from imputedb.imputers.protocol import Imputer, Progress, averages_donors, follows_order
@@ -30,14 +31,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """Targets of one request that one imputer fills from the same columns.
+    """The targets of one request that one imputer fills from the same columns.
 
     Attributes:
-        request: theirs.
-        imputer: theirs.
-        targets: the columns.
-        barred: the columns that they may not be predicted from.
-        known: what was drawn for columns that were filled before.
+        request: the request.
+        imputer: imputer of the targets.
+        targets: columns to fill.
+        barred: columns that may not be used as predictors.
+        known: draws of columns that were filled before.
     """
 
     request: "Request"
@@ -48,12 +49,12 @@ class Part:
 
     @property
     def times(self) -> Cells | None:
-        """(n,) the times of the rows, None where all rows may be looked at."""
+        """(n,) the times of the rows; None where all rows may be used."""
         return self.request.permit(self.targets[0]).times
 
     @property
     def seed(self) -> int:
-        """This part's own: what two imputers draw for columns of one row has to differ."""
+        """The seed of this part, so that draws by two imputers for one row differ."""
         called = labels(self.request.rows.columns)
         hidden = sorted(called[column] for column in self.barred if column in called)
         own = "" if self.imputer is self.request.imputer else self.imputer.name
@@ -64,22 +65,22 @@ class Part:
         return self.request.permit(self.targets[0]).policy.before
 
     def sees(self, column: Column) -> bool:
-        """Whether what was drawn for another target may be looked at: it has seen no more than this may."""
+        """Whether draws of another target may be used: it must not depend on anything that this part may not use."""
         other = self.request.permit(column)
         same = self._before is None or self._before == other.policy.before
         return column not in self.barred and self.barred <= other.barred | {column} and same
 
     def meets(self, columns: Sequence[Column]) -> bool:
-        """Whether a row misses one of some columns and a target: only then does it matter what is drawn for those."""
+        """Whether a row misses both a target and one of some columns, so that the draws of these matter."""
         cells, gone = self.request.rows.columns, self._gone
         return any(bool((cells[column].missing & gone).any()) for column in columns)
 
     def seeing(self, filled: Mapping[Column, Array]) -> "Part":
-        """The same, given what was drawn for other targets."""
+        """The same part, given draws of other targets."""
         return replace(self, known={c: values for c, values in filled.items() if self.sees(c)})
 
     def _looks_at(self, column: Column) -> bool:
-        """Whether a column predicts; one that is filled later and misses wherever these do tells nothing of them."""
+        """Whether a column is a predictor; one that is filled later and missing wherever targets are is useless."""
         if column in self.targets or column in self.barred:
             return column in self.targets
         later = column in self.request.imputed and column not in self.known
@@ -93,7 +94,7 @@ class Part:
 
     @property
     def rows(self) -> Rows:
-        """The rows with what may be looked at."""
+        """The rows with the columns that may be used."""
         rows = self.request.rows
         columns = {c: cells for c, cells in rows.columns.items() if self._looks_at(c)}
         columns |= {c: patched(columns[c], values) for c, values in self.known.items() if c in columns}
@@ -110,7 +111,7 @@ class Part:
         return replace(rows, columns=columns)
 
     def _series(self, rows: Rows) -> dict[Column, Cells]:
-        """How rows stand in an order, for imputers that follow it; for others what stands before and after."""
+        """The order of rows for imputers of series; for others, values of neighbouring rows as predictors."""
         found = self.request.permit(self.targets[0]).series
         if found is None:
             return {}
@@ -120,7 +121,7 @@ class Part:
 
     @property
     def bounds(self) -> dict[Column, Bounds]:
-        """What may be filled in, by target; nothing of those of which everything may."""
+        """The bounds of targets; targets without bounds are absent."""
         return self._bounds(self.request.rows, self.targets)
 
     def _bounds(self, rows: Rows, targets: Sequence[Column]) -> dict[Column, Bounds]:
@@ -128,14 +129,14 @@ class Part:
         return {c: bounds(str(c), policy, self._known(rows, c)) for c, policy in policies.items() if policy.bounds}
 
     def _known(self, rows: Rows, column: Column) -> Cells:
-        """A column's cells; where times are minded those of the rows that are learnt from."""
+        """A column's cells; with a condition on time those of the rows to learn from."""
         cells = rows.columns[column]
         if self.times is None or rows.learn is None:
             return cells
         return cells.like(cells.values, cells.missing | ~rows.learn)
 
     def _permitted(self, rows: Rows, targets: Sequence[Column]) -> list[Column]:
-        """The targets of which a value that may be filled in is known; where times are minded there may be others."""
+        """The targets with an observed value within bounds; with a condition on time there may be others."""
         if self.times is None:
             return list(targets)
         found = []
@@ -148,43 +149,44 @@ class Part:
     def values(
         self, seen: Mapping[Column, Array], progress: Progress | None, wanted: Sequence[Column]
     ) -> tuple[Mapping[Column, Array], list[Note]]:
-        """Single values, a draw of those that are wanted drawn, given what was drawn for other targets."""
-        part, said = self.seeing(seen) if self.meets(list(seen)) else self, list[Note]()
+        """Single values, or a draw for targets in `drawn`, given draws of other targets."""
+        part, notes = self.seeing(seen) if self.meets(list(seen)) else self, list[Note]()
 
         def single(rows: Rows, targets: Sequence[Column]) -> Iterator[Mapping[Column, Array]]:
             mine = frozenset(wanted).intersection(targets)
             what = (self.request.seed, 0)
-            yield weighed(rows, targets, what, lambda r, some: part._single(r, some, progress, mine, said))
+            yield weighed(rows, targets, what, lambda r, some: part._single(r, some, progress, mine, notes))
 
-        (filled,) = earlier(part.rows, part.targets, single, 1)
-        return filled, said
+        rows = part.rows
+        (filled,) = earlier(rows, part.targets, single, 1)
+        return filled, [*notes, *leverage(part.imputer, rows, part.targets)]
 
     def _single(
-        self, rows: Rows, targets: Sequence[Column], progress: Progress | None, drawn: Columns, said: list[Note]
+        self, rows: Rows, targets: Sequence[Column], progress: Progress | None, drawn: Columns, notes: list[Note]
     ) -> Mapping[Column, Array]:
-        """Single values of some rows, within what may be filled in."""
+        """Single values of some rows, within bounds."""
         targets = self._permitted(rows, targets)
         if not targets:
             return {}
         given, sentences = checked.imputed(self.imputer, rows, targets, self.seed, progress, drawn=drawn)
-        said.extend(sentence for sentence in sentences if sentence not in said)
+        notes.extend(sentence for sentence in sentences if sentence not in notes)
         values, limits = dict(given), self._bounds(rows, targets)
         chosen = {c: limit for c, limit in limits.items() if c in drawn}
         predicted = {c: limit for c, limit in limits.items() if c not in drawn}
         if chosen:
             mine = [column for column in targets if column in drawn]
-            (kept,) = within(rows, [0], [{c: values[c] for c in mine}], self._drawing(mine), chosen, said, self.seed)
+            (kept,) = within(rows, [0], [{c: values[c] for c in mine}], self._drawing(mine), chosen, notes, self.seed)
             values |= kept
         if predicted and averages_donors(self.imputer):
-            values |= {c: self._by_donors(rows, c, values[c], limit, said) for c, limit in predicted.items()}
+            values |= {c: self._by_donors(rows, c, values[c], limit, notes) for c, limit in predicted.items()}
         elif predicted:
             only = {column: values[column] for column in targets if column in predicted}
-            always = self.times is not None  # whether one cell is near a bound must not hang on a later one
-            values |= expected(rows, only, self._drawing(list(only)), predicted, said, self.seed, always=always)
+            always = self.times is not None  # whether a cell is near a bound must not depend on later cells
+            values |= expected(rows, only, self._drawing(list(only)), predicted, notes, self.seed, always=always)
         return values
 
-    def _by_donors(self, rows: Rows, column: Column, values: Array, limit: Bounds, said: list[Note]) -> Array:
-        """Single values of a column of an imputer that averages donors, of those whose value may be filled in alone."""
+    def _by_donors(self, rows: Rows, column: Column, values: Array, limit: Bounds, notes: list[Note]) -> Array:
+        """Single values within bounds, for a column of an imputer that averages donors."""
         cells = rows.columns[column]
         good = limit.permits(cells.values) | cells.missing
         some = cells.like(cells.values, cells.missing | ~good)
@@ -192,25 +194,27 @@ class Part:
         if good.all() or not hidden.training(column).any():
             return limit.nearest(values)
         given, sentences = checked.imputed(self.imputer, hidden, [column], self.seed)
-        said.extend(sentence for sentence in sentences if sentence not in said)
+        notes.extend(sentence for sentence in sentences if sentence not in notes)
         return limit.nearest(given[column][cells.missing[some.missing]])
 
     def _drawing(self, targets: Sequence[Column]) -> "_Draw":
         return _Draw(self.imputer, tuple(targets), self.seed)
 
     def draws(
-        self, numbers: Sequence[int], progress: Progress | None = None, heard: checked.OnChains | None = None
+        self, numbers: Sequence[int], progress: Progress | None = None, heard: checked.OnMovement | None = None
     ) -> Iterator[Mapping[Column, Array]]:
-        """The draws of these numbers, one after another."""
+        """The draws with these numbers, one after another."""
 
         def each(rows: Rows, targets: Sequence[Column]) -> Iterator[Mapping[Column, Array]]:
             if WEIGHTS not in rows.columns:
-                yield from some(rows, targets, numbers)
+                yield from some(rows, targets, numbers, heard)
             for number in numbers if WEIGHTS in rows.columns else ():
                 one = partial(some, numbers=[number])
                 yield weighed(rows, targets, (self.request.seed, number), lambda r, c, one=one: next(iter(one(r, c))))  # type: ignore[misc]
 
-        def some(rows: Rows, targets: Sequence[Column], numbers: Sequence[int]) -> Iterator[Mapping[Column, Array]]:
+        def some(
+            rows: Rows, targets: Sequence[Column], numbers: Sequence[int], heard: checked.OnMovement | None = None
+        ) -> Iterator[Mapping[Column, Array]]:
             targets = self._permitted(rows, targets)
             if not targets:
                 return iter([{} for _ in numbers])
@@ -223,12 +227,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class _Draw:
-    """A way to draw some targets of any rows."""
+    """A function that draws some targets in any rows."""
 
     imputer: Imputer
     targets: tuple[Column, ...]
     seed: int
-    heard: checked.OnChains | None = None
+    heard: checked.OnMovement | None = None
 
     def __call__(
         self, rows: Rows, numbers: Sequence[int], progress: Progress | None = None

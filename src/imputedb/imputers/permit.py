@@ -26,17 +26,17 @@ class Derivation(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Permit:
-    """What may be done about the missing cells of one column.
+    """What policies permit for the missing cells of one column.
 
     Attributes:
-        policy: what was said of it.
-        barred: the columns at hand that it may not be predicted from.
-        times: (n,) the times of the rows; predicted is from earlier ones. None for all.
-        weights: (n,) how many rows each stands for; None where all are alike.
-        series: how rows stand in an order within groups; None where they stand in none.
-        clusters: (n,) of which cluster each row is; None where nobody says.
-        meant: (n,) where the column is NULL and that means something of its own; None where it nowhere does.
-        derivation: how the column is computed; None where it is imputed.
+        policy: policy of the column.
+        barred: columns that may not be used as predictors.
+        times: (n,) times of the rows, of which only earlier ones are used; None for all.
+        weights: (n,) weights of the rows; None for equal ones.
+        series: order of the rows within groups; None without an order.
+        clusters: (n,) cluster of each row; None without clusters.
+        meant: (n,) where a NULL has a meaning of its own; None where there is none.
+        derivation: computation of a derived column; None where it is imputed.
     """
 
     policy: Policy = DEFAULT
@@ -49,7 +49,7 @@ class Permit:
     meant: NDArray[np.bool_] | None = None
 
     def at(self, places: NDArray[np.intp]) -> "Permit":
-        """What is permitted in some rows, in the order given."""
+        """The permit for some rows, in the order given."""
         return replace(
             self,
             times=self.times and self.times.at(places),
@@ -64,13 +64,13 @@ FREE = Permit()
 
 
 def barred(policy: Policy, column: Column, same: Collection[Column], derived: Collection[Column] = ()) -> Columns:
-    """The columns that one may not be predicted from.
+    """The columns that may not be used as predictors of a column.
 
     Args:
-        policy: of the column.
+        policy: policy of the column.
         column: the column.
-        same: the columns at hand of the table that it is of, under whatever alias.
-        derived: columns at hand of rows that a query has made, of which nobody knows what they were computed from.
+        same: available columns of the column's table, under any alias.
+        derived: available columns that a query has computed, of unknown origin.
     """
     if not policy.chooses_predictors:
         return NO_COLUMNS

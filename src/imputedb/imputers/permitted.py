@@ -1,4 +1,4 @@
-"""What policies permit of a column: its bounds, and the values that lie within them."""
+"""Bounds of imputed values, as policies state them."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from imputedb.algebra.column import Column
 from imputedb.errors import CannotImpute
 from imputedb.imputers.rows import Array, Cells, Rows
+from imputedb.notes import Note, NoteKind
 from imputedb.statistics.measure import ends
 from imputedb.statistics.policy import Bound, Policy
 from imputedb.statistics.policy import number as as_number
@@ -21,15 +22,15 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bounds:
-    """What may be filled in of one column.
+    """The values that may be imputed in one column.
 
     Attributes:
-        name: of the column, for those who read of it.
-        cells: all of it.
-        low: the least number; -infinity for none.
-        high: the largest.
-        known: sorted, the only numbers; None for all.
-        usable: by category whether it may; None of numbers.
+        name: name of the column, for messages.
+        cells: cells of the column.
+        low: least number; -infinity for none.
+        high: largest number; infinity for none.
+        known: sorted list of the only numbers; None for all.
+        usable: by category, whether it may be imputed; None for numbers.
     """
 
     name: str
@@ -40,7 +41,7 @@ class Bounds:
     usable: Flags | None = None
 
     def permits(self, values: Array) -> Flags:
-        """Which values may be filled in; of numbers that are rounded to known ones, those that are near enough."""
+        """Whether each value is permitted; a number to be rounded to a known one must be near it."""
         if self.usable is not None:
             found: Flags = self.usable[values.astype(np.intp)]
             return found
@@ -62,7 +63,7 @@ class Bounds:
         return np.ma.masked_array(typed, values.mask) if isinstance(values, np.ma.MaskedArray) else typed
 
     def nearest(self, values: Array) -> Array:
-        """Values, those that are ruled out replaced by the nearest number or the most frequent category."""
+        """The values, with those not permitted replaced by the nearest number or the most frequent category."""
         good = self.permits(values)
         if self.usable is None:
             return self.rounded(np.where(good, values, np.clip(values, self.low, self.high)).astype(values.dtype))
@@ -71,16 +72,16 @@ class Bounds:
 
     @property
     def observed(self) -> Array:
-        """The observed values that may be filled in."""
+        """The observed values that are permitted."""
         values = self.cells.values[~self.cells.missing]
         return values[self.permits(values)]
 
 
 def bounds(name: str, policy: Policy, cells: Cells) -> Bounds:
-    """What a policy permits of a column.
+    """The bounds of a column from its policy.
 
     Raises:
-        CannotImpute: none of the categories that it permits is observed.
+        CannotImpute: no permitted category is observed.
     """
     if cells.kind in (Kind.CATEGORY, Kind.BOOLEAN):
         levels = cells.levels if cells.kind is Kind.CATEGORY else ("false", "true")
@@ -109,17 +110,38 @@ def bounds(name: str, policy: Policy, cells: Cells) -> Bounds:
     return Bounds(name, cells, known[0] - gaps[0], known[-1] + gaps[-1], known=known)
 
 
+def outside(column: Column, policy: Policy, cells: Cells) -> Note | None:
+    """A note if most observed values of a column are not permitted; None otherwise.
+
+    Columns without any permitted category are not reported, since imputing them raises an error.
+    """
+    observed = int(np.count_nonzero(~cells.missing))
+    if not policy.bounds or not observed:
+        return None
+    try:
+        ruled_out = observed - len(bounds(str(column), policy, cells).observed)
+    except CannotImpute:
+        return None
+    if 2 * ruled_out <= observed:
+        return None
+    words = (
+        f": {ruled_out:,} of its {observed:,} observed values lie outside what its policy permits ({policy}), so that "
+        "what is filled in is unlike them: right of values beyond a limit of detection, else mend the policy"
+    )
+    return Note(NoteKind.OUTSIDE, column, column, words)
+
+
 def only_permitted(rows: Rows, limits: Mapping[Column, Bounds]) -> Rows:
-    """The rows, as if observed values that may not be filled in were missing."""
-    told = {}
+    """The rows, with observed values that are not permitted marked as missing."""
+    permitted = {}
     for column, limit in limits.items():
         cells = rows.columns[column]
-        told[column] = cells.like(cells.values, cells.missing | ~limit.permits(cells.values))
-    return replace(rows, columns={**rows.columns, **told})
+        permitted[column] = cells.like(cells.values, cells.missing | ~limit.permits(cells.values))
+    return replace(rows, columns={**rows.columns, **permitted})
 
 
 def _usable(levels: Sequence[object], policy: Policy) -> list[bool]:
-    """Which categories are among the values of a policy and in its range: of their numbers, or of their order."""
+    """Whether each category is among a policy's values and within its range, by number or by order."""
     if levels and not isinstance(levels[0], str):
         numbers = [float(str(level)) for level in levels]
         lows, highs = (_numbers(end) if end is not None else () for end in (policy.low, policy.high))
@@ -137,7 +159,7 @@ def _usable(levels: Sequence[object], policy: Policy) -> list[bool]:
 
 
 def _numbers(bound: Bound) -> tuple[Decimal | float, ...]:
-    """What a bound may be as a number: itself, or of the text of a moment its days or its microseconds since 1970."""
+    """The numbers that a bound may stand for: itself, or days or microseconds since 1970 for the text of a time."""
     try:
         return (Decimal(str(bound)),)
     except InvalidOperation:
@@ -145,7 +167,7 @@ def _numbers(bound: Bound) -> tuple[Decimal | float, ...]:
 
 
 def _is_near(level: object, value: Decimal | float) -> bool:
-    """Whether a level is a value: whole numbers exactly, others but for what a FLOAT rounds."""
+    """Whether a level equals a value: whole numbers exactly, others up to the rounding of FLOAT."""
     if isinstance(level, int):
         return level == value
     return math.isclose(float(str(level)), value, rel_tol=1e-6)

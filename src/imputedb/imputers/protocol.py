@@ -1,25 +1,25 @@
-"""What an imputer is: three members price and do the work, a fourth is optional."""
+"""The protocol of imputers: cost estimates and the imputation itself, with optional members."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeGuard, runtime_checkable
 
 from imputedb.algebra.column import Column
-from imputedb.imputers.chained.chains import Chains
+from imputedb.imputers.chained.chains import Movement
 from imputedb.imputers.rows import Array, Rows
 from imputedb.notes import Note, NoteKind
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What an Impute will be asked, as the planner estimates it.
+    """The work of an Impute, as the planner estimates it.
 
     Attributes:
-        rows: estimated rows of the input.
+        rows: estimated number of input rows.
         targets: number of columns to fill, |C|.
-        attributes: number of columns at hand, |Attr(q)|, the targets included.
-        missing: mean share of the rows that are missing in a target.
-        spread: sum over the targets of their unit-free spread, each in [0, 1].
+        attributes: number of available columns, |Attr(q)|, targets included.
+        missing: mean share of missing cells over the targets.
+        spread: sum of the targets' unit-free spreads, each in [0, 1].
     """
 
     rows: float
@@ -34,23 +34,23 @@ Progress = Callable[[float], object]
 
 
 class Imputer(Protocol):
-    """A way to fill in missing values, priced by itself."""
+    """A method of imputation with estimates of its costs."""
 
     @property
     def name(self) -> str:
-        """The name it is asked for by."""
+        """The name by which users choose it."""
 
     @property
     def uses_predictors(self) -> bool:
-        """Whether columns other than the targets are looked at."""
+        """Whether it reads columns other than the targets."""
 
     def time(self, work: Work) -> float:
-        """T: estimated milliseconds; never falls when rows grow."""
+        """T: estimated milliseconds; must not decrease with rows."""
 
     def penalty(self, work: Work) -> float:
-        """P in (0, 1): estimated loss of information; never rises when rows or attributes grow.
+        """P in (0, 1): estimated loss of information; must not increase with rows or attributes.
 
-        Less than 1, which is a Drop's: an imputed row loses less than one that is gone.
+        It is less than 1, the penalty of a Drop: an imputed row loses less information than a dropped one.
         """
 
     def impute(
@@ -63,48 +63,48 @@ class Imputer(Protocol):
         drawn: Collection[Column] = (),
         draw: int = 0,
     ) -> Mapping[Column, Array]:
-        """The values of each target's missing cells, in row order, as `Cells.values` has them.
+        """The values of each target's missing cells, in row order, in the form of `Cells.values`.
 
-        Of most targets the single values that this imputer is for, the best it knows. Of those in `drawn` one of many
-        imputations, by its number: a fair draw of what the values might be, the model's own parameters drawn too. Draws
-        differ by their numbers alone, so that the first five of twenty are those of five; they do not depend on single
-        values that are asked for beside them.
+        For most targets these are single best values. For targets in `drawn` they are one of many imputations, by draw
+        index: a random draw of the possible values, with the model's parameters drawn too. Draws depend on their index
+        only, so that the first five of twenty are those of five; they do not depend on single values that are requested
+        beside them.
 
-        Every target has an observed value. The same rows, seed and draw give the same values; keys, not positions,
-        decide what is random. A single value is the best given what is drawn for its row.
+        Every target has an observed value. Equal rows, seed and draw index give equal values; random numbers depend on
+        keys, not positions. A single value is the best one given the draws in its row.
         """
 
 
 @runtime_checkable
 class Proper(Protocol):
-    """An imputer that says whether its draws differ as much as what is unknown does (Rubin 1987, section 4.2)."""
+    """An imputer that states whether its draws vary as much as missing values are uncertain (Rubin 1987, 4.2)."""
 
     @property
     def proper(self) -> bool:
-        """Whether intervals pooled from its draws may be trusted."""
+        """Whether intervals that are pooled from its draws are valid."""
 
 
 def is_proper(imputer: Imputer) -> bool:
-    """Whether an imputer says that its draws are proper; one that says nothing is not taken to be."""
+    """Whether an imputer states that its draws are proper; without a statement they are not assumed to be."""
     return isinstance(imputer, Proper) and imputer.proper
 
 
 def draws_differ(imputer: Imputer) -> bool:
-    """Whether an imputer's draws differ by their numbers; one that says `draws = False` gives the same each time."""
+    """Whether an imputer's draws differ; `draws = False` states that they are all equal."""
     return bool(getattr(imputer, "draws", True))
 
 
 @runtime_checkable
 class InClasses(Protocol):
-    """An imputer that draws within classes, and knows of no other column."""
+    """An imputer that draws within classes, independently of other columns."""
 
     @property
     def by(self) -> tuple[str, ...]:
-        """The columns that make classes."""
+        """The columns that define the classes."""
 
 
 def doubt(imputer: Imputer) -> Note | None:
-    """What a reader of intervals that are pooled from an imputer's draws must know; None where nothing."""
+    """A warning about intervals that are pooled from an imputer's draws; None where there is none."""
     if not is_proper(imputer):
         return Note(
             NoteKind.IMPROPER,
@@ -130,23 +130,23 @@ def doubt(imputer: Imputer) -> Note | None:
 
 
 class FillsInSql(Imputer, Protocol):
-    """An imputer whose value is a constant a column, so that the engine fills it in without leaving its statement."""
+    """An imputer with a constant value for each column, which the engine can fill in within its statement."""
 
     def constant(self, centre: str) -> str:
-        """The text of the literal that stands in for a column's missing values, given its centre."""
+        """The literal, as SQL text, for a column's missing values, given its centre."""
 
 
 class LearnsFromSample(Imputer, Protocol):
-    """An imputer that needs no more than a sample of the observed cells, so that only those travel."""
+    """An imputer that needs only a sample of the observed cells, so that only these are fetched."""
 
     def training_rows(self, missing: float) -> float:
-        """How many observed cells of a target are worth learning from, to fill in so many missing ones."""
+        """The number of observed cells of a target to learn from, given the number of missing ones."""
 
 
-class Tells(Imputer, Protocol):
-    """An imputer that has something to say of what it did: cells it could only guess, a search that was approximate."""
+class ReportsNotes(Imputer, Protocol):
+    """An imputer that returns notes with its values, such as on cells that it could only guess."""
 
-    def told(
+    def impute_with_notes(
         self,
         rows: Rows,
         targets: Sequence[Column],
@@ -156,106 +156,116 @@ class Tells(Imputer, Protocol):
         drawn: Collection[Column] = (),
         draw: int = 0,
     ) -> tuple[Mapping[Column, Array], Sequence[str]]:
-        """What `impute` gives, and sentences that a reader of the answer must know."""
+        """The values of `impute`, and notes for readers of the answer."""
 
 
 def apart(targets: Sequence[Column], drawn: Collection[Column]) -> Iterator[tuple[list[Column], bool]]:
-    """The targets that are drawn, and those of which single values are wanted; neither if there are none."""
+    """The drawn targets and those with single values; groups without targets are left out."""
     for flag in (True, False):
         some = [column for column in targets if (column in drawn) == flag]
         if some:
             yield some, flag
 
 
-# Asked several times a query, for which `isinstance` of a protocol is too slow.
+# These functions are called often; `isinstance` with a protocol is too slow.
 
 
 def fills_in_sql(imputer: Imputer) -> TypeGuard[FillsInSql]:
-    """Whether an Impute by this imputer melts into the engine's own statement."""
+    """Whether an Impute by this imputer becomes part of the engine's statement."""
     return hasattr(imputer, "constant")
 
 
 def learns_from_sample(imputer: Imputer) -> TypeGuard[LearnsFromSample]:
-    """Whether an imputer is given no more than a sample of the observed cells."""
+    """Whether an imputer gets only a sample of the observed cells."""
     return hasattr(imputer, "training_rows")
 
 
-def tells(imputer: Imputer) -> TypeGuard[Tells]:
-    """Whether an imputer has something to say of what it did."""
-    return hasattr(imputer, "told")
+def reports_notes(imputer: Imputer) -> TypeGuard[ReportsNotes]:
+    """Whether an imputer returns notes with its values."""
+    return hasattr(imputer, "impute_with_notes")
 
 
 @runtime_checkable
 class Stretches(Protocol):
-    """An imputer that draws some columns on a scale of their own."""
+    """An imputer that draws some columns on transformed scales."""
 
     def stretched(self, rows: Rows, targets: Sequence[Column]) -> Mapping[Column, str]:
-        """What the scales are called, by column; nothing of columns that are drawn as they are."""
+        """The names of the scales by column; columns without transformation are absent."""
 
 
 @runtime_checkable
 class Assumes(Protocol):
-    """An imputer whose values stand on more than that they are missing at random."""
+    """An imputer with an assumption beyond missing at random."""
 
     @property
     def assumption(self) -> str:
-        """The sentence that answers carry; empty where there is none."""
+        """The sentence on the assumption for answers; empty where there is none."""
 
 
 def assumption_of(imputer: Imputer) -> str | None:
-    """What an imputer assumes beyond missing at random; None for nothing."""
+    """The assumption of an imputer beyond missing at random; None where there is none."""
     return (imputer.assumption or None) if isinstance(imputer, Assumes) else None
 
 
 def averages_donors(imputer: Imputer) -> bool:
-    """Whether what an imputer predicts are means or modes of observed values of the column."""
+    """Whether an imputer's predictions are means or modes of observed values of the column."""
     return bool(getattr(imputer, "averages_donors", False))
 
 
 def takes_donors(imputer: Imputer) -> bool:
-    """Whether what an imputer draws are observed values of the column."""
+    """Whether an imputer's draws are observed values of the column."""
     return bool(getattr(imputer, "takes_donors", False))
 
 
+def matches_lines(imputer: Imputer) -> bool:
+    """Whether donors are found by predictions of a linear model only."""
+    return bool(getattr(imputer, "matches_lines", False))
+
+
+def same_donors(imputer: Imputer) -> bool:
+    """Whether all draws have the same potential donors, not a bootstrap sample each."""
+    return bool(getattr(imputer, "same_donors", False))
+
+
 def takes_lines(imputer: Imputer) -> bool:
-    """Whether what an imputer draws lies around a straight line, with normal residuals."""
+    """Whether an imputer draws from a linear model with normal residuals."""
     return bool(getattr(imputer, "takes_lines", False))
 
 
 def follows_order(imputer: Imputer) -> bool:
-    """Whether an imputer fills in from the rows before and after, and is shown in which order rows stand."""
+    """Whether an imputer uses preceding and following rows, and therefore gets the order of rows."""
     return bool(getattr(imputer, "follows_order", False))
 
 
 def reads_whole_tables(imputer: Imputer) -> bool:
-    """Whether an imputer needs all stored rows of a table, with their stored gaps, whatever rows a query is about.
+    """Whether an imputer needs all stored rows of a table with their missing cells, whatever rows a query reads.
 
-    What Imputes below have drawn of the same table is not shown to it as observed.
+    Draws of Imputes below, of the same table, are not passed to it as observed values.
     """
     return bool(getattr(imputer, "reads_whole_tables", False))
 
 
 class Draws(Protocol):
-    """Rows that an imputer has made ready, to be drawn from as often as wanted."""
+    """Prepared rows, from which draws can be made repeatedly."""
 
     def run_many(
         self, seed: int, numbers: Sequence[int], progress: Progress | None = None
     ) -> Iterator[Mapping[Column, Array]]:
-        """The draws of these numbers, one after another: what `impute` gives of each."""
+        """The draws with these indices, one after another, equal to those of `impute`."""
 
 
 @runtime_checkable
 class Converges(Protocol):
-    """Draws that were made by chains, and say how these moved."""
+    """Draws by chains, with a record of their movement."""
 
     @property
-    def chains(self) -> Chains | None:
-        """How those of the last run moved; None where they had nothing to forget."""
+    def movement(self) -> Movement | None:
+        """The movement of the chain of the last draw; None without a chain."""
 
 
 @runtime_checkable
 class DrawsOften(Protocol):
-    """An imputer that does once what all its draws share."""
+    """An imputer that does the common work of all draws once."""
 
     def prepared(self, rows: Rows, targets: Sequence[Column]) -> Draws:
-        """The rows, ready."""
+        """The prepared rows."""

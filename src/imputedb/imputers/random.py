@@ -1,4 +1,4 @@
-"""Counter-based random numbers: a hash of what they are for, never a state that advances."""
+"""Counter-based random numbers: hashes of keys, without a state."""
 
 import zlib
 
@@ -9,7 +9,7 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 def mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """SplitMix64's finalizer (Steele, Lea & Flood 2014): a bijection, each bit out depending on each bit in."""
+    """SplitMix64's finalizer (Steele, Lea & Flood 2014): a bijection whose output bits depend on all input bits."""
     with np.errstate(over="ignore"):
         z = values + _GOLDEN
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -18,7 +18,7 @@ def mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def keyed(keys: NDArray[np.uint64], *what: int | str) -> NDArray[np.uint64]:
-    """(n,) 64 random bits a row, keyed by the row and by what they are for, such as a seed and a column."""
+    """(n,) 64 random bits for each row, keyed by the row and by their use, such as seed and column."""
     bits = keys
     for part in what:
         number = zlib.crc32(part.encode()) if isinstance(part, str) else part & 0xFFFFFFFFFFFFFFFF
@@ -40,7 +40,7 @@ def _mixed(z: int) -> int:
 
 
 def stream(*what: int | str) -> int:
-    """One number for what random numbers are for: seed, draw, cycle, column; `keyed` of the key 0."""
+    """One number for a use of random numbers (seed, draw, cycle, column): `keyed` of the key 0."""
     bits = 0
     for part in what:
         bits = _mixed(bits ^ _mixed(zlib.crc32(part.encode()) if isinstance(part, str) else part & _WORD))
@@ -48,27 +48,27 @@ def stream(*what: int | str) -> int:
 
 
 def seed_of(*what: int | str) -> int:
-    """A seed of 31 bits, as every library takes it, for what random numbers are for."""
+    """A 31-bit seed, which every library accepts, for a use of random numbers."""
     return stream(*what) >> 33
 
 
 def uniform(keys: NDArray[np.uint64], *what: int | str) -> NDArray[np.float64]:
-    """(n,) uniform numbers inside (0, 1), a row each."""
+    """(n,) uniform numbers inside (0, 1), one for each row."""
     bits = mixed(mixed(keys) ^ np.uint64(stream(*what)))
     return ((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
 
 
 def poisson(keys: NDArray[np.uint64], *what: int | str) -> NDArray[np.intp]:
-    """(n,) how often each row is in a bootstrap: Poisson numbers of mean 1."""
+    """(n,) Poisson numbers of mean 1, the multiplicities of rows in a bootstrap."""
     return np.searchsorted(_POISSON, uniform(keys, *what))
 
 
 def normal(keys: NDArray[np.uint64], *what: int | str) -> NDArray[np.float64]:
-    """(n,) standard normal numbers, a row each (Box & Muller 1958)."""
+    """(n,) standard normal numbers, one for each row (Box & Muller 1958)."""
     radius = np.sqrt(-2 * np.log(uniform(keys, *what, "radius")))
     return np.asarray(radius * np.cos(2 * np.pi * uniform(keys, *what, "angle")))
 
 
 def generator(*what: int | str) -> np.random.Generator:
-    """A generator for what belongs to no row, such as a model's parameters (Philox: counter-based)."""
+    """A generator for a use that belongs to no row, such as a model's parameters (Philox, counter-based)."""
     return np.random.Generator(np.random.Philox(key=stream(*what)))

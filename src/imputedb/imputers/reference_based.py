@@ -94,7 +94,7 @@ class ReferenceBased:
     @property
     def assumption(self) -> str:
         """What a reader of an answer must know."""
-        said = {
+        strategy = {
             "mar": "are missing at random in their arm",
             "j2r": f"jump to the means of {self.treatment} = {self.reference} (j2r)",
             "cr": f"are those of {self.treatment} = {self.reference} throughout (cr)",
@@ -102,7 +102,7 @@ class ReferenceBased:
             "lmcf": "stay at the last visit's mean of their arm (lmcf)",
         }[self.strategy]
         return (
-            f"assumed is that visits after a row's last observed one {said}; intervals are Rubin's, which anchor "
+            f"assumed is that visits after a row's last observed one {strategy}; intervals are Rubin's, which anchor "
             "information at missing at random (Carpenter, Roger & Kenward 2013; Cro, Carpenter & Kenward 2019)"
         )
 

@@ -65,9 +65,9 @@ def chosen(choice: Choice) -> tuple[Imputer, ...]:
     """The imputers of a choice, none for `drop`.
 
     Raises:
-        UnknownName: a name is nobody's, or none is given.
-        ExtensionError: an imputer of the user's own, or of an installed package, is not what it must be.
-        QueryError: two have one name, which plans tell them apart by.
+        UnknownName: no imputer has a name, or no name is given.
+        ExtensionError: an imputer of the user, or of an installed package, is not valid.
+        QueryError: two imputers have the same name, by which plans identify them.
     """
     found = _all_chosen(choice)
     names = [imputer.name for imputer in found]
@@ -93,10 +93,10 @@ def _all_chosen(choice: Choice) -> tuple[Imputer, ...]:
 
 
 def the_one(choice: Choice, purpose: str) -> Imputer:
-    """The imputer of a choice that has to be a single one.
+    """The imputer of a choice that must be a single one.
 
     Raises:
-        UnknownName: a name is nobody's.
+        UnknownName: no imputer has the name.
         QueryError: there are several, or none; the message says what needs one.
     """
     found = chosen(choice)
@@ -106,10 +106,10 @@ def the_one(choice: Choice, purpose: str) -> Imputer:
 
 
 def by_neighbours(imputer: object, what: str) -> KNN:
-    """How neighbours are found: as a user says, or as `KNN()` does unless he says.
+    """The KNN imputer of a user, or by default `KNN()`.
 
     Raises:
-        QueryError: what he says is another imputer.
+        QueryError: the object is another imputer.
     """
     if imputer is None or (isinstance(imputer, str) and imputer == KNN.name):
         return KNN()
@@ -126,10 +126,10 @@ MOST_CYCLES = 10_000
 
 
 def with_cycles(imputers: tuple[Imputer, ...], cycles: Cycles) -> tuple[Imputer, ...]:
-    """The imputers, those that run chains with so many cycles of draws.
+    """The imputers, with a number of cycles for those that run chains.
 
     Raises:
-        QueryError: it is neither a number of cycles nor `auto`, or none of them runs chains.
+        QueryError: the number is neither whole nor `auto`, or no imputer runs chains.
     """
     if isinstance(cycles, str) and cycles == "auto":
         return imputers
@@ -143,7 +143,7 @@ def with_cycles(imputers: tuple[Imputer, ...], cycles: Cycles) -> tuple[Imputer,
 
 
 def as_long(imputer: Imputer, other: Imputer) -> Imputer:
-    """An imputer that runs its chains for as many cycles as another runs those that it has."""
+    """An imputer with the number of cycles of another one's chains."""
     cycles = other.cycles if isinstance(other, Chained | Stretched | Tree) else None
     return imputer if cycles is None else _with_cycles(imputer, cycles)
 
@@ -158,7 +158,7 @@ def _with_cycles(imputer: Imputer, cycles: int) -> Imputer:
 
 
 def known_names() -> list[str]:
-    """The names of all imputers, those of installed packages among them; none is loaded."""
+    """The names of all imputers, those of installed packages included; none is loaded."""
     own = [*IMPUTERS, *OF_POLICIES, DROP]
     return [*own, *sorted(plugins.names(GROUP).difference(own))]
 
@@ -177,7 +177,7 @@ def _named(name: str) -> Imputer:
 
 
 def _plugged(name: str, found: plugins.Loaded) -> Imputer:
-    """The imputer of an installed package: an object, or what makes one when it is called without arguments."""
+    """The imputer of an installed package: an object, or a callable without arguments that makes it."""
     made = found.value
     if isinstance(made, type) or not hasattr(made, "impute"):
         try:

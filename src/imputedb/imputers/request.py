@@ -7,13 +7,13 @@ their joint distribution whatever fills them: p(a) p(b | a), each factor a model
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
-from imputedb.imputers import checked
+from imputedb.imputers.chained.chains import Movements
 from imputedb.imputers.order import by_name
 from imputedb.imputers.part import Part, patched
 from imputedb.imputers.permit import FREE, Permit
@@ -163,32 +163,35 @@ class Request:
 
     def best(self, progress: Progress | None = None, drawn: Collection[Column] = ()) -> "Filled":
         """The same, however precise."""
-        filled, said = dict[Column, Array](), list[Note]()
+        filled, notes = dict[Column, Array](), list[Note]()
         for part in self.parts():
             seen = {c: values for c, values in filled.items() if c in drawn}
             values, sentences = part.values(seen, progress, [c for c in part.targets if c in drawn])
             filled |= values
             filled |= self._computed(filled)
-            said += sentences
+            notes += sentences
         filled |= self._computed(filled)
-        return Filled(self._wanted(filled), tuple(said))
+        return Filled(self._wanted(filled), tuple(notes))
 
     def draws(
-        self, numbers: Sequence[int], progress: Progress | None = None, heard: checked.OnChains | None = None
+        self, numbers: Sequence[int], progress: Progress | None = None, moved: Movements | None = None
     ) -> Iterator[Mapping[Column, Array]]:
         """The draws of these numbers, one after another, as `values` has them.
 
-        How the chains of each part moved is told to `heard`, but of those that are given other parts' draws.
+        How the chain of each part moved is noted down in `moved`, but of those that are given other parts' draws.
         """
-        return map(self._masked, self.drawn(numbers, progress, heard))
+        return map(self._masked, self.drawn(numbers, progress, moved))
 
     def drawn(
-        self, numbers: Sequence[int], progress: Progress | None = None, heard: checked.OnChains | None = None
+        self, numbers: Sequence[int], progress: Progress | None = None, moved: Movements | None = None
     ) -> Iterator[Mapping[Column, Array]]:
         """The same, however precise."""
         parts = self.parts()
         together = [
-            None if part.meets(self._before(parts, part)) else part.draws(numbers, progress, heard) for part in parts
+            None
+            if part.meets(self._before(parts, part))
+            else part.draws(numbers, progress, None if moved is None else partial(moved.add, place))
+            for place, part in enumerate(parts)
         ]
         for number in numbers:
             filled: dict[Column, Array] = {}
@@ -234,4 +237,4 @@ class Filled:
     """Values of missing cells, in row order and as `Cells.values` has them, and sentences that a reader must know."""
 
     values: Mapping[Column, Array]
-    said: tuple[Note, ...]
+    notes: tuple[Note, ...]

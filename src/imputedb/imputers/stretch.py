@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
 from imputedb.imputers.chained.augmentation import augmented
-from imputedb.imputers.chained.logistic import fitted, logistic
+from imputedb.imputers.chained.logistic import logistic
+from imputedb.imputers.chained.multinomial import fitted
 from imputedb.imputers.random import keyed
 from imputedb.imputers.rows import Rows
 from imputedb.imputers.scales import FEWEST, SEEN, Scale, beside, odd
@@ -231,7 +232,8 @@ def _loss(stretch: Stretch, x: Vector, values: Vector, held: NDArray[np.bool_], 
     levels = np.broadcast_to(LEVELS, (int(np.count_nonzero(held)), len(LEVELS)))
     nothing = np.zeros(levels.shape, bool)
     if isinstance(stretch, TwoParts):
-        chance = logistic(x[held] @ fitted(*augmented(x[~held], (values[~held] != 0).astype(float), 2))[0])[:, None]
+        ((slopes,), _) = fitted(*augmented(x[~held], (values[~held] != 0).astype(float), 2), 2)
+        chance = logistic(x[held] @ slopes)[:, None]
         nothing = levels <= 1 - chance
         levels = np.clip((levels - (1 - chance)) / np.maximum(chance, 1e-9), 1e-6, 1 - 1e-6)
     wanted = (x[held] @ beta)[:, None] + sigma * special.ndtri(levels)

@@ -7,7 +7,7 @@ import numpy as np
 
 from imputedb.algebra.column import Column
 from imputedb.imputers.chained.chained import Chained
-from imputedb.imputers.chained.chains import Chains
+from imputedb.imputers.chained.chains import Movement
 from imputedb.imputers.chained.design import closed
 from imputedb.imputers.protocol import Converges, Draws, Progress, Work, apart
 from imputedb.imputers.rows import Array, Cells, Rows
@@ -165,9 +165,9 @@ class Prepared:
             yield {column: self._turned_back(column, values) for column in self.targets}
 
     @property
-    def chains(self) -> Chains | None:
-        """How those of the last run moved, on the scales."""
-        return self.ready.chains if isinstance(self.ready, Converges) else None
+    def movement(self) -> Movement | None:
+        """How the chain of the draw that was given last moved, on the scales."""
+        return self.ready.movement if isinstance(self.ready, Converges) else None
 
     def _turned_back(self, column: Column, values: Mapping[Column, Array]) -> Array:
         part = self.parts.get(column)

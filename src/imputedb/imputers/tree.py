@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from imputedb import arguments, kernel
 from imputedb.algebra.column import Column
-from imputedb.imputers.chained.chains import Chains, Movement
+from imputedb.imputers.chained.chains import Movement
 from imputedb.imputers.order import by_key, by_name, turned_back
 from imputedb.imputers.protocol import Progress, Work
 from imputedb.imputers.rows import Array, Rows
@@ -32,9 +32,9 @@ class Tree:
        observed from all other columns as they are stored; drawn values of its row predict too.
     2. Drawn targets start in the order of their missing share: a tree of each is grown on a bootstrap of the rows where
        it is observed, from the complete columns and the targets that have started, and gives an observed value of the
-       leaf, of a few random ones the one that a linear model says is nearest (of categories models of the frequent
-       ones). Where they are skewed or heavy-tailed, both are learnt on the scale that held-out cells speak for
-       (scales.py).
+       leaf: of a few random ones the nearest below or above what a linear model of the bootstrap predicts, by the
+       chance that makes these two equal it on average (of categories the nearest by models of the frequent ones).
+       Where they are skewed or heavy-tailed, both are learnt on the scale that held-out cells speak for (scales.py).
     3. `cycles` times each is drawn anew, now from the newest values of all other columns. Where missing values are
        nested (one target, targets that miss together) the start is the draw, and no cycle is needed.
     4. Stop early when nothing changes.
@@ -113,8 +113,7 @@ class Prepared:
         self.targets = [column for column in self.order if column in targets]
         self.missing = {column: rows.columns[column].missing for column in self.targets}
         self.rows, self.turn = by_key(rows)
-        self.moments: list[NDArray[np.float64]] = []
-        self.watched: tuple[str, ...] = ()
+        self.movement: Movement | None = None
         self.cells = [
             self.rows.columns[column].filled() if column in targets else self.rows.columns[column].predicting()
             for column in self.order
@@ -124,18 +123,12 @@ class Prepared:
         self, seed: int, numbers: Sequence[int], progress: Progress | None = None
     ) -> Iterator[Mapping[Column, Array]]:
         """The draws of these numbers, some at a time, which share the kernel's bins."""
-        self.moments, self.watched = [], ()
         for at in range(0, len(numbers), TOGETHER):
             some = numbers[at : at + TOGETHER]
-            told = progress and _part_of(progress, at / len(numbers), len(some) / len(numbers))
-            for one in self._filled(seed, some, told, self.targets):
+            reporting = progress and _part_of(progress, at / len(numbers), len(some) / len(numbers))
+            for one in self._filled(seed, some, reporting, self.targets):
                 self._note(one)
                 yield self._turned(one, self.targets)
-
-    @property
-    def chains(self) -> Chains | None:
-        """How the chains of the last run moved."""
-        return Movement(self.watched, _level(self.moments), self._moved_rows).chains if self.moments else None
 
     @property
     def _moved_rows(self) -> int:
@@ -144,9 +137,9 @@ class Prepared:
         return min(4096, len(self.rows.keys) if learn is None else int(np.count_nonzero(learn)))
 
     def _note(self, one: kernel.Filled) -> None:
-        self.watched = tuple(str(self.order[place]) for place in one.watched)
-        if len(one.moments):
-            self.moments.append(one.moments)
+        watched = tuple(str(self.order[place]) for place in one.watched)
+        moments = one.moments[np.newaxis]
+        self.movement = Movement(watched, moments, self._moved_rows) if len(one.moments) else None
 
     def filled(
         self, seed: int, numbers: Sequence[int], progress: Progress | None, drawn: Collection[Column]
@@ -203,14 +196,6 @@ class Prepared:
             ],
             progress=progress,
         )
-
-
-def _level(moments: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """(m, cycles, w + 1, w + 1) moments of draws; those that stopped since nothing changed stay as they were."""
-    most = max((len(one) for one in moments), default=0)
-    if not most or any(not len(one) for one in moments):
-        return np.zeros((0, 0, 1, 1))
-    return np.stack([np.concatenate([one, np.repeat(one[-1:], most - len(one), axis=0)]) for one in moments])
 
 
 def _part_of(progress: Progress, start: float, width: float) -> Progress:

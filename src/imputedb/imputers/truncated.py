@@ -32,7 +32,7 @@ def within(
     found: Sequence[Mapping[Column, Array]],
     draw: Draw,
     limits: Mapping[Column, Bounds],
-    said: list[Note],
+    notes: list[Note],
     seed: int,
 ) -> list[Mapping[Column, Array]]:
     """Draws of rows given that all they hold is permitted, by rejection.
@@ -52,7 +52,7 @@ def within(
         found: the draws as they are.
         draw: draws again.
         limits: by column.
-        said: sentences are added to it.
+        notes: added to here.
         seed: of the draws.
     """
     kept = [dict(one) for one in found]
@@ -68,7 +68,7 @@ def within(
             for turn, start, places, one in zip(turns, starts, some, draw(more, these), strict=True):
                 _taken(rows, more, start, places, copies, one, kept[turn], tried[turn], limits)
     else:
-        _forced(rows, numbers, kept, tried, limits, said, seed)
+        _forced(rows, numbers, kept, tried, limits, notes, seed)
     return [{c: limits[c].rounded(v) if c in limits else v for c, v in one.items()} for one in kept]
 
 
@@ -145,7 +145,7 @@ def _forced(
     kept: Sequence[dict[Column, Array]],
     tried: Sequence[Tried],
     limits: Mapping[Column, Bounds],
-    said: list[Note],
+    notes: list[Note],
     seed: int,
 ) -> None:
     """Cells that are still ruled out take the nearest there is to a draw."""
@@ -168,7 +168,7 @@ def _forced(
             at_bound[column] = at_bound.get(column, 0) + stuck
             one[column] = values
     words = " can only be given values outside what its policy permits, which take the nearest that it does"
-    said += [
+    notes += [
         Note(NoteKind.OUT_OF_BOUNDS, column, f"{count // len(numbers) or 1} cells of ", column, words)
         for column, count in at_bound.items()
         if count
@@ -216,7 +216,7 @@ def expected(
     values: Mapping[Column, Array],
     draw: Draw,
     limits: Mapping[Column, Bounds],
-    said: list[Note],
+    notes: list[Note],
     seed: int,
     *,
     always: bool = False,
@@ -234,7 +234,7 @@ def expected(
     cells = max(len(values[c]) for c in needed)
     numbers = list(range(1, 1 + (20 if cells <= 2000 or always else 8)))
     plain = list(draw(rows, numbers))
-    kept = within(rows, numbers, plain, draw, needed, said, seed)
+    kept = within(rows, numbers, plain, draw, needed, notes, seed)
     for column, limit in needed.items():
         after = np.stack([np.ma.getdata(one[column]) for one in kept])
         if limit.usable is not None:

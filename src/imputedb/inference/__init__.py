@@ -1,1 +1,1 @@
-"""Many draws, one answer: Rubin's rules, tests of several parameters, and pooling of anybody's estimates."""
+"""Inference from multiple imputations: Rubin's rules, tests of several parameters, and pooling of any estimates."""

@@ -1,4 +1,4 @@
-"""Correlations and R-squared, pooled where they are nearly normal: on Fisher's z."""
+"""Pooling of correlations and R-squared on Fisher's z, where they are nearly normal."""
 
 import math
 from collections.abc import Sequence
@@ -19,14 +19,14 @@ def correlation(
     df_complete: float | None = None,
     df: str = "barnard-rubin",
 ) -> OnScale:
-    """One correlation of m, with variance 1 / (n - 3 - q) on Fisher's z; n - 2 - q complete degrees of freedom.
+    """The pooled correlation of m draws: on Fisher's z, variance 1 / (n - 3 - q), n - 2 - q complete-data df.
 
     Args:
-        values: a correlation a draw, inside (-1, 1).
-        rows: n.
-        partialled: q, how many variables a partial correlation holds constant.
-        df_complete: another number of complete degrees of freedom.
-        df: which definition of degrees of freedom.
+        values: correlation of each draw, inside (-1, 1).
+        rows: number of rows, n.
+        partialled: number of variables that a partial correlation holds constant, q.
+        df_complete: complete-data degrees of freedom, if others than n - 2 - q.
+        df: definition of degrees of freedom.
 
     Raises:
         DataError: a correlation is -1 or 1, or there are fewer than 4 + q rows.
@@ -58,9 +58,9 @@ R_SQUARED = Scale("r-squared", _root_there, _root_slope, lambda z: math.tanh(max
 def r_squared(
     values: Sequence[float], rows: int, *, df_complete: float = INFINITE, df: str = "barnard-rubin"
 ) -> OnScale:
-    """One R-squared of m, plain or adjusted, with variance 1 / (n - 3) of atanh of its root (Harel 2009).
+    """The pooled R-squared of m draws, plain or adjusted: its root on Fisher's z, variance 1 / (n - 3) (Harel 2009).
 
-    Warning: the interval is one of a correlation's square, too wide near 0 and rough in small samples.
+    Warning: the interval is that of a squared correlation, too wide near 0 and rough in small samples.
 
     Raises:
         DataError: a value is 1 or more, or there are fewer than four rows.

@@ -1,4 +1,4 @@
-"""What can be said whatever the missing values are: the least and the largest answer that they allow."""
+"""Worst-case bounds of aggregates: the least and the largest answer for any missing values."""
 
 import math
 from dataclasses import dataclass
@@ -17,17 +17,17 @@ NOTHING = Interval(math.nan, math.nan)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reach:
-    """What every row may hold, and which rows belong.
+    """The possible values of each row, and the rows that may belong to an aggregate.
 
-    Bounds by the worst case (Manski 1989; Horowitz & Manski 2000): nothing is assumed of why values are missing, only
-    of what they may be. They are exact: some way to fill the cells in attains each. They are no interval of confidence
-    and do not narrow as rows grow.
+    Worst-case bounds (Manski 1989; Horowitz & Manski 2000) assume nothing about why values are missing, only what they
+    may be. They are sharp: some completion of the cells attains each. They are not confidence intervals and do not
+    narrow with more rows.
 
     Attributes:
-        low: (n,) the least value of a row; its value where that is known.
-        high: (n,) the largest.
-        certain: (n,) rows that belong whatever the missing values are.
-        possible: (n,) rows that belong for some of them, the certain ones not among these.
+        low: (n,) least possible value of each row; its value where that is observed.
+        high: (n,) largest possible value of each row.
+        certain: (n,) rows that belong for any missing values.
+        possible: (n,) rows that belong for some missing values only.
     """
 
     low: Vector
@@ -36,12 +36,12 @@ class Reach:
     possible: Flags
 
     def count(self) -> Interval:
-        """COUNT: certain rows, and with them the possible ones."""
+        """COUNT: the certain rows, up to certain and possible ones."""
         least = int(np.count_nonzero(self.certain))
         return Interval(least, least + int(np.count_nonzero(self.possible)))
 
     def total(self) -> Interval:
-        """SUM: possible rows join where that moves it."""
+        """SUM: a possible row is included where that moves the bound."""
         low, high = self.low[self.possible], self.high[self.possible]
         return Interval(
             float(self.low[self.certain].sum() + np.minimum(low, 0).sum()),
@@ -49,7 +49,7 @@ class Reach:
         )
 
     def average(self) -> Interval:
-        """AVG, of zeros and ones a proportion: possible rows join from the end, as long as they move it."""
+        """AVG, for zeros and ones a proportion: possible rows are included, the extreme ones first."""
         if not (self.certain | self.possible).any():
             return NOTHING
         low = _least_mean(self.low[self.certain], self.low[self.possible])
@@ -80,16 +80,16 @@ def _least_mean(certain: Vector, possible: Vector) -> float:
 def limits(
     observed: Vector, deviations: float | None = None, low: float | None = None, high: float | None = None
 ) -> Interval:
-    """What a missing cell of a column may hold.
+    """The possible values of a missing cell.
 
     Args:
-        observed: the column's observed values.
-        deviations: k, for the mean -+ k standard deviations; None for the least and largest observed value.
-        low: a declared end, which holds instead of either.
-        high: likewise.
+        observed: observed values of the column.
+        deviations: k for the mean -+ k standard deviations; None for the least and largest observed value.
+        low: declared lower bound, which takes precedence.
+        high: declared upper bound, which takes precedence.
 
     Raises:
-        DataError: nothing is observed, and not both ends are declared; or k is negative.
+        DataError: nothing is observed and a bound is not declared, or k is negative.
     """
     if low is not None and high is not None:
         return Interval(low, high)

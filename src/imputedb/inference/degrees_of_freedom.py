@@ -11,7 +11,7 @@ INFINITE = float("inf")
 
 
 def known_rule(rule: str) -> None:
-    """Refuses a rule that is none.
+    """Refuses an unknown definition of degrees of freedom.
 
     Raises:
         QueryError: the rule is not one of the three.
@@ -24,10 +24,10 @@ def freedom(share: float, m: int, complete: float = INFINITE, rule: str = "barna
     """Degrees of freedom of a pooled estimate.
 
     Args:
-        share: lambda, the share of the total variance that is between draws, in [0, 1].
-        m: number of draws, 2 or more.
-        complete: degrees of freedom that the complete data would have, such as n - k.
-        rule: which definition.
+        share: lambda, the between-draw share of the total variance, in [0, 1].
+        m: number of draws, at least 2.
+        complete: complete-data degrees of freedom, such as n - k.
+        rule: definition of degrees of freedom.
     """
     match rule:
         case "normal":
@@ -44,10 +44,10 @@ def rubin1987(share: float, m: int) -> float:
 
 
 def barnard_rubin(share: float, m: int, complete: float) -> float:
-    """Barnard & Rubin (1999, equation 3), in a form that holds at lambda = 0 and at lambda = 1.
+    """Barnard & Rubin (1999, equation 3), in a form that is defined at lambda = 0 and at lambda = 1.
 
-    1/df = lambda^2 / (m - 1) + 1 / observed, observed = (c + 1) / (c + 3) * c * (1 - lambda), without dividing by
-    lambda, so that no floor under it is needed.
+    1/df = lambda^2 / (m - 1) + 1 / observed, observed = (c + 1) / (c + 3) * c * (1 - lambda). There is no division by
+    lambda, so that lambda needs no lower limit.
     """
     if complete == INFINITE:
         return rubin1987(share, m)
@@ -56,5 +56,5 @@ def barnard_rubin(share: float, m: int, complete: float) -> float:
 
 
 def reiter2003(within: float, between: float, m: int) -> float:
-    """(m - 1) (1 + m W / B)^2, of partially synthetic data (Reiter 2003, section 2)."""
+    """(m - 1) (1 + m W / B)^2, for partially synthetic data (Reiter 2003, section 2)."""
     return (m - 1) * (1 + m * within / between) ** 2 if between > 0 else INFINITE

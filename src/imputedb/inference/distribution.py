@@ -1,4 +1,4 @@
-"""Tails and quantiles of Student's t, F and chi-square, by SciPy, which is imported where one is first asked for."""
+"""Tails and quantiles of Student's t, F and chi-square, from SciPy, which is imported on first use."""
 
 import math
 
@@ -6,7 +6,7 @@ from imputedb import arguments
 
 
 def t_quantile(probability: float, df: float) -> float:
-    """The value below which a t variable falls with a probability; infinite where df is 0."""
+    """The quantile of Student's t at a probability; infinite where df is 0."""
     from scipy import special
 
     if df <= 0:
@@ -17,16 +17,16 @@ def t_quantile(probability: float, df: float) -> float:
 
 
 def two_sided(level: float, df: float) -> float:
-    """The value that |t| stays below with a probability: half the width of an interval in standard errors.
+    """The quantile of |t| at a level: half the width of an interval in standard errors.
 
     Raises:
-        QueryError: the level is no share between 0 and 1.
+        QueryError: the level is not between 0 and 1.
     """
     return t_quantile(0.5 + arguments.share("level", level) / 2, df)
 
 
 def t_two_sided(statistic: float, df: float) -> float:
-    """P(|t| > |statistic|); NaN where df is 0 or the statistic is none."""
+    """P(|t| > |statistic|); NaN where df is 0 or the statistic is NaN."""
     from scipy import special
 
     if not df > 0 or math.isnan(statistic):

@@ -1,4 +1,4 @@
-"""Sums and averages that stay right when either of two models is: what values are expected, or which are observed."""
+"""Doubly robust sums and averages: consistent if the outcome model or the model of being observed is right."""
 
 import math
 from dataclasses import dataclass, replace
@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from imputedb.errors import QueryError
 from imputedb.inference.distribution import two_sided
-from imputedb.inference.estimate import Question
 from imputedb.inference.rubin import Interval
 from imputedb.inference.scale import IDENTITY, LOGIT, Scale
+from imputedb.notes import Question
 
 Vector = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -22,13 +22,13 @@ LEAST_LEFT = 0.1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """A quantity of every row, not all of it observed, and two models of it.
+    """A quantity by row, partly observed, with the predictions of two models.
 
     Attributes:
-        values: (n,) the quantity; anything where it is not observed.
-        observed: (n,) whether it is.
-        expected: (n,) f, what a model that has not seen the row expects.
-        chance: (n,) e in (0, 1], the probability of being observed by a model that has not seen the row.
+        values: (n,) the quantity; arbitrary where it is not observed.
+        observed: (n,) whether it is observed.
+        expected: (n,) f, expectation by a model that was not fitted to the row.
+        chance: (n,) e in (0, 1], probability of being observed, by a model that was not fitted to the row.
     """
 
     values: Vector
@@ -37,7 +37,7 @@ class Part:
     chance: Vector
 
     def within(self, rows: Flags) -> "Part":
-        """The same where `rows` holds, and a known 0 everywhere else."""
+        """The same quantity where `rows` holds, and a known 0 elsewhere."""
         return Part(
             np.where(rows, self.values, 0.0),
             self.observed | ~rows,
@@ -46,20 +46,20 @@ class Part:
         )
 
     def less(self, factor: float, other: "Part") -> "Part":
-        """This minus a multiple of another that is observed in the same rows."""
+        """The difference of this quantity and a multiple of another, which is observed in the same rows."""
         values, expected = self.values - factor * other.values, self.expected - factor * other.expected
         return replace(self, values=values, expected=expected)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Corrected:
-    """A quantity's total, its expected values corrected by observed residuals.
+    """The total of a quantity: expected values, corrected by observed residuals.
 
     Attributes:
-        scores: (n,) psi; their sum is the total.
-        error: variance of that total about the complete table's.
-        spare: by how much `error` exceeds its plain estimate.
-        df: degrees of freedom of the error: how many observed rows speak for the missing ones, less one.
+        scores: (n,) psi, whose sum is the total.
+        error: variance of the total about that of the complete table.
+        spare: excess of `error` over its plain estimate.
+        df: degrees of freedom of the error: effective number of observed rows that represent missing ones, less one.
     """
 
     scores: Vector
@@ -73,7 +73,7 @@ class Corrected:
         return float(self.scores.sum())
 
     def sampling(self, rows: float) -> float:
-        """Variance of the total over samples of rows; n var(psi) where `rows`, those that are not 0 anyway, are n."""
+        """The sampling variance of the total; n var(psi), where n is `rows`, the number of rows that may not be 0."""
         centred = self.scores - self.total / len(self.scores)
         return float(centred @ centred) * rows / (rows - 1) + self.spare
 
@@ -84,19 +84,19 @@ def known(values: Vector) -> Part:
 
 
 def corrected(part: Part, *, alike: bool = True) -> Corrected:
-    """Augmented inverse probability weighting (Robins, Rotnitzky & Zhao 1994), its weights normalised.
+    """Augmented inverse probability weighting (Robins, Rotnitzky & Zhao 1994) with normalised weights.
 
-    Observed values count as they are, each missing one as f + r, where r is the mean of the observed residuals z - f
-    with weights w = (1 - e) / e: those rows speak for the missing ones that resemble them. With weights that sum to the
-    number of missing values this is psi = f + R (z - f) / e (Robins, Sued, Lei-Gomez & Rotnitzky 2007 on why to
-    normalise): nothing missing changes nothing, and no observed row speaks for more than all missing ones. The mean is
-    consistent where f or e is; scores are its influence function, so that n var(psi) is the variance over samples.
+    An observed value counts as it is, a missing one as f + r, where r is the mean of the observed residuals z - f with
+    weights w = (1 - e) / e. The weights make observed rows represent the missing ones that resemble them. If they sum
+    to the number of missing values, this is psi = f + R (z - f) / e (Robins, Sued, Lei-Gomez & Rotnitzky 2007 on
+    normalising). Without missing values nothing changes, and no observed row represents more than all missing ones. The
+    mean is consistent if f or e is; the scores are its influence function, so that n var(psi) is the sampling variance.
 
-    The error about the complete table's total is the sum of z - f - r over missing rows; its variance is estimated by
-    the sum of w (1 + w) (z - f - r)^2 over observed ones: w for what is missing, w^2 for the mean that stands for it.
-    Few heavy weights make that too small, so residuals are divided by 1 less their share of the weights (MacKinnon &
-    White 1985, HC3), and unless they are known not to be `alike`, it is no less than residuals of one common variance
-    would make it. Both variances stand on e: where only f is right, the estimate holds, and the interval roughly.
+    The error about the complete table's total is the sum of z - f - r over missing rows. Its variance is estimated by
+    the sum of w (1 + w) (z - f - r)^2 over observed rows: w for the missing values, w^2 for the mean that replaces
+    them. A few heavy weights would make that too small, so residuals are divided by 1 less their share of the weights
+    (HC3; MacKinnon & White 1985). With `alike` it is also at least what residuals of one common variance would give.
+    Both variances rely on e: if only f is right, the estimate is consistent, and the interval approximate.
     """
     gone = int(np.count_nonzero(~part.observed))
     if not gone:
@@ -123,15 +123,15 @@ class Robust:
     """A doubly robust estimate.
 
     Attributes:
-        estimate: the number.
-        error: its variance about the complete table's answer.
-        error_df: degrees of freedom of that: how many observed rows speak for the missing ones, less one.
-        sampling: its variance over samples from the population.
-        sampling_df: that of the error and of all rows, combined (Satterthwaite 1946).
-        scale: where the interval is symmetric.
-        question: which of the two the interval is about.
-        level: of its confidence.
-        reason: why there is no interval; None where there is one.
+        estimate: the estimate.
+        error: variance about the complete table's answer.
+        error_df: degrees of freedom of `error`.
+        sampling: variance over samples from the population.
+        sampling_df: degrees of freedom of `sampling` (Satterthwaite 1946).
+        scale: scale on which the interval is symmetric.
+        question: what the interval is about: the population or the answer.
+        level: confidence level.
+        reason: reason why there is no interval; None where there is one.
     """
 
     estimate: float
@@ -146,7 +146,7 @@ class Robust:
 
     @property
     def variance(self) -> float:
-        """Of the kind that is asked for; NaN where there is no interval."""
+        """The variance that the interval uses; NaN where there is no interval."""
         return self.error if self.question == "answer" else self.sampling
 
     @property
@@ -161,13 +161,13 @@ class Robust:
 
     @property
     def fmi(self) -> float:
-        """Share of the variance over samples that is due to missing values."""
+        """Share of the sampling variance that is due to missing values."""
         if math.isnan(self.sampling):
             return math.nan
         return min(self.error / self.sampling, 1.0) if self.sampling > 0 else 0.0
 
     def interval(self, level: float | None = None) -> Interval:
-        """The interval, at the level that was asked for or another; NaN at both ends where there is none."""
+        """The confidence interval, at its own level or another; NaN at both ends where there is none."""
         if math.isnan(self.estimate) or math.isnan(self.variance):
             return Interval(math.nan, math.nan)
         if self.variance == 0:
@@ -180,28 +180,28 @@ class Robust:
 
 
 def total(part: Part, question: Question = "population", level: float = 0.95) -> Robust:
-    """SUM of a quantity, and COUNT as the SUM of who belongs.
+    """SUM of a quantity, and COUNT as the SUM of an indicator.
 
-    About the population: n times its mean there, n the rows of the table.
+    About the population: n times its mean, where n is the number of the table's rows.
 
     Raises:
-        QueryError: an interval is about something else.
+        QueryError: the question is unknown.
     """
     found = corrected(part, alike=not _is_condition(part.values[part.observed]))
     return _robust(Robust(found.total, question=_known(question), level=level), found, 1.0, len(part.values))
 
 
 def average(part: Part, members: Part, question: Question = "population", level: float = 0.95) -> Robust:
-    """AVG over the rows that belong: the ratio of two totals, its variance linearised.
+    """AVG over the rows that belong: the ratio of two totals, with a linearised variance.
 
     Args:
-        part: the quantity, 0 in rows that do not belong; observed where both it and belonging are.
+        part: the quantity, 0 in rows that do not belong; observed where both it and membership are.
         members: 1 in rows that belong, 0 in others; `known`, or observed in the same rows as `part`.
-        question: what the interval is about.
-        level: of its confidence.
+        question: what the interval is about: the population or the answer.
+        level: confidence level.
 
     Raises:
-        QueryError: an interval is about something else.
+        QueryError: the question is unknown.
     """
     above, below = corrected(part), corrected(members).total
     plain = Robust(math.nan, question=_known(question), level=level)
@@ -217,12 +217,12 @@ def average(part: Part, members: Part, question: Question = "population", level:
 
 
 def _is_condition(seen: Vector) -> bool:
-    """Whether all values are 0 or 1: their variance is largest in the middle, not one and the same."""
+    """Whether all values are 0 or 1, so that their variance depends on the mean."""
     return len(seen) > 0 and bool(np.isin(seen, (0.0, 1.0)).all())
 
 
 def _robust(plain: Robust, found: Corrected, size: float, rows: float) -> Robust:
-    """The estimate with the variances of a total, by the square of `size`, that `rows` rows are behind."""
+    """The estimate with the variances of a total, divided by the square of `size`; `rows` is the number of its rows."""
     if math.isnan(found.error):
         return replace(plain, reason="nothing is observed: the imputer alone speaks")
     if found.df < 0.5 or rows < 2:

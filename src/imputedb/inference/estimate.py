@@ -1,8 +1,7 @@
-"""What is known of one number of an answer that was pooled over draws."""
+"""A number of an answer, pooled over draws."""
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -11,10 +10,7 @@ from imputedb.inference.distribution import two_sided
 from imputedb.inference.rubin import Interval, Pooled, Vector, pooled
 from imputedb.inference.scale import IDENTITY, Scale
 from imputedb.inference.score_interval import Score
-
-Question = Literal["population", "answer"]
-"""`population`: the table is a sample of one (Rubin's rules in full); `answer`: what would the query say if nothing
-were missing, only the missing values being uncertain."""
+from imputedb.notes import Question
 
 _ONE_DRAW = "one draw has it: how much draws differ is not to be seen"
 
@@ -24,13 +20,13 @@ class Estimate:
     """A pooled number.
 
     Attributes:
-        pooled: on its scale; its within-variance is 0 where `within` says that it is not known.
-        scale: that it was pooled on.
-        question: what the interval is about.
-        level: of its confidence.
-        share: of the draws that have it, which for a group may be less than 1.
-        within: whether its variance within a draw is known.
-        reason: why a part of it is undefined, None where nothing is.
+        pooled: pooled value on its scale; its within-variance is 0 where `within` is false.
+        scale: scale of pooling.
+        question: what the interval is about: the population or the answer.
+        level: confidence level.
+        share: share of the draws that have the number; less than 1 for a group that some draws lack.
+        within: whether the variance within a draw is known.
+        reason: reason why a part is undefined; None where nothing is.
     """
 
     pooled: Pooled
@@ -43,21 +39,21 @@ class Estimate:
 
     @property
     def estimate(self) -> float:
-        """The number, back on its own scale."""
+        """The estimate on its original scale."""
         return self.pooled.estimate if isinstance(self.scale, Score) else self.scale.back(self.pooled.estimate)
 
     @property
     def se(self) -> float:
-        """Standard error, NaN where there is no interval.
+        """The standard error; NaN where there is no interval.
 
-        It is by the delta method where the scale is not the identity, and half of the interval over its quantile where
-        nothing, or everything, was counted.
+        On other scales than the identity it is by the delta method; for a count or share at its bound, half the
+        interval over its quantile.
         """
         if not self._has_interval:
             return math.nan
-        error = self._asked.se
+        error = self._pooled_for_question.se
         if isinstance(self.scale, Score):
-            return error or self._half / two_sided(self.level, self._asked.df)
+            return error or self._half / two_sided(self.level, self._pooled_for_question.df)
         return error / self.scale.slope(self.estimate) if error else 0.0
 
     @property
@@ -67,35 +63,35 @@ class Estimate:
 
     @property
     def df(self) -> float:
-        """Degrees of freedom of the interval: of m draws, m - 1 where only missing values are uncertain."""
-        return self._asked.df if self._has_interval else math.nan
+        """Degrees of freedom of the interval; m - 1 about the answer, where only missing values are uncertain."""
+        return self._pooled_for_question.df if self._has_interval else math.nan
 
     @property
     def fmi(self) -> float:
-        """Fraction of missing information about the population; 0 where nothing missing matters."""
+        """Fraction of missing information about the population; 0 where the draws agree."""
         if self.pooled.between == 0:
             return 0.0
         return self.pooled.fmi if self.within else math.nan
 
     def interval(self, level: float | None = None) -> Interval:
-        """The interval, at the level that was asked for or another; NaN at both ends where there is none."""
+        """The confidence interval, at its own level or another; NaN at both ends where there is none."""
         if not self._has_interval:
             return Interval(math.nan, math.nan)
-        asked, level = self._asked, self.level if level is None else level
+        pooled, level = self._pooled_for_question, self.level if level is None else level
         if isinstance(self.scale, Score):
-            if asked.total == 0 and self.question == "answer":
-                return Interval(asked.estimate, asked.estimate)
-            return self.scale.interval(asked.estimate, asked.total, two_sided(level, asked.df))
-        low, high = asked.interval(level)
+            if pooled.total == 0 and self.question == "answer":
+                return Interval(pooled.estimate, pooled.estimate)
+            return self.scale.interval(pooled.estimate, pooled.total, two_sided(level, pooled.df))
+        low, high = pooled.interval(level)
         return Interval(self.scale.back(low), self.scale.back(high))
 
     @property
     def _has_interval(self) -> bool:
-        return self.pooled.m > 1 and (self.question == "answer" or (self.within and self._asked.defined))
+        return self.pooled.m > 1 and (self.question == "answer" or (self.within and self._pooled_for_question.defined))
 
     @property
-    def _asked(self) -> Pooled:
-        """For the complete table's answer, (1 + 1/m) B with m - 1 degrees of freedom: nothing else is uncertain."""
+    def _pooled_for_question(self) -> Pooled:
+        """About the complete table's answer only imputed values are uncertain: (1 + 1/m) B, with m - 1 df."""
         if self.question == "population":
             return self.pooled
         return Pooled(self.pooled.estimate, 0.0, self.pooled.between, self.pooled.m, rule="rubin1987")
@@ -111,17 +107,17 @@ def estimated(
     share: float,
     reason: str | None,
 ) -> Estimate:
-    """A number of an answer.
+    """A number of an answer, pooled.
 
     Args:
-        numbers: (k,) the estimates of the draws that have it.
-        variances: (k,) theirs within a draw; None or NaN where not known.
-        df: degrees of freedom that complete data would have.
-        scale: to pool on, where all estimates lie inside it.
-        question: what the interval is about.
-        level: of its confidence.
-        share: of the draws that have it.
-        reason: why it has no interval for a population.
+        numbers: (k,) estimates of the draws that have it.
+        variances: (k,) variances within a draw; None or NaN where unknown.
+        df: complete-data degrees of freedom.
+        scale: scale to pool on, if all estimates lie inside its range.
+        question: what the interval is about: the population or the answer.
+        level: confidence level.
+        share: share of the draws that have the number.
+        reason: reason why it has no interval about a population.
     """
     infinite = variances is not None and bool(np.isinf(variances).any())
     known = variances is not None and not infinite and bool((variances >= 0).all()) and df > 0
@@ -140,7 +136,7 @@ def estimated(
 
 
 def _moved(numbers: Vector, scale: Scale | Score) -> tuple[Scale | Score, Vector, Vector]:
-    """The scale that suits all numbers, the numbers there, and its slopes at them."""
+    """The scale that suits all numbers, the numbers on that scale, and the derivatives there."""
     if isinstance(scale, Score):
         return scale, numbers, np.ones(len(numbers))
     usable = scale if scale.low < numbers.min() and numbers.max() < scale.high else IDENTITY
@@ -149,6 +145,6 @@ def _moved(numbers: Vector, scale: Scale | Score) -> tuple[Scale | Score, Vector
 
 
 def unbounded(numbers: Vector, question: Question, level: float, share: float) -> Estimate:
-    """A number that is infinite in some draw, and so has no interval."""
+    """A number that is infinite in some draw, and therefore has no interval."""
     alone = Pooled(float(numbers.sum()), 0.0, math.nan, 1)
     return Estimate(alone, IDENTITY, question, level, share, within=False, reason="infinite in a draw")

@@ -1,4 +1,4 @@
-"""What anybody's software says of a fit, read: numbers, tidy tables, statsmodels and scikit-learn results."""
+"""Readers of fitted models: numbers, tidy tables, and results of statsmodels, lifelines and scikit-learn."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,10 +26,10 @@ class Fits:
     """m fits of k terms.
 
     Attributes:
-        terms: k names.
-        estimates: (m, k).
+        terms: names of the k terms.
+        estimates: (m, k) estimates.
         variances: (m, k) variances, or (m, k, k) covariances.
-        df_complete: what the fits say of their residual degrees of freedom, infinite where they say nothing.
+        df_complete: residual degrees of freedom of the fits; infinite where they do not have any.
     """
 
     terms: tuple[str, ...]
@@ -39,10 +39,10 @@ class Fits:
 
 
 def read(given: Any, variances: Any, terms: Sequence[str] | None) -> Fits:
-    """The fits in what a user gives.
+    """The fits in any supported form.
 
     Raises:
-        DataError: nothing there that is an estimate with its variance, or draws of different terms.
+        DataError: there are no estimates with variances, or the draws have different terms.
     """
     if is_table(given):
         return _tidy([given])
@@ -66,7 +66,7 @@ def read(given: Any, variances: Any, terms: Sequence[str] | None) -> Fits:
 
 
 def is_table(given: Any) -> bool:
-    """Whether it has named columns: a mapping or a data frame."""
+    """Whether an object has named columns: a mapping or a data frame."""
     return isinstance(given, Mapping) or (hasattr(given, "columns") and hasattr(given, "__getitem__"))
 
 
@@ -110,7 +110,7 @@ def _of_statsmodels(fit: Any, draw: int) -> tuple[tuple[str, ...], Matrix, Matri
             "may be, or did not converge; try another model, or fewer terms"
         ) from error
     fixed = getattr(fit, "fe_params", None)
-    if fixed is not None:  # a mixed model's spreads of effects are no normal estimates
+    if fixed is not None:  # the variance components of a mixed model are not normal estimates
         k = len(fixed)
         return tuple(map(str, fixed.index)), np.asarray(fixed, np.float64), covariance[:k, :k]
     params = fit.params
@@ -123,11 +123,11 @@ def _of_statsmodels(fit: Any, draw: int) -> tuple[tuple[str, ...], Matrix, Matri
 
 
 def _equations(fit: Any, names: Sequence[object]) -> tuple[str, ...]:
-    """The terms of several equations, each behind the level, or the number, of its own."""
+    """The terms of several equations, prefixed with the level of the equation, or its number."""
     levels = getattr(fit.model, "_ynames_map", {})
     width = np.asarray(fit.params).shape[1]
-    told = [str(levels.get(place + 1, place + 1)) for place in range(width)]
-    return tuple(f"{level}:{name}" for level in told for name in names)
+    outcomes = [str(levels.get(place + 1, place + 1)) for place in range(width)]
+    return tuple(f"{level}:{name}" for level in outcomes for name in names)
 
 
 def _of_lifelines(fit: Any) -> tuple[tuple[str, ...], Matrix, Matrix]:
@@ -136,20 +136,20 @@ def _of_lifelines(fit: Any) -> tuple[tuple[str, ...], Matrix, Matrix]:
 
 
 def _events_left(fit: Any) -> float:
-    """Events - k of a survival model (mice)."""
+    """Events - k of a survival model, as in mice."""
     events = getattr(fit, "event_observed", None)
     return INFINITE if events is None else float(np.sum(np.asarray(events))) - len(fit.params_)
 
 
 def _smallest_df(fits: Sequence[Any]) -> float:
-    """n - k where the covariance is the model's own; of robust and mixed ones only the caller can say."""
+    """The least n - k of model-based covariances; infinite for robust and mixed fits, whose df callers state."""
     if any(getattr(fit, "cov_type", "nonrobust") != "nonrobust" or hasattr(fit, "fe_params") for fit in fits):
         return INFINITE
     return min(map(_freedom, fits), default=INFINITE)
 
 
 def _freedom(fit: Any) -> float:
-    """n - k, of a model of hazards events - k."""
+    """n - k; events - k for a hazard model."""
     status = getattr(getattr(fit, "model", None), "status", None)
     if status is not None:
         return float(np.sum(np.asarray(status))) - len(np.ravel(fit.params))
@@ -169,7 +169,7 @@ def _together(fits: Sequence[tuple[tuple[str, ...], Matrix, Matrix]], df: float)
 
 
 def _tidy(tables: Sequence[Any]) -> Fits:
-    """Rows of term, estimate and standard error (broom's names), m of each term."""
+    """Rows of term, estimate and standard error (broom's names), with m rows for each term."""
     found: dict[str, tuple[list[float], list[float]]] = {}
     df = INFINITE
     for number, table in enumerate(tables, 1):
@@ -184,14 +184,14 @@ def _tidy(tables: Sequence[Any]) -> Fits:
         df = min([df, *(float(one) for one in _column(table, _FREEDOM) or ())])
     counts = {name: len(q) for name, (q, _) in found.items()}
     if len(set(counts.values())) > 1:
-        told = ", ".join(f"{name} {count}" for name, count in counts.items())
-        raise DataError(f"terms have different numbers of draws ({told}): every draw must estimate every term")
+        numbers = ", ".join(f"{name} {count}" for name, count in counts.items())
+        raise DataError(f"terms have different numbers of draws ({numbers}): every draw must estimate every term")
     q_all, u_all = (np.array([pair[part] for pair in found.values()]).T for part in (0, 1))
     return Fits(tuple(found), q_all, u_all, df)
 
 
 def _numbers(table: Any) -> tuple[list[Any], Matrix]:
-    """Estimates and their variances."""
+    """The estimates and their variances."""
     q = _column(table, _ESTIMATE)
     if q is None:
         raise DataError(f"no column of estimates among {', '.join(map(str, table))}: call it 'estimate'")
@@ -208,7 +208,7 @@ def _numbers(table: Any) -> tuple[list[Any], Matrix]:
 
 
 def _terms(table: Any, rows: int) -> list[str]:
-    """The names of the terms, behind the equation that they are of where a column says which."""
+    """The names of the terms, prefixed with their equation where a column has it."""
     names = [str(name) for name in _column(table, _TERM) or ["estimate"] * rows]
     for column in _LEVEL:
         if column in table:
@@ -221,7 +221,7 @@ def _terms(table: Any, rows: int) -> list[str]:
 
 
 def _check_apart(names: Sequence[str], draws: Sequence[object]) -> None:
-    """Refuses a term that is there twice in one draw: it is of two equations."""
+    """Refuses a term that occurs twice in one draw, as one of several equations does."""
     seen: set[tuple[object, str]] = set()
     for pair in zip(draws, names, strict=True):
         if pair in seen:

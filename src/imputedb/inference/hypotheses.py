@@ -1,7 +1,7 @@
-"""Tests that several parameters are zero at once: D1 to D4.
+"""Joint tests of several parameters: D1 to D4.
 
-D1 from estimates and covariances, D2 from chi-squares alone, D3 and D4 from likelihood ratios. Prefer D1 and D4; D2
-knows least and is rough with few draws.
+D1 uses estimates and covariances, D2 chi-squares only, D3 and D4 likelihood ratios. Prefer D1 and D4; D2 uses the
+least information and is rough with few draws.
 """
 
 from collections.abc import Sequence
@@ -24,8 +24,8 @@ class JointTest:
         statistic: F.
         df1: number of parameters tested.
         df2: degrees of freedom of the denominator.
-        riv: relative increase in variance that the draws show.
-        warning: what makes the result doubtful, None where nothing is known to.
+        riv: relative increase in variance due to missing values.
+        warning: what makes the result doubtful; None where nothing does.
     """
 
     method: str
@@ -96,7 +96,7 @@ def _reiter2007(k: int, m: int, r: float, complete: float) -> float:
 
 
 def d2(chi_squares: Sequence[float], k: int) -> JointTest:
-    """From the m chi-squares of k parameters alone (Li, Meng, Raghunathan & Rubin 1991).
+    """A test from the m chi-squares of k parameters (Li, Meng, Raghunathan & Rubin 1991).
 
     Raises:
         DataError: there is one draw only, or a chi-square is negative.
@@ -114,11 +114,11 @@ def d2(chi_squares: Sequence[float], k: int) -> JointTest:
 
 
 def d3(own: Sequence[float], at_pooled: Sequence[float], k: int) -> JointTest:
-    """From likelihood ratios (Meng & Rubin 1992).
+    """A test from likelihood ratios (Meng & Rubin 1992).
 
     Args:
         own: (m,) 2 (log L full - log L null), each at the draw's own estimates.
-        at_pooled: (m,) the same at the parameters' means over draws, residual variances included.
+        at_pooled: (m,) the same at the pooled parameters, residual variances included.
         k: number of parameters tested.
 
     Raises:
@@ -135,12 +135,12 @@ def d3(own: Sequence[float], at_pooled: Sequence[float], k: int) -> JointTest:
 
 @dataclass(frozen=True, slots=True)
 class Robust:
-    """What D4 needs to be robust: twice the full model's log-likelihood, its mean over draws and on the stack over m.
+    """What the robust form of D4 needs: twice the log-likelihoods of the full model.
 
     Attributes:
         own: mean over draws of 2 log L at each draw's estimates.
-        stacked: 2 log L of the stacked draws at their estimates, over m.
-        parameters: h, all parameters of the full model.
+        stacked: 2 log L of the stacked draws at their own estimates, divided by m.
+        parameters: number of parameters of the full model, h.
     """
 
     own: float
@@ -149,13 +149,13 @@ class Robust:
 
 
 def d4(own: Sequence[float], stacked: float, k: int, *, robust: Robust | None = None) -> JointTest:
-    """From likelihood ratios on the draws stacked (Chan & Meng 2022).
+    """A test from likelihood ratios on stacked draws (Chan & Meng 2022).
 
     Args:
         own: (m,) 2 (log L full - log L null) of each draw.
-        stacked: the same of all draws in one data set, over m.
+        stacked: the same for all draws in one data set, divided by m.
         k: number of parameters tested.
-        robust: given, the increase in variance is taken from the full model, valid when the null is false too.
+        robust: if given, the increase in variance is estimated by the full model, which is valid for any hypothesis.
 
     Raises:
         DataError: there is one draw only.

@@ -16,14 +16,14 @@ STEP = float(np.cbrt(np.finfo(np.float64).eps))
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Several:
-    """k parameters, pooled (Rubin 1987, section 3.4).
+    """k pooled parameters (Rubin 1987, section 3.4).
 
     Attributes:
-        terms: their k names.
-        estimates: (m, k), a row a draw.
-        covariances: (m, k, k), a matrix a draw.
-        df_complete: degrees of freedom of the complete data.
-        rule: which definition of degrees of freedom.
+        terms: names of the parameters.
+        estimates: (m, k), one row for each draw.
+        covariances: (m, k, k), one matrix for each draw.
+        df_complete: complete-data degrees of freedom.
+        rule: definition of degrees of freedom.
     """
 
     terms: tuple[str, ...]
@@ -34,7 +34,7 @@ class Several:
 
     @property
     def m(self) -> int:
-        """The number of draws."""
+        """Number of draws."""
         return len(self.estimates)
 
     @property
@@ -68,7 +68,7 @@ class Several:
 
     @property
     def stabilised_covariance(self) -> NDArray[np.float64]:
-        """(k, k) (1 + r) W: for few draws, when missing information is alike for all parameters (Li et al. 1991)."""
+        """(k, k) (1 + r) W: for few draws, if missing information is equal for all parameters (Li et al. 1991)."""
         return (1 + self.riv) * self.within
 
     def __getitem__(self, term: str) -> Pooled:
@@ -88,7 +88,7 @@ class Several:
         )
 
     def linear(self, matrix: Sequence[Sequence[float]] | NDArray[np.float64], names: Sequence[str] = ()) -> "Several":
-        """(q, k) linear combinations of the parameters: contrasts, predictions, marginal means."""
+        """q linear combinations of the parameters by a (q, k) matrix: contrasts, predictions, marginal means."""
         weights = np.atleast_2d(np.asarray(matrix, np.float64))
         if weights.shape[1] != len(self.terms):
             raise DataError(f"a combination has {weights.shape[1]} weights: give {len(self.terms)}, one a parameter")
@@ -124,7 +124,7 @@ def several(
 
     Raises:
         DataError: shapes do not fit, or a value is not finite.
-        QueryError: no such definition of degrees of freedom.
+        QueryError: the definition of degrees of freedom is unknown.
     """
     known_rule(df)
     q, u = np.asarray(estimates, np.float64), np.asarray(covariances, np.float64)
@@ -139,7 +139,7 @@ def several(
 
 
 def _slopes(function: Callable[[Vector], Sequence[float]], at: Vector) -> NDArray[np.float64]:
-    """(q, k) the derivative by fourth-order central differences."""
+    """(q, k) the Jacobian by fourth-order central differences."""
     columns = []
     for place, value in enumerate(at):
         step = np.zeros_like(at)

@@ -1,4 +1,4 @@
-"""How many draws are enough (von Hippel 2020)."""
+"""The number of draws for reproducible standard errors (von Hippel 2020)."""
 
 import math
 from collections.abc import Sequence
@@ -9,14 +9,14 @@ from imputedb.errors import QueryError
 
 @dataclass(frozen=True, slots=True)
 class Enough:
-    """The number of draws for standard errors that another run would repeat.
+    """The number of draws for which another run would give nearly the same standard errors.
 
     Attributes:
-        m: draws needed.
-        fmi: the fraction of missing information the pilot showed, the largest of its terms.
-        fmi_upper: the upper end of its interval, which m is computed from.
-        cv: the coefficient of variation of the standard error that is asked for.
-        reason: what else must be known, None where nothing.
+        m: number of draws needed.
+        fmi: largest fraction of missing information in the pilot.
+        fmi_upper: upper end of its interval, from which m is computed.
+        cv: required coefficient of variation of the standard error.
+        reason: a caution; None where there is none.
     """
 
     m: int
@@ -27,18 +27,18 @@ class Enough:
 
 
 def point_rule(fmi: float, cv: float = 0.05) -> float:
-    """1 + (FMI / CV)^2 / 2 draws, taking the FMI as known (von Hippel 2020, equation 3)."""
+    """The number of draws 1 + (FMI / CV)^2 / 2, for a known FMI (von Hippel 2020, equation 3)."""
     return 1 + (fmi / cv) ** 2 / 2
 
 
 def enough(fmi: float | Sequence[float], pilot: int, *, cv: float = 0.05, level: float = 0.95) -> Enough:
-    """The second stage's number of draws, from the upper end of the pilot's FMI on the logit scale.
+    """The number of draws of the second stage, from the upper end of the pilot's FMI on the logit scale.
 
-    logit(upper) = logit(FMI) + z sqrt(2 / pilot) (von Hippel 2020, equations 8 and 9). A pilot in which nothing
-    differs, FMI 0, needs no more than itself; at FMI 1 the upper end is 1.
+    logit(upper) = logit(FMI) + z sqrt(2 / pilot) (von Hippel 2020, equations 8 and 9). A pilot whose draws agree,
+    FMI 0, needs no more draws; at FMI 1 the upper end is 1.
 
     Raises:
-        QueryError: the pilot has fewer than two draws, or `cv` or `level` is none.
+        QueryError: the pilot has fewer than two draws, or `cv` or `level` is out of range.
     """
     from scipy import special
 

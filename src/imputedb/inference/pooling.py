@@ -1,4 +1,4 @@
-"""`imputedb.pool`: anybody's estimates, one a draw, to one answer a term."""
+"""`imputedb.pool`: the pooling of estimates from any software."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from imputedb.inference.degrees_of_freedom import known_rule
 from imputedb.inference.fits import read
 from imputedb.inference.multivariate import Several, several
 from imputedb.inference.rubin import Pooled, pooled
+from imputedb.notes import Note
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,14 +26,14 @@ class Pool:
     """Pooled terms.
 
     Attributes:
-        pooled: by term, in the order of the first draw.
-        parameters: all of them with their full covariance; None where only variances were given.
-        notes: sentences that a reader must know.
+        pooled: pooled estimate by term, in the order of the first draw.
+        parameters: all terms with their full covariance; None where only variances were given.
+        notes: notes for the reader.
     """
 
     pooled: Mapping[str, Pooled]
     parameters: Several | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     def __getitem__(self, term: str) -> Pooled:
         if term not in self.pooled:
@@ -46,12 +47,12 @@ class Pool:
         return len(self.pooled)
 
     def test(self, terms: Sequence[str], values: Sequence[float] | None = None) -> hypotheses.JointTest:
-        """D1: whether some terms are all zero, or equal to `values`.
+        """The test D1 that some terms are all zero, or equal to `values`.
 
         Raises:
             DataError: only variances were given, not the covariance that a joint test needs; m is 1; or the terms'
                 covariance is singular.
-            QueryError: no term is named, one twice, or there is not one value a term.
+            QueryError: no term is named, a term is named twice, or there is not one value for each term.
         """
         terms = arguments.names("terms", terms)
         if not terms or len(set(terms)) < len(terms):
@@ -68,18 +69,18 @@ class Pool:
         return hypotheses.d1(self.parameters.pick(terms), values)
 
     def table(self, level: float = 0.95) -> dict[str, list[Any]]:
-        """Columns by name, a row a term, in the names of mice's summary."""
+        """Columns by name, with one row for each term, as in mice's summary."""
         rows = [_row(term, one, level) for term, one in self.pooled.items()]
         return {name: [row[name] for row in rows] for name in rows[0]}
 
     def df(self, level: float = 0.95) -> pd.DataFrame:
-        """The same as a pandas data frame."""
+        """The columns of `table` as a pandas data frame."""
         import pandas as pd
 
         return pd.DataFrame(self.table(level))
 
     def _repr_html_(self) -> str:
-        """Estimates with their intervals as whiskers, as a notebook shows them."""
+        """Estimates with their intervals as whiskers, as HTML for notebooks."""
         table = self.table()
         ends = [end for name in ("conf.low", "conf.high") for end in table[name] if isfinite(end)] or [0.0]
         whiskers = [
@@ -138,21 +139,21 @@ def pool(
 
     Args:
         fits: one of
-            - (estimate, variance) a draw;
+            - (estimate, variance) of each draw;
             - m estimates, or m rows of k, with `variances`: as many variances, or m covariances (k, k);
-            - a table, or one a draw, with columns term, estimate and std.error (or variance), and of several equations
-              y.level, response or component: a data frame, or a dictionary of lists;
-            - m results of statsmodels, or of lifelines; terms of several equations stand behind `level:`;
-            - m linear models of scikit-learn, with `variances` a covariance a fit, the intercept first.
-        variances: see there.
-        terms: names of the k estimates where the fits have none.
-        df_complete: degrees of freedom of the complete data, n - k; read from the fits when they say, else infinite.
-            Say it for robust covariances and mixed models (nobody else can), and for Cox models (events - k).
+            - a table, or one for each draw, with columns term, estimate and std.error (or variance), and for several
+              equations y.level, response or component: a data frame, or a dictionary of lists;
+            - m results of statsmodels or lifelines; terms of several equations are prefixed with `level:`;
+            - m linear models of scikit-learn, with `variances` a covariance for each fit, the intercept first.
+        variances: see above.
+        terms: names of the k estimates, where the fits have none.
+        df_complete: complete-data degrees of freedom, n - k; by default those of the fits, else infinite. State it for
+            robust covariances and mixed models, and for Cox models (events - k).
         df: `barnard-rubin`, `rubin1987` or `normal`.
 
     Raises:
         DataError: no estimates with variances are found, draws differ in their terms, or a number is not finite.
-        QueryError: no such definition of degrees of freedom.
+        QueryError: the definition of degrees of freedom is unknown.
     """
     known_rule(df)
     if df_complete is not None:

@@ -1,4 +1,4 @@
-"""Predictions of a model fitted to each draw, with the right degrees of freedom."""
+"""Pooled predictions of models fitted to each draw."""
 
 import math
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from imputedb.inference.rubin import Interval, Pooled, pooled
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """A predicted mean, and what a new value may be.
+    """A pooled prediction: the mean, and the interval of a new value.
 
     Attributes:
-        mean: the pooled mean of the outcome.
-        noise: mean over draws of the residual variance.
+        mean: pooled mean of the outcome.
+        noise: mean residual variance over draws.
     """
 
     mean: Pooled
@@ -26,13 +26,13 @@ class Prediction:
 
     @property
     def df(self) -> float:
-        """Degrees of freedom of a new value: Barnard-Rubin on lambda = (1 + 1/m) B / (T + noise)."""
+        """Degrees of freedom for a new value: Barnard-Rubin with lambda = (1 + 1/m) B / (T + noise)."""
         whole = self.mean.total + self.noise
         share = (1 + 1 / self.mean.m) * self.mean.between / whole if whole else 0.0
         return freedom(share, self.mean.m, self.mean.df_complete, self.mean.rule)
 
     def interval(self, level: float = 0.95) -> Interval:
-        """Where a new value lies with the probability given."""
+        """The prediction interval of a new value."""
         if self.mean.m == 1:
             return Interval(math.nan, math.nan)
         half = two_sided(level, self.df) * math.sqrt(self.mean.total + self.noise)
@@ -47,14 +47,14 @@ def prediction(
     *,
     df: str = "barnard-rubin",
 ) -> Prediction:
-    """One prediction of m.
+    """The pooled prediction of m draws.
 
     Args:
         fits: (m,) predicted means.
         errors: (m,) their standard errors.
-        sigmas: (m,) residual standard deviations; none leaves the interval one for the mean.
+        sigmas: (m,) residual standard deviations; without them the interval is that of the mean.
         df_complete: residual degrees of freedom of the model.
-        df: which definition of degrees of freedom.
+        df: definition of degrees of freedom.
 
     Raises:
         DataError: lengths differ or a value is not finite.

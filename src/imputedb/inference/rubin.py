@@ -1,4 +1,4 @@
-"""Rubin's rules for one number: m estimates and their variances become one estimate, its error and its interval."""
+"""Rubin's rules for one parameter: m estimates and their variances give one estimate, its error and its interval."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +22,7 @@ FEWEST = 1.0
 
 
 class Interval(NamedTuple):
-    """An interval of confidence; NaN at both ends where there is none."""
+    """A confidence interval; NaN at both ends where there is none."""
 
     low: float
     high: float
@@ -30,16 +30,16 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Pooled:
-    """One estimate of m (Rubin 1987, section 3.1; Barnard & Rubin 1999).
+    """A pooled estimate (Rubin 1987, section 3.1; Barnard & Rubin 1999).
 
     Attributes:
         estimate: mean of the m estimates, Q-bar.
         within: mean of their variances, W.
         between: variance of the estimates over draws, B, divisor m - 1; NaN when m is 1.
         m: number of draws.
-        df_complete: degrees of freedom of the complete data.
-        rule: which definition of degrees of freedom.
-        synthetic: whether the draws replace observed values too (Reiter 2003), which has a rule of its own.
+        df_complete: complete-data degrees of freedom.
+        rule: definition of degrees of freedom.
+        synthetic: whether observed values are replaced too (partially synthetic data; Reiter 2003).
     """
 
     estimate: float
@@ -52,7 +52,7 @@ class Pooled:
 
     @property
     def total(self) -> float:
-        """T = W + (1 + 1/m) B; of synthetic data W + B / m."""
+        """Total variance T = W + (1 + 1/m) B; for synthetic data W + B / m."""
         factor = 1 / self.m if self.synthetic else 1 + 1 / self.m
         return self.within + factor * self.between
 
@@ -93,7 +93,7 @@ class Pooled:
 
     @property
     def fmi_large_sample(self) -> float:
-        """The same by Rubin's 1987 degrees of freedom (SAS, Stata, mitools); 0 when the draws agree."""
+        """Fraction of missing information by Rubin's 1987 df (as in SAS, Stata, mitools); 0 when the draws agree."""
         return _fmi(self.lambda_, math.nan if self.m == 1 else freedom(self.lambda_, self.m, rule="rubin1987"))
 
     @property
@@ -103,7 +103,7 @@ class Pooled:
 
     @property
     def mc_error(self) -> float:
-        """Monte Carlo standard error of the estimate, the square root of B / m: what other seeds would change."""
+        """Monte Carlo standard error of the estimate, the square root of B / m: its variation between seeds."""
         return math.sqrt(self.between / self.m)
 
     @property
@@ -121,7 +121,7 @@ class Pooled:
         return (self.estimate - hypothesis) / self.se if self.se > 0 else math.nan
 
     def interval(self, level: float = 0.95) -> Interval:
-        """The interval of confidence: NaN when m is 1, the whole line when there are no degrees of freedom."""
+        """The confidence interval: NaN when m is 1, the whole line when there are no degrees of freedom."""
         if self.m == 1 or math.isnan(self.estimate):
             return Interval(math.nan, math.nan)
         if self.total == 0:
@@ -131,12 +131,12 @@ class Pooled:
 
     @property
     def defined(self) -> bool:
-        """Whether there is an interval worth telling."""
+        """Whether m is above 1 and there are enough degrees of freedom for a useful interval."""
         return self.m > 1 and (self.total == 0 or self.df >= FEWEST)
 
     @property
     def reason(self) -> str | None:
-        """Why a part of it is undefined; None where nothing is."""
+        """The reason why a part is undefined; None where nothing is."""
         if self.m == 1:
             return "m = 1: one draw cannot show how much draws differ, so there is no interval"
         if self.within == 0 and self.between > 0:
@@ -164,10 +164,10 @@ def pooled(
     df: str = "barnard-rubin",
     synthetic: bool = False,
 ) -> Pooled:
-    """One estimate of (m,) estimates and their (m,) variances.
+    """The pooled estimate of (m,) estimates and their (m,) variances.
 
     Raises:
-        DataError: lengths differ, there is none, or a value is not finite or a variance negative.
+        DataError: lengths differ, there is no estimate, or a value is not finite or a variance negative.
         QueryError: the degrees of freedom are not `barnard-rubin`, `rubin1987` or `normal`.
     """
     known_rule(df)
@@ -175,7 +175,7 @@ def pooled(
     _check(q, u)
     if not df_complete > 0:
         raise DataError(f"the complete data have {df_complete} degrees of freedom: give a number above 0")
-    # centred on the first, so that equal estimates have exactly no variance between them
+    # centred on the first estimate, so that equal estimates have exactly zero variance between them
     centre = float(q[0])
     shifted = q - centre
     between = float(shifted.var(ddof=1)) if len(q) > 1 else math.nan
@@ -204,7 +204,7 @@ def jackknife(
     *,
     df: str = "barnard-rubin",
 ) -> float:
-    """Monte Carlo error of any pooled statistic, leaving out one draw after another; NaN when m is below 3.
+    """The Monte Carlo error of any pooled statistic by the jackknife over draws; NaN when m is below 3.
 
     The square root of (m - 1) / m times the sum of squares about the mean (White, Royston & Wood 2011, section 7).
     """
@@ -221,7 +221,7 @@ def jackknife(
 def monte_carlo_errors(
     estimates: Sequence[float] | Vector, variances: Sequence[float] | Vector, df_complete: float = INFINITE
 ) -> Mapping[str, float]:
-    """Jackknifed Monte Carlo errors of the estimate, its standard error, and the FMI."""
+    """Jackknife Monte Carlo errors of the estimate, its standard error, and the FMI."""
     wanted: Mapping[str, Callable[[Pooled], float]] = {
         "estimate": lambda one: one.estimate,
         "se": lambda one: one.se,

@@ -1,4 +1,4 @@
-"""Scales of pooling: where an estimate is nearly normal, pool there and come back."""
+"""Scales of pooling: estimates are pooled where they are nearly normal, and transformed back."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from imputedb.inference.rubin import Interval, Pooled, pooled
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """A monotone transformation: there, its derivative, and back."""
+    """A monotone transformation, its derivative, and its inverse."""
 
     name: str
     there: Callable[[float], float]
@@ -38,11 +38,11 @@ SCALES = {scale.name: scale for scale in (IDENTITY, LOG, LOGIT, FISHER)}
 
 @dataclass(frozen=True, slots=True)
 class OnScale:
-    """A pooled estimate that was pooled on another scale.
+    """An estimate that was pooled on another scale.
 
     Attributes:
-        pooled: on that scale.
-        scale: which.
+        pooled: pooled value on that scale.
+        scale: the scale.
     """
 
     pooled: Pooled
@@ -50,16 +50,16 @@ class OnScale:
 
     @property
     def estimate(self) -> float:
-        """Back on the estimate's own scale."""
+        """The estimate on its original scale."""
         return self.scale.back(self.pooled.estimate)
 
     @property
     def se(self) -> float:
-        """Standard error on the own scale, by the delta method; the interval is better."""
+        """The standard error on the original scale by the delta method; the interval is more accurate."""
         return self.pooled.se / self.scale.slope(self.estimate)
 
     def interval(self, level: float = 0.95) -> Interval:
-        """The interval, its ends brought back."""
+        """The confidence interval, transformed back."""
         low, high = self.pooled.interval(level)
         return Interval(self.scale.back(low), self.scale.back(high))
 
@@ -72,10 +72,10 @@ def pooled_on(
     *,
     df: str = "barnard-rubin",
 ) -> OnScale:
-    """Pools estimates on a scale; variances, those of the estimates as they are, follow by the delta method.
+    """Pools estimates on a scale; the given variances, on the original scale, are transformed by the delta method.
 
     Raises:
-        DataError: an estimate lies where the scale has no value, such as a proportion of 0 on the logit.
+        DataError: an estimate is outside the scale's domain, such as a proportion of 0 on the logit.
     """
     for draw, estimate in enumerate(estimates, 1):
         if not scale.low < estimate < scale.high:

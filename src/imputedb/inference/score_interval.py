@@ -1,24 +1,24 @@
-"""Score intervals of totals and shares: they never leave the values that there can be."""
+"""Score intervals of totals and shares, which never leave the possible values."""
 
 import math
 from dataclasses import dataclass
 
 from imputedb.inference.rubin import Interval
 
-_WIDEST = 1e150  # whose square is a number
+_WIDEST = 1e150  # the square of this number is still finite
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """The scale of a total or a share: its variance at a value v is taken to be proportional to v (1 - v / top).
+    """The score interval of a total or a share, whose variance at a value v is proportional to v (1 - v / top).
 
-    The interval is where the score test does not refuse: Wilson's (1927) of a share, with the pooled variance as Lott
-    and Reiter (2020) have it, and the corresponding one of a count. It never leaves 0 and top, and has a width where
-    nothing, or everything, was counted.
+    The interval has the values that the score test does not reject: Wilson's (1927) for a share, with the pooled
+    variance as in Lott and Reiter (2020), and the corresponding one for a count. It stays within 0 and top, and has a
+    positive width even if no row, or every row, was counted.
 
     Attributes:
-        top: the largest value that there can be, infinite of counts without one.
-        dispersion: the factor where the estimate lies at an end, at which no variance is seen.
+        top: largest possible value; infinite for unbounded counts.
+        dispersion: factor where the estimate is at a bound, at which the observed variance is 0.
     """
 
     top: float

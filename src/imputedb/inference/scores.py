@@ -1,4 +1,4 @@
-"""Scores of predictions by models of m completed data sets, pooled: ranking, error and calibration."""
+"""Pooled scores of predictions by models of m completed data sets: discrimination, error and calibration."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +11,7 @@ from imputedb.border import bordered
 from imputedb.errors import DataError
 from imputedb.inference.rubin import Pooled, Vector, pooled
 from imputedb.inference.scale import IDENTITY, LOG, LOGIT, OnScale, Scale
+from imputedb.notes import Note, NoteKind
 
 STEPS = 50
 
@@ -27,15 +28,15 @@ class Scores:
     """Pooled scores by name.
 
     Attributes:
-        scores: `auc` (on the logit scale), `brier`, `slope` and `intercept` of probabilities; `rmse`, `slope` and
-            `intercept` of numbers. RMSE and Brier are pooled on the log scale.
-        rows: that were scored.
-        notes: how predictions were made.
+        scores: `auc` (on the logit scale), `brier`, `slope` and `intercept` for probabilities; `rmse`, `slope` and
+            `intercept` for numbers. RMSE and Brier score are pooled on the log scale.
+        rows: number of scored rows.
+        notes: notes on how the predictions were made.
     """
 
     scores: Mapping[str, OnScale]
     rows: int
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[Note, ...] = field(default=())
 
     def __getitem__(self, name: str) -> OnScale:
         return self.scores[name]
@@ -51,14 +52,14 @@ class Scores:
 
 @bordered
 def pool_scores(truths: Sequence[float] | Vector, predictions: Sequence[Sequence[float] | Vector]) -> Scores:
-    """Scores of predictions by m models, by Rubin's rules, each where it is nearly normal.
+    """Scores of the predictions of m models, pooled by Rubin's rules, each on the scale where it is nearly normal.
 
     Args:
-        truths: (n,) what was to be predicted: numbers, or zeros and ones, for which predictions are probabilities.
-        predictions: m times (n,) what was predicted, of rows that the model has not seen.
+        truths: (n,) outcomes: numbers, or zeros and ones, for which predictions are probabilities.
+        predictions: (n,) predictions of each of m models, for rows that the model was not fitted to.
 
     Raises:
-        DataError: lengths differ, a value is not finite, or probabilities leave [0, 1].
+        DataError: lengths differ, a value is not finite, or probabilities are outside [0, 1].
     """
     y, all_of = np.asarray(truths, np.float64), [np.asarray(one, np.float64) for one in predictions]
     if not all_of or len(y) < 3 or any(one.shape != y.shape for one in all_of):
@@ -77,20 +78,23 @@ def pool_scores(truths: Sequence[float] | Vector, predictions: Sequence[Sequence
     return Scores(found, len(y), tuple(_remarks(y, "slope" in found)))
 
 
-def _remarks(y: Vector, sloped: bool) -> Iterator[str]:
+def _remarks(y: Vector, sloped: bool) -> Iterator[Note]:
     if not sloped:
-        yield (
+        yield Note(
+            NoteKind.SEPARATED,
+            "slope",
             "predictions of a draw tell zeros from ones without an error, but for ties: calibration has neither slope "
-            "nor intercept"
+            "nor intercept",
         )
     ones = int(np.count_nonzero(y == 1))
     if np.isin(y, (0.0, 1.0)).all() and min(ones, len(y) - ones) < FEW:
-        yield f"{ones} cases and {len(y) - ones} controls are few: the interval of auc is wide, and rough"
+        message = f"{ones} cases and {len(y) - ones} controls are few: the interval of auc is wide, and rough"
+        yield Note(NoteKind.FEW_EVENTS, "auc", message)
 
 
 @dataclass(frozen=True, slots=True)
 class _Score:
-    """A score of one draw, its variance, the scale to pool on, one for its ends, and how many parameters it has."""
+    """The score of one draw: estimate, variance, scale of pooling, scale at the bounds, number of parameters."""
 
     estimate: float
     variance: float
@@ -100,7 +104,7 @@ class _Score:
 
 
 def _pooled(scores: Sequence[_Score], rows: int) -> OnScale:
-    """On their scale where all lie inside it, else on that of its ends."""
+    """The pooled score: on its scale if all estimates lie inside the domain, else on the scale for bounds."""
     scale = scores[0].scale
     inside = all(scale.low < one.estimate < scale.high for one in scores)
     used = scale if inside else scores[0].ends
@@ -119,7 +123,7 @@ def _of_numbers(y: Vector, p: Vector) -> dict[str, _Score]:
 
 
 def _line(y: Vector, p: Vector) -> _Score:
-    """Slope of the truth on the prediction, its variance whatever the errors' (HC3; MacKinnon & White 1985)."""
+    """The calibration slope (outcome on prediction), with a heteroscedasticity-robust variance (HC3)."""
     centred = p - p.mean()
     square = float(centred @ centred)
     if square == 0:
@@ -131,7 +135,7 @@ def _line(y: Vector, p: Vector) -> _Score:
 
 
 def _offset(y: Vector, p: Vector) -> _Score:
-    """Mean of truth less prediction: calibration in the large."""
+    """The mean of outcome less prediction: calibration in the large."""
     return _Score(float((y - p).mean()), float((y - p).var(ddof=1)) / len(y))
 
 
@@ -153,9 +157,9 @@ def _of_probabilities(y: Vector, p: Vector) -> dict[str, _Score]:
 
 
 def _auc(y: Vector, p: Vector) -> _Score:
-    """Area under the receiver operating characteristic, and its variance (DeLong, DeLong & Clarke-Pearson 1988).
+    """The area under the ROC curve, and its variance (DeLong, DeLong & Clarke-Pearson 1988).
 
-    Of few cases or controls, and where all pairs are ranked alike, that of Hanley & McNeil (1982).
+    For few cases or controls, and where all pairs are ranked alike, the variance is that of Hanley & McNeil (1982).
     """
     cases, controls = p[y == 1], p[y == 0]
     above = _midranks(np.concatenate([cases, controls]))
@@ -171,7 +175,7 @@ def _auc(y: Vector, p: Vector) -> _Score:
 
 
 def _hanley_mcneil(area: float, cases: int, controls: int) -> float:
-    """Variance of an area, by what it would be of exponential distributions."""
+    """The variance of an area under exponential distributions of the predictions."""
     square = area * area
     both, other = area / (2 - area), 2 * square / (1 + area)
     spread = area * (1 - area) + (cases - 1) * (both - square) + (controls - 1) * (other - square)
@@ -179,12 +183,12 @@ def _hanley_mcneil(area: float, cases: int, controls: int) -> float:
 
 
 def _within(share: float, count: int) -> float:
-    """A share of so many with half a one added to either side, so that its logit is finite (Anscombe 1956)."""
+    """A share of `count` with half an observation added on either side, so that its logit is finite (Anscombe 1956)."""
     return (count * share + 0.5) / (count + 1)
 
 
 def _with_ends(count: int) -> Scale:
-    """The logit of a share of so many, finite at 0 and 1, and back to no less and no more."""
+    """The logit of a share of `count`, finite at 0 and 1, with an inverse that stays within [0, 1]."""
 
     def slope(share: float) -> float:
         return LOGIT.slope(_within(share, count)) * count / (count + 1)
@@ -205,7 +209,7 @@ def _midranks(values: Vector) -> Vector:
 
 
 def _logistic(x: NDArray[np.float64], y: Vector, offset: Vector) -> tuple[Vector, NDArray[np.float64]]:
-    """Coefficients and their covariance, by Newton's method with halved steps."""
+    """Logistic regression coefficients and their covariance, by Newton's method with step halving."""
     beta = np.zeros(x.shape[1])
     best = _loss(x @ beta + offset, y)
     for _ in range(STEPS):

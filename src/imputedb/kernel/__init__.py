@@ -195,12 +195,12 @@ def fill_many(
         threads or _CORES,
         progress,
     )
-    said = tuple(Fitted(_MODELS[kind], error, tuple(used)) for kind, error, used in fitted)
+    models = tuple(Fitted(_MODELS[kind], error, tuple(used)) for kind, error, used in fitted)
     wide = len(watched) + 1
     return [
         Filled(
             tuple(map(_own, (filled[t] for t in targets), draw)),
-            said,
+            models,
             done,
             tuple(watched),
             np.array(moved).reshape(-1, wide, wide),

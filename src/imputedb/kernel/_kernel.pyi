@@ -92,6 +92,14 @@ class Imputation:
     def put(self, column: int, values: NDArray[float64]) -> None: ...
     def gram(self, out: NDArray[float64]) -> None: ...
 
+def fit_logits(
+    x: NDArray[float64],
+    codes: NDArray[float64],
+    weights: NDArray[float64],
+    classes: int,
+    beta: NDArray[float64],
+    root: NDArray[float64],
+) -> bool: ...
 def fill_sheet(
     x: NDArray[float64],
     starts: NDArray[int64],

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from imputedb.imputers.chained.column_model import Matrix, Vector
 from imputedb.kernel import _kernel
-from imputedb.models.function import Cases, Constant, Forest, Function, Joint, Matched, Scores, Slope, Sum
+from imputedb.models.function import Cases, Constant, Forest, Function, Joint, Matched, Scores, Slope, Spread, Sum
 from imputedb.models.linear import given
 
 Places = NDArray[np.int64]
@@ -39,6 +39,8 @@ def expected(function: Function, x: Matrix, at: Places) -> Vector:
             return np.asarray(np.array(codes, np.float64)[scores.argmax(axis=0)])
         case Matched():
             return np.asarray(function.values[_donors(function, x, at, 1)[0][:, 0]])
+        case Spread(centre=centre, low=low, high=high):
+            return np.asarray(np.minimum(np.maximum(summed(centre, x, at), low), high))
         case Cases() | Joint():
             return _by_pattern(function, x, at, lambda one, some, _: expected(one, x, some))
 
@@ -55,6 +57,9 @@ def drawn(function: Function, x: Matrix, at: Places, normal: Vector, uniform: Ve
             return np.asarray(np.array(codes, np.float64)[_picked(np.exp(scores - scores.max(axis=0)), uniform)])
         case Matched():
             return _matched(function, x, at, uniform)
+        case Spread(centre=centre, residuals=residuals, low=low, high=high):
+            added = np.array(residuals)[(uniform * len(residuals)).astype(np.intp)]
+            return np.asarray(np.minimum(np.maximum(summed(centre, x, at) + added, low), high))
         case Cases() | Joint():
             return _by_pattern(function, x, at, lambda one, some, k: drawn(one, x, some, normal[k], uniform[k]))
 

@@ -36,6 +36,22 @@ class Growth:
     l2: float = 1.0
 
 
+def within(leaves: int | None, classes: int, most: int | None = None) -> Growth:
+    """How trees are grown whose leaves are at most so many, about, of all scores of so many classes together.
+
+    Args:
+        leaves: at most; None for no bound.
+        classes: of a category; 0 of numbers.
+        most: rounds, where no bound on leaves says fewer.
+    """
+    if leaves is None:
+        return Growth() if most is None else Growth(rounds=most)
+    each = max(1, leaves // (classes if classes > 2 else 1))
+    size = next((one for one in (16, 8, 4) if each >= 4 * one), 4)
+    rounds = max(1, each // size)
+    return Growth(rounds=rounds if most is None else min(rounds, most), leaves=size, rate=min(0.8, 2 / rounds))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Boosted:
     """What boosting gives.

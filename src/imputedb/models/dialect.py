@@ -1,10 +1,14 @@
 """Expressions of models as text for other engines, node by node: what is not listed here is refused."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from imputedb.errors import DataError, InternalError
+from imputedb.models import values
 from imputedb.models.expression import by_name, expression
+from imputedb.models.extent import read_by
 from imputedb.models.feature import Feature
 from imputedb.models.fitted import Fitted
 from imputedb.models.target import Target
@@ -29,6 +33,7 @@ from imputedb.statistics.table import Kind
 Name = Literal["duckdb", "postgres", "spark", "bigquery", "snowflake"]
 
 TEXTS = {
+    "COMPARE_EQUAL": "=",
     "COMPARE_LESSTHANOREQUALTO": "<=",
     "COMPARE_GREATERTHAN": ">",
     "CONJUNCTION_AND": "AND",
@@ -37,6 +42,9 @@ TEXTS = {
 
 PORTABLE = (Kind.NUMBER, Kind.INTEGER, Kind.BOOLEAN, Kind.CATEGORY, Kind.DATE)
 """Kinds that every engine has; moments and durations are counted differently by each."""
+
+_LONG = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
+"""Types of whole numbers that a BIGINT holds."""
 
 _DAYS, _DAY = "days", "day"
 """What stands in a tree for the days of a date since 1970, and for the date of so many days."""
@@ -62,6 +70,13 @@ class Dialect:
     days: str
     day: str
 
+    def type(self, name: str) -> str:
+        """Its name of one of DuckDB's types."""
+        if self.name != "bigquery" or not name.startswith("DECIMAL("):
+            return self.types.get(name, name)
+        width, scale = map(int, name.removeprefix("DECIMAL(").removesuffix(")").split(","))
+        return f"{'DECIMAL' if scale <= 9 and width - scale <= 29 else 'BIGDECIMAL'}({width}, {scale})"
+
     def identifier(self, name: str) -> str:
         """A name, quoted."""
         escaped = name.replace("\\", "\\\\").replace("`", "\\`") if self.name == "bigquery" else name
@@ -83,7 +98,7 @@ _DIALECTS = {
             "postgres",
             '"',
             False,
-            {"DOUBLE": "DOUBLE PRECISION"},
+            {"DOUBLE": "DOUBLE PRECISION", "FLOAT": "REAL"},
             "({} - DATE '1970-01-01')",
             "(DATE '1970-01-01' + CAST({} AS INTEGER))",
         ),
@@ -92,7 +107,7 @@ _DIALECTS = {
             "bigquery",
             "`",
             True,
-            {"DOUBLE": "FLOAT64", "INTEGER": "INT64", "BIGINT": "INT64", "VARCHAR": "STRING"},
+            {"DOUBLE": "FLOAT64", "FLOAT": "FLOAT64", "INTEGER": "INT64", "BIGINT": "INT64", "VARCHAR": "STRING"},
             "UNIX_DATE({})",
             "DATE_FROM_UNIX_DATE(CAST({} AS INT64))",
         ),
@@ -108,11 +123,20 @@ _DIALECTS = {
 }
 
 
-def sql(model: Fitted, target: Target, dialect: Name = "duckdb") -> str:
+def sql(
+    model: Fitted, target: Target, dialect: Name = "duckdb", codes: Mapping[str, Sequence[str]] | None = None
+) -> str:
     """The expected value of a target as SQL text, over columns called as they are in the model.
 
-    Numbers are doubles, categories their names. In DuckDB they are the model's to the last bit; elsewhere they are as
-    near as sums of doubles are. What BigQuery and Snowflake are given has not been run there.
+    Numbers are in the column's own type where engines have it, else doubles; categories are their names. In DuckDB they
+    are the model's to the last bit; elsewhere they are as near as sums of doubles are. What BigQuery and Snowflake are
+    given has not been run there.
+
+    Args:
+        model: whose target it is.
+        target: one of the model's.
+        dialect: of the engine.
+        codes: by column the texts of values that mean a missing one.
 
     Raises:
         DataError: the function has no expression; it reads or gives a moment, or a value of another kind that engines
@@ -120,20 +144,41 @@ def sql(model: Fitted, target: Target, dialect: Name = "duckdb") -> str:
     """
     known = _DIALECTS[dialect]
     goal = model.features[target.feature]
-    for feature in model.features:
+    for feature in (model.features[place] for place in sorted({target.feature, *read_by(target.expected)})):
         if feature.kind not in PORTABLE:
             raise DataError(f"{feature.column} is {feature.type or feature.kind.value}: no SQL is written for that yet")
-    tree = expression(model, target, _read)
+    tree = expression(model, target, partial(_read, codes or {}))
     if tree is None:
-        raise DataError(
-            f"what gives {goal.column} has no expression in SQL: use `values`, or a model of another family"
-        )
-    return _Text(known).of(t.call(_DAY, tree) if goal.kind is Kind.DATE else tree)
+        raise DataError(f"what gives {goal.column} has no expression in SQL: use `apply`, or a model of another family")
+    return _Text(known).of(_typed(tree, goal))
 
 
-def _read(feature: Feature) -> Tree:
-    """A column as a model reads it."""
-    return t.call(_DAYS, by_name(feature)) if feature.kind is Kind.DATE else by_name(feature)
+def _typed(tree: Tree, goal: Feature) -> Tree:
+    """A value in the type of its column, as far as engines have it."""
+    if goal.kind is Kind.DATE:
+        return t.call(_DAY, tree)
+    if goal.kind is Kind.INTEGER and goal.type in _LONG:
+        return t.cast(tree, t.plain_type("BIGINT"))
+    own = goal.kind is Kind.NUMBER and (goal.type == "FLOAT" or goal.type.startswith("DECIMAL("))
+    return t.cast(tree, t.plain_type(goal.type)) if own else tree
+
+
+def _read(codes: Mapping[str, Sequence[str]], feature: Feature) -> Tree:
+    """A column as a model reads it, NULL where it has a value that means a missing one."""
+    value = t.call(_DAYS, by_name(feature)) if feature.kind is Kind.DATE else by_name(feature)
+    stated = [_code(feature, text) for text in codes.get(feature.column.name, ())]
+    return t.null_where(t.operator("COMPARE_IN", value, *stated), value) if stated else value
+
+
+def _code(feature: Feature, text: str) -> Tree:
+    """A value that means a missing one."""
+    if feature.kind is Kind.CATEGORY:
+        named = not feature.levels or isinstance(feature.levels[0], str)
+        return t.literal(text) if named else t.literal(int(text))
+    if feature.kind is Kind.BOOLEAN:
+        return t.literal(text == "true")
+    number = values.number_of(feature, text)
+    return t.number(int(number)) if feature.kind is Kind.DATE else t.literal(number)
 
 
 class _Text:
@@ -150,7 +195,7 @@ class _Text:
                 return self.dialect.text(text_of(tree)) if is_text(tree) else (text_of(tree) or "NULL").upper()
             case "CAST":
                 kind = type_of(tree)
-                return f"CAST({self.of(child_of(tree))} AS {self.dialect.types.get(kind, kind)})"
+                return f"CAST({self.of(child_of(tree))} AS {self.dialect.type(kind)})"
             case "COMPARISON":
                 left, right = map(self.of, sides_of(tree))
                 return f"({left} {TEXTS[operation_of(tree)]} {right})"
@@ -207,7 +252,8 @@ class _Text:
                 return f"(SELECT one.n FROM UNNEST([{pairs}]) AS one WITH OFFSET AS o ORDER BY one.s DESC, o LIMIT 1)"
             case "snowflake":
                 place_of = f"ARRAY_POSITION(greatest({sums})::VARIANT, ARRAY_CONSTRUCT({sums}))"
-                return f"GET(ARRAY_CONSTRUCT({labels}), {place_of})"
+                kind = "VARCHAR" if called[0][0] == "'" else "BOOLEAN" if called[0] in ("TRUE", "FALSE") else "NUMBER"
+                return f"CAST(GET(ARRAY_CONSTRUCT({labels}), {place_of}) AS {kind})"
 
     def _listed(self, tree: Tree) -> list[str]:
         return list(map(self.of, arguments_of(tree)))

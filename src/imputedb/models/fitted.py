@@ -7,15 +7,14 @@ import numpy as np
 
 from imputedb.algebra.column import Column
 from imputedb.errors import DataError, QueryError, StorageError
-from imputedb.imputers import random
 from imputedb.imputers.chained.column_model import Matrix
 from imputedb.imputers.chained.design import Part
 from imputedb.imputers.order import labels
 from imputedb.imputers.rows import Array, Rows
-from imputedb.models import applying, packing
+from imputedb.models import applying, chance, packing
 from imputedb.models.drift import Bins, counted, index
 from imputedb.models.feature import Feature
-from imputedb.models.function import Cases, Constant, Forest, Joint, Matched, Scores, Slope, Steps, Sum
+from imputedb.models.function import Cases, Constant, Forest, Joint, Matched, Scores, Slope, Spread, Steps, Sum
 from imputedb.models.quality import Quality
 from imputedb.models.target import How, Target
 from imputedb.statistics.table import Kind
@@ -52,6 +51,15 @@ class Fitted:
             if one.column == column:
                 return one
         raise DataError(f"the model has no column {column}; it has {', '.join(str(f.column) for f in self.features)}")
+
+    def observed(self, column: Column) -> int:
+        """How many values of a column were learnt from.
+
+        Raises:
+            DataError: the model has no such column.
+        """
+        place = self.features.index(self.feature(column))
+        return next((int(one.counts[:-1].sum()) for one in self.bins if one.feature == place), self.rows)
 
     def aligned(self, rows: Rows) -> Rows:
         """The same rows, categories as places among the model's levels, so that each it may give has a place."""
@@ -155,7 +163,7 @@ class Fitted:
         if not len(gone):
             return cells.values[:0]
         keys, what = rows.keys[gone], (self.how.seed, draw, label)
-        normal, uniform = random.normal(keys, *what), random.uniform(keys, *what)
+        normal, uniform = chance.normal(keys, *what), chance.uniform(keys, *what)
         drawn = applying.drawn(target.drawn[draw - 1], x, gone, normal, uniform)
         if one.whole:
             drawn = np.floor(drawn + 0.5)
@@ -165,6 +173,6 @@ class Fitted:
 
 KINDS = (
     *(Fitted, How, Target, Quality, Bins, Feature, Column, Kind, Part, slice),
-    *(Constant, Sum, Slope, Steps, Forest, Scores, Cases, Joint, Matched),
+    *(Constant, Sum, Slope, Steps, Forest, Scores, Cases, Joint, Matched, Spread),
 )
 """All that a model is made of."""

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from imputedb.errors import DataError, QueryError
 from imputedb.imputers.rows import Array, Rows
+from imputedb.models import chance
 from imputedb.models import values as conversion
 from imputedb.models.fitted import Fitted
 from imputedb.models.values import Given
@@ -17,14 +18,18 @@ Keys = Sequence[int] | NDArray[np.integer[Any]] | None
 Codes = Mapping[str, tuple[str, ...]]
 
 
-def columns(frame: Any) -> Columns:
+def columns(frame: Any, names: Sequence[str] = ()) -> Columns:
     """The columns of a data frame (pandas, polars), an Arrow table, a dictionary of columns or a list of dictionaries.
+
+    Args:
+        frame: the object.
+        names: of columns, those of a list of no dictionaries.
 
     Raises:
         DataError: the object has no columns, or these differ in length.
     """
     try:
-        found = _columns(frame)
+        found = _columns(frame) or {name: [] for name in names if isinstance(frame, Sequence) and not frame}
         lengths = {len(values) for values in found.values()}
         flat = all(np.ndim(values) == 1 for values in found.values() if isinstance(values, np.ndarray))
     except (TypeError, ValueError, AttributeError, KeyError) as error:
@@ -36,13 +41,14 @@ def columns(frame: Any) -> Columns:
     return found
 
 
-def rows(model: Fitted, given: Columns, keys: Keys, codes: Codes) -> Rows:
+def rows(model: Fitted, given: Columns, keys: Keys, salt: int, codes: Codes) -> Rows:
     """The rows as a model reads them.
 
     Args:
         model: that is applied to them.
         given: their columns.
         keys: (n,) what draws are keyed by; their places unless they are given.
+        salt: 64 bits that tell the rows from those of other tables.
         codes: by column the texts of values that mean a missing one.
 
     Raises:
@@ -58,7 +64,7 @@ def rows(model: Fitted, given: Columns, keys: Keys, codes: Codes) -> Rows:
         one.column: conversion.cells(one, given[one.column.name], codes.get(one.column.name, ()))
         for one in model.features
     }
-    return model.aligned(Rows(cells, numbers))
+    return model.aligned(Rows(cells, chance.keys(numbers, salt)))
 
 
 def completed(model: Fitted, given: Columns, at: Rows, filled: Mapping[Any, Array]) -> dict[str, list[object]]:

@@ -177,4 +177,21 @@ class Matched:
     nearest: int
 
 
-Function = Constant | Sum | Scores | Cases | Joint | Matched
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A number around which values are drawn by what predictions of others were wrong by, within what is observed.
+
+    Attributes:
+        centre: what is predicted.
+        residuals: that are drawn from, rising.
+        low: the smallest observed number.
+        high: the largest.
+    """
+
+    centre: Sum
+    residuals: tuple[float, ...]
+    low: float
+    high: float
+
+
+Function = Constant | Sum | Scores | Cases | Joint | Matched | Spread

@@ -8,12 +8,18 @@ from imputedb.algebra.column import Column
 from imputedb.algebra.relation import Table
 from imputedb.engines.record import Record
 from imputedb.imputers.protocol import Imputer, Progress, Work
+from imputedb.imputers.registry import the_one
 from imputedb.imputers.rows import Array, Rows
+from imputedb.models import price
 
 PREFIX = "kept "
 """Before an imputer's name in plans and reports, where its values are kept."""
 
-_READ = 2e-6  # milliseconds a cell: an array beside its table (decisions/models.md)
+SAMPLED = "sampled "
+"""Before it, where functions that are fitted to a sample are written into the statement."""
+
+SHORT = ("tree", "norm", "logistic", "multinomial", "ordered")
+"""Imputers whose functions are short in SQL when they are fitted to be so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +32,18 @@ class Kept:
         base: the imputer that is fitted.
         models: kept models, which fill in the columns that they cover.
         everywhere: whether other columns are filled in too, by a fit of the imputer to their tables.
+        on_sample: whether that is a fit to a sample, whose function is written into the statement: no row is fetched.
     """
 
     base: Imputer
     models: tuple[Record, ...] = ()
     everywhere: bool = True
+    on_sample: bool = False
 
     @property
     def name(self) -> str:
         """The name in plans and reports."""
-        return PREFIX + self.base.name
+        return (SAMPLED if self.on_sample else PREFIX) + self.base.name
 
     @property
     def uses_predictors(self) -> bool:
@@ -43,8 +51,13 @@ class Kept:
         return self.base.uses_predictors
 
     def time(self, work: Work) -> float:
-        """T: milliseconds to read the values beside the stored ones."""
-        return _READ * work.rows * work.targets
+        """T: milliseconds to read the values beside the stored ones, or to work them out in the statement."""
+        if self.on_sample:
+            return price.sampling(work.rows, work.attributes, work.rows * work.missing, work.targets)
+        if self.everywhere:
+            return price.BESIDE * work.rows * work.targets
+        cells = work.rows * work.missing * work.targets
+        return price.applying(work.rows, work.attributes, cells, work.targets)
 
     def penalty(self, work: Work) -> float:
         """P in (0, 1): the estimated loss of information, as of a fresh fit."""
@@ -94,6 +107,13 @@ def with_models(imputers: Sequence[Imputer], models: Sequence[Record]) -> tuple[
 def beside_models(imputers: Sequence[Imputer], models: Sequence[Record]) -> tuple[Imputer, ...]:
     """Imputers that are fitted to a query's rows, and kept models as another choice."""
     return (*imputers, Kept(imputers[0], _best(models), everywhere=False)) if models and imputers else tuple(imputers)
+
+
+def beside_samples(imputers: Sequence[Imputer]) -> tuple[Imputer, ...]:
+    """Imputers, and as other choices functions of the same kinds that are fitted to samples of tables."""
+    bases = dict.fromkeys(one.base if is_kept(one) else one for one in imputers)
+    short = [one for one in bases if one.name in SHORT and one == the_one(one.name, "a model needs")]
+    return (*imputers, *(Kept(one, on_sample=True) for one in short))
 
 
 def _best(models: Sequence[Record]) -> tuple[Record, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
 from imputedb.errors import CannotImpute
@@ -62,14 +63,22 @@ def fit(
 def _sampled(rows: Rows, most: int) -> Rows:
     if len(rows.keys) <= most:
         return rows
-    return rows.at(np.sort(np.argpartition(random.mixed(rows.keys), most)[:most]))
+    return rows.at(np.sort(np.argpartition(ranks(rows.keys), most)[:most]))
+
+
+def ranks(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """(n,) in what order rows are taken, by their keys: of too many those that rank lowest are learnt from."""
+    return random.mixed(keys)
 
 
 def _order(places: Sequence[int], x: Matrix, features: Sequence[Feature]) -> list[int]:
     """The targets, that of the fewest missing values first."""
     for place in places:
         if np.isnan(x[place]).all():
-            raise CannotImpute(f"no value of {features[place].column} is observed: there is nothing to learn from")
+            raise CannotImpute(
+                f"no value of {features[place].column} is observed in the rows that are learnt from ({x.shape[1]:,}): "
+                "take a larger sample, or other rows"
+            )
     return sorted(places, key=lambda place: (int(np.isnan(x[place]).sum()), place))
 
 

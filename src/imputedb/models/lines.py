@@ -30,14 +30,14 @@ def lines(material: Material, places: Sequence[int]) -> dict[int, Target]:
     known, apart = moments(material.rows, material.how.draws, material.how.seed), _apart(material)
     products, found = list(known.drawn), {}
     for place in places:
-        met = ~material.asked(place)
+        met = ~material.gap_patterns(place)
         task = material.lesson(place, own=True)
         quality = _quality(task, by_pattern(apart, apart.expected, place, met), material.how.method)
         best: Function = centre(material.features[place], material.observed(place))
         if quality.by != "mean":
             best = _function(task, by_pattern(known, known.expected, place, met), material, 0)
         before = material.before(place)
-        given, after = ~material.asked(place, before), material.lesson(place, before)
+        given, after = ~material.gap_patterns(place, before), material.lesson(place, before)
         drawn = [
             _function(after, by_pattern(known, one, place, given), material, d) for d, one in enumerate(products, 1)
         ]

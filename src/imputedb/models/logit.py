@@ -22,11 +22,11 @@ def expected(lesson: Lesson) -> Learnt:
         return constant(lesson)
     held = lesson.fold == 0
     apart = scores(replace(lesson, weight=np.where(held, 0.0, lesson.weight)))
-    told = counted(lesson, held)
+    scored = counted(lesson, held)
     plain = constant(lesson)
     most = float(best(plain.function, lesson.x, np.zeros(1, np.int64))[0])
     quality = of_categories(
-        lesson.y[told], best(apart, lesson.x, np.flatnonzero(told)), lesson.like[told], most, "logit"
+        lesson.y[scored], best(apart, lesson.x, np.flatnonzero(scored)), lesson.like[scored], most, "logit"
     )
     return Learnt(scores(lesson), quality, 0) if quality.error < quality.plain else plain
 
@@ -54,8 +54,8 @@ def _fitted(design: Matrix, y: NDArray[np.intp], weight: Vector, classes: int) -
     from scipy.optimize import minimize
 
     rows, q = design.shape
-    told = np.zeros((rows, classes))
-    told[np.arange(rows), y] = 1
+    indicators = np.zeros((rows, classes))
+    indicators[np.arange(rows), y] = 1
     shrunk = PENALTY * (np.arange(q) > 0)
 
     def loss(flat: Vector) -> tuple[float, Vector]:
@@ -65,7 +65,7 @@ def _fitted(design: Matrix, y: NDArray[np.intp], weight: Vector, classes: int) -
         total = np.log(np.exp(score).sum(axis=1))
         chance = np.exp(score - total[:, None])
         value = weight @ (total - score[np.arange(rows), y]) + (shrunk * beta**2).sum() / 2
-        slope = ((chance - told)[:, 1:] * weight[:, None]).T @ design + shrunk * beta
+        slope = ((chance - indicators)[:, 1:] * weight[:, None]).T @ design + shrunk * beta
         return float(value), slope.ravel()
 
     if classes < 2:

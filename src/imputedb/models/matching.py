@@ -9,7 +9,7 @@ from imputedb.imputers.chained.column_model import Vector
 from imputedb.models import logit
 from imputedb.models.applying import expected, summed
 from imputedb.models.boosting import Growth, boost
-from imputedb.models.function import Cases, Constant, Function, Joint, Matched, Scores, Sum
+from imputedb.models.function import Cases, Constant, Function, Joint, Matched, Scores, Spread, Sum
 from imputedb.models.lesson import Lesson, frequent
 from imputedb.models.ridge import ridge
 from imputedb.models.sums import in_units
@@ -20,11 +20,14 @@ NEAREST = 5
 FEWEST = 100
 """Donors in a group of which predictions are about as sure, at least."""
 
+RESIDUALS = 256
+"""Residuals that a function which draws around a prediction has at most."""
+
 LEAVES = 8
 """Groups of rows of which predictions are about as sure, at most."""
 
 
-def drawn(lesson: Lesson, times: NDArray[np.intp], known: NDArray[np.bool_], rounds: int) -> Function:
+def drawn(lesson: Lesson, times: NDArray[np.intp], known: NDArray[np.bool_], growth: Growth) -> Function:
     """A function that draws, learnt from a bootstrap of the rows.
 
     1. A linear function and trees on what it leaves are learnt from the bootstrap.
@@ -36,23 +39,41 @@ def drawn(lesson: Lesson, times: NDArray[np.intp], known: NDArray[np.bool_], rou
         lesson: all rows.
         times: (n,) how often each is in the bootstrap.
         known: (n,) whether the target is observed.
-        rounds: of trees.
+        growth: of trees.
     """
     if len(np.unique(lesson.y[times > 0])) < 2:
         return _one(lesson, times)
-    growth = Growth(rounds=rounds)
-    some = replace(lesson, weight=times.astype(np.float64))
-    none = np.zeros(len(lesson.y), bool)
     if lesson.classes:
-        return _categories(some, growth)
-    middle, spread = float(np.average(lesson.y, weights=times)), float(np.std(lesson.y))
-    standard = replace(some, y=(lesson.y - middle) / spread)
-    line = ridge(lesson.features, lesson.x, standard.y, some.weight)
+        return _categories(replace(lesson, weight=times.astype(np.float64)), growth)
+    donors = np.where(known, times, 0)
+    return matched(lesson, _number(lesson, times, growth), donors if donors.any() else known.astype(np.intp))
+
+
+def spread(lesson: Lesson, times: NDArray[np.intp], growth: Growth) -> Function:
+    """A function that draws a number around a prediction, learnt from a bootstrap of the rows.
+
+    What is added is what rows that are not in the bootstrap, or all where each is, differ by from what is predicted.
+    """
+    if len(np.unique(lesson.y[times > 0])) < 2:
+        return _one(lesson, times)
+    centre = _number(lesson, times, growth)
+    apart = np.flatnonzero(times == 0)
+    apart = apart if len(apart) else lesson.everyone
+    wrong = lesson.y[apart] - summed(centre, lesson.x, apart)
+    shares = (np.arange(min(len(wrong), RESIDUALS)) + 0.5) / min(len(wrong), RESIDUALS)
+    residuals = np.quantile(wrong - wrong.mean(), shares)
+    return Spread(centre, tuple(residuals.tolist()), float(lesson.y.min()), float(lesson.y.max()))
+
+
+def _number(lesson: Lesson, times: NDArray[np.intp], growth: Growth) -> Sum:
+    """A linear function, and trees on what it leaves, learnt from a bootstrap."""
+    middle, deviation = float(np.average(lesson.y, weights=times)), float(np.std(lesson.y))
+    weight, none = times.astype(np.float64), np.zeros(len(lesson.y), bool)
+    standard = replace(lesson, y=(lesson.y - middle) / deviation, weight=weight)
+    line = ridge(lesson.features, lesson.x, standard.y, weight)
     found = boost(standard, summed(line, lesson.x, lesson.everyone)[None], none, growth, 0)
     forest = found.forests[0] if found.rounds else None
-    whole = in_units(Sum(line.intercept, line.terms, 0.0, forest), middle, spread)
-    donors = np.where(known, times, 0)
-    return matched(lesson, whole, donors if donors.any() else known.astype(np.intp))
+    return in_units(Sum(line.intercept, line.terms, 0.0, forest), middle, deviation)
 
 
 def _categories(lesson: Lesson, growth: Growth) -> Scores:

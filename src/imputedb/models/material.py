@@ -42,8 +42,8 @@ class Material:
         """The targets that are drawn before one."""
         return self.places[: self.places.index(place)]
 
-    def asked(self, place: int, given: Sequence[int] = ()) -> NDArray[np.bool_]:
-        """(g, features) what rows lack that miss a target, when some others are given; of no row if none misses it."""
+    def gap_patterns(self, place: int, given: Sequence[int] = ()) -> NDArray[np.bool_]:
+        """(g, features) the missing features of each row that misses a target, some others taken as given."""
         gaps = self.gaps[:, self.gaps[place]].T.copy()
         gaps[:, list(given)] = False
         return gaps
@@ -56,5 +56,5 @@ class Material:
         self, place: int, given: Sequence[int] = (), *, own: bool = False, watch: Progress | None = None
     ) -> Lesson:
         """The rows where a target is observed, with the gaps of those that miss it, and with their own if wished."""
-        gaps, what = self.asked(place, given), (self.how.seed, self.features[place].column.name)
+        gaps, what = self.gap_patterns(place, given), (self.how.seed, self.features[place].column.name)
         return lesson(self.features, self.x, self.x[place], place, self.rows.keys, gaps, *what, own=own, watch=watch)

@@ -92,7 +92,8 @@ class Model:
             frame: a data frame (pandas, polars), an Arrow table, a dictionary of columns or a list of dictionaries,
                 one a row; it has all columns that the model reads, None or NaN where a value is missing.
             draw: the number of a draw, from 0; None for the best values.
-            keys: (n,) whole numbers that draws are keyed by, one a row; the places of the rows unless given.
+            keys: (n,) whole numbers that draws are keyed by, one a row; the places of the rows unless given. By those
+                in the first key column of the model's table they are the draws of `sql(..., fit="table")`.
 
         Returns: the same kind of object.
 
@@ -103,8 +104,8 @@ class Model:
         fitted = self.fitted
         if draw is not None and not 0 <= arguments.whole("draw", draw, 0) < self.draws:
             raise QueryError(f"model {self.name}@{self.version} has draws 0 to {self.draws - 1}, no draw {draw}")
-        given = frames.columns(frame)
-        rows = frames.rows(fitted, given, keys, dict(self.record.codes))
+        given = frames.columns(frame, [one.column.name for one in fitted.features])
+        rows = frames.rows(fitted, given, keys, self.record.salt, dict(self.record.codes))
         values = fitted.values(rows, None if draw is None else draw + 1)
         return frames.like(frame, frames.completed(fitted, given, rows, values))
 
@@ -119,11 +120,15 @@ class Model:
         Raises: as `apply`.
         """
         fitted = self.fitted
-        found = fitted.drift(frames.rows(fitted, frames.columns(frame), None, dict(self.record.codes)))
+        given = frames.columns(frame, [one.column.name for one in fitted.features])
+        found = fitted.drift(frames.rows(fitted, given, None, self.record.salt, dict(self.record.codes)))
         return {column.name: index for column, index in found.items()}
 
     def sql(self, dialect: Name = "duckdb") -> dict[str, str]:
         """By column the SQL expression of its best value, over columns of the table's names.
+
+        It is in the type of its column, as far as engines have that. Values that are declared to mean a missing one
+        count as missing in the columns that are read.
 
         What DuckDB, PostgreSQL and Spark are given is run in tests; what BigQuery and Snowflake are given was not run.
 
@@ -132,8 +137,8 @@ class Model:
             QueryError: no dialect of that name.
         """
         arguments.one_of("dialect", dialect, ("duckdb", "postgres", "spark", "bigquery", "snowflake"))
-        fitted = self.fitted
-        return {fitted.features[one.feature].column.name: sql(fitted, one, dialect) for one in fitted.targets}
+        fitted, codes = self.fitted, dict(self.record.codes)
+        return {fitted.features[one.feature].column.name: sql(fitted, one, dialect, codes) for one in fitted.targets}
 
     def save(self, path: str | Path) -> None:
         """Writes the model to a file, which appears whole or not at all; `imputedb.load_model` reads it.
@@ -201,9 +206,9 @@ def _loaded(data: bytes, place: str) -> Model:
         raise StorageError(f"{place} is no model of imputedb, or one of a newer version")
     head, _, content = data[len(_MAGIC) :].partition(b"\n")
     try:
-        told = json.loads(head)
+        header = json.loads(head)
         record = Record.of(
-            told["name"], told["version"], True, Table(*told["table"]), told["digest"], told["definition"]
+            header["name"], header["version"], True, Table(*header["table"]), header["digest"], header["definition"]
         )
     except (ValueError, TypeError, KeyError) as error:
         raise StorageError(f"{place} is damaged: its head cannot be read") from error

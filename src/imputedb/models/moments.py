@@ -65,10 +65,10 @@ def _completed(x, gone, keys, found, draws: int, seed: int):  # type: ignore[no-
     made = chain(x, gone, keys, found, steps, {})
     count = max(DRAWS, draws)
     names = np.array([random.stream(seed, number + 1, "moments") for number in range(count)], np.uint64)
-    told = made.drawn(names, 1 + made.cycles, range(1, x.shape[1]))
-    cycles = told.moments.shape[1]
-    kept = told.moments[:DRAWS, int(np.floor(cycles * (1 - KEPT))) :]
-    return told.moments[:draws, -1], kept.mean(axis=(0, 1))
+    drawn = made.drawn(names, 1 + made.cycles, range(1, x.shape[1]))
+    cycles = drawn.moments.shape[1]
+    kept = drawn.moments[:DRAWS, int(np.floor(cycles * (1 - KEPT))) :]
+    return drawn.moments[:draws, -1], kept.mean(axis=(0, 1))
 
 
 def _posterior(products: Matrix, rows: int, generator: np.random.Generator) -> Matrix:

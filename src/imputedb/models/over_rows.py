@@ -14,8 +14,9 @@ from imputedb.imputers.chained.crossproducts import threads
 from imputedb.imputers.protocol import Progress
 from imputedb.imputers.tree import Tree
 from imputedb.models import logit, matching, tree
+from imputedb.models.boosting import within
 from imputedb.models.function import Function
-from imputedb.models.lesson import lesson
+from imputedb.models.lesson import CATEGORIES, lesson
 from imputedb.models.material import Material
 from imputedb.models.target import Target
 from imputedb.models.tree import Learnt
@@ -85,7 +86,13 @@ class _Workers:
 
 def _expected(material: Material, place: int, watch: Progress) -> Learnt:
     task = material.lesson(place, own=True, watch=watch)
-    return tree.expected(task) if material.how.method == "tree" else logit.expected(task)
+    if material.how.method != "tree":
+        return logit.expected(task)
+    return tree.expected(task, within(material.how.leaves, _categories(task.classes)))
+
+
+def _categories(classes: int) -> int:
+    return min(classes, CATEGORIES)
 
 
 def _completed(material: Material) -> Iterator[tuple[Matrix, NDArray[np.intp]]]:
@@ -121,9 +128,13 @@ def _drawn(
 ) -> Function:
     """A function that draws a target, given those before it."""
     keys, what = material.rows.keys[some], (material.how.seed, material.features[place].column.name, draw)
-    gaps = material.asked(place, material.before(place))
+    gaps = material.gap_patterns(place, material.before(place))
     task = lesson(material.features, whole, whole[place], place, keys, gaps, *what, own=False, watch=watch)
     times = random.poisson(keys, *what, "bootstrap")
     if material.how.method != "tree":
         return logit.drawn(task, times)
-    return matching.drawn(task, times, ~material.gaps[place, some], rounds)
+    leaves = material.how.leaves
+    growth = within(leaves, _categories(task.classes), rounds)
+    if leaves is not None and not task.classes:
+        return matching.spread(task, times, growth)
+    return matching.drawn(task, times, ~material.gaps[place, some], growth)

@@ -18,12 +18,14 @@ class How:
         sample: rows that are learnt from at most, picked by their keys.
         draws: how many drawn functions there are, m.
         seed: of what is random.
+        leaves: of the trees of a function at most, so that it is short in SQL, draws too; None for as many as pay.
     """
 
     method: Method = "tree"
     sample: int = 50_000
     draws: int = 5
     seed: int = 0
+    leaves: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

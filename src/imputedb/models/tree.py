@@ -88,8 +88,8 @@ def _of_numbers(lesson: Lesson, growth: Growth) -> Learnt:
             continue
         most = replace(growth, rounds=int(np.ceil(1.1 * rounds[place].mean())))
         sums.append(_grown(standard, none, most, linear=linear)[0])
-    told = counted(lesson, seen)
-    quality = of_numbers(standard.y[told], weights @ apart[:, told], lesson.like[told], "tree")
+    scored = counted(lesson, seen)
+    quality = of_numbers(standard.y[scored], weights @ apart[:, scored], lesson.like[scored], "tree")
     function = in_units(mixed(sums, weights.tolist(), 0.0), middle, spread)
     return Learnt(function, quality, int(np.ceil(rounds[0].mean())))
 
@@ -135,9 +135,9 @@ def _of_categories(lesson: Lesson, growth: Growth) -> Learnt:
         rounds.append(found.rounds)
     count = int(np.ceil(1.1 * np.mean(rounds)))
     function = scores(lesson, replace(growth, rounds=count))
-    told = counted(some, seen)
+    scored = counted(some, seen)
     most = float(np.bincount(some.y.astype(np.intp), some.weight).argmax())
-    return Learnt(function, of_categories(some.y[told], apart[told], some.like[told], most, "tree"), count)
+    return Learnt(function, of_categories(some.y[scored], apart[scored], some.like[scored], most, "tree"), count)
 
 
 def scores(lesson: Lesson, growth: Growth) -> Scores:

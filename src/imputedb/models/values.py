@@ -40,7 +40,7 @@ def cells(feature: Feature, values: Given, codes: Collection[str] = ()) -> Cells
     missing = np.fromiter((is_missing(value) or (bool(codes) and _text(value) in codes) for value in listed), bool)
     if feature.kind is Kind.CATEGORY:
         return _categories(feature, listed, missing)
-    numbers = [0.0 if gone else _number(feature, value) for value, gone in zip(listed, missing, strict=True)]
+    numbers = [0.0 if gone else number_of(feature, value) for value, gone in zip(listed, missing, strict=True)]
     return Cells(_stored(feature, np.array(numbers, np.float64)), missing, feature.kind)
 
 
@@ -125,7 +125,7 @@ def is_missing(given: object) -> bool:
     return isinstance(given, float | np.floating) and math.isnan(given)
 
 
-def _number(feature: Feature, given: Any) -> float:
+def number_of(feature: Feature, given: Any) -> float:
     """A value as imputers see it: days or microseconds since 1970 of dates, timestamps and durations.
 
     Raises:

@@ -1,1 +1,1 @@
-"""Rows that are near each other: distances over mixed columns with gaps, exact and partitioned search, what is told."""
+"""Nearest neighbours over mixed columns with missing values: distances, exact and partitioned search, imputation."""

@@ -1,4 +1,4 @@
-"""One column of a table as neighbours are told by it, and the rows they are sought among."""
+"""Columns as coordinates of rows, and the metric fitted to them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from imputedb.neighbours.search import Ints
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """One column.
+    """A column as a coordinate.
 
     Attributes:
-        values: (n,) numbers, booleans or codes of categories; missing ones hold anything.
+        values: (n,) numbers, booleans or codes of categories; arbitrary where missing.
         missing: (n,) True where the value is missing.
-        measure: how its values differ.
-        named: whether values are codes of categories, of which there is no mean.
+        measure: how differences of its values are measured.
+        named: whether values are codes of categories, which have no mean.
     """
 
     values: NDArray[np.generic]
@@ -28,7 +28,7 @@ class Attribute:
     named: bool = False
 
     def located(self, rows: Ints | slice = slice(None)) -> Floats:
-        """Values of some rows as floats, NaN where they are missing."""
+        """Values of some rows as doubles, NaN where they are missing."""
         values = self.values[rows].astype(np.float64)
         values[self.missing[rows]] = np.nan
         return values
@@ -40,7 +40,7 @@ class Attribute:
 
     @property
     def observed(self) -> NDArray[np.bool_]:
-        """(n,) True where the value is there; NaN is not."""
+        """(n,) True where the value is present and not NaN."""
         if self.values.dtype.kind == "f":
             return ~self.missing & ~np.isnan(self.values.astype(np.float64, copy=False))
         return ~self.missing

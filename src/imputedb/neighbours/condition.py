@@ -1,4 +1,4 @@
-"""Who may be a donor to whom: rows of the same group, rows that are earlier."""
+"""Conditions on donors: rows of the same group, and earlier rows."""
 
 from dataclasses import dataclass
 
@@ -10,14 +10,14 @@ from imputedb.neighbours.search import Ints, Ranges
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Donors in an order in which those that a row may learn from stand side by side.
+    """The donors in an order in which those permitted for a row are contiguous.
 
     Attributes:
-        order: (n,) row numbers.
-        keys: (n,) of the rows in that order, ascending.
-        groups: (n,) by row number; negative where the group is unknown, which is like nobody's.
-        ranks: (n,) of the rows' times by row number, the number of times where it is unknown.
-        times: how many different times there are; 0 where time does not matter.
+        order: (n,) row numbers in that order.
+        keys: (n,) ascending keys of the rows in that order.
+        groups: (n,) group by row number; negative where unknown, which matches no other row.
+        ranks: (n,) rank of the time by row number; the number of times where it is unknown.
+        times: number of different times; 0 without a condition on time.
     """
 
     order: Ints
@@ -27,7 +27,7 @@ class Condition:
     times: int
 
     def ranges(self, rows: Ints) -> Ranges:
-        """The donors of rows: of the same group and, where there are times, strictly earlier."""
+        """The permitted donors of rows: of the same group and, with a condition on time, strictly earlier."""
         groups, ranks = self.groups[rows], self.ranks[rows]
         first = groups * (self.times + 1)
         last = first + (ranks if self.times else 1)
@@ -39,12 +39,12 @@ class Condition:
 
 
 def condition(count: int, groups: Ints | None, times: Floats | None) -> Condition | None:
-    """The condition that donors are of the same group, are earlier, or both; None where there is none.
+    """The condition that donors are in the same group, are earlier, or both; None where there is none.
 
     Args:
-        count: how many rows, n.
-        groups: (n,) codes, negative where unknown. A row of no known group has no donors.
-        times: (n,) NaN where unknown. A row of no known time neither has donors nor is one.
+        count: number of rows, n.
+        groups: (n,) codes, negative where unknown. A row of an unknown group has no donors.
+        times: (n,) NaN where unknown. A row of unknown time neither has donors nor is one.
     """
     if groups is None and times is None:
         return None

@@ -1,4 +1,4 @@
-"""What searches cost on two cores, as measured: decisions/neighbours.md has the figures."""
+"""Measured costs of searches on two cores; decisions/neighbours.md has the figures."""
 
 PAIR = 8e-7
 """ms of a query and a donor, whatever they are compared by."""
@@ -29,17 +29,17 @@ SHARE, ROWS_POWER, ATTRIBUTES_POWER = 1.11, 0.023, 0.081
 
 
 def exact_ms(queries: float, donors: float, width: int) -> float:
-    """Every query beside every donor."""
+    """An exact search: the distance of every query to every donor."""
     return queries * donors * (PAIR + COORDINATE * width)
 
 
 def lists_of(donors: float) -> int:
-    """How many lists so many donors are kept in."""
+    """The number of lists for so many donors."""
     return max(1, int(LISTS * donors**0.5))
 
 
 def approximate_ms(queries: float, donors: float, width: int, missing: float = 0.0) -> float:
-    """Centres learnt and every donor put into its list; every query beside the centres and some of the donors."""
+    """An approximate search: learning of centres, assignment of donors to lists, and the search in some lists."""
     lists = lists_of(donors)
     a_pair = PAIR + COORDINATE * width
     learning = 4 * 32 * lists * lists * a_pair + donors * lists * a_pair + 300 * donors * a_pair
@@ -47,12 +47,12 @@ def approximate_ms(queries: float, donors: float, width: int, missing: float = 0
 
 
 def approximate_pays(queries: float, donors: float, width: int, missing: float = 0.0) -> bool:
-    """Whether an approximate search is estimated to be the cheaper one."""
+    """Whether an approximate search is estimated to be faster."""
     return donors >= SMALLEST and approximate_ms(queries, donors, width, missing) < exact_ms(queries, donors, width)
 
 
 def searching_ms(queries: float, donors: float, width: int, missing: float = 0.0) -> float:
-    """The search that `auto` picks; never falls with queries or donors."""
+    """The search that `auto` chooses; never decreases with queries or donors."""
     exact = exact_ms(queries, donors, width)
     if donors < SMALLEST:
         return exact
@@ -61,14 +61,14 @@ def searching_ms(queries: float, donors: float, width: int, missing: float = 0.0
 
 
 def aggregating_ms(cells: float, rows: float, width: int, targets: int, k: int) -> float:
-    """Coordinates placed, weights learnt, and neighbours' values put together."""
+    """Computing coordinates, learning weights, and aggregating the values of neighbours."""
     fitting = FIXED * (1 + targets) + width * (COLUMN + LEARNT * targets)
     return fitting + rows * width * PLACED + cells * k * NEIGHBOUR
 
 
 def unexplained(rows: float, attributes: int) -> float:
-    """Estimated share of a column's variance that its filled cells leave unexplained, in (0, 1].
+    """Estimated share of a column's variance that imputed values leave unexplained, in (0, 1].
 
-    Fitted to hidden cells of the real tables over subsets of rows and columns.
+    Fitted to hidden cells of real tables, over subsets of rows and columns.
     """
     return float(min(1.0, SHARE * max(rows, 1.0) ** -ROWS_POWER * attributes**-ATTRIBUTES_POWER))

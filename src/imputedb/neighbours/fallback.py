@@ -1,4 +1,4 @@
-"""What stands in for a cell that has no neighbour."""
+"""Fallbacks for cells without neighbours."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -18,10 +18,10 @@ Flags = NDArray[np.bool_]
 def stand_ins(
     attribute: Attribute, rows: Ints, settings: Settings, groups: Ints | None
 ) -> Iterator[tuple[str, Flags, Array]]:
-    """For each declared stage in turn, the rows it stands in for and their values.
+    """For each fallback in turn, the rows that it fills and their values.
 
     Yields:
-        The stage, (r,) True for the rows it fills, and the values of those.
+        The fallback, (r,) True for the rows that it fills, and their values.
     """
     left = np.ones(len(rows), bool)
     for stage in settings.fallback:
@@ -55,7 +55,7 @@ def _of_groups(attribute: Attribute, rows: Ints, groups: Ints) -> tuple[Flags, A
 
 
 def centre(observed: Array, *, graded: bool, mean: bool = False) -> Any:
-    """The median or, of categories, the mode of observed values; their mean if asked for; rounded for integers."""
+    """The median of observed values, or for categories the mode; the mean on request. Rounded for integers."""
     if not graded:
         values, counts = np.unique(observed, return_counts=True)
         return values[np.argmax(counts)]

@@ -1,13 +1,13 @@
-"""Missing cells filled by their neighbours.
+"""Imputation by nearest neighbours.
 
-1. Every column is placed in the metric. A row's coordinates are what is observed of it: imputed values never help
-   to find neighbours, so the order of the columns does not matter.
-2. The donors of a cell are the rows where its column is observed, of the same group and earlier where groups and
-   times are given. Its neighbours are the k nearest of them; ties go to the lower row number.
-3. Numbers take their neighbours' weighted mean or median, rounded for integers; categories the weighted mode.
-   With `draw`, donors are a bootstrap of themselves and a cell takes the value of one neighbour, picked by weight.
-   A row that misses several targets takes them all from one neighbour that has them, where enough rows have them.
-4. Cells without a neighbour take the first fallback there is, or are left.
+1. Every column becomes a coordinate. Only observed values are used: imputed values never serve to find neighbours, so
+   the order of the columns does not matter.
+2. The donors of a cell are the rows in which its column is observed; with groups and times, only those of the same
+   group and strictly earlier. Its neighbours are the k nearest donors; ties go to the lower row number.
+3. Numbers take the weighted mean or median of their neighbours, rounded for integers; categories the weighted mode.
+   With `draw`, donors are bootstrapped, and a cell takes the value of one neighbour, chosen by weight. A row with
+   several missing targets takes all of them from one neighbour, where enough rows have all of them.
+4. Cells without a neighbour take the first fallback that applies, or stay missing.
 """
 
 from collections import Counter
@@ -47,13 +47,13 @@ LEARNING = 0.1
 
 @dataclass(slots=True)
 class Filled:
-    """What was filled, and how.
+    """The result of an imputation.
 
     Attributes:
-        values: per target, the values of its missing cells in row order, of the column's own type.
-        left: per target, True for the cells that nothing could stand in for; their values mean nothing.
-        fallbacks: by target and stage, how many cells were filled without a neighbour.
-        recall: of an approximate search, the measured share of exact neighbours it finds; None of an exact one.
+        values: by target, the values of its missing cells in row order, in the column's own type.
+        left: by target, whether a cell had no fallback either; its value is arbitrary.
+        fallbacks: number of cells that were filled without a neighbour, by target and fallback.
+        recall: for an approximate search, the measured share of exact neighbours; None for an exact one.
     """
 
     values: dict[int, Array]
@@ -78,16 +78,16 @@ def fill(
     """Values for the missing cells of the targets.
 
     Args:
-        attributes: the table; all columns of one length n.
-        targets: places of the columns to fill.
-        settings: how.
-        uniforms: numbers in [0, 1) by row, for draws and samples.
-        groups: (n,) codes of the group whose rows may be donors, negative where unknown.
-        times: (n,) only strictly earlier rows may be donors; NaN where unknown.
+        attributes: columns of the table, each of length n.
+        targets: positions of the columns to fill.
+        settings: settings of the imputation.
+        uniforms: gives numbers in [0, 1) by row, for draws and samples.
+        groups: (n,) code of each row's group; only rows of the same group are donors. Negative where unknown.
+        times: (n,) time of each row; only strictly earlier rows are donors. NaN where unknown.
         draw: whether values are drawn, for multiple imputation.
-        index: of the same rows, if there is one already.
-        taught: (n,) True for rows that may be learnt from; all unless given.
-        progress: told the share that is done; an exception in it stops the work, as Ctrl-C does.
+        index: an index of the same rows, if there is one.
+        taught: (n,) whether a row may be a donor; by default all are.
+        progress: called with the share that is done; an exception in it stops the work, as Ctrl-C does.
     """
     if isinstance(settings.weights, tuple) and len(settings.weights) != len(attributes):
         raise QueryError(f"{len(settings.weights)} weights for {len(attributes)} columns")
@@ -102,7 +102,7 @@ def fill(
         work.order,
         condition=condition(len(work.order), groups, times),
         space=None if taught is None else _space(attributes, settings, taught),
-        progress=work.told(0.0, LEARNING),
+        progress=work.partial_progress(0.0, LEARNING),
     )
     return work.run(index)
 
@@ -134,7 +134,7 @@ class _Work:
         self._uniform: Floats | None = None
 
     def weights(self, target: int) -> Floats:
-        """(d,) of the coordinates, for one target."""
+        """(d,) the weights of the coordinates for a target."""
         if self.settings.weights == "learnt":
             if target not in self._learnt:
                 self._learnt[target] = self._learner.weights(target)
@@ -143,7 +143,7 @@ class _Work:
         return np.array(given, np.float64) if given is not None else np.ones(len(self.attributes))
 
     def run(self, index: Index) -> Filled:
-        """All targets, those that share weights in one search."""
+        """Imputes all targets; those with equal weights share one search."""
         together = self.settings.weights != "learnt"
         jobs = [self.wanting] if together else [[target] for target in self.wanting]
         filled = Filled({}, {}, recall=index.partition.recall if index.partition else None)
@@ -176,7 +176,7 @@ class _Work:
     def _together(
         self, job: Sequence[int], gaps: Sequence[NDArray[np.bool_]], rows: Ints
     ) -> list[tuple[Ints, list[int]]]:
-        """Rows by the targets that they miss, of those that miss several, and that enough donors have all of."""
+        """The rows grouped by the targets that they miss, if these are several and enough donors have all of them."""
         flags = np.stack([gap[rows] for gap in gaps], axis=1)
         sets, which, counts = np.unique(flags, axis=0, return_inverse=True, return_counts=True)
         found = []
@@ -194,26 +194,28 @@ class _Work:
         rows: Ints,
         copies: Sequence[Copies],
         filled: Filled,
-        told: tuple[float, float],
+        span: tuple[float, float],
     ) -> None:
-        start, width = told
-        if index.partition:  # rows of one list look into the same lists
+        start, width = span
+        if index.partition:  # queries of one list search the same lists
             rows = rows[np.argsort(index.partition.lists[rows], kind="stable")]
         size = min(BLOCK, max(SMALL_BLOCK, index.count // BLOCKS))
         for first in range(0, len(rows), size):
             some = rows[first : first + size]
             cells = cells_of(gaps, some)
             at, share = start + width * first / len(rows), width * len(some) / len(rows)
-            found = index.nearest(cells, copies, self.settings.k, self.weights(job[0]), progress=self.told(at, share))
+            found = index.nearest(
+                cells, copies, self.settings.k, self.weights(job[0]), progress=self.partial_progress(at, share)
+            )
             self._take(job, cells, found, filled)
 
-    def told(self, start: float, width: float) -> Progress | None:
-        """Progress of a part of the work."""
+    def partial_progress(self, start: float, width: float) -> Progress | None:
+        """A progress function for a part of the work."""
         progress = self.progress
         return None if progress is None else lambda share: progress(start + width * share)
 
     def _observed(self, targets: Sequence[int]) -> NDArray[np.bool_]:
-        """(n,) rows that are learnt from and have all of some targets."""
+        """(n,) the rows that may be donors and have all of some targets."""
         found: NDArray[np.bool_] = np.logical_and.reduce([self.attributes[t].observed for t in targets]) & self.taught
         return found
 
@@ -257,24 +259,24 @@ class _Work:
 
 
 def answers(attribute: Attribute, neighbours: NDArray[np.int32], weights: Floats, settings: Settings) -> Array:
-    """(c,) what neighbours say: their mean or median, or of categories the mode; anything where there are none.
+    """(c,) the estimates from neighbours: mean or median, for categories the mode; undefined without neighbours.
 
     Args:
         attribute: the column.
-        neighbours: (c, k) row numbers, -1 where there are no more.
-        weights: (c, k) their weights.
-        settings: how they are put together.
+        neighbours: (c, k) row numbers, -1 where there are fewer.
+        weights: (c, k) weights of the neighbours.
+        settings: how they are aggregated.
     """
-    neighbours = np.where(neighbours < 0, neighbours[:, :1], neighbours)  # of no weight, but with a value
-    said = attribute.values[neighbours]
+    neighbours = np.where(neighbours < 0, neighbours[:, :1], neighbours)  # a valid row number with weight 0
+    donated = attribute.values[neighbours]
     if attribute.averages and settings.aggregate != "mode":
         centre = votes.mean if settings.aggregate == "mean" else votes.median
-        return middles(said, lambda numbers: centre(numbers, weights))
-    return said[np.arange(len(said)), votes.mode(said.astype(np.float64), weights)]
+        return middles(donated, lambda numbers: centre(numbers, weights))
+    return donated[np.arange(len(donated)), votes.mode(donated.astype(np.float64), weights)]
 
 
-def said(filled: Filled, names: Mapping[int, object], cells: int) -> list[Note]:
-    """Sentences about what a reader of the values must know."""
+def notes(filled: Filled, names: Mapping[int, object], cells: int) -> list[Note]:
+    """Notes on fallbacks, and on an approximate search."""
     found = [
         Note(
             NoteKind.FALLBACK,

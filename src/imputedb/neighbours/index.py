@@ -1,4 +1,4 @@
-"""A table's rows, ready to be asked for the neighbours of cells."""
+"""An index of a table's rows for searches of neighbours."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,13 +19,13 @@ SAMPLE = 400
 
 
 class Index:
-    """Rows and a metric over them, searched exactly, or approximately through a partition.
+    """Rows with a metric, searched exactly, or approximately through a partition.
 
     Attributes:
-        space: the fitted metric.
+        space: fitted metric.
         attributes: the columns.
-        condition: who may be a donor to whom, if not everybody.
-        partition: the lists of an approximate search; None where the search is exact.
+        condition: condition on donors; None for none.
+        partition: lists of an approximate search; None for an exact search.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Index:
 
     @property
     def count(self) -> int:
-        """How many rows."""
+        """Number of rows."""
         return len(self.attributes[0].missing)
 
     def _kept(self, order: Ints | None) -> Donors:
@@ -55,11 +55,11 @@ class Index:
         return Donors(self.space, located, self.count if order is None else len(order), order)
 
     def arranged(self, copies: Copies) -> Copies:
-        """How often each row counts as a donor, by row number, as the searches want it."""
+        """The multiplicities of donors, given by row number, in the order that searches need."""
         return self._donors.arranged(copies)
 
     def exact(self, points: Floats, cells: Cells, copies: Sequence[Copies], k: int, weights: Floats) -> Found:
-        """The k nearest of all donors, whatever the partition or condition."""
+        """The k nearest of all donors, regardless of partition and condition."""
         return self._donors.nearest(points, cells, copies, k, weights)
 
     def nearest(
@@ -75,17 +75,17 @@ class Index:
     ) -> Found:
         """The k nearest donors of each cell.
 
-        An approximate search looks again, exactly, for cells whose target is observed so rarely that the lists it
-        looked into held fewer than k donors.
+        For cells whose target is so rarely observed that the searched lists held fewer than k donors, an approximate
+        search is repeated exactly.
 
         Args:
-            cells: what wants neighbours; its rows are the index's own unless `queries` are given.
-            copies: per target, (n,) how often each row counts as a donor of it, as `arranged` gives it.
-            k: donors a cell.
-            weights: (d,) of the coordinates.
+            cells: cells to search for; their rows are the index's own unless `queries` are given.
+            copies: by target, (n,) multiplicity of each row as a donor, as `arranged` gives it.
+            k: number of donors for each cell.
+            weights: (d,) weights of the coordinates.
             queries: (q, d) coordinates of the rows of `cells`, where they are not the index's own.
-            threads: 0 for one a core.
-            progress: told the share that is done.
+            threads: number of threads; 0 for one per core.
+            progress: called with the share that is done.
         """
         points = placed(self.space, self.attributes, cells.rows) if queries is None else queries
         if self.partition is None:
@@ -130,22 +130,22 @@ def built(
     space: Space | None = None,
     progress: Progress | None = None,
 ) -> Index:
-    """An index of all rows, partitioned where that is asked for or estimated to be cheaper.
+    """An index of all rows, partitioned where that is requested or estimated to be faster.
 
-    Lists are given up again where the recall needs so many of them that looking at all donors is cheaper: many
-    coordinates are missing then, or say little. Under a condition the search is exact: it looks only at the donors
-    that may be looked at.
+    The partition is discarded where the required recall needs so many lists that an exact search is faster. That
+    happens where many coordinates are missing, or are uninformative. With a condition on donors the search is exact,
+    and reads permitted donors only.
 
     Args:
-        attributes: the columns.
-        targets: places of those whose missing cells will be asked about.
-        settings: how.
-        weights: per target, (d,) of the coordinates; lists are learnt by their mean.
+        attributes: columns of the rows.
+        targets: positions of the columns whose missing cells will be searched for.
+        settings: settings of the search.
+        weights: by target, (d,) weights of the coordinates; lists are learnt with their mean.
         order: (n,) row numbers in a random order.
-        condition: who may be a donor to whom.
-        often: whether cells will be asked about one by one and again and again, so that learning lists pays.
-        space: the metric, fitted to all rows unless given.
-        progress: told the share that is done.
+        condition: condition on donors; None for none.
+        often: whether many single cells will be searched for, so that a partition pays.
+        space: the metric; by default it is fitted to all rows.
+        progress: called with the share that is done.
     """
     incomplete = np.count_nonzero(np.logical_or.reduce([~attributes[target].observed for target in targets]))
     queries = float(len(order) if often else incomplete)
@@ -167,7 +167,7 @@ def built(
 
 
 def _lacking(attributes: Sequence[Attribute]) -> float:
-    """The mean share of the columns that is missing."""
+    """The mean share of missing values over the columns."""
     return float(np.mean([1 - attribute.observed.mean() for attribute in attributes]))
 
 
@@ -179,7 +179,7 @@ def _measured(
     weights: Sequence[Floats],
     order: Ints,
 ) -> Partition:
-    """The partition with as many probes as the recall needs on one sample, and the recall on another."""
+    """The partition with as many probes as the recall requires on one sample, and the recall on another sample."""
     tuning, testing = [], []
     every = max(10, 2 * SAMPLE // len(targets))
     for target, own in zip(targets, weights, strict=True):
@@ -196,7 +196,7 @@ def _measured(
 def _sampled(
     index: Index, partition: Partition, target: int, k: int, weights: Floats, order: Ints, count: int
 ) -> tuple[NDArray[np.int32], Ints]:
-    """Of some missing cells of a target, or known ones where none is: exact neighbours, and lists, nearest first."""
+    """Exact neighbours of a sample of a target's missing cells (observed ones if none is missing), and their lists."""
     observed = index.attributes[target].observed
     rows = (order if observed.all() else order[~observed[order]])[:count]
     points = placed(index.space, index.attributes, rows)

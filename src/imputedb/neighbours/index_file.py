@@ -1,4 +1,4 @@
-"""Partitions kept beside a database: `NAME.neighbours/`, a file each, named by the fingerprint of what it is of."""
+"""Partitions stored beside a database: in `NAME.neighbours/`, one file for each fingerprint of rows."""
 
 import json
 import secrets
@@ -20,7 +20,7 @@ MOST_FILES = 8
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A stored partition, and when it was made, in seconds since 1970."""
+    """A stored partition with its time of creation, in seconds since 1970."""
 
     partition: Partition
     made: float
@@ -32,7 +32,7 @@ def _path(database: str, fingerprint: str) -> Path:
 
 
 def keep(database: str, fingerprint: str, partition: Partition, made: float) -> None:
-    """Writes a partition, whole or not at all. It is a cache: a disk that is full stops nothing."""
+    """Writes a partition atomically. It is only a cache: an error of the disk is ignored."""
     path = _path(database, fingerprint)
     temporary = path.with_name(f".{secrets.token_hex(8)}.npz")
     head = json.dumps({"fingerprint": fingerprint, "made": made, "recall": partition.recall})
@@ -56,7 +56,7 @@ def keep(database: str, fingerprint: str, partition: Partition, made: float) -> 
 
 
 def taken(database: str, fingerprint: str) -> Kept | None:
-    """The partition of a fingerprint; None where there is none, or the file is not what was written."""
+    """The partition with a fingerprint; None where there is none, or the file is damaged."""
     try:
         with np.load(_path(database, fingerprint), allow_pickle=False) as file:
             head = json.loads(str(file["head"]))

@@ -35,7 +35,7 @@ class Measure(Enum):
 
     @property
     def graded(self) -> bool:
-        """Whether a difference has a size."""
+        """Whether differences are numeric."""
         return self in (Measure.NUMERIC, Measure.LOG, Measure.ORDINAL)
 
 
@@ -47,7 +47,7 @@ _ROBUST = (0.05, 0.95)
 
 @dataclass(frozen=True, slots=True)
 class Coordinate:
-    """One column's place in a distance: values less `centre`, over `scale`; those seen went from `low` to `high`."""
+    """The scaling of one column: values less `centre`, over `scale`; fitted values were between `low` and `high`."""
 
     measure: Measure
     centre: float
@@ -62,7 +62,7 @@ class Coordinate:
         return (_graded(values, self.measure) - self.centre) / self.scale
 
     def outside(self, values: Floats) -> int:
-        """How many values lie beyond what was seen in fitting; differences to them are clipped at 1 by Gower."""
+        """Number of values beyond the fitted range; Gower's distance clips differences to them at 1."""
         graded = _graded(values, self.measure)
         return int(np.count_nonzero((graded < self.low) | (graded > self.high))) if self.measure.graded else 0
 
@@ -76,7 +76,7 @@ def _graded(values: Floats, measure: Measure) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """A metric fitted to columns.
+    """A metric that is fitted to columns.
 
     With d_k the difference at coordinate k, w_k its weight, and sums over the coordinates that both rows have:
 
@@ -85,9 +85,9 @@ class Space:
     - manhattan: W / sum(w_k) * sum(w_k |d_k|)
     - cosine: 1 - <x, y> / (|x| |y|), categories as indicator vectors
 
-    Where no coordinate is shared there is no distance. A mean over few shared coordinates is as likely to be small by
-    chance as by likeness, so that rows which lack much look near. Where differences are `assumed`, a coordinate that
-    only the query has counts with the mean difference of two random rows instead; not by the cosine.
+    Without a shared coordinate there is no distance. A mean over few shared coordinates may be small by chance, so that
+    rows with many missing values seem near. Where differences are `assumed`, a coordinate that only the query has
+    counts with the mean difference of two random rows; not for the cosine metric.
     """
 
     metric: MetricName
@@ -96,7 +96,7 @@ class Space:
 
     @property
     def expected(self) -> Floats:
-        """(d,) the difference to assume where a donor lacks a coordinate; (0,) where such coordinates do not count."""
+        """(d,) the difference to assume where a donor lacks a coordinate; (0,) where such coordinates are ignored."""
         return np.array(self.assumed, np.float64)
 
     @property
@@ -112,7 +112,7 @@ class Space:
         return _ASYMMETRIC if measure is Measure.ASYMMETRIC else _NOMINAL
 
     def distances(self, means: Floats, weights: Floats) -> Floats:
-        """What the kernel's means over shared coordinates are as distances; infinite where nothing is shared."""
+        """Distances from the kernel's means over shared coordinates; infinite where none is shared."""
         match self.metric:
             case "euclidean":
                 return np.asarray(np.sqrt(means * weights.sum()))
@@ -129,15 +129,14 @@ def fitted(
     scaling: Scaling | None = None,
     lacking: Lacking = "ignored",
 ) -> Space:
-    """The metric, fitted to columns with NaN where values are missing.
+    """A metric fitted to columns, with NaN where values are missing.
 
     Args:
-        columns: (n,) each, and each looked at once; categories as codes, of ordinal ones in their order.
-        measures: how the values of each differ.
-        metric: the distance.
-        scaling: what a difference of numbers is divided by: the `range`, the `robust` range between the 5 % and 95 %
-            quantiles, the standard `deviation`, or by nothing; the range for Gower and the deviation for others unless
-            given.
+        columns: (n,) columns, each read once; categories as codes, ordinal ones in their order.
+        measures: how differences of each column are measured.
+        metric: name of the distance.
+        scaling: divisor of numeric differences: the `range`, the `robust` range between the 5 % and 95 % quantiles, the
+            standard `deviation`, or none; by default the range for Gower's distance and the deviation for others.
         lacking: whether a coordinate that a donor lacks is `ignored`, or counts with the `expected` difference.
 
     Raises:
@@ -159,7 +158,7 @@ def fitted(
 
 
 def _expected(values: Floats, coordinate: Coordinate, metric: MetricName) -> float:
-    """The mean difference of two random rows: of categories 1 - sum(p^2), of numbers Gini's mean difference."""
+    """The mean difference of two random rows: 1 - sum(p^2) for categories, Gini's mean difference for numbers."""
     observed = np.sort(values[~np.isnan(values)])
     count = len(observed)
     if count < 2:

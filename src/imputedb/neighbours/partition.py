@@ -1,8 +1,8 @@
-"""Approximate search: donors in lists around centres, of which a query looks only into the nearest ones.
+"""Approximate search: donors are in lists around centres, of which a query searches the nearest ones only.
 
-An inverted file (Jegou, Douze & Schmid 2011, section IV) whose lists are ranges of the exact search's own donors, so
-that distances are exact, of any metric, and over the coordinates that are there. decisions/neighbours.md compares it
-with faiss, which knows no missing coordinates.
+An inverted file (Jegou, Douze & Schmid 2011, section IV). Its lists are ranges of the exact search's donors, so that
+distances are exact, for any metric, and over the coordinates that are present. decisions/neighbours.md compares it
+with faiss, which does not support missing coordinates.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,12 +28,12 @@ class Partition:
     """Rows in lists around centres.
 
     Attributes:
-        centres: (lists, d) placed coordinates, NaN where no row of a list has one.
+        centres: (lists, d) coordinates, NaN where no row of a list has one.
         order: (n,) row numbers, list by list.
-        offsets: (lists + 1,) where each list begins in that order.
-        lists: (n,) the list of each row, by row number.
-        probes: lists a query looks into.
-        recall: measured share of the exact nearest neighbours that it finds there.
+        offsets: (lists + 1,) start of each list in that order.
+        lists: (n,) list of each row, by row number.
+        probes: number of lists that a query searches.
+        recall: measured share of the exact nearest neighbours found in these.
     """
 
     centres: Floats
@@ -44,7 +44,7 @@ class Partition:
     recall: float
 
     def ranges(self, nearest: Ints) -> Ranges:
-        """The lists that queries look into, as ranges of places.
+        """The lists that queries search, as ranges of positions.
 
         Args:
             nearest: (q, p) lists, as `nearest_lists` gives them.
@@ -55,7 +55,7 @@ class Partition:
 
 
 def nearest_lists(space: Space, centres: Floats, queries: Floats, weights: Floats, count: int) -> Ints:
-    """(q, count) the lists whose centres are nearest to each query; the first lists where it shares nothing."""
+    """(q, count) the lists whose centres are nearest to each query; the first lists where no coordinate is shared."""
     donors = Donors(space, centres.T, len(centres))
     cells = _one_each(len(queries))
     everyone = np.ones(len(centres), np.uint8)
@@ -97,7 +97,7 @@ def _move(centres: Floats, values: Floats, members: Ints, *, graded: bool) -> No
 
 
 def blocks(count: int, size: int) -> Iterator[Ints]:
-    """Numbers 0 to count - 1 in blocks."""
+    """The numbers 0 to count - 1 in blocks."""
     for first in range(0, count, size):
         yield np.arange(first, min(first + size, count), dtype=np.int64)
 
@@ -110,15 +110,15 @@ def partitioned(
     order: Ints,
     progress: Progress | None = None,
 ) -> Partition:
-    """The rows in lists; `probes` and `recall` are yet to be measured.
+    """The rows in lists, without the number of probes and the recall, which are measured later.
 
     Args:
         space: the metric.
         attributes: the columns.
-        weights: (d,) of the coordinates.
-        lists: how many.
-        order: (n,) row numbers in a random order that does not change with the rows' own.
-        progress: told the share that is done.
+        weights: (d,) weights of the coordinates.
+        lists: number of lists.
+        order: (n,) row numbers in a random order that does not depend on the order of the rows.
+        progress: called with the share that is done.
     """
     count = len(order)
     centres = learnt_centres(space, placed(space, attributes, order[: lists * TRAINED]), weights, lists)
@@ -132,12 +132,12 @@ def partitioned(
 
 
 def recalled(exact: NDArray[np.int32], lists: Ints, nearest: Ints) -> Floats:
-    """(lists,) share of the exact neighbours that are found when 1, 2, ... lists are looked into.
+    """(lists,) the share of exact neighbours that are found by searching 1, 2, ... lists.
 
     Args:
-        exact: (q, k) row numbers, -1 where there are no more.
-        lists: (n,) the list of each row.
-        nearest: (q, lists) the lists nearest to each query, nearest first.
+        exact: (q, k) row numbers, -1 where there are fewer.
+        lists: (n,) list of each row.
+        nearest: (q, lists) lists in order of their distance to each query.
     """
     there = exact >= 0
     homes = lists[np.where(there, exact, 0)]

@@ -1,4 +1,4 @@
-"""Which donors are nearest to which cells."""
+"""The search for the nearest donors of cells."""
 
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -17,12 +17,12 @@ Progress = Callable[[float], object]
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """Cells that want neighbours, row by row.
+    """Cells to search donors for, row by row.
 
     Attributes:
-        rows: (q,) the rows that have at least one.
-        offsets: (q + 1,) where each row's cells begin.
-        targets: (c,) the target of each cell, as a place among the targets.
+        rows: (q,) rows with at least one cell.
+        offsets: (q + 1,) start of each row's cells.
+        targets: (c,) target of each cell, as a position among the targets.
     """
 
     rows: Ints
@@ -36,11 +36,11 @@ class Cells:
 
 
 def cells_of(gaps: Sequence[NDArray[np.bool_]], rows: Ints | None = None) -> Cells:
-    """The missing cells of the targets, of some rows or of all.
+    """The missing cells of the targets, in some rows or in all.
 
     Args:
-        gaps: per target, (n,) True where it is missing.
-        rows: the rows to look at.
+        gaps: by target, (n,) whether it is missing.
+        rows: row numbers; all unless given.
     """
     flags = np.stack([gap if rows is None else gap[rows] for gap in gaps], axis=1)
     wanting = np.flatnonzero(flags.any(axis=1))
@@ -52,12 +52,12 @@ def cells_of(gaps: Sequence[NDArray[np.bool_]], rows: Ints | None = None) -> Cel
 
 @dataclass(frozen=True, slots=True)
 class Ranges:
-    """The donors each query may look at: ranges of places in the donors' order, ascending, none overlapping.
+    """The permitted donors of each query: ascending, disjoint ranges of positions in the donors' order.
 
     Attributes:
-        offsets: (q + 1,) where each query's ranges begin.
-        begins: (r,) first places.
-        ends: (r,) places after the last.
+        offsets: (q + 1,) start of each query's ranges.
+        begins: (r,) first positions.
+        ends: (r,) positions after the last.
     """
 
     offsets: Ints
@@ -77,8 +77,8 @@ class Found:
     """The nearest donors of cells.
 
     Attributes:
-        rows: (c, k) their row numbers, nearest first and ties by number, -1 where there are no more.
-        distances: (c, k) infinite where there are no more.
+        rows: (c, k) row numbers, nearest first and ties by number; -1 where there are fewer.
+        distances: (c, k) distances, infinite where there are fewer.
     """
 
     rows: NDArray[np.int32]
@@ -86,13 +86,13 @@ class Found:
 
 
 class Donors:
-    """Rows to compare others with, known by their row numbers.
+    """Rows to compare queries with, identified by row numbers.
 
     Args:
-        space: the fitted metric.
-        columns: (n,) placed coordinates, one after the other.
-        count: how many rows, n.
-        order: the row numbers in the order they are kept in; all in their own order unless given.
+        space: fitted metric.
+        columns: (n,) coordinates, column by column.
+        count: number of rows, n.
+        order: row numbers in the order in which they are stored; by default ascending.
     """
 
     def __init__(self, space: Space, columns: Iterable[Floats], count: int, order: Ints | None = None) -> None:
@@ -105,11 +105,11 @@ class Donors:
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """Number of donors."""
         return self._native.rows
 
     def arranged(self, copies: Copies) -> Copies:
-        """How often each row counts as a donor, by row number, in the order the donors are kept in."""
+        """The multiplicities of donors, given by row number, in the order in which the donors are stored."""
         return np.ascontiguousarray(copies if self.order is None else copies[self.order], np.uint8)
 
     def nearest(
@@ -127,14 +127,14 @@ class Donors:
         """The k nearest donors of each cell.
 
         Args:
-            queries: (q, d) coordinates of the rows of `cells`, NaN where one is missing.
-            cells: what wants neighbours.
-            copies: per target, (n,) how often each donor counts, 0 where it has no value, as `arranged` gives them.
-            k: donors a cell.
-            weights: (d,) of the coordinates, at least 0.
-            ranges: the donors that each row of `cells` may look at; all unless given.
-            threads: 0 for one a core.
-            progress: told the share that is done; an exception in it stops the work, as Ctrl-C does.
+            queries: (q, d) coordinates of the rows of `cells`, NaN where missing.
+            cells: cells to search for.
+            copies: by target, (n,) multiplicity of each donor, 0 where it has no value, as `arranged` gives it.
+            k: number of donors for each cell.
+            weights: (d,) weights of the coordinates, at least 0.
+            ranges: permitted donors of each row of `cells`; by default all.
+            threads: number of threads; 0 for one per core.
+            progress: called with the share that is done; an exception in it stops the work, as Ctrl-C does.
         """
         count = len(cells.targets)
         rows, means = np.empty(count * k, np.int32), np.empty(count * k, np.float64)

@@ -1,4 +1,4 @@
-"""What can be asked of an imputation by neighbours."""
+"""Settings of imputation by neighbours."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,20 +21,21 @@ Uniforms = Callable[[str], Floats]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How cells are filled by their neighbours.
+    """The settings of imputation by neighbours.
 
     Attributes:
-        k: neighbours a cell.
+        k: number of neighbours for each cell.
         metric: `gower`, `euclidean`, `manhattan` or `cosine`.
-        scaling: what differences of numbers are divided by; the metric's own unless given.
+        scaling: divisor of numeric differences; by default that of the metric.
         lacking: whether a coordinate that a donor lacks is `ignored`, or counts with the `expected` difference.
-        aggregate: of numbers, the `mean` or the `median` of the neighbours' values, or the `mode`, which is what
-            categories always take.
+        aggregate: for numbers, the `mean`, `median` or `mode` of the neighbours' values; categories always take the
+            mode.
         weighting: `uniform`, or by the inverse of the `distance`.
-        weights: of the coordinates: one each, `learnt` for each target from what is observed, or None for all equal.
-        fallback: what stands in where a cell has no neighbour, in this order: the median or mode of the `group`, of the
-            `column`, or the column's `mean`. Where none of them is there the cell is left.
-        search: `exact`, `approximate`, or `auto` for what is estimated to be the cheaper.
+        weights: weights of the coordinates: one for each, `learnt` from observed values for each target, or None for
+            equal.
+        fallback: values for cells without a neighbour, in this order: the median or mode of the `group` or of the
+            `column`, or the column's `mean`. Where none applies the cell stays missing.
+        search: `exact`, `approximate`, or `auto` for the one that is estimated to be faster.
         recall: the share of exact neighbours that an approximate search must find on a sample.
     """
 

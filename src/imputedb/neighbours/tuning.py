@@ -1,4 +1,4 @@
-"""How many neighbours, and by which metric: chosen by cells that are known and were hidden."""
+"""The choice of the number of neighbours and the metric, by errors on hidden cells."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,13 +22,13 @@ CELLS = 400
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """Errors of hidden cells.
+    """Errors on hidden cells.
 
     Attributes:
-        errors: by metric and k, the mean over targets of the root mean square error / standard deviation, or of
-            categories of the share that is wrong.
-        metric: the best one.
-        k: the best one with it.
+        errors: by metric and k, the mean over targets of root mean square error / standard deviation, or for categories
+            of the share of wrong values.
+        metric: best metric.
+        k: best k for that metric.
     """
 
     errors: Mapping[tuple[MetricName, int], float]
@@ -52,21 +52,21 @@ def scanned(
     times: Floats | None = None,
     folds: Folds | None = None,
 ) -> Scan:
-    """The errors of every k and metric: up to 400 observed cells of each target are hidden, one search a metric.
+    """The errors for each k and metric: up to 400 observed cells of each target are hidden, with one search per metric.
 
     Args:
-        attributes: the columns.
-        targets: the columns to judge by.
-        settings: everything else that neighbours are found by.
+        attributes: columns of the table.
+        targets: positions of the columns to evaluate.
+        settings: all other settings.
         order: (n,) row numbers in a random order.
-        ks: the numbers of neighbours to try.
-        metrics: the metrics to try; the one of the settings unless given.
-        groups: as `fill` has it.
-        times: as `fill` has it.
-        folds: what hidden cells are predicted from, scales and weights of columns too; all other rows unless given.
+        ks: numbers of neighbours to try.
+        metrics: metrics to try; by default that of the settings.
+        groups: as in `fill`.
+        times: as in `fill`.
+        folds: rows from which hidden cells are predicted and scales and weights learnt; by default all other rows.
     """
     errors: dict[tuple[MetricName, int], float] = {}
-    largest = max(replace(settings, k=k).k for k in ks)  # each is checked
+    largest = max(replace(settings, k=k).k for k in ks)  # which checks each k
     known = [target for target in targets if attributes[target].observed.any()]
     everything = _Search(attributes, settings, order, groups, times)
     for metric in metrics or (settings.metric,):
@@ -75,10 +75,13 @@ def scanned(
         for target in known:
             hidden = _hidden(attributes[target], order)
             if folds is None:
-                parts = [everything.said(way, target, hidden, hidden, ks)]
+                parts = [everything.predictions(way, target, hidden, hidden, ks)]
             else:
                 rows = folds(target, hidden)
-                parts = [_apart(attributes, settings, taught, way, target, asked, hidden, ks) for taught, asked in rows]
+                parts = [
+                    _apart(attributes, settings, taught, way, target, recipients, hidden, ks)
+                    for taught, recipients in rows
+                ]
             found.append(_errors(attributes[target], parts, len(ks)))
         for place, k in enumerate(ks):
             errors[metric, k] = float(np.mean([one[place] for one in found])) if found else np.nan
@@ -87,7 +90,7 @@ def scanned(
 
 
 def _hidden(attribute: Attribute, order: Ints) -> Ints:
-    """Observed rows, at most half of them, so that donors stay."""
+    """Observed rows to hide, at most half of them, so that donors remain."""
     observed = attribute.observed
     return np.sort(order[observed[order]][: max(1, min(CELLS, int(observed.sum()) // 2))])
 
@@ -98,20 +101,20 @@ def _apart(
     taught: Ints,
     way: Settings,
     target: int,
-    asked: Ints,
+    recipients: Ints,
     hidden: Ints,
     ks: Sequence[int],
 ) -> tuple[Floats, Floats]:
-    """What neighbours among some rows, which are all that is looked at, say of others."""
-    places = np.concatenate([taught, asked])
+    """Predictions of the recipients from all other rows, in the form of `predictions`."""
+    places = np.concatenate([taught, recipients])
     some = [replace(one, values=one.values[places], missing=one.missing[places]) for one in attributes]
     search = _Search(some, settings, np.arange(len(taught)), None, None)
     rows = np.arange(len(taught), len(places))
-    return search.said(way, target, rows, np.concatenate([np.flatnonzero(np.isin(taught, hidden)), rows]), ks)
+    return search.predictions(way, target, rows, np.concatenate([np.flatnonzero(np.isin(taught, hidden)), rows]), ks)
 
 
 class _Search:
-    """Rows in which hidden cells are looked for; scales and weights of columns are learnt from `order` alone."""
+    """A search for hidden cells; scales and weights of columns are learnt from the rows in `order` only."""
 
     def __init__(
         self,
@@ -132,8 +135,10 @@ class _Search:
             self._indexes[way.metric] = Index(self._attributes, way, condition=self._limits, space=space)
         return self._indexes[way.metric]
 
-    def said(self, way: Settings, target: int, rows: Ints, hidden: Ints, ks: Sequence[int]) -> tuple[Floats, Floats]:
-        """By k what neighbours say of rows' cells that have one, and the truth: (k, c) and (c,)."""
+    def predictions(
+        self, way: Settings, target: int, rows: Ints, hidden: Ints, ks: Sequence[int]
+    ) -> tuple[Floats, Floats]:
+        """Predictions of observed cells for each k, and their true values: (k, c) and (c,)."""
         index, attribute = self._index(way), self._attributes[target]
         points = placed(index.space, index.attributes, rows)
         points[:, target] = np.nan
@@ -152,7 +157,7 @@ class _Search:
 
 
 def _errors(attribute: Attribute, parts: Sequence[tuple[Floats, Floats]], count: int) -> list[float]:
-    """By k the error of what was said, of some parts together; 1 where nothing was."""
+    """The error by k over several parts together; 1 where nothing was predicted."""
     true = np.concatenate([truth for _, truth in parts]) if parts else np.zeros(0)
     if not len(true):
         return [1.0] * count

@@ -1,4 +1,4 @@
-"""What neighbours say of a cell: a value, and how much they agree."""
+"""Aggregation of neighbours' values: an estimate, and measures of agreement."""
 
 from typing import Literal
 
@@ -14,7 +14,7 @@ Weighting = Literal["uniform", "distance"]
 def shares(distances: Floats, weighting: Weighting) -> Floats:
     """(c, k) the weight of each neighbour, 0 where there is none: 1, or 1 / distance.
 
-    Of neighbours at distance 0 each weighs 1 and all others nothing, as in scikit-learn.
+    If neighbours are at distance 0, each of them has weight 1 and all others 0, as in scikit-learn.
     """
     there = np.isfinite(distances)
     if weighting == "uniform":
@@ -26,17 +26,17 @@ def shares(distances: Floats, weighting: Weighting) -> Floats:
 
 
 def mean(values: Floats, weights: Floats) -> Floats:
-    """(c,) weighted means; NaN where no neighbour weighs anything."""
-    heard = np.where(weights > 0, values, 0.0)  # an infinite value that weighs nothing is none
+    """(c,) weighted means; NaN where all weights are 0."""
+    heard = np.where(weights > 0, values, 0.0)  # an infinite value of weight 0 is ignored
     with np.errstate(invalid="ignore"):
         averages: Floats = np.einsum("ck,ck->c", heard, weights) / weights.sum(axis=1)
     return averages
 
 
 def median(values: Floats, weights: Floats) -> Floats:
-    """(c,) weighted medians: where the weight below reaches one half; midway where it does exactly.
+    """(c,) weighted medians: where the cumulative weight reaches one half; the midpoint where it equals one half.
 
-    Of equal weights this is the ordinary median.
+    For equal weights this is the ordinary median.
     """
     order = np.argsort(np.where(weights > 0, values, np.inf), axis=1, kind="stable")
     sorted_values = np.take_along_axis(values, order, axis=1)
@@ -50,25 +50,25 @@ def median(values: Floats, weights: Floats) -> Floats:
 
 
 def votes(values: Floats, weights: Floats) -> Floats:
-    """(c, k) the weight of all neighbours that say the same as this one; 0 where there is none."""
+    """(c, k) the total weight of all neighbours with the same value as this one; 0 where there is none."""
     same = values[:, :, None] == values[:, None, :]
     total: Floats = np.einsum("cij,cj->ci", same, weights)
     return np.where(weights > 0, total, 0.0)
 
 
 def mode(values: Floats, weights: Floats) -> Ints:
-    """(c,) the place of a neighbour that says what most weight says; of several, the nearest one's."""
+    """(c,) the position of a neighbour with the value of largest total weight; ties go to the nearest."""
     return np.asarray(np.argmax(np.round(votes(values, weights), 12), axis=1))
 
 
 def drawn(weights: Floats, uniform: Floats) -> Ints:
-    """(c,) the place of one neighbour each, picked by its weight with a uniform number in [0, 1)."""
+    """(c,) the position of one neighbour, chosen by weight with a uniform number in [0, 1)."""
     below = np.cumsum(weights, axis=1)
     return np.asarray(np.argmax(below > uniform[:, None] * below[:, -1:], axis=1))
 
 
 def variance(values: Floats, weights: Floats) -> Floats:
-    """(c,) sample variance of the neighbours that weigh anything, divisor one less than their number; NaN of one."""
+    """(c,) the sample variance of neighbours with positive weight (divisor n - 1); NaN for a single one."""
     there = weights > 0
     count = there.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -78,7 +78,7 @@ def variance(values: Floats, weights: Floats) -> Floats:
 
 
 def entropy(values: Floats, weights: Floats) -> Floats:
-    """(c,) -sum(p log p) over the neighbours' shares of votes, in nats; 0 where all agree."""
+    """(c,) the entropy -sum(p log p) of the shares of votes, in nats; 0 where all agree."""
     same = votes(values, weights)
     with np.errstate(invalid="ignore", divide="ignore"):
         total = weights.sum(axis=1, keepdims=True)
@@ -87,17 +87,17 @@ def entropy(values: Floats, weights: Floats) -> Floats:
 
 
 def effective(weights: Floats) -> Floats:
-    """(c,) the number of equally weighted neighbours that would be as good: (sum w)^2 / sum w^2 (Kish 1965)."""
+    """(c,) the effective number of equally weighted neighbours, (sum w)^2 / sum w^2 (Kish 1965)."""
     squares = (weights**2).sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.where(squares > 0, weights.sum(axis=1) ** 2 / squares, 0.0))
 
 
 def bootstrap(observed: NDArray[np.bool_], uniform: Floats) -> NDArray[np.uint8]:
-    """(n,) how often each donor is in a bootstrap of them: Poisson(1) counts, from a uniform number each.
+    """(n,) the multiplicity of each donor in a bootstrap sample: Poisson(1) counts, from one uniform number each.
 
-    Without it draws would not know that the donors themselves are a sample (approximate Bayesian bootstrap, Rubin &
-    Schenker 1986), and variances between imputations come out too small.
+    Without it draws would not include that the donors are a sample (approximate Bayesian bootstrap, Rubin & Schenker
+    1986), and the variance between draws would be too small.
     """
     table = np.cumsum(np.exp(-1) / np.cumprod([1, 1, 2, 3, 4, 5, 6, 7, 8]))
     counts = np.where(observed, np.searchsorted(table, uniform, side="right"), 0).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""How much each coordinate should weigh for a target, learnt from the observed cells."""
+"""Weights of coordinates for a target, learnt from observed cells."""
 
 from collections.abc import Sequence
 
@@ -16,19 +16,19 @@ FLOOR = 0.01
 
 
 class Learner:
-    """How much each coordinate should weigh for a target: the share of its variance that the coordinate alone explains.
+    """A learner of weights: the share of the target's variance that a coordinate alone explains.
 
-    1. Every coordinate is cut into at most 16 classes at its quantiles, categories as they are; a missing value is no
-       class, and its rows do not count.
-    2. eta^2 = between-class sum of squares / total sum of squares (Pearson 1905), less what chance explains; of a
-       target of categories the same over their indicators, which is Goodman and Kruskal's tau.
-    3. The weight is max(eta^2, 0.01); the target itself weighs nothing.
+    1. Every coordinate is cut into at most 16 classes at its quantiles; categories are classes. Rows with a missing
+       value are left out.
+    2. eta^2 = between-class sum of squares / total sum of squares (Pearson 1905), less its expectation by chance. For a
+       categorical target it is computed over the indicators, which gives Goodman and Kruskal's tau.
+    3. The weight is max(eta^2, 0.01); that of the target itself is 0.
 
-    Warning: a coordinate is judged alone. Two that say the same both count in full.
+    Warning: coordinates are judged one by one. Two redundant ones both count in full.
 
     Args:
-        attributes: the columns.
-        order: (n,) row numbers in a random order; at most 20,000 rows are looked at.
+        attributes: columns of the table.
+        order: (n,) row numbers in a random order; at most 20,000 rows are read.
     """
 
     def __init__(self, attributes: Sequence[Attribute], order: Ints) -> None:
@@ -47,9 +47,9 @@ class Learner:
 
 
 def _indicators(attribute: Attribute, rows: Ints) -> tuple[Floats, NDArray[np.bool_]]:
-    """The target's observed values, of categories as 0 and 1 for each of the commonest; and where they are observed.
+    """The target's observed values, for categories as indicators of the most frequent ones; and where it is observed.
 
-    Infinite ones are left out: no variance is explained of what has none.
+    Infinite values are left out, since their variance is undefined.
     """
     values = attribute.located(rows)
     there = np.isfinite(values)

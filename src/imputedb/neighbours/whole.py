@@ -1,4 +1,4 @@
-"""Whole numbers in the middle of others, exact where doubles are not."""
+"""Means and medians of whole numbers, exact where doubles are not."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,28 +15,28 @@ _EXACT = 2.0**53
 
 
 def middles(values: Array, middle: Callable[[Floats], Floats]) -> Array:
-    """(c,) the middles of rows of numbers, in the numbers' own type; whole numbers are rounded.
+    """(c,) the mean or median of each row, in the numbers' own type; whole numbers are rounded.
 
-    Whole numbers that are no doubles are taken as distances from the least of their row, so that a middle never lies
-    outside of them and does not wrap at the ends of the type.
+    Whole numbers that doubles do not represent exactly are taken as differences from the least number of their row. So
+    the result is never outside the row's range, and does not overflow.
 
     Args:
         values: (c, k) numbers.
-        middle: gives (c,) a mean or a median of each row of doubles.
+        middle: gives the mean or the median of each row of doubles, (c,).
     """
     if values.dtype.kind not in "iu":
         return middle(values.astype(np.float64)).astype(values.dtype)
     if not values.size or float(np.abs(values.astype(np.float64)).max()) < _EXACT:
         return typed(middle(values.astype(np.float64)), values.dtype)
     least, modular = values.min(axis=1), values.astype(np.uint64)
-    apart = modular - least.astype(np.uint64)[:, None]  # modulo 2^64, so exact whatever the signs
+    apart = modular - least.astype(np.uint64)[:, None]  # modulo 2^64, and therefore exact
     widest = apart.max(axis=1)
     near = np.clip(np.nan_to_num(np.rint(middle(apart.astype(np.float64)))), 0.0, np.nextafter(2.0**64, 0))
     return np.asarray((least.astype(np.uint64) + np.minimum(near.astype(np.uint64), widest)).astype(values.dtype))
 
 
 def typed(values: Floats, dtype: np.dtype[Any]) -> Array:
-    """Doubles in a column's own type: of whole numbers the nearest one that the type holds."""
+    """Doubles in a column's own type; for whole numbers the nearest one in the type's range."""
     if dtype.kind not in "iu":
         return values.astype(dtype)
     limits = np.iinfo(dtype.str)

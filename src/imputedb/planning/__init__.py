@@ -1,1 +1,1 @@
-"""Choosing a plan: it sees queries, statistics and imputers' prices, never an engine."""
+"""The planner: it chooses a plan from a query, statistics and imputers' costs, without access to an engine."""

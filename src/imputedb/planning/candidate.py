@@ -1,4 +1,4 @@
-"""A plan in the making: what an operator means, what it does to the estimates and what it costs, in one place."""
+"""A partial plan; the effect of each operator on relation, estimates and cost is defined here."""
 
 from dataclasses import dataclass
 
@@ -11,15 +11,15 @@ from imputedb.statistics.cardinality import filtered, joined
 
 @dataclass(slots=True)
 class Candidate:
-    """A relation with its estimated rows, its dirty columns, and its cost so far.
+    """A relation with its estimated rows, dirty columns and cost so far.
 
     Attributes:
         relation: the plan.
         rows: estimated rows.
-        dirty: bits of the dirty columns among those that the query examines.
-        attributes: how many columns at hand can predict others.
-        loss: L, the sum of 1 a Drop and P an Impute.
-        placements: how many Drops and Imputes there are.
+        dirty: bits of the columns that the query examines and that may still be missing.
+        attributes: number of columns that can serve as predictors.
+        loss: L, the sum of 1 for each Drop and P for each Impute.
+        placements: number of Drops and Imputes.
         time: estimated milliseconds.
     """
 
@@ -38,7 +38,7 @@ class Candidate:
 
     @property
     def imputes(self) -> int:
-        """How many of the placements are Imputes."""
+        """Number of Imputes."""
         return sum(isinstance(node, Impute) for node in bottom_up(self.relation))
 
     def filtered(self, source: Source) -> "Candidate":
@@ -97,7 +97,7 @@ class Candidate:
         )
 
     def answered(self, problem: Problem) -> "Candidate":
-        """What stands above the joins."""
+        """The operators above the joins."""
         return Candidate(
             problem.query.answer(self.relation),
             self.rows,

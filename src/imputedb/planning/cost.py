@@ -1,7 +1,7 @@
-"""What operators cost in milliseconds on an in-memory columnar engine with two cores.
+"""Costs of operators in milliseconds, on an in-memory columnar engine with two cores.
 
-The paper prices relational operators in page reads; on columns in memory those are noise beside imputation. The
-constants are medians measured by `benchmarks/calibrate.py`.
+The paper counts page reads for relational operators; for columns in memory these are negligible beside imputation.
+The constants are medians measured by `benchmarks/calibrate.py`.
 """
 
 FILTER = 2e-6
@@ -28,6 +28,12 @@ CELL = 3e-5
 """ms a cell that travels to an imputer."""
 
 
+FETCHED = 8e-5
+"""ms a cell more where the columns of its table are not kept, so that every statement fetches them anew."""
+KEPT = (64 << 20) / 11
+"""Cells of a table up to which its columns are fetched once and kept (`execution.columns.WHOLE`)."""
+
+
 def filtering(rows: float, predicates: int) -> float:
     """Time of a selection or a Drop."""
     return FILTER * rows * predicates
@@ -39,20 +45,20 @@ def joining(left: float, right: float, out: float) -> float:
 
 
 def answering(rows: float) -> float:
-    """Time of what stands above the joins."""
+    """Time of the operators above the joins."""
     return ANSWER * rows
 
 
 def stating(sources: int) -> float:
-    """Time of a statement over so many tables, whatever it does."""
+    """Overhead of a statement over so many tables."""
     return STATEMENT + SOURCE * sources
 
 
-def staging(rows: float, columns: int) -> float:
-    """Time of taking rows out of the engine and values back into it."""
-    return STAGE + CELL * rows * columns
+def staging(rows: float, columns: int, *, anew: bool = False) -> float:
+    """Time to fetch rows from the engine and to store values in it; with `anew` the columns are not cached."""
+    return STAGE + (CELL + (FETCHED if anew else 0.0)) * rows * columns
 
 
 def identifying(rows: float) -> float:
-    """Time of telling the rows of a table that pass a condition from those that do not."""
+    """Time to find the rows of a table that pass a condition."""
     return IDENTIFY + IDENTITY * rows

@@ -1,4 +1,4 @@
-"""Rows that a plan drops for a missing value, of those that the query's other conditions keep."""
+"""The rows that a plan drops for missing values, among those that the query's other conditions keep."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,11 +16,11 @@ from imputedb.sql.strictness import is_strict
 
 @dataclass(frozen=True, slots=True)
 class Considered:
-    """Rows that conditions keep as far as what is stored can tell, and the columns for which some of them go.
+    """Rows that may pass all conditions, and the columns for which some of them are dropped.
 
     Attributes:
-        rows: stored tables, joined and filtered.
-        columns: a row goes that misses one of them.
+        rows: joined and filtered stored tables.
+        columns: a row is dropped if one of these is missing.
     """
 
     rows: Relation
@@ -28,9 +28,9 @@ class Considered:
 
 
 def considered(plan: Relation, problem: Problem) -> Iterator[Considered]:
-    """The rows that a plan may drop some of; tables that only missing values join are told of one by one.
+    """The rows that a plan may drop in part; tables that are joined only on missing values are considered separately.
 
-    A condition that reads a missing value keeps a row, for nobody knows that it would not.
+    A condition on a missing value keeps the row, since it may hold.
     """
     gone: Columns = frozenset().union(*(node.columns for node in bottom_up(plan) if isinstance(node, Drop)))
     missing = frozenset(problem.columns)
@@ -65,7 +65,7 @@ def _joined(query: Query, together: frozenset[str], sure: Sequence[Scalar], miss
 
 
 def _unless_false(predicate: Scalar, missing: Columns) -> Scalar:
-    """The condition that another one is true or unknown, because it reads one of some columns that misses a value."""
+    """The condition that another one is true, or unknown because it reads a missing value of some columns."""
     if not missing:
         return predicate
     conditions = [t.not_refused(dict(predicate.tree))]

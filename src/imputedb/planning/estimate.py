@@ -1,4 +1,4 @@
-"""What the planner believes of each operator of a finished plan, for those who draw it."""
+"""The planner's estimates for each operator of a finished plan, for display."""
 
 from dataclasses import dataclass
 from typing import assert_never
@@ -27,17 +27,17 @@ from imputedb.statistics.selectivity import UNKNOWN, selectivity
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Rows that come out of an operator, and the milliseconds that it adds."""
+    """Estimated rows of an operator's output, and the milliseconds that it adds."""
 
     rows: float
     ms: float
 
 
 def estimates(relation: Relation, problem: Problem) -> dict[int, Estimate]:
-    """The estimate of each operator of a plan, by its identity."""
+    """The estimate of each operator of a plan, by `id`."""
     found: dict[int, Estimate] = {}
     _estimate(relation, problem, found)
-    if isinstance(relation, Aggregate | Project | Sort | Limit):  # a statement, of which the uppermost one tells
+    if isinstance(relation, Aggregate | Project | Sort | Limit):  # overhead of the whole statement
         top = found[id(relation)]
         found[id(relation)] = Estimate(top.rows, top.ms + cost.stating(len(problem.sources)))
     return found
@@ -87,7 +87,7 @@ def _attributes(impute: Impute, problem: Problem) -> int:
 
 
 def _groups(groups: tuple[Scalar, ...], problem: Problem) -> float:
-    """Distinct values multiply; an expression counts as many as the columns it reads, or a third of nothing known."""
+    """Distinct values are multiplied; an expression counts as the columns that it reads, or as a third of the rows."""
     count = 1.0
     for group in groups:
         for column in group.reads:

@@ -1,4 +1,4 @@
-"""How long a statement will take: what its plans are estimated to, corrected by the statements that have run before."""
+"""Forecasts of a statement's time: plan estimates, corrected by statements that have run before."""
 
 import math
 from collections.abc import Hashable
@@ -18,13 +18,13 @@ FARTHEST = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """A statement that may be run.
+    """A statement whose time is to be forecast.
 
     Attributes:
-        estimate: milliseconds of its plans, by the constants of `planning.cost`.
-        kind: what runs alike: what fills in, whether it is drawn, whether it is read for the first time.
-        key: what tells it from all others, and from itself over other rows.
-        leaves: what tells the values that are kept once it has run.
+        estimate: estimated milliseconds of its plans, by the constants of `planning.cost`.
+        kind: class of statements with similar errors: imputer, draws or not, first run or not.
+        key: cache key of the statement and the rows that it reads.
+        leaves: cache keys of the values that it leaves behind.
     """
 
     estimate: float
@@ -35,36 +35,36 @@ class Ahead:
 
 @dataclass(slots=True)
 class _Average:
-    """A fading average of the logarithms of actual over estimated times, and of their squared distances to it."""
+    """An exponentially weighted mean of log ratios of actual to estimated time, and of their squared deviations."""
 
     weight: float = 0.0
     total: float = 0.0
-    told: float = 0.0
+    count: float = 0.0
     squares: float = 0.0
 
     def add(self, value: float, expected: float) -> None:
-        if self.weight:  # the first one tells where it is, not how far others are from it
-            self.told = FADING * self.told + 1
+        if self.weight:  # the first value has no deviation
+            self.count = FADING * self.count + 1
             self.squares = FADING * self.squares + min(abs(value - expected), FARTHEST) ** 2
         self.weight = FADING * self.weight + 1
         self.total = FADING * self.total + value
 
     def mean(self, wider: float, prior: float = PRIOR) -> float:
-        """The average, drawn back to that of a wider kind."""
+        """The mean, shrunk towards that of the wider class."""
         return (prior * wider + self.total) / (prior + self.weight)
 
     def spread(self, wider: float) -> float:
-        """How far single runs were from what was expected of them."""
-        return math.sqrt((PRIOR * wider**2 + self.squares) / (PRIOR + self.told))
+        """The standard deviation of single runs."""
+        return math.sqrt((PRIOR * wider**2 + self.squares) / (PRIOR + self.count))
 
 
 @dataclass(slots=True)
 class Forecast:
-    """Milliseconds that statements take on this machine, learnt as they run.
+    """Forecasts of statement times on this machine, learnt from runs.
 
-    The logarithm of actual over estimated times is averaged over all statements, over those of a kind, and over the
-    runs of one statement; each average is drawn back to the wider one, and fades. A statement of which
-    nothing is known is forecast as its kind, and a kind as all.
+    Log ratios of actual to estimated times are averaged over all statements, over those of a kind, and over the runs of
+    one statement. Each average is shrunk towards the wider one, and old runs lose weight. An unknown statement is
+    forecast as its kind, and an unknown kind as all statements.
     """
 
     _all: _Average = field(default_factory=_Average)
@@ -72,34 +72,34 @@ class Forecast:
     _statements: dict[Hashable, _Average] = field(default_factory=dict)
 
     def milliseconds(self, ahead: Ahead) -> float:
-        """The time that is likeliest."""
+        """The expected time."""
         return ahead.estimate * math.exp(self._ratio(ahead))
 
     def upper(self, ahead: Ahead) -> float:
-        """The time that it is likely to stay below: one standard deviation above."""
+        """An upper limit of the time: one standard deviation above the expected one."""
         spread = self._all.spread(SPREAD)
         spread = self._kinds.get(ahead.kind, _Average()).spread(spread)
         known = self._statements.get(ahead.key)
         return self.milliseconds(ahead) * math.exp(spread if known is None else known.spread(spread))
 
     def ran(self, ahead: Ahead, milliseconds: float) -> None:
-        """Learns from a statement that has run, or was ended."""
+        """Learns from a statement that has finished, or was cancelled."""
         seen, expected = math.log(max(milliseconds, 1e-3) / ahead.estimate), self._ratio(ahead)
         self._all.add(seen, expected)
         self._kinds.setdefault(ahead.kind, _Average()).add(seen, expected)
-        known = self._statements.pop(ahead.key, None) or _Average()  # the last one is the newest
+        known = self._statements.pop(ahead.key, None) or _Average()  # the most recent one is last
         known.add(seen, expected)
         self._statements[ahead.key] = known
         if len(self._statements) > _REMEMBERED:
             del self._statements[next(iter(self._statements))]
 
     def has_left(self, ahead: Ahead) -> None:
-        """Takes note of the values that a statement has made, which are kept from now on."""
+        """Records that a statement has left values in the cache."""
         for key in ahead.leaves:
             self._statements.setdefault(key, _Average())
 
     def has_run(self, key: Hashable) -> bool:
-        """Whether a statement has run before, or values are kept."""
+        """Whether a statement has run before, or its values are cached."""
         return key in self._statements
 
     def _ratio(self, ahead: Ahead) -> float:
@@ -112,5 +112,5 @@ _REMEMBERED = 1024
 
 
 def of_draws(estimate: float, draws: int) -> float:
-    """Milliseconds of a statement in several draws, given those of its single best values (benchmarks/budgets.py)."""
+    """Estimated milliseconds of a statement in several draws, from those with best values (benchmarks/budgets.py)."""
     return estimate if draws == 1 else estimate * (cost.SHARED + (1 - cost.SHARED) * draws)

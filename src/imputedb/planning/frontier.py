@@ -1,4 +1,4 @@
-"""Sets of plans none of which is beaten, and the choice among them."""
+"""Pareto frontiers of plans, and the choice of a plan by alpha."""
 
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -12,16 +12,15 @@ from imputedb.planning.candidate import Candidate
 
 
 class Pareto:
-    """Sub-plans of one set of tables, kept while they can still become part of an optimal plan.
+    """Sub-plans over one set of tables that may still become part of an optimal plan.
 
-    The penalty is an average, so it does not compose: pruning sub-plans by it loses optimal plans. Sub-plans are
-    compared only where whatever is put on top adds the same to both: with the same dirty columns, the same number of
-    placements and the same estimated rows. There the smaller loss stays the smaller penalty.
+    The penalty is an average, so it does not compose: pruning sub-plans by penalty would lose optimal plans. Sub-plans
+    are compared only if operators above them add the same to both: with the same dirty columns, the same number of
+    placements and the same estimated rows. In that case the smaller loss stays the smaller penalty.
 
-    With `slack` > 0 the set is approximate: rows count as the same within a factor 1 + slack, and a sub-plan is not
-    added when one that is kept is at most 1 + slack times as lossy and as slow. Over n joins the frontier's losses and
-    times are then within (1 + slack)^(2n) of the exact one's, imputers' times and penalties growing at most linearly
-    with rows.
+    With `slack` > 0 the frontier is approximate: rows count as equal within a factor 1 + slack, and a sub-plan is not
+    added if another is at most 1 + slack times as lossy and as slow. Over n joins the frontier's losses and times are
+    then within (1 + slack)^(2n) of the exact ones, if imputers' times and penalties grow at most linearly with rows.
     """
 
     def __init__(self, slack: float = 0.0) -> None:
@@ -36,7 +35,7 @@ class Pareto:
         return sum(len(candidates) for _, candidates in self._kept.values())
 
     def add(self, candidate: Candidate) -> None:
-        """Keeps a sub-plan unless one that is kept is as good; lets go of those it beats."""
+        """Adds a sub-plan unless one in the set dominates it; removes those that it dominates."""
         times, kept = self._kept.setdefault(self._key(candidate), ([], []))
         limit = 1 + self._slack
         place = bisect_right(times, candidate.time * limit)
@@ -58,7 +57,7 @@ class Pareto:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A plan on the frontier with the range of alphas [low, high) that picks it; the last range is closed."""
+    """A plan on the frontier with the range of alphas [low, high) that choose it; the last range is closed."""
 
     plan: Candidate
     low: float
@@ -77,7 +76,7 @@ class Point:
 
 
 class Frontier:
-    """Whole plans, none with both a smaller penalty and a smaller time than another; the slowest first."""
+    """The Pareto frontier of complete plans in penalty and time, the slowest first."""
 
     def __init__(self, candidates: Iterator[Candidate]) -> None:
         self.plans: list[Candidate] = []
@@ -95,7 +94,7 @@ class Frontier:
         return len(self.plans)
 
     def _repr_html_(self) -> str:
-        """The plans as a table, as a notebook shows them."""
+        """The plans as an HTML table for notebooks."""
         titles = ["penalty", "time (ms)", "picked by alpha from", "to", "imputes", "drops"]
         rows = [
             [p.plan.penalty, p.plan.time, p.low, p.high, p.plan.imputes, p.plan.placements - p.plan.imputes]
@@ -104,11 +103,11 @@ class Frontier:
         return markup.table(titles, rows, title="plans that no other beats in both penalty and time")
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
-        """The table, and a chart of penalty over time in Vega-Lite where a notebook draws it."""
+        """The table, and a Vega-Lite chart of penalty over time for notebooks that draw it."""
         return {"text/html": self._repr_html_(), "application/vnd.vegalite.v5+json": self.vega()}
 
     def vega(self) -> dict[str, Any]:
-        """A chart of penalty over time, a point a plan, as a specification of Vega-Lite 5."""
+        """A chart of penalty over time, with one point for each plan, as a specification of Vega-Lite 5."""
         return {
             "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
             "data": {"values": [point.data() for point in self]},

@@ -1,4 +1,4 @@
-"""The promise: no operator examines a column that may still hold a missing value."""
+"""The invariant of plans: no operator examines a column that may still be missing."""
 
 from collections.abc import Callable
 from typing import assert_never
@@ -25,10 +25,10 @@ DirtyOf = Callable[[Scan], Columns]
 
 
 def check(relation: Relation, dirty_of: DirtyOf) -> Columns:
-    """The columns that may hold a missing value in what comes out.
+    """The columns of a relation's output that may be missing.
 
     Raises:
-        InternalError: an operator examines such a column; the message has both.
+        InternalError: an operator examines a column that may be missing; the message names both.
     """
     match relation:
         case Scan():

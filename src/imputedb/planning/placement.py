@@ -1,13 +1,13 @@
-"""Where Impute and Drop may stand: the first half of the paper's Algorithm 2."""
+"""Placements of Impute and Drop: the first half of the paper's Algorithm 2."""
 
 from imputedb.planning.candidate import Candidate
 from imputedb.planning.problem import Problem
 
 
 def placements(candidate: Candidate, local: int, problem: Problem) -> list[Candidate]:
-    """The ways to make a candidate clean for an operator that examines the columns `local`.
+    """The ways to clean a candidate for an operator that examines the columns `local`.
 
-    It must clean what is dirty and examined here; it may as well clean, at once, all that is examined later.
+    The dirty columns that are examined here must be cleaned; all columns that are examined later may be cleaned too.
     """
     must, may = candidate.dirty & local, candidate.dirty
     out = cleaned(candidate, must, problem) if must else [candidate]
@@ -17,9 +17,9 @@ def placements(candidate: Candidate, local: int, problem: Problem) -> list[Candi
 
 
 def cleaned(candidate: Candidate, mask: int, problem: Problem) -> list[Candidate]:
-    """The candidate with some columns imputed, by each imputer, and with them dropped.
+    """The candidate with some columns imputed, by each imputer, and with rows dropped for them.
 
-    Columns that are asked about are not dropped, but for want of an imputer or by a policy.
+    Rows are not dropped for columns whose missingness is tested, unless a policy says so or no imputer is given.
     """
     gone = mask & problem.dropped_only
     if gone == mask:
@@ -34,9 +34,11 @@ def cleaned(candidate: Candidate, mask: int, problem: Problem) -> list[Candidate
 
 
 def _imputed(candidate: Candidate, mask: int, gone: int, problem: Problem) -> list[Candidate]:
-    """The candidate without the rows that miss some of the columns, and with the others imputed, by each imputer."""
+    """The candidate without rows in which some columns are missing, and with the others imputed, by each imputer."""
     start = candidate.dropped(gone, problem) if gone else candidate
     mask &= ~gone
     return [
-        start.imputed(mask, number, problem) for number in range(len(problem.imputers)) if problem.suits(number, mask)
+        start.imputed(mask, number, problem)
+        for number in range(len(problem.imputers))
+        if problem.suits(number, mask) and problem.fits(number, mask, start.rows, start.attributes)
     ]

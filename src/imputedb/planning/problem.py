@@ -1,4 +1,4 @@
-"""A query with its statistics, numbered for the planner: sets of columns and of tables are integers, a bit each."""
+"""The planner's input: a query with statistics, in which sets of columns and of tables are bit masks."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -12,7 +12,7 @@ from imputedb.algebra.scalar import AllOf, Scalar
 from imputedb.imputers import checked
 from imputedb.imputers.protocol import Imputer, Work, fills_in_sql
 from imputedb.imputers.registry import the_one
-from imputedb.models.kept import is_kept
+from imputedb.models.kept import Kept, is_kept
 from imputedb.planning import cost
 from imputedb.statistics.cardinality import dropped
 from imputedb.statistics.selectivity import selectivity
@@ -21,7 +21,7 @@ from imputedb.statistics.table import ColumnStatistics, Statistics
 
 @dataclass(frozen=True)
 class Source:
-    """A source of the query: its rows, its filters with their selectivity, and what is dirty in it."""
+    """A source of the query: rows, filters with their selectivity, and dirty columns."""
 
     scan: Scan
     rows: float
@@ -34,7 +34,7 @@ class Source:
 
 @dataclass(frozen=True)
 class JoinPredicate:
-    """A predicate over two or more sources: their bits, the dirty columns it examines, its selectivity."""
+    """A predicate over two or more sources: their bits, the dirty columns that it examines, and its selectivity."""
 
     scalar: Scalar
     sources: int
@@ -44,11 +44,13 @@ class JoinPredicate:
 
 @dataclass(frozen=True)
 class Problem:
-    """What the planner is asked: a query over sources whose statistics are known, and the imputers it may use."""
+    """The planner's input: a query, statistics of its sources, and imputers."""
 
     query: Query
     statistics: Mapping[str, Statistics]
     imputers: Sequence[Imputer]
+    room: float = math.inf
+    """Bytes of rows that an imputer may be handed at once."""
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
@@ -66,7 +68,7 @@ class Problem:
         return {}
 
     def mask(self, columns: Columns) -> int:
-        """The dirty ones of some columns, as bits."""
+        """The mask of the dirty columns among some columns."""
         return sum(self._bits.get(column, 0) for column in columns)
 
     def columns_of(self, mask: int) -> Columns:
@@ -98,7 +100,7 @@ class Problem:
 
     @cached_property
     def joins(self) -> tuple[JoinPredicate, ...]:
-        """The join predicates."""
+        """The join predicates of the query."""
         bits = {scan.alias: 1 << place for place, scan in enumerate(self.query.sources)}
         return tuple(
             JoinPredicate(
@@ -114,46 +116,46 @@ class Problem:
         return selectivity(AllOf(tuple(p.condition for p in predicates)), self.lookup)
 
     def passing(self, predicate: Scalar) -> float:
-        """Estimated share of the rows for which a condition is not false, whatever is missing."""
+        """Estimated share of the rows for which a condition is true or unknown."""
         known = 1.0
         for column in predicate.reads:
             known *= 1 - self.lookup(column)[1]
         return 1 - known * (1 - self._selectivity((predicate,)))
 
     def lookup(self, column: Column) -> tuple[ColumnStatistics, float]:
-        """A column's statistics, and the share of the rows where it is missing."""
+        """The statistics of a column, and its share of missing values."""
         statistics = self.statistics[column.relation]
         return statistics.columns[column.name], statistics.missing_share(column.name)
 
     @cached_property
     def dropped_only(self) -> int:
-        """The columns whose rows go when they are missing: they are never filled in."""
+        """The columns that policies never impute: rows in which they are missing are dropped."""
         return self.mask(
             frozenset(c for c in self.columns if self.statistics[c.relation].policy(c.name).action == "drop")
         )
 
     def own(self, columns: Columns) -> tuple[tuple[Column, str], ...]:
-        """The columns that a policy gives an imputer of their own, with its name."""
+        """The columns whose policy names an imputer, with its name."""
         named = ((c, self.statistics[c.relation].policy(c.name).imputer) for c in sorted(columns))
         return tuple((column, name) for column, name in named if name is not None)
 
     @cached_property
     def read_as_stored(self) -> int:
-        """The columns whose missingness is asked about too: rows that miss them must not go, or the question would."""
+        """The columns whose missingness is also tested, so that rows must not be dropped for them."""
         return self.mask(frozenset(column._replace(stored=False) for column in self.query.reads if column.stored))
 
     @cached_property
     def answering(self) -> int:
-        """The dirty columns read above the joins."""
+        """The dirty columns that operators above the joins read."""
         return self.mask(self.query.answering)
 
     @cached_property
     def shares(self) -> Mapping[int, float]:
-        """The missing share of each column, by its bit."""
+        """The share of missing values of each column, by its bit."""
         return {bit: self.statistics[c.relation].missing_share(c.name) for c, bit in self._bits.items()}
 
     def drop(self, mask: int, rows: float) -> tuple[float, float]:
-        """Rows that a Drop leaves, and its time."""
+        """Rows left by a Drop, and its time."""
         columns = self.columns_of(mask)
         largest = max(self.statistics[c.relation].missing_share(c.name) for c in columns)
         return dropped(rows, (largest,)), cost.filtering(rows, len(columns))
@@ -163,9 +165,65 @@ class Problem:
         return {}
 
     def suits(self, imputer: int, mask: int) -> bool:
-        """Whether the imputer of that number can fill in some columns: kept models alone fill in what they cover."""
+        """Whether an imputer, given by its position, can impute some columns.
+
+        Kept models impute the columns that they cover; functions of a sample suit large tables.
+        """
         one = self.imputers[imputer]
-        return not is_kept(one) or one.suits((self._tables[c.relation], c.name) for c in self.columns_of(mask))
+        if not is_kept(one):
+            return True
+        if one.on_sample:
+            columns = self.columns_of(mask)
+            return all(map(self._has_function, columns)) and any(self._is_large(one, c.relation) for c in columns)
+        return one.suits((self._tables[c.relation], c.name) for c in self.columns_of(mask))
+
+    def _has_function(self, column: Column) -> bool:
+        """Whether a column can be imputed by a function of a row: it has a centre, and no policy asks for more."""
+        policy, known = self.statistics[column.relation].policy(column.name), self.lookup(column)[0]
+        plain = policy.plain and not policy.leaves and policy.action == "impute"
+        return plain and policy.imputer is None and policy.measure is None and known.centre is not None
+
+    def _is_large(self, one: Kept, alias: str) -> bool:
+        """Whether imputing a table by functions of a sample is estimated to be faster than by handing over all rows."""
+        found = self._large.get((one.name, alias))
+        if found is None:
+            statistics = self.statistics[alias]
+            columns = [Column(alias, name) for name in statistics.dirty]
+            work = self._work(columns, statistics.rows, max(1, len(statistics.predictors)))
+            handed = price(one.base, work, anew=self._is_fetched_anew[alias])[1]
+            found = self._large[one.name, alias] = price(one, work)[1] < handed
+        return found
+
+    @cached_property
+    def _is_fetched_anew(self) -> Mapping[str, bool]:
+        """By alias, whether a table has too many cells for the column cache."""
+        return {alias: known.rows * len(known.columns) > cost.KEPT for alias, known in self.statistics.items()}
+
+    def fits(self, imputer: int, mask: int, rows: float, attributes: int) -> bool:
+        """Whether the rows for an imputer, given by its position, fit in memory; if not, their size is recorded."""
+        one = self.imputers[imputer]
+        columns = self.columns_of(mask)
+        size = 8.0 * rows * (attributes if one.uses_predictors else len(columns))
+        if size <= self.room or not self._is_handed(one, columns):
+            return True
+        self.too_large[one.name] = min(size, self.too_large.get(one.name, math.inf))
+        return False
+
+    def _is_handed(self, one: Imputer, columns: Columns) -> bool:
+        """Whether an imputer needs rows as arrays to impute some columns."""
+        if is_kept(one):
+            covered = (one.model(self._tables[c.relation], c.name) for c in columns)
+            return not (one.on_sample or all(record is not None and record.has_functions for record in covered))
+        return not fills_in_sql(one) or any(self.statistics[c.relation].policy(c.name).restricts for c in columns)
+
+    @cached_property
+    def too_large(self) -> dict[str, float]:
+        """Imputers whose rows do not fit in memory, with the least number of bytes that they would take."""
+        return {}
+
+    @cached_property
+    def _large(self) -> dict[tuple[str, str], bool]:
+        return {}
 
     @cached_property
     def _tables(self) -> Mapping[str, Table]:
@@ -173,7 +231,7 @@ class Problem:
 
     @cached_property
     def _measured(self) -> Mapping[Column, float]:
-        """The errors on hidden cells of columns that kept models cover: what there is to be known of them."""
+        """Errors on hidden cells of columns that kept models cover."""
         models = next((one for one in self.imputers if is_kept(one)), None)
         found = {}
         for column in self.columns if models else ():
@@ -184,7 +242,7 @@ class Problem:
         return found
 
     def impute(self, imputer: int, mask: int, rows: float, attributes: int) -> tuple[float, float]:
-        """Penalty and time of an Impute by the imputer of that number."""
+        """Penalty and time of an Impute by an imputer, given by its position."""
         key = (imputer, mask, rows, attributes)
         found = self._prices.get(key)
         if found is None:
@@ -192,9 +250,9 @@ class Problem:
         return found
 
     def priced(self, imputer: Imputer, columns: Columns, rows: float, attributes: int) -> tuple[float, float]:
-        """Penalty and time of an Impute of some columns by an imputer; of those with one of their own, by that one.
+        """Penalty and time of an Impute of some columns; columns whose policy names an imputer are imputed by that one.
 
-        Parts that several imputers fill in take the sum of their times; their penalties count by their columns.
+        The times of several imputers are added; their penalties are averaged over columns.
         """
         own = dict(self.own(columns))
         parts: dict[str, set[Column]] = {}
@@ -203,7 +261,8 @@ class Problem:
         penalty = time = 0.0
         for name, part in sorted(parts.items()):
             one = imputer if name == imputer.name else the_one(name, "a column needs")
-            lost, taken = price(one, self._work(part, rows, attributes))
+            anew = any(self._is_fetched_anew[column.relation] for column in part)
+            lost, taken = price(one, self._work(part, rows, attributes), anew=anew)
             if one.uses_predictors:
                 errors = [self._measured.get(column, lost) for column in part]
                 lost = math.fsum(errors) / len(errors)
@@ -216,9 +275,9 @@ class Problem:
         return Work(rows, len(columns), max(attributes, len(columns) + 1), sum(shares) / len(shares), spread)
 
 
-def price(imputer: Imputer, work: Work) -> tuple[float, float]:
-    """Penalty and time of an Impute: the imputer's own, and what it takes to bring it the rows."""
+def price(imputer: Imputer, work: Work, *, anew: bool = False) -> tuple[float, float]:
+    """Penalty and time of an Impute: those of the imputer, and the time to fetch the rows."""
     penalty, time = checked.priced(imputer, work)
     if not (fills_in_sql(imputer) or is_kept(imputer)):
-        time += cost.staging(work.rows, work.attributes)
+        time += cost.staging(work.rows, work.attributes, anew=anew)
     return penalty, time

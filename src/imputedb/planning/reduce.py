@@ -1,4 +1,4 @@
-"""Rows that cannot matter are not imputed: what the operators above will refuse anyway goes first."""
+"""Early filters: rows that operators above will reject are not imputed."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -38,11 +38,12 @@ Reading = Callable[[Scan, str], Tree]
 
 
 def narrowed(relation: Relation, problem: Problem, reading: Reading, source: Callable[[Scan], Tree]) -> Relation:
-    """The plan with a filter below each Impute that keeps the rows which may still matter.
+    """The plan with a filter below each Impute that rejects rows which cannot pass the conditions above.
 
-    A condition above is asked of what is stored: a row for which it is false, whatever is missing, needs no value; one
-    for which it is unknown does. So does `a > 5 AND b = 2` leave no `a` to impute where b is known to be 3. Only
-    conditions that are proved strict are asked (`sql.strictness`). A row that joins with nothing needs nothing either.
+    Conditions above are evaluated on stored values. A row for which a condition is false, whatever its missing values
+    are, need not be imputed; one for which it is unknown must be. With `a > 5 AND b = 2`, a missing `a` is not imputed
+    where b is 3. Only strict conditions are used (`sql.strictness`). Rows without a join partner are not imputed
+    either.
     """
     return _Narrow(problem, reading, source).below(relation, ())
 
@@ -54,7 +55,7 @@ class _Narrow:
         self._source = source
 
     def below(self, relation: Relation, above: Sequence[Scalar]) -> Relation:
-        """A relation whose rows must pass some conditions above it."""
+        """A relation whose output must pass some conditions above it."""
         match relation:
             case Scan() | Staged():
                 return relation
@@ -80,17 +81,17 @@ class _Narrow:
         dirty = check(relation, self._dirty)
         applied = _applied(relation)
         usable = [p for p in above if p.reads and p.relations <= here and p not in applied]
-        telling = [p for p in usable if _can_tell(p, columns, dirty)]
-        if isinstance(relation, Scan) and not self._pays(relation, columns, telling, imputer):
+        decisive = [p for p in usable if _decides_early(p, columns, dirty)]
+        if isinstance(relation, Scan) and not self._pays(relation, columns, decisive, imputer):
             return relation
-        return Filter(relation, tuple(_possible(p, dirty) for p in telling)) if telling else relation
+        return Filter(relation, tuple(_possible(p, dirty) for p in decisive)) if decisive else relation
 
-    def _pays(self, scan: Scan, columns: Columns, telling: Sequence[Scalar], imputer: str) -> bool:
-        """Whether the values that need not be filled in are many, or cost more than telling a table's rows apart."""
+    def _pays(self, scan: Scan, columns: Columns, decisive: Sequence[Scalar], imputer: str) -> bool:
+        """Whether the values that need not be imputed are many, or cost more than finding the rows."""
         statistics = self._problem.statistics[scan.alias]
         one = next(known for known in self._problem.imputers if known.name == imputer)
         left = 1.0
-        for predicate in telling:
+        for predicate in decisive:
             left *= self._problem.passing(predicate)
         if left < FEW:
             return True
@@ -104,7 +105,7 @@ class _Narrow:
         return frozenset(Column(scan.alias, name) for name in self._problem.statistics[scan.alias].dirty)
 
     def _partners(self, rows: Relation, others: Relation, predicates: Sequence[Scalar]) -> list[Scalar]:
-        """Conditions that a row has a partner in a table, where many have none."""
+        """Conditions that a row has a join partner, for joins in which many rows have none."""
         found = []
         for predicate in predicates:
             condition = predicate.condition
@@ -131,7 +132,7 @@ class _Narrow:
 
 
 def _applied(relation: Relation) -> set[Scalar]:
-    """The conditions that the rows have passed already."""
+    """The conditions that a relation's rows have passed."""
     match relation:
         case Filter(below, predicates):
             return {*predicates, *_applied(below)}
@@ -143,16 +144,16 @@ def _applied(relation: Relation) -> set[Scalar]:
             return set()
 
 
-def _can_tell(predicate: Scalar, columns: Columns, dirty: Columns) -> bool:
-    """Whether a condition may be known where a column misses: not where it reads all that is about to be filled in.
+def _decides_early(predicate: Scalar, columns: Columns, dirty: Columns) -> bool:
+    """Whether a condition may decide before imputation: it must not read all columns to impute, and must be strict.
 
-    What it says of rows that miss something must hold whatever they get.
+    The result for a row with missing values must then hold for any values of these.
     """
     return not columns <= predicate.reads and is_strict(predicate.tree, lambda node: column_of(node) in dirty)
 
 
 def _possible(predicate: Scalar, dirty: Columns) -> Scalar:
-    """That a strict condition is not false, whatever the missing values are."""
+    """The condition that a strict condition is not false, whatever the missing values are."""
     unsure = predicate.reads & dirty
     if not unsure:
         return predicate

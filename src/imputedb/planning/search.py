@@ -20,11 +20,11 @@ SLACK = 0.1
 
 
 def plan(problem: Problem, slack: float | None = None) -> Frontier:
-    """Every plan of the query that no other beats in both penalty and time.
+    """The Pareto frontier of the query's plans in penalty and time.
 
     Args:
-        problem: the query, its statistics and the imputers.
-        slack: see `Pareto`; exact up to `EXACT_TABLES` tables unless given.
+        problem: query, statistics and imputers.
+        slack: see `Pareto`; by default the search is exact up to `EXACT_TABLES` tables.
     """
     if slack is None:
         slack = 0.0 if len(problem.sources) <= EXACT_TABLES else SLACK
@@ -35,7 +35,7 @@ def plan(problem: Problem, slack: float | None = None) -> Frontier:
 
 
 def accesses(source: Source, problem: Problem) -> Iterator[Candidate]:
-    """The ways to read one source: its filters pushed down, placements below them."""
+    """The ways to read one source: filters are pushed down, with placements below them."""
     scan = scanned(source)
     if not source.filters:
         yield scan
@@ -65,14 +65,14 @@ def _joined(problem: Problem, slack: float) -> Pareto:
 
 
 def extensions(tables: int, singles: list[int], problem: Problem) -> list[int]:
-    """The tables to join next: those that a predicate connects, any others only where there are none."""
+    """The tables to join next: those connected by a predicate, or any others where there are none."""
     others = [single for single in singles if not single & tables]
     connected = [single for single in others if applicable(tables, single, problem)]
     return connected or others
 
 
 def applicable(tables: int, single: int, problem: Problem) -> tuple[JoinPredicate, ...]:
-    """The predicates that can be judged once `single` has joined `tables`."""
+    """The predicates that can be evaluated once `single` has been joined to `tables`."""
     both = tables | single
     return tuple(
         predicate
@@ -93,7 +93,7 @@ def _join(lefts: Pareto, rights: Pareto, predicates: tuple[JoinPredicate, ...], 
 
 
 def base(problem: Problem) -> Frontier:
-    """The baseline: every dirty column of every table imputed at its scan (or dropped), then the query."""
+    """The baseline: every dirty column of every table is imputed (or dropped) at its scan, below the query."""
     imputer = problem.imputers[0] if problem.imputers else None
     accessed = [_complete_and_filter(source, problem, imputer) for source in problem.sources]
     singles = [1 << place for place in range(len(accessed))]
@@ -117,9 +117,12 @@ def reading(scan: Scan, columns: Columns) -> Query:
 
 
 def completing(problem: Problem) -> Frontier:
-    """The ways to complete the columns that are read of a single table."""
+    """The ways to complete those columns of a single table that are read."""
     (source,) = problem.sources
-    imputers: list[Imputer | None] = [*problem.imputers] if problem.imputers else [None]
+    whole = problem.mask(frozenset(problem.columns))
+    numbers = [number for number in range(len(problem.imputers)) if problem.suits(number, whole)]
+    numbers = [one for one in numbers if problem.fits(one, whole, source.rows, source.attributes)]
+    imputers: list[Imputer | None] = [problem.imputers[one] for one in numbers] if problem.imputers else [None]
     return Frontier(_completed(source, problem, frozenset(problem.columns), imputer) for imputer in imputers)
 
 

@@ -1,1 +1,1 @@
-"""Provenance of imputed cells: the rows that an imputed value comes from, and how much they agree."""
+"""Provenance of imputed cells: the donors of an imputed value, and how much they agree."""

@@ -1,4 +1,4 @@
-"""Neighbours of single cells, from indexes that stay warm while the table stands still."""
+"""Neighbours of single cells, from indexes that are cached until their table is written."""
 
 import json
 from collections.abc import Sequence
@@ -36,17 +36,17 @@ KEPT = 4
 
 @dataclass(frozen=True, slots=True)
 class Reasons:
-    """What neighbours say of cells of one column.
+    """The neighbours of cells of one column, and what follows from them.
 
     Attributes:
-        rows: (c, k) the neighbours, -1 where there are no more.
-        distances: (c, k) infinite where there are no more.
-        shares: (c, k) their weights, which sum to 1 where there is a neighbour.
-        values: (c,) the cells' values, of the column's own type.
-        fallback: per cell, what stood in where there was no neighbour; `left` where nothing did.
+        rows: (c, k) row numbers of the neighbours, -1 where there are fewer.
+        distances: (c, k) distances, infinite where there are fewer.
+        shares: (c, k) weights, which sum to 1 where there is a neighbour.
+        values: (c,) imputed values, in the column's own type.
+        fallback: by cell, the fallback where there was no neighbour; `left` where there was no fallback either.
         effective: (c,) effective number of neighbours.
-        variance: (c,) of the neighbours' values.
-        entropy: (c,) of their votes.
+        variance: (c,) variance of the neighbours' values.
+        entropy: (c,) entropy of the neighbours' votes.
     """
 
     rows: Rows32
@@ -60,9 +60,10 @@ class Reasons:
 
 
 class Lookup:
-    """One table, indexed for one way of finding neighbours."""
+    """One table with an index for one way of finding neighbours."""
 
     def __init__(self, table: Stored, imputer: KNN, home: str | None, fingerprint: str) -> None:
+        table.refuse_nothing()
         self.stored, self.imputer = table, imputer
         self.order = by_name(table.rows.columns)
         self.attributes = [imputer.attribute(column, table.rows.columns[column]) for column in self.order]
@@ -79,7 +80,7 @@ class Lookup:
         self.index = self._indexed(home, fingerprint)
 
     def _indexed(self, home: str | None, fingerprint: str) -> Index:
-        """The index as it was kept, if it is of these rows; else a new one, kept where the database is a file."""
+        """The stored index, if there is one for these rows; else a new one, stored if the database is a file."""
         kept = index_file.taken(home, fingerprint) if home and not self.condition else None
         if kept:
             self.made = kept.made
@@ -106,19 +107,19 @@ class Lookup:
 
     @property
     def recall(self) -> float | None:
-        """Of an approximate search, the measured share of exact neighbours."""
+        """The measured share of exact neighbours, for an approximate search; None for an exact one."""
         return self.index.partition.recall if self.index.partition else None
 
     @property
     def age(self) -> float | None:
-        """Seconds since the lists of an approximate search were learnt."""
+        """Seconds since the lists of an approximate search were learnt; None for an exact one."""
         return None if self.made is None else max(0.0, time() - self.made)
 
     def place(self, row: object) -> int:
-        """Where the row with a value of the key is.
+        """The position of the row with this key.
 
         Raises:
-            UnknownName: there is none.
+            UnknownName: no row has this key.
         """
         if self._sorted is None:
             names = self.stored.identities
@@ -136,7 +137,7 @@ class Lookup:
         return int(places[at])
 
     def graded(self, column: Column) -> bool:
-        """Whether the column is of numbers."""
+        """Whether the column is numeric."""
         return self.attributes[self.order.index(column)].averages
 
     def uniform(self, what: str, seed: int) -> Floats:
@@ -144,14 +145,14 @@ class Lookup:
         return np.asarray((keyed(self.stored.rows.keys, seed, what) >> np.uint64(11)).astype(np.float64) * 2.0**-53)
 
     def reasons(self, column: Column, places: Sequence[int]) -> Reasons:
-        """What neighbours say of some rows' cells of a column; their own values take no part."""
+        """The neighbours of some rows' cells of a column; the cells' own values are not used."""
         target = self.order.index(column)
         attribute = self.attributes[target]
         rows = np.array(places, np.int64)
         numbers = np.arange(len(rows) + 1, dtype=np.int64)
         points = placed(self.index.space, self.attributes, rows)
         points[:, target] = np.nan
-        # one more than k, for an observed cell finds its own row, which then is taken out
+        # one more than k, since an observed cell finds its own row, which is then removed
         extra = int(not np.isnan(attribute.located(rows)).all())
         found = self.index.nearest(
             Cells(rows, numbers, np.zeros(len(rows), np.int32)),
@@ -164,7 +165,7 @@ class Lookup:
         weights = votes.shares(distances, self.settings.weighting)
         values = answers(attribute, near, weights, self.settings)
         fallback = self._fall_back(target, rows, near, values)
-        said = attribute.values[np.where(near < 0, near[:, :1], near)].astype(np.float64)
+        donated = attribute.values[np.where(near < 0, near[:, :1], near)].astype(np.float64)
         with np.errstate(invalid="ignore"):
             shares = weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-300)
         return Reasons(
@@ -174,8 +175,8 @@ class Lookup:
             values,
             fallback,
             votes.effective(weights),
-            votes.variance(said, weights),
-            votes.entropy(said, weights),
+            votes.variance(donated, weights),
+            votes.entropy(donated, weights),
         )
 
     def _fall_back(self, target: int, rows: Ints, near: Rows32, values: Array) -> list[str | None]:
@@ -203,7 +204,7 @@ class Lookup:
 
 
 def _without(rows: Rows32, distances: Floats, own: Ints, k: int) -> tuple[Rows32, Floats]:
-    """The first k neighbours that are not the row itself."""
+    """The first k neighbours other than the row itself."""
     if rows.shape[1] == k:
         return rows, distances
     order = np.argsort(rows == own[:, None], axis=1, kind="stable")[:, :k]
@@ -211,10 +212,10 @@ def _without(rows: Rows32, distances: Floats, own: Ints, k: int) -> tuple[Rows32
 
 
 class Lookups:
-    """The indexes of one database that stay warm, until their table is written or too many others are asked.
+    """A cache of the indexes of one database, invalidated by writes to their tables and limited in size.
 
     Attributes:
-        cache: what holds them.
+        cache: the underlying cache.
     """
 
     def __init__(self) -> None:
@@ -228,12 +229,12 @@ class Lookups:
     def of(
         self, engine: Engine, table: str, imputer: KNN, wanted: Sequence[str], barred: frozenset[str] = frozenset()
     ) -> Lookup:
-        """The index of a table, as it is now, over its columns but those that may not be looked at."""
+        """The index of the present rows of a table, over all columns but the excluded ones."""
         name = (barred, engine.named(table), imputer, tuple(sorted(column.lower() for column in wanted)))
         state = engine.session.state((name[1],))
         kept = self.cache.recall(name)
         if kept is None or kept[0] != state:
-            with engine.shared_snapshot():  # the fingerprint is of the rows that the index is of
+            with engine.shared_snapshot():  # the fingerprint and the index must be of the same rows
                 fingerprint = json.dumps([engine.fingerprint(name[1]), repr(imputer), name[3], sorted(barred)])
                 same = kept[2] if kept and kept[1] == fingerprint else None
                 lookup = same or self._made(

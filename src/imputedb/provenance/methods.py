@@ -1,10 +1,11 @@
-"""The methods of a database about the reasons of imputed values."""
+"""The methods of `Database` for the provenance of imputed values."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Protocol
 
+from imputedb import arguments
 from imputedb.engines.engine import Engine
 from imputedb.imputers.knn import KNN
 from imputedb.provenance import why as reasons
@@ -14,7 +15,7 @@ from imputedb.provenance.why import AUDITED
 
 
 class Opened(Protocol):
-    """What these methods need of a database: its engine and its warm indexes."""
+    """What these methods need of a database: its engine and its cache of indexes."""
 
     _engine: Engine
     _lookups: Lookups
@@ -23,17 +24,17 @@ class Opened(Protocol):
 def why(
     self: Opened, table: str, column: str, row: object, *, imputer: KNN | None = None, salt: str | None = None
 ) -> Why:
-    """What the nearest rows say of one cell: who they are, how near, what they have, and how much they agree.
+    """The provenance of one cell under nearest neighbours: its donors, their distances and values, and their agreement.
 
-    An observed cell is treated as if it were missing. Indexes stay warm until something is written; large ones are
-    kept beside the database.
+    An observed cell is treated as if it were missing. Indexes are cached until something is written; large ones are
+    stored beside the database.
 
     Args:
-        table: the table.
-        column: the column.
-        row: the value of the table's key, or of its rowid where it has none.
-        imputer: how neighbours are found; `KNN()` unless given.
-        salt: when given, rows are named by hashes, so that nobody who does not know it can say whose they are.
+        table: name of the table.
+        column: name of the column.
+        row: value of the table's key, or the rowid where it has none.
+        imputer: how neighbours are found; by default `KNN()`.
+        salt: key for hashing row identifiers, so that nobody can identify rows without it; None for plain identifiers.
 
     Raises:
         UnknownName: no table, column or row of that name.
@@ -53,31 +54,26 @@ def audit(
     salt: str | None = None,
     seed: int = 0,
 ) -> int:
-    """Makes a table with a row for each missing cell, or for a sample where there are more than `limit`.
+    """Makes a table with the provenance of each missing cell, or of a sample of them if there are more than `limit`.
 
     Its columns: row, column_name, value, neighbours, effective, nearest, farthest, variance, entropy, fallback.
 
     Args:
-        table: the table whose cells are explained.
-        into: the table that is made, or made anew; a temporary one where the database is open for reading only.
-        columns: whose cells; all that are missing unless given.
-        imputer: how neighbours are found; `KNN()` unless given.
-        limit: rows at most.
-        salt: when given, rows are named by hashes.
-        seed: which cells are in the sample.
+        table: table whose cells are explained.
+        into: table to create or replace; a temporary one where the database is read-only.
+        columns: columns of the cells; by default all incomplete ones.
+        imputer: how neighbours are found; by default `KNN()`.
+        limit: largest number of rows.
+        salt: key for hashing row identifiers; None for plain identifiers.
+        seed: seed of the sample.
 
     Returns:
-        How many missing cells there are.
+        Number of missing cells.
     """
+    arguments.text("into", into, example="the name of a table")
     with self._engine.callers_frames(table):
-        return reasons.audit(
-            self._engine,
-            self._lookups,
-            table,
-            into,
-            columns=columns,
-            imputer=imputer,
-            limit=limit,
-            salt=salt,
-            seed=seed,
+        total, rows = reasons.audit(
+            self._engine, self._lookups, table, columns=columns, imputer=imputer, limit=limit, salt=salt, seed=seed
         )
+    reasons.keep_audit(self._engine, into, rows)  # a registered frame of this name is replaced by the table
+    return total

@@ -1,4 +1,4 @@
-"""The reasons of a cell's value, as they are told."""
+"""The provenance of an imputed cell as a value."""
 
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
@@ -12,10 +12,10 @@ class Neighbour:
     """A donor of a value.
 
     Attributes:
-        row: the value of its key, or a salted hash of it.
-        distance: how far it is.
-        weight: its share in the answer; the shares sum to 1.
-        value: what it has.
+        row: value of its key, or a salted hash of it.
+        distance: distance to the row of the cell.
+        weight: its weight; the weights sum to 1.
+        value: its value in the column.
     """
 
     row: object
@@ -26,25 +26,25 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """A cell's value and its reasons.
+    """The provenance of one cell.
 
     Attributes:
-        table: the table.
-        column: the column.
-        row: the value of the row's key, or a salted hash of it.
-        key: the column that the row is told by.
-        value: what neighbours say the cell is.
-        observed: what is stored there; None where it is missing.
-        metric: the distance.
-        neighbours: nearest first; fewer than k where there are no more donors.
-        effective: the number of equally weighted neighbours that would say as much (Kish 1965).
-        variance: of numbers, the sample variance of the neighbours' values; None of categories or of one neighbour.
-        entropy: of categories, -sum(p log p) of the weighted votes in nats; None of numbers.
-        fallback: `group`, `column` or `mean` where no neighbour was found; `left` where nothing stands in; `imprecise`
-            where the column's policy leaves the cell missing (MISSING BELOW), which has no value then.
-        recall: of an approximate search, its measured share of exact neighbours.
+        table: name of the table.
+        column: name of the column.
+        row: value of the row's key, or a salted hash of it.
+        key: column that identifies the row.
+        value: value imputed from the neighbours.
+        observed: stored value; None where it is missing.
+        metric: distance metric.
+        neighbours: donors, the nearest first; fewer than k where there are no more.
+        effective: effective number of equally weighted neighbours (Kish 1965).
+        variance: for numbers, the sample variance of the neighbours' values; None for categories or a single neighbour.
+        entropy: for categories, -sum(p log p) of the weighted votes in nats; None for numbers.
+        fallback: `group`, `column` or `mean` where no neighbour was found; `left` where there was no fallback;
+            `imprecise` where the column's policy leaves the cell missing (MISSING BELOW), so that it has no value.
+        recall: for an approximate search, the measured share of exact neighbours.
         age: seconds since the index of an approximate search was learnt.
-        policy: what was said of the column, in words; None where nothing was.
+        policy: policy of the column as text; None where it has none.
     """
 
     table: str
@@ -64,7 +64,7 @@ class Why:
     policy: str | None = None
 
     def _repr_html_(self) -> str:
-        """The value, and the neighbours that it comes from, as a notebook shows them."""
+        """The value with its donors, as HTML for notebooks."""
         rows = [[near.row, near.distance, near.weight, near.value] for near in self.neighbours]
         titles = [self.key, f"distance ({self.metric})", "weight", self.column]
         notes = [f"effective neighbours {self.effective:.1f} of {len(rows)}", *([self.policy] if self.policy else [])]
@@ -72,7 +72,7 @@ class Why:
         return markup.table(titles, rows, title=title, notes=notes)
 
     def data(self) -> dict[str, Any]:
-        """Everything as JSON-ready data."""
+        """The provenance as JSON-ready data."""
         return {name: _plain(value) for name, value in asdict(self).items()}
 
 

@@ -1,4 +1,4 @@
-"""Why a cell has the value that neighbours gave it: who they are, how near, and how much they agree."""
+"""The provenance of cells that are imputed by nearest neighbours: donors, distances and agreement."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -38,20 +38,20 @@ def why(
     imputer: KNN | None = None,
     salt: str | None = None,
 ) -> Why:
-    """What neighbours say of one cell. An observed cell is treated as if it were missing.
+    """The provenance of one cell. An observed cell is treated as if it were missing.
 
     Args:
-        engine: where the table lives.
-        lookups: the indexes that are kept.
-        table: the table.
-        column: the column.
-        row: the value of the table's key, or of its rowid where it has none.
-        imputer: how neighbours are found; `KNN()` unless given.
-        salt: when given, rows are told by hashes, so that nobody who does not know it can say whose they are.
+        engine: engine that holds the table.
+        lookups: cache of indexes.
+        table: name of the table.
+        column: name of the column.
+        row: value of the table's key, or the rowid where it has none.
+        imputer: how neighbours are found; by default `KNN()`.
+        salt: key for hashing row identifiers, so that nobody can identify rows without it; None for plain identifiers.
 
     Raises:
         UnknownName: no table, column or row of that name.
-        DataError: the column is none that neighbours tell anything of.
+        DataError: the column cannot be imputed by neighbours.
     """
     knn = by_neighbours(imputer, "why")
     _check_salt(salt)
@@ -70,8 +70,8 @@ def why(
         known = ~times.missing & ~times.missing[place] & (times.values < times.values[place])
         lookup = Lookup(lookup.stored.at(np.append(np.flatnonzero(known), place)), knn, None, "")
         place = int(known.sum())
-    told = _withheld(lookup, name, [place], lookup.reasons(name, [place]))
-    return _explained(lookup, name, place, told, 0, salt)
+    reasons = _withheld(lookup, name, [place], lookup.reasons(name, [place]))
+    return _explained(lookup, name, place, reasons, 0, salt)
 
 
 def _check_salt(salt: object) -> None:
@@ -90,12 +90,12 @@ def _check_imputed(lookup: Lookup, column: Column) -> None:
 
 
 def _by_neighbours(lookup: Lookup, column: Column) -> bool:
-    """Whether neighbours, all alike and nothing beside them, fill a column."""
+    """Whether a column is imputed by unweighted neighbours and nothing else."""
     return lookup.stored.permits[column].policy.derived is None and _filled_else(lookup, column) is None
 
 
 def _filled_else(lookup: Lookup, column: Column) -> str | None:
-    """What neighbours do not explain of a column, by its policy; None where they explain it."""
+    """What else a column's policy imputes it by; None where neighbours explain it."""
     policy = lookup.stored.permits[column].policy
     if policy.imputer not in (None, lookup.imputer.name):
         return f"is filled by {policy.imputer}, as its policy says"
@@ -114,54 +114,56 @@ def _check_by_neighbours(lookup: Lookup, column: Column) -> None:
 def _permitted(
     engine: Engine, lookups: Lookups, lookup: Lookup, column: Column, table: str, wanted: Sequence[str]
 ) -> Lookup:
-    """The index without the columns that one may not be predicted from."""
+    """The index without the columns that a policy excludes as predictors."""
     barred = frozenset(other.name for other in lookup.stored.permits[column].barred)
     return lookups.of(engine, table, lookup.imputer, wanted, barred) if barred else lookup
 
 
-def _withheld(lookup: Lookup, column: Column, places: Sequence[int], told: Reasons) -> Reasons:
-    """What neighbours say, with a word where the column's policy leaves the cell missing."""
+def _withheld(lookup: Lookup, column: Column, places: Sequence[int], reasons: Reasons) -> Reasons:
+    """The neighbours, with the fallback `imprecise` where the column's policy leaves the cell missing."""
     found, cells = lookup.stored, lookup.stored.rows.columns[column]
     if not found.permits[column].policy.below:
-        return told
+        return reasons
     left = np.zeros(len(cells.missing), bool)
     left[cells.missing] = found.request(lookup.imputer, found.rows, [column], 0).left(column)
-    words = ["imprecise" if left[place] else word for place, word in zip(places, told.fallback, strict=True)]
-    return replace(told, fallback=words)
+    words = ["imprecise" if left[place] else word for place, word in zip(places, reasons.fallback, strict=True)]
+    return replace(reasons, fallback=words)
 
 
 def _values(lookup: Lookup, column: Column, values: Array) -> Array:
-    """What neighbours say, within what a policy permits."""
+    """The values from neighbours, clipped to what a policy permits."""
     policy, cells = lookup.stored.permits[column].policy, lookup.stored.rows.columns[column]
     return bounds(str(column), policy, cells).nearest(values) if policy.bounds else values
 
 
-def _explained(lookup: Lookup, column: Column, place: int, told: Reasons, cell: int, salt: str | None) -> Why:
+def _explained(lookup: Lookup, column: Column, place: int, reasons: Reasons, cell: int, salt: str | None) -> Why:
     cells = lookup.stored.rows.columns[column]
     graded = lookup.graded(column)
     names = lookup.stored.identities
     neighbours = tuple(
         Neighbour(_named(names, int(row), salt), float(distance), float(weight), shown(cells.values[row], cells))
-        for row, distance, weight in zip(told.rows[cell], told.distances[cell], told.shares[cell], strict=True)
+        for row, distance, weight in zip(reasons.rows[cell], reasons.distances[cell], reasons.shares[cell], strict=True)
         if row >= 0
     )
-    variance = float(told.variance[cell])
+    variance = float(reasons.variance[cell])
     return Why(
         table=lookup.stored.table.name,
         column=column.name,
         row=_named(names, place, salt),
         key=lookup.stored.key,
-        value=None if told.fallback[cell] in NOTHING else shown(_values(lookup, column, told.values)[cell], cells),
+        value=None
+        if reasons.fallback[cell] in NOTHING
+        else shown(_values(lookup, column, reasons.values)[cell], cells),
         observed=None if cells.missing[place] else shown(cells.values[place], cells),
         metric=lookup.imputer.metric,
         neighbours=neighbours,
-        effective=float(told.effective[cell]),
+        effective=float(reasons.effective[cell]),
         variance=variance if graded and not np.isnan(variance) else None,
-        entropy=None if graded else float(told.entropy[cell]),
-        fallback=told.fallback[cell],
+        entropy=None if graded else float(reasons.entropy[cell]),
+        fallback=reasons.fallback[cell],
         recall=lookup.recall,
         age=lookup.age,
-        policy=lookup.stored.statistics.said.get(column.name),
+        policy=lookup.stored.statistics.policy_texts.get(column.name),
     )
 
 
@@ -172,9 +174,9 @@ def _named(identities: Array, place: int, salt: str | None) -> object:
 
 
 def hashed(identity: object, salt: str) -> str:
-    """A name for a row that tells nobody who it is without the salt: 64 bits of BLAKE2b, keyed by it (RFC 7693).
+    """A salted hash of a row's identifier: 64 bits of BLAKE2b, keyed by the salt (RFC 7693).
 
-    Warning: whoever knows the salt can try all ids; keep it as secret as they are.
+    Warning: whoever knows the salt can try all identifiers; keep it as secret as these.
     """
     key = blake2b(salt.encode(), digest_size=32).digest()
     return blake2b(str(identity).encode(), digest_size=8, key=key).hexdigest()
@@ -184,31 +186,29 @@ def audit(
     engine: Engine,
     lookups: Lookups,
     table: str,
-    into: str,
     *,
     columns: Sequence[str] = (),
     imputer: KNN | None = None,
     limit: int = AUDITED,
     salt: str | None = None,
     seed: int = 0,
-) -> int:
-    """Makes a table with a row for each missing cell, or for a sample of them; how many cells are missing.
+) -> tuple[int, dict[str, Array]]:
+    """The number of missing cells, and the columns of a table with a row for each of them, or for a sample.
+
+    They are row, column_name, value (as text), neighbours, effective, nearest, farthest, variance, entropy, fallback.
 
     Args:
-        engine: where the table lives.
-        lookups: the indexes that are kept.
-        table: the table.
-        into: the one that is made, or made anew, with the columns row, column_name, value (as text), neighbours,
-            effective, nearest, farthest, variance, entropy, fallback.
-        columns: whose cells; unless given those of all columns with missing values that neighbours explain.
-        imputer: how neighbours are found; `KNN()` unless given.
-        limit: rows at most; of more cells a sample.
-        salt: when given, rows are told by hashes.
-        seed: which cells are in the sample.
+        engine: engine that holds the table.
+        lookups: cache of indexes.
+        table: name of the table.
+        columns: columns of the cells; by default all incomplete ones that neighbours explain.
+        imputer: how neighbours are found; by default `KNN()`.
+        limit: largest number of rows; if there are more cells, a sample of them.
+        salt: key for hashing row identifiers; None for plain identifiers.
+        seed: seed of the sample.
     """
     columns, seed = arguments.names("columns", columns), arguments.seed(seed)
     limit = arguments.whole("the limit", limit, 1, example=" rows")
-    arguments.text("into", into, example="the name of a table")
     _check_salt(salt)
     lookup = lookups.of(engine, table, by_neighbours(imputer, "an audit"), columns)
     found = lookup.stored
@@ -227,27 +227,36 @@ def audit(
             parts += [_audited(one, name, at, salt) for one, at in _timely(mine, name, places)]
     if not parts:
         raise DataError(f"nothing is missing in {table}: there is nothing to audit")
-    whole = {head: np.concatenate([part[head] for part in parts])[:limit] for head in parts[0]}
-    engine.take(into, whole, {}, replace=True, kept=not engine.session.read_only)
-    return total
+    return total, {head: np.concatenate([part[head] for part in parts])[:limit] for head in parts[0]}
+
+
+def keep_audit(engine: Engine, into: str, whole: dict[str, Array]) -> None:
+    """Creates the table of an audit; an earlier audit of that name is replaced."""
+    engine.take(into, whole, {}, replace=_are_audits(engine, into, list(whole)), kept=not engine.session.read_only)
+
+
+def _are_audits(engine: Engine, name: str, heads: Sequence[str]) -> bool:
+    """Whether all tables of a name have the columns of an audit, so that they may be replaced."""
+    same = [shape for made, shape in engine.shapes().items() if made.name.lower() == name.lower()]
+    return all(list(shape.types) == heads for shape in same)
 
 
 def _timely(lookup: Lookup, column: Column, places: Ints) -> Iterator[tuple[Lookup, list[int]]]:
-    """The index of the rows that some cells may be predicted from, and where these rows are in it."""
+    """The index of the rows that some cells may be predicted from, with the positions of the cells' rows in it."""
     found = lookup.stored
     times = found.permits[column].times
     if times is None:
         yield lookup, places.tolist()
         return
-    for taught, asked in blocks(found.rows, [column], times):
-        mine = asked[np.isin(asked, places)]
+    for taught, recipients in blocks(found.rows, [column], times):
+        mine = recipients[np.isin(recipients, places)]
         if len(mine) and (~found.rows.columns[column].missing[taught]).any():
             some = found.at(np.concatenate([taught, mine]))
             yield Lookup(some, lookup.imputer, None, ""), list(range(len(taught), len(taught) + len(mine)))
 
 
 def _sampled(lookup: Lookup, name: Column, limit: int, total: int, seed: int) -> NDArray[np.intp]:
-    """The places of a column's missing cells; where all columns have more than a limit, its share of that."""
+    """The positions of a column's missing cells, or of its share of a sample of all columns."""
     places = np.flatnonzero(lookup.stored.gaps(name))
     if total <= limit:
         return places
@@ -256,24 +265,24 @@ def _sampled(lookup: Lookup, name: Column, limit: int, total: int, seed: int) ->
 
 
 def _audited(lookup: Lookup, column: Column, places: Sequence[int], salt: str | None) -> dict[str, Array]:
-    told = _withheld(lookup, column, places, lookup.reasons(column, places))
+    reasons = _withheld(lookup, column, places, lookup.reasons(column, places))
     cells = lookup.stored.rows.columns[column]
     graded, count = lookup.graded(column), len(places)
-    there = np.isfinite(told.distances)
+    there = np.isfinite(reasons.distances)
     found = there.sum(axis=1)
-    ends = [np.where(found > 0, told.distances[np.arange(count), at], np.nan) for at in (0 * found, found - 1)]
-    permitted = _values(lookup, column, told.values)
-    values = [None if told.fallback[i] in NOTHING else str(shown(permitted[i], cells)) for i in range(count)]
+    ends = [np.where(found > 0, reasons.distances[np.arange(count), at], np.nan) for at in (0 * found, found - 1)]
+    permitted = _values(lookup, column, reasons.values)
+    values = [None if reasons.fallback[i] in NOTHING else str(shown(permitted[i], cells)) for i in range(count)]
     nothing = np.full(count, np.nan)
     return {
         "row": np.array([str(_named(lookup.stored.identities, place, salt)) for place in places], object),
         "column_name": np.array([column.name] * count, object),
         "value": np.array(values, object),
         "neighbours": found.astype(np.int64),
-        "effective": told.effective,
+        "effective": reasons.effective,
         "nearest": ends[0],
         "farthest": ends[1],
-        "variance": told.variance if graded else nothing,
-        "entropy": nothing if graded else told.entropy,
-        "fallback": np.array(told.fallback, object),
+        "variance": reasons.variance if graded else nothing,
+        "entropy": nothing if graded else reasons.entropy,
+        "fallback": np.array(reasons.fallback, object),
     }

@@ -1,1 +1,1 @@
-"""A service over one database: requests of many people, admitted, answered, limited and accounted for."""
+"""A service over one database: it admits, limits, answers and records the requests of many callers."""

@@ -1,4 +1,4 @@
-"""Bounded admission: some requests run, some wait, the rest are refused; each ends by its deadline."""
+"""Admission control: a bounded number of requests run, a bounded number wait, all others are refused."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _AGAIN = 0.05
 
 
 class Run(Generic[Given]):
-    """One admitted request: it waits, runs, and ends, at the latest soon after its deadline.
+    """One admitted request. It waits, runs, and ends at the latest soon after its deadline.
 
     Attributes:
-        future: what it gives.
-        seconds: that it may take.
-        began: when it was admitted, by the monotonic clock.
-        waited: seconds that it waited for its turn; None before.
+        future: the result of the request, or its error.
+        seconds: time that the request may take, waiting included.
+        began: time of admission, by the monotonic clock.
+        waited: seconds in the queue; None until the request runs.
     """
 
     def __init__(self, seconds: float, stopping: Callable[[], None]) -> None:
-        """Of so many seconds; whoever ends it again and again is told by `stopping`."""
+        """A request that may take so many seconds; `stopping` is called whenever it is stopped."""
         self.future: Future[Given] = Future()
         self.seconds = seconds
         self.began = time.monotonic()
@@ -42,21 +42,21 @@ class Run(Generic[Given]):
 
     @property
     def deadline(self) -> float:
-        """When it has to end, by the monotonic clock."""
+        """The time by which the request has to end, by the monotonic clock."""
         return self.began + self.seconds
 
     @property
     def elapsed(self) -> float:
-        """Seconds since it was admitted."""
+        """Seconds since admission."""
         return time.monotonic() - self.began
 
     @property
     def is_stopped(self) -> bool:
-        """Whether it was asked to end."""
+        """Whether the request was stopped."""
         return self._stopped is not None
 
     def stop(self, refusal: Refusal | None = None) -> None:
-        """Asks it to end: what it gives is then the refusal, by default that it was cancelled."""
+        """Stops the request and interrupts a call under way; the result is the refusal, by default a cancellation."""
         with self._lock:
             self._stopped = self._stopped or refusal or Cancelled("the request was cancelled")
             if self._interrupt is not None:
@@ -64,16 +64,16 @@ class Run(Generic[Given]):
         self._stopping()
 
     def again(self) -> None:
-        """Ends the call once more that a request, which was asked to end, is in the middle of."""
+        """Interrupts a stopped request once more: an interrupt between two calls has no effect."""
         with self._lock:
             if self._stopped is not None and self._interrupt is not None:
                 self._interrupt()
 
     def check(self) -> None:
-        """Raises where it was asked to end, or its time is up.
+        """Raises an error where the request was stopped, or its time is up.
 
         Raises:
-            Refusal: why.
+            Refusal: the reason why it was stopped, or that it is overdue.
         """
         if self._stopped is not None:
             raise self._stopped
@@ -81,15 +81,15 @@ class Run(Generic[Given]):
             raise self.overdue()
 
     def overdue(self) -> Overdue:
-        """What is said of one whose time is up."""
+        """The error of a request whose time is up."""
         return Overdue(f"the request took longer than the {self.seconds:g} seconds that it may take")
 
     @contextmanager
     def interruptible(self, interrupt: Callable[[], None]) -> Iterator[None]:
-        """While this lasts the request is ended by `interrupt`, which makes the call under way raise.
+        """A context in which stopping the request calls `interrupt`, which makes the call under way raise.
 
         Raises:
-            Refusal: it was asked to end, and its call has raised.
+            Refusal: the request was stopped, and its call has raised.
         """
         with self._lock:
             self._interrupt = interrupt
@@ -106,9 +106,9 @@ class Run(Generic[Given]):
 
 
 class Admission:
-    """Workers and a queue before them.
+    """A pool of worker threads with a bounded queue.
 
-    A thread of its own looks after deadlines, and ends what was asked to end.
+    A thread of its own stops overdue requests, and interrupts stopped ones until they end.
     """
 
     def __init__(self, workers: int, queue: int) -> None:
@@ -126,25 +126,25 @@ class Admission:
 
     @property
     def running(self) -> int:
-        """How many run."""
+        """Number of running requests."""
         return self._running
 
     @property
     def waiting(self) -> int:
-        """How many wait."""
+        """Number of waiting requests."""
         with self._changed:
             return max(0, len(self._runs) - self._running)
 
     @property
     def is_draining(self) -> bool:
-        """Whether nothing more is admitted."""
+        """Whether new requests are refused."""
         return self._is_draining
 
     def submit(self, work: Callable[[Run[Given]], Given], seconds: float) -> Run[Given]:
         """Admits work that may take so many seconds, waiting included.
 
         Raises:
-            Overloaded: as many as may run and wait do so already.
+            Overloaded: the workers and the queue are full, or the service is about to end.
         """
         run = Run[Given](seconds, self._wake)
         with self._changed:
@@ -189,7 +189,7 @@ class Admission:
             self._changed.notify()
 
     def _watched(self) -> None:
-        """Ends what is overdue, and what was asked to end, until the admission is closed."""
+        """Stops overdue requests and interrupts stopped ones again, until the admission is closed."""
         while True:
             with self._changed:
                 if self._is_closed:
@@ -208,18 +208,18 @@ class Admission:
             time.sleep(_AGAIN)
 
     def refuse(self) -> None:
-        """Admits nothing more: what runs and waits goes on."""
+        """Refuses new requests; those that run or wait go on."""
         self._is_draining = True
 
     def stop(self) -> None:
-        """Ends what runs and waits."""
+        """Stops all requests that run or wait."""
         with self._changed:
             runs = list(self._runs)
         for run in runs:
             run.stop(Overloaded("the service has ended", retry_after=5))
 
     def close(self) -> None:
-        """Ends what runs and waits, and then the threads."""
+        """Stops all requests, and then ends the threads."""
         self.refuse()
         self.stop()
         self._pool.shutdown(wait=True)

@@ -1,4 +1,4 @@
-"""The audit log: a record of every answer that holds imputed values, each chained to the one before by a hash."""
+"""The audit log: a record of every answer that holds imputed values, linked to the record before it by a hash."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from imputedb.errors import DataError
+from imputedb.notes import as_data
 from imputedb.service.cells import imputed_cells
 from imputedb.service.core import Done
 from imputedb.service.side import Side
@@ -30,9 +31,9 @@ class Entry:
     """One record.
 
     Attributes:
-        number: from 1, without gaps.
-        record: what was done, as data.
-        hash: SHA-256 of the hash before and the record as it is written.
+        number: consecutive, from 1.
+        record: the request and what was imputed, as data.
+        hash: SHA-256 of the previous record's hash and this record's text.
     """
 
     number: int
@@ -41,32 +42,32 @@ class Entry:
 
 
 def chained(before: str, record: str) -> str:
-    """The hash of a record that follows another."""
+    """The hash of a record that follows the record with the hash `before`."""
     return hashlib.sha256(f"{before}\n{record}".encode()).hexdigest()
 
 
 class Audit:
-    """Writes records. One thread does, many records to a transaction where many wait.
+    """The writer of the audit log. One thread writes; records that wait together share one transaction.
 
     Attributes:
-        written: records that this process has written.
+        written: number of records that this process has written.
     """
 
-    def __init__(self, side: Side, tell: Callable[[str, int], None]) -> None:
-        """Goes on after the last record; `tell` has each new head of the chain, to be kept elsewhere."""
+    def __init__(self, side: Side, notify: Callable[[str, int], None]) -> None:
+        """A writer that goes on after the last record; `notify` receives each new last hash and its number."""
         self.written = 0
         self._side = side
-        self._tell = tell
+        self._notify = notify
         self._number, self._head = head(side)
         self._queue: SimpleQueue[tuple[str, Future[None]] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="imputedb-audit", daemon=True)
         self._thread.start()
 
     def observe(self, done: Done) -> None:
-        """Records a request whose answer holds imputed values; returns once the record is on the disk.
+        """Records a request whose answer holds imputed values; returns once the record is on disk.
 
         Raises:
-            StorageError: it cannot be written: the answer must not leave then.
+            StorageError: the record cannot be written; the answer must then not be sent.
         """
         record = _record(done)
         if record is None:
@@ -76,7 +77,7 @@ class Audit:
         waiting.result()
 
     def close(self) -> None:
-        """Writes what waits, and ends."""
+        """Writes the records that wait, and ends the thread."""
         self._queue.put(None)
         self._thread.join()
 
@@ -106,7 +107,7 @@ class Audit:
             return
         self._number, self._head = number, last
         self.written += len(batch)
-        self._tell(last, number)
+        self._notify(last, number)
         for _, waiting in batch:
             waiting.set_result(None)
 
@@ -118,21 +119,21 @@ def head(side: Side) -> tuple[int, str]:
 
 
 def entries(side: Side, after: int = 0, count: int | None = None) -> Iterator[Entry]:
-    """Records after a number, in order."""
+    """The records after a number, in order, at most `count` of them."""
     limit = "" if count is None else f"LIMIT {int(count)}"
     rows = side.rows(f"SELECT number, record, hash FROM audit WHERE number > ? ORDER BY number {limit}", [after])
     return (Entry(int(number), json.loads(record), str(digest)) for number, record, digest in rows)
 
 
 def verify(side: Side, expected: str | None = None) -> tuple[int, str]:
-    """The number and the hash of the last record, once the chain is whole.
+    """The number and the hash of the last record, after a check of the whole chain.
 
     Args:
-        side: the file.
-        expected: a hash that must stand in the chain, such as the last one in the log: a cut tail lacks it.
+        side: the file that holds the log.
+        expected: a hash that must occur in the chain, such as the last one in the log; a truncated chain lacks it.
 
     Raises:
-        DataError: a record was changed, left out or put in, or the expected one is not there.
+        DataError: a record was changed, removed or inserted, or no record has the expected hash.
     """
     before, seen = GENESIS, expected is None or expected == GENESIS
     number = 0
@@ -150,8 +151,8 @@ def verify(side: Side, expected: str | None = None) -> tuple[int, str]:
 
 
 def _record(done: Done) -> dict[str, Any] | None:
-    """What is kept of a request; None where its answer holds no imputed value."""
-    told: dict[str, Any] = {
+    """The audit record of a request; None where its answer holds no imputed value."""
+    entry: dict[str, Any] = {
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "request": done.id,
         "principal": done.principal.name,
@@ -162,14 +163,14 @@ def _record(done: Done) -> dict[str, Any] | None:
     if done.completed is not None:
         model = done.completed.model
         used = {"model": f"{model.name}@{model.version}", "digest": model.digest}
-        return {**told, **used, "cells": dict(done.completed.cells), "rows": len(done.completed.rows)}
+        return {**entry, **used, "cells": dict(done.completed.cells), "rows": len(done.completed.rows)}
     if done.status != "ok" or done.answer is None or not any(done.answer.result.report.imputed.values()):
         return None
     report = done.answer.result.report
     rows = done.answer.lease.instance.rows
     cells = imputed_cells(done.answer.result, rows)
     return {
-        **told,
+        **entry,
         "tables": sorted({table for one in cells for table in one.tables}),
         "cells": {one.name: one.count for one in cells},
         "shares": {
@@ -181,5 +182,7 @@ def _record(done: Done) -> dict[str, Any] | None:
         "alpha": report.alpha,
         "seed": report.seed,
         "m": report.m,
-        "warnings": list(report.warnings),
+        "within_ms": report.budget.within_ms if report.budget else None,
+        "error": report.budget.error if report.budget else None,
+        "warnings": list(map(as_data, report.warnings)),
     }

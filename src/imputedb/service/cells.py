@@ -1,4 +1,4 @@
-"""Cells that an answer has imputed, by the tables of the database that they are in, whatever these are called in it."""
+"""The imputed cells of an answer, counted by base table and column, whatever aliases the statement uses."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from imputedb.sql.paths import parts_of
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """Cells of one column.
+    """The imputed cells of one column.
 
     Attributes:
-        tables: that they are in; more than one where parts of a statement give several the same name.
-        column: its name.
-        count: of cells; one is counted as often as a join repeats its row.
-        methods: that have filled them in.
+        tables: base tables of the column; several where one alias stands for different tables in parts of a statement.
+        column: name of the column.
+        count: number of cells; a cell counts as often as a join repeats its row.
+        methods: imputation methods that filled in the cells.
     """
 
     tables: tuple[str, ...]
@@ -29,16 +29,16 @@ class Cells:
 
     @property
     def name(self) -> str:
-        """Table and column."""
+        """Name of table and column."""
         return f"{' or '.join(self.tables)}.{self.column}"
 
 
 def imputed_cells(result: Result, known: Collection[str]) -> list[Cells]:
-    """The cells that an answer has imputed, in order of tables and columns.
+    """The imputed cells of an answer, ordered by table and column.
 
     Args:
         result: the answer.
-        known: names of tables, by which they are called.
+        known: names of the database's tables, as they are to be shown.
     """
     called = {("main", *parts_of(name))[-2:]: name for name in known}
     sources: dict[str, tuple[set[str], str]] = {}
@@ -57,7 +57,7 @@ def imputed_cells(result: Result, known: Collection[str]) -> list[Cells]:
 
 
 def _columns(plan: Relation) -> list[tuple[str, Table, str]]:
-    """Of each column that a plan imputes its name in the report, its table, and its own name."""
+    """The imputed columns of a plan: name in the report, base table, and name in that table."""
     tables = {scan.alias: scan.table for scan in scans(plan)}
     imputes = (node for node in bottom_up(plan) if isinstance(node, Impute))
     return [(str(one), tables[one.relation], one.name) for node in imputes for one in node.columns]

@@ -1,4 +1,4 @@
-"""The configuration of a service: one TOML file, every key of which has a default and a sentence."""
+"""The configuration of a service: one TOML file, in which every key has a default and a description."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Section(BaseModel):
 
 
 class Limits(_Section):
-    """What a request may be, whoever sends it."""
+    """Limits that apply to every request."""
 
     body_bytes: Count = Field(default=1_000_000, description="Bytes of a request's body.")
     statement_bytes: Count = Field(default=100_000, description="Bytes of a statement in UTF-8.")
@@ -37,7 +37,7 @@ class Limits(_Section):
 
 
 class Role(_Section):
-    """What a role may ask for."""
+    """Limits of the requests of a role."""
 
     rows: Count = Field(
         default=100_000, description="Rows of an answer; further ones are cut off, and the answer says so."
@@ -50,7 +50,7 @@ class Role(_Section):
 
 
 class Roles(_Section):
-    """The three roles."""
+    """The limits of the three roles."""
 
     reader: Role = Field(default_factory=Role, description="Asks queries and applies kept models.")
     analyst: Role = Field(
@@ -67,7 +67,7 @@ class Roles(_Section):
 
 
 class Security(_Section):
-    """Who may ask."""
+    """Credentials of callers, and limits of failed attempts."""
 
     tokens: Path | None = Field(default=None, description="File of tokens, as `imputedb token add` writes it.")
     jwt_key: Path | None = Field(default=None, description="File of the public key (PEM) or the key set (JWKS) of JWT.")
@@ -83,19 +83,19 @@ class Security(_Section):
 
     @property
     def has_credentials(self) -> bool:
-        """Whether callers can show who they are."""
+        """Whether callers can be authenticated."""
         return self.tokens is not None or self.jwt_key is not None
 
 
 class Tls(_Section):
-    """Encryption of the doors."""
+    """TLS certificate and key of the network interfaces."""
 
     certificate: Path = Field(description="File of the certificate chain (PEM).")
     key: Path = Field(description="File of its private key (PEM).")
 
 
 class Log(_Section):
-    """The log: a JSON object a line on standard error."""
+    """The log: one JSON object per line on standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least that is written."
@@ -107,7 +107,7 @@ class Log(_Section):
 
 
 class Configuration(_Section):
-    """How a service runs."""
+    """The configuration of a service."""
 
     http: str = Field(default="127.0.0.1:8080", description="Host and port of the HTTP door.")
     postgres: str | None = Field(
@@ -126,6 +126,10 @@ class Configuration(_Section):
     )
     memory: str = Field(default="2GB", description="Memory that DuckDB may use; what does not fit is refused.")
     threads: Count = Field(default=2, description="Threads that DuckDB may use.")
+    sandbox: bool = Field(
+        default=False,
+        description="Whether statements run in processes of their own, which the kernel keeps from files and network.",
+    )
     side: Path | None = Field(
         default=None,
         description="File of audit log and jobs; unless given beside the database, .imputedb added to its name.",
@@ -142,38 +146,38 @@ class Configuration(_Section):
 
     @property
     def address(self) -> tuple[str, int]:
-        """Host and port of the HTTP door.
+        """Host and port of the HTTP interface.
 
         Raises:
-            QueryError: it is none.
+            QueryError: the address is not of the form host:port.
         """
         return _address("http", self.http)
 
     @property
     def postgres_address(self) -> tuple[str, int] | None:
-        """Host and port of the Postgres door, None where there is none.
+        """Host and port of the Postgres interface; None where it is disabled.
 
         Raises:
-            QueryError: it is none.
+            QueryError: the address is not of the form host:port.
         """
         return None if self.postgres is None else _address("postgres", self.postgres)
 
     @property
     def is_loopback(self) -> bool:
-        """Whether only this machine can reach the service, by whichever door."""
+        """Whether the service can be reached from this machine only."""
         return not self.reachable
 
     @property
     def reachable(self) -> list[str]:
-        """The addresses that others than this machine can reach."""
+        """The addresses that other machines can reach."""
         doors = (self.http, self.address), (self.postgres or "", self.postgres_address)
-        return [told for told, address in doors if address is not None and not _is_loopback(address[0])]
+        return [text for text, address in doors if address is not None and not _is_loopback(address[0])]
 
 
-def _address(door: str, told: str) -> tuple[str, int]:
-    host, colon, port = told.rpartition(":")
+def _address(door: str, text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
     if not colon or not host or not port.isdigit() or not 0 <= int(port) < 65_536:
-        raise QueryError(f"{door} is {told!r}; it is HOST:PORT, such as 127.0.0.1:8080")
+        raise QueryError(f"{door} is {text!r}; it is HOST:PORT, such as 127.0.0.1:8080")
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
@@ -185,23 +189,23 @@ def _is_loopback(host: str) -> bool:
 
 
 def load(path: Path | None, **given: object) -> Configuration:
-    """The configuration that a file states, with what the command line gives in place of it.
+    """The configuration of a file, overridden by options of the command line.
 
     Raises:
         StorageError: the file cannot be read.
-        QueryError: it is no TOML, or a key or a value is none; the message names all of them.
+        QueryError: the file is not TOML, or keys or values are wrong; the message names all of them.
     """
-    told: dict[str, object] = {}
+    settings: dict[str, object] = {}
     if path is not None:
         try:
-            told = tomllib.loads(path.read_text(encoding="utf-8"))
+            settings = tomllib.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise QueryError(f"{path} is no TOML: {error}") from error
-    told |= {name: value for name, value in given.items() if value is not None}
+    settings |= {name: value for name, value in given.items() if value is not None}
     try:
-        found = Configuration.model_validate(_with_paths(told, path))
+        found = Configuration.model_validate(_with_paths(settings, path))
     except ValidationError as error:
         places = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
         raise QueryError(f"{path or 'the configuration'}: {places}") from error
@@ -209,12 +213,13 @@ def load(path: Path | None, **given: object) -> Configuration:
     return found
 
 
-def _with_paths(told: dict[str, object], path: Path | None) -> dict[str, object]:
-    """The same, with paths beside the file that names them."""
+def _with_paths(settings: dict[str, object], path: Path | None) -> dict[str, object]:
+    """The settings, with relative paths resolved against the folder of the file."""
     folder = path.parent if path is not None else Path()
-    found = {**told, **{name: folder / one for name in ("side", "jobs") if isinstance(one := told.get(name), str)}}
+    top = {name: folder / one for name in ("side", "jobs") if isinstance(one := settings.get(name), str)}
+    found = {**settings, **top}
     for section, names in _PATHS.items():
-        keys = told.get(section)
+        keys = settings.get(section)
         if isinstance(keys, dict):
             paths = {name: folder / keys[name] for name in names if isinstance(keys.get(name), str)}
             found[section] = {**keys, **paths}
@@ -222,10 +227,10 @@ def _with_paths(told: dict[str, object], path: Path | None) -> dict[str, object]
 
 
 def _check(found: Configuration) -> None:
-    """Refuses what would let in whoever comes along, and what contradicts itself.
+    """Refuses a configuration that would let in unauthenticated callers, or that contradicts itself.
 
     Raises:
-        QueryError: it would.
+        QueryError: the configuration does so.
     """
     security = found.security
     if security.jwt_key is not None and (security.jwt_issuer is None or security.jwt_audience is None):

@@ -1,4 +1,4 @@
-"""The core that all doors hand requests to: admitted, checked, answered by a session, observed."""
+"""The core behind all network interfaces: a request is admitted, checked, answered in a session, and observed."""
 
 from __future__ import annotations
 
@@ -25,22 +25,24 @@ from imputedb.service.errors import Forbidden, NotFound, TooLarge
 from imputedb.service.impute import Completed, Row, completed
 from imputedb.service.instance import Instances, Lease
 from imputedb.service.request import Principal, Request
+from imputedb.service.sandbox.worker import PlanData
 from imputedb.service.security.rates import Rates
+from imputedb.sql.parameters import names
 
 Given = TypeVar("Given")
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was answered, to be sent and then let go of.
+    """An answer that holds its session until it is closed.
 
     Attributes:
-        result: what was done, and the rows where a door streams them.
-        body: the rows as the door wants them.
-        count: of rows that are given.
-        truncated: whether there are more.
-        lease: of what the rows are in.
-        digest: of the first rows of an imputed answer, numbers to nine digits; empty of any other.
+        result: the report, and the rows where the interface streams them.
+        body: the rows in the form of the interface.
+        count: number of rows that are sent.
+        truncated: whether the result has more rows than that.
+        lease: the session that holds the rows.
+        digest: hash of the first rows, numbers to nine digits; empty for an answer without imputed values.
     """
 
     result: Result
@@ -51,7 +53,7 @@ class Answer:
     digest: str
 
     def close(self) -> None:
-        """Lets go of the rows."""
+        """Releases the rows and their session."""
         self.lease.end()
 
 
@@ -61,18 +63,18 @@ Form = Callable[[Result, int, bool], Any]
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A request that is over, as observers are told of it.
+    """A request that is over, as observers receive it.
 
     Attributes:
-        kind: what was asked: `query`, `catalog`, `describe`, `explain`, `frontier`, `profile`, `models` or `impute`.
-        principal: who asked.
-        request: with its text; None of what is no statement.
-        id: of the request.
-        status: `ok`, or the name of the error.
+        kind: `query`, `catalog`, `describe`, `explain`, `frontier`, `profile`, `models` or `impute`.
+        principal: the caller.
+        request: the request with its text; None where there is no statement.
+        id: identifier of the request.
+        status: `ok`, or the class name of the error.
         seconds: from its arrival to its answer.
-        waited: seconds of these in the queue.
-        answer: None where it has failed, or gave no rows.
-        completed: rows that a kept model has filled in; None of anything else.
+        waited: of these, seconds in the queue.
+        answer: the answer; None for requests that failed or return no rows.
+        completed: rows that a kept model has filled in; None for all other kinds.
     """
 
     kind: str
@@ -87,7 +89,7 @@ class Done:
 
     @property
     def statement_hash(self) -> str:
-        """The first 16 digits of the statement's SHA-256; empty of what is none."""
+        """The first 16 digits of the statement's SHA-256; empty where there is no statement."""
         return statement_hash(self.request.text) if self.request is not None and self.request.text else ""
 
 
@@ -95,15 +97,15 @@ Observer = Callable[[Done], None]
 
 
 class Core:
-    """One database, its sessions, and who may ask what of them.
+    """One database with its sessions, admission control and rate limits.
 
     Attributes:
-        configuration: of the service.
-        name: of the database.
-        instances: of the database.
-        admission: of requests.
-        rates: of callers.
-        observers: told of every request that is over, before its answer leaves.
+        configuration: configuration of the service.
+        name: name of the database.
+        instances: the open database file, reopened when it is replaced.
+        admission: worker threads and their queue.
+        rates: rate limits by caller.
+        observers: functions that receive every request that is over, before its answer is sent.
     """
 
     def __init__(self, path: Path, configuration: Configuration, remark: Callable[[str], None]) -> None:
@@ -115,68 +117,67 @@ class Core:
         self.observers: list[Observer] = []
 
     def role(self, principal: Principal) -> Role:
-        """What a caller may ask for."""
+        """The limits of a caller's role."""
         return self.configuration.roles.of(principal.role)
 
     def admit(self, principal: Principal) -> None:
-        """Counts a request of a caller.
+        """Counts a request against the rate limit of its caller.
 
         Raises:
-            TooMany: he has asked too often.
+            TooMany: the caller has used up the limit.
         """
         self.rates.take(principal.name, self.role(principal).per_minute)
 
     def answer(self, request: Request, form: Form) -> Run[Answer]:
-        """The answer to a statement, its rows in the form of a door.
+        """The answer to a statement, its rows in the given form.
 
         Raises:
-            Refusal: it is not admitted; once it is, the run's future has what goes wrong.
+            Refusal: the request is not admitted; later errors are in the future of the run.
         """
         return self.submit("query", request, lambda lease, run: self._answered(request, form, lease, run))
 
-    def explain(self, request: Request, *, analyze: bool) -> Run[Explanation]:
+    def explain(self, request: Request, *, analyze: bool) -> Run[Explanation | PlanData]:
         """The plan of a query."""
-        names = ("alpha", "imputer", "seed", "fit")
-        wishes = {name: getattr(request, name) for name in names}
+        wishes = {name: getattr(request, name) for name in ("alpha", "imputer", "seed", "fit")}
 
-        def explained(lease: Lease, run: Run[Explanation]) -> Explanation:
+        def explained(lease: Lease, run: Run[Explanation | PlanData]) -> Explanation | PlanData:
             self._check(request, lease)
-            with run.interruptible(lease.session.interrupt):
-                return lease.session.explain(request.text, request.parameters, analyze=analyze, **wishes)
+            with run.interruptible(lease.executor.interrupt):
+                return lease.executor.explain(request.limited_text, request.parameters, analyze=analyze, **wishes)
 
         return self.submit("explain", request, explained)
 
     def describe(self, request: Request, parameters: Mapping[str, str]) -> Run[Description]:
-        """The columns of an answer, and the types of parameters, some of which are known by name."""
-        names = ("imputer", "m", "interval", "method", "weights", "clusters", "fit")
-        wishes = {name: getattr(request, name) for name in names}
+        """The columns of an answer and the types of its parameters; `parameters` has the types that are known."""
+        options = ("imputer", "m", "interval", "method", "weights", "clusters", "fit")
+        wishes = {name: getattr(request, name) for name in options} | ({"m": "auto"} if request.is_open else {})
 
-        def told(lease: Lease, run: Run[Description]) -> Description:
+        def described(lease: Lease, run: Run[Description]) -> Description:
             self._check(request, lease)
-            with run.interruptible(lease.session.interrupt):
-                return lease.session.describe(request.text, parameters, **wishes)
+            with run.interruptible(lease.executor.interrupt):
+                return lease.executor.describe(request.text, parameters, **wishes)
 
-        return self.submit("describe", request, told)
+        return self.submit("describe", request, described)
 
-    def frontier(self, request: Request) -> Run[Frontier | None]:
-        """The plans that no other beats."""
+    def frontier(self, request: Request) -> Run[Frontier | list[PlanData] | None]:
+        """The frontier of plans: those that no other plan beats in both penalty and time."""
 
-        def found(lease: Lease, run: Run[Frontier | None]) -> Frontier | None:
+        def found(lease: Lease, run: Run[Frontier | list[PlanData] | None]) -> Frontier | list[PlanData] | None:
             self._check(request, lease)
-            with run.interruptible(lease.session.interrupt):
-                return lease.session.frontier(
+            with run.interruptible(lease.executor.interrupt):
+                return lease.executor.frontier(
                     request.text, request.parameters, imputer=request.imputer, fit=request.fit
                 )
 
         return self.submit("frontier", request, found)
 
     def tables(self) -> Mapping[str, Mapping[str, str]]:
-        """Columns and types by table."""
+        """The columns and types of each table."""
         with self._leased() as lease:
             return lease.instance.tables
 
     def profile(self, request: Request, table: str) -> Run[Profile]:
-        """What is missing where in a table."""
+        """Counts and patterns of missing values of a table."""
 
         def found(lease: Lease, run: Run[Profile]) -> Profile:
             if table not in lease.instance.tables:
@@ -218,7 +219,7 @@ class Core:
         self.instances.close()
 
     def submit(self, kind: str, request: Request, work: Callable[[Lease, Run[Given]], Given]) -> Run[Given]:
-        """Admits work on a session, which ends with the session given back and observers told."""
+        """Admits work in a session; afterwards the session is returned and observers receive the request."""
         role = self.role(request.principal)
         seconds = min(role.seconds, request.seconds if request.seconds is not None else role.seconds)
         began = time.monotonic()
@@ -227,6 +228,7 @@ class Core:
             found: Given | None = None
             status = "ok"
             try:
+                self._check_bounds(request)
                 found = self._on_session(work, run)
                 return found
             except Exception as error:
@@ -236,12 +238,12 @@ class Core:
                     self.instances.mend()
                 raise known from error
             finally:
-                self._tell(kind, request, status, time.monotonic() - began, run.waited or 0.0, found)
+                self._notify(kind, request, status, time.monotonic() - began, run.waited or 0.0, found)
 
         return self.admission.submit(done, seconds)
 
-    def _tell(self, kind: str, request: Request, status: str, seconds: float, waited: float, found: object) -> None:
-        """Tells observers of a request that is over. Where one fails, such as the audit, its answer does not leave."""
+    def _notify(self, kind: str, request: Request, status: str, seconds: float, waited: float, found: object) -> None:
+        """Passes a finished request to the observers. Where one fails, such as the audit, the answer is not sent."""
         answer = found if isinstance(found, Answer) else None
         filled = found if isinstance(found, Completed) else None
         done = Done(kind, request.principal, request, request.id, status, seconds, waited, answer, filled)
@@ -261,7 +263,7 @@ class Core:
             kept = isinstance(found, Answer)
             return found
         finally:
-            if not kept:  # an answer has its session until it is closed
+            if not kept:  # an answer holds its session until it is closed
                 lease.end()
 
     @contextmanager
@@ -273,40 +275,48 @@ class Core:
             lease.end()
 
     def _answered(self, request: Request, form: Form, lease: Lease, run: Run[Answer]) -> Answer:
-        role = self.role(request.principal)
         self._check(request, lease)
+        role = self.role(request.principal)
         most = min(role.rows, request.rows if request.rows is not None else role.rows)
-        with run.interruptible(lease.session.interrupt):
-            result = lease.session.sql(request.text, request.parameters, **request.wishes())
+        with run.interruptible(lease.executor.interrupt):
+            result = lease.executor.sql(request.text, request.parameters, **request.wishes())
             rows = len(result)
             count = min(rows, most)
             digest = _digest(result) if any(result.report.imputed.values()) else ""
             return Answer(result, form(result, count, rows > most), count, rows > most, lease, digest)
 
-    def _check(self, request: Request, lease: Lease) -> None:
-        """Refuses what the caller may not ask.
+    def _check_bounds(self, request: Request) -> None:
+        """Refuses requests beyond the limits of the caller's role, whatever their statement.
 
         Raises:
-            Refusal: he may not.
+            Refusal: the request has too many draws or parameters.
         """
         role = self.role(request.principal)
         if isinstance(request.m, int) and request.m > role.draws:
             raise Forbidden(f"m is {request.m}; role {request.principal.role} may have {role.draws} draws")
-        if request.m == "auto" and request.principal.role == "reader":
-            raise Forbidden("m = 'auto' takes as many draws as it needs: role reader names their number")
-        most = self.configuration.limits.parameters
-        if request.parameters is not None and len(request.parameters) > most:
-            raise TooLarge(f"the statement has more than {most:,} parameters")
-        named = request.parameters if isinstance(request.parameters, Mapping) else {}
-        if not all(re.fullmatch(r"\w+", name) for name in named):
+        if request.is_open and request.principal.role == "reader":
+            which = "m = 'auto'" if request.m == "auto" else "ERROR"
+            raise Forbidden(f"{which} takes as many draws as it needs: role reader names their number, as m")
+        limits, given = self.configuration.limits, request.parameters or ()
+        there = names(request.text) if len(request.text) <= limits.statement_bytes else ()  # the guard refuses others
+        if max(len(given), len(there)) > limits.parameters:
+            raise TooLarge(f"the statement has more than {limits.parameters:,} parameters")
+        if isinstance(given, Mapping) and not all(re.fullmatch(r"\w+", name) for name in given):
             raise Forbidden("names of parameters are letters, digits and _ here")
+
+    def _check(self, request: Request, lease: Lease) -> None:
+        """Refuses a statement that reads anything but the database's tables.
+
+        Raises:
+            Refusal: the statement does so.
+        """
         lease.instance.guard.check(request.text)
         lease.instance.guard.check_column("weights", request.weights)
         lease.instance.guard.check_column("clusters", request.clusters)
 
 
 def statement_hash(text: str) -> str:
-    """What tells statements apart where their texts, which may hold values, are not to be shown."""
+    """A hash of a statement, logged in place of its text, which may hold values."""
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
 
 
@@ -315,7 +325,7 @@ _COMPARED = 1000
 
 
 def _digest(result: Result) -> str:
-    """What tells answers apart: sums of floating numbers differ in their last bits, and rows may come in any order."""
+    """A hash of an answer's first rows. Numbers are rounded, since sums differ in their last bits; rows are sorted."""
     shown = [[f"{one:.9g}" if isinstance(one, float) else one for one in row] for row in result.first(_COMPARED)]
     rows = sorted(map(repr, shown))
     return hashlib.sha256("\n".join(rows).encode("utf-8", "replace")).hexdigest()

@@ -1,4 +1,4 @@
-"""What a service refuses to do, beside what cannot be done.
+"""Errors by which a service refuses a request.
 
 ```text
 Error
@@ -18,12 +18,12 @@ from imputedb.errors import Error
 
 
 class Refusal(Error):
-    """What a service does not do, or not now.
+    """A request that the service refuses, for good or for now.
 
     Attributes:
-        status: of HTTP.
-        state: the SQLSTATE of PostgreSQL.
-        retry_after: seconds after which asking again may help; None where it does not.
+        status: HTTP status code.
+        state: SQLSTATE of PostgreSQL.
+        retry_after: seconds after which a retry may succeed; None where it cannot.
     """
 
     status = 400
@@ -35,56 +35,56 @@ class Refusal(Error):
 
 
 class Unauthenticated(Refusal):
-    """Nobody is known by the credential that was given, or none was."""
+    """A missing or unknown credential."""
 
     status = 401
     state = "28000"
 
 
 class Forbidden(Refusal):
-    """The caller's role may not do it."""
+    """A request that the caller's role does not permit."""
 
     status = 403
     state = "42501"
 
 
 class NotFound(Refusal):
-    """There is nothing of this name."""
+    """A name that nothing has."""
 
     status = 404
     state = "42704"
 
 
 class TooLarge(Refusal):
-    """The request is larger than is read."""
+    """A request that is larger than the limit."""
 
     status = 413
     state = "54000"
 
 
 class TooMany(Refusal):
-    """The caller has asked too often."""
+    """A caller that has used up the rate limit."""
 
     status = 429
     state = "53400"
 
 
 class Overloaded(Refusal):
-    """All workers are busy, and the queue is full; or the service is about to end."""
+    """A service whose workers and queue are full, or that is about to end."""
 
     status = 503
     state = "53300"
 
 
 class Overdue(Refusal):
-    """It took longer than it may."""
+    """A request that took longer than its time limit."""
 
     status = 504
     state = "57014"
 
 
 class Cancelled(Refusal):
-    """The caller has gone, or has asked for the end."""
+    """A request whose caller has disconnected or cancelled it."""
 
     status = 499
     state = "57014"

@@ -1,4 +1,4 @@
-"""Rows filled in by a kept model, with what was filled in and how sure that is."""
+"""Rows that a kept model fills in, with the filled cells and their spread between draws."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """Rows that a model has filled in.
+    """Rows filled in by a model.
 
     Attributes:
-        model: that did.
-        rows: with no cell of its columns missing.
-        imputed: by row, the columns that were filled in.
-        spread: by row and filled column, how much draws differ; None where it was not asked for.
+        model: the model that filled in the rows.
+        rows: the rows, with no missing value in the model's columns.
+        imputed: names of the columns that were filled in, by row.
+        spread: difference between draws by row and filled column; None where it was not requested.
     """
 
     model: Model
@@ -35,14 +35,14 @@ class Completed:
 
     @property
     def cells(self) -> Mapping[str, int]:
-        """Filled cells by column."""
+        """Number of filled cells by column."""
         return Counter(column for columns in self.imputed for column in columns)
 
 
 def completed(
     model: Model, rows: Sequence[Row], draw: int | None, keys: Sequence[int] | None, *, spread: bool
 ) -> Completed:
-    """Rows filled in.
+    """The rows filled in by a model.
 
     Raises: as `Model.apply`.
     """
@@ -52,8 +52,8 @@ def completed(
         [column for column in model.columns if _is_missing(before.get(column)) and not _is_missing(after.get(column))]
         for before, after in zip(given, filled, strict=True)
     ]
-    told = _spread(model, given, filled, imputed, keys) if spread else None
-    return Completed(model, filled, imputed, told)
+    spreads = _spread(model, given, filled, imputed, keys) if spread else None
+    return Completed(model, filled, imputed, spreads)
 
 
 def _is_missing(value: object) -> bool:
@@ -82,7 +82,7 @@ def _spread(
 
 
 def _apart(value: object, drawn: Sequence[Any], *, named: bool) -> float | None:
-    """How much draws differ: the standard deviation of numbers, the share of others that differ from the value."""
+    """The spread of draws: the standard deviation of numbers, or the share of draws that differ from a category."""
     if len(drawn) < 2:
         return None
     if not named and all(isinstance(one, int | float) for one in drawn):

@@ -1,4 +1,4 @@
-"""The database that is served: opened so that nothing else can be reached, and opened anew where it was swapped."""
+"""The database that is served: opened without access to anything else, and reopened when its file is replaced."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from imputedb.database import Database, connect
 from imputedb.errors import Error, StorageError
 from imputedb.models.model import Model
 from imputedb.service.configuration import Configuration, Limits
+from imputedb.service.sandbox.pool import Workers
+from imputedb.service.sandbox.worker import Start, Worker
 from imputedb.service.security.statements import Allowed, Guard
 from imputedb.sql.paths import parts_of, quoted
 
@@ -33,15 +35,16 @@ Stamp = tuple[int, int, int]
 
 
 class Instance:
-    """One opening of the file, with sessions that are lent to requests; closed when the last has ended.
+    """One open database file with a pool of sessions; after it is retired, it closes when its last session is returned.
 
     Attributes:
         database: the first session.
-        stamp: what tells the file from another of its name.
+        stamp: fingerprint of the file, by which a replaced file is recognised.
         tables: columns and types by table.
-        rows: their number by table.
-        guard: of statements.
-        models: those that were read, by name.
+        rows: number of rows by table.
+        guard: check that statements only read.
+        memory: DuckDB's memory limit in bytes.
+        models: models that were read so far, by name.
     """
 
     def __init__(self, path: Path, configuration: Configuration) -> None:
@@ -50,8 +53,12 @@ class Instance:
         except OSError as error:
             raise StorageError(f"cannot open {path}: {error.strerror or error}") from error
         self.database: Database = connect(
-            path, locked=True, config={"memory_limit": configuration.memory, "threads": configuration.threads}
+            path,
+            locked=True,
+            config={"memory_limit": configuration.memory, "threads": configuration.threads, "TimeZone": "UTC"},
         )
+        self.memory = _memory(self.database)
+        self._workers = workers(path, self.memory, configuration) if configuration.sandbox else None
         self.guard = guard(self.database, configuration.limits)
         self.tables = self.database.tables()
         self.rows = {table: _count(self.database, table) for table in self.tables}
@@ -63,45 +70,53 @@ class Instance:
         self._is_retired = False
 
     def take(self) -> Lease:
-        """Lends a session."""
+        """A lease of an idle session, or of a new one."""
         with self._lock:
             self._users += 1
             session = self._idle.pop() if self._idle else None
         try:
-            return Lease(self, session or self.database.session())
+            worker = None if self._workers is None else self._workers.take()
+            return Lease(self, session or self.database.session(), worker)
         except BaseException:
             self.left()
             raise
 
-    def give_back(self, session: Database) -> None:
-        """Takes a session back that is as it was lent."""
+    def give_back(self, session: Database, worker: Worker | None) -> None:
+        """Returns a session to the pool, and its worker to the workers."""
+        if self._workers is not None and worker is not None:
+            self._workers.give_back(worker)
         with self._lock:
             self._idle.append(session)
 
     def left(self) -> None:
-        """One user less; the last one of an instance that is retired closes it."""
+        """Counts one user less; the last user of a retired instance closes it."""
         with self._lock:
             self._users -= 1
             is_last = self._is_retired and not self._users
         if is_last:
-            self.database.close()
+            self._close()
 
     def retire(self) -> None:
-        """Closes it, once nobody uses it."""
+        """Closes the instance as soon as it has no users."""
         with self._lock:
             self._is_retired = True
             is_unused = not self._users
         if is_unused:
-            self.database.close()
+            self._close()
+
+    def _close(self) -> None:
+        if self._workers is not None:
+            self._workers.close()
+        self.database.close()
 
     def kept(self, session: Database) -> list[Model]:
-        """The current version of each kept model, read once."""
+        """The current version of each kept model; they are read once."""
         if self._kept is None:
             self._kept = session.models()
         return self._kept
 
     def is_sound(self) -> bool:
-        """Whether statements run: after a fatal error of DuckDB's none does."""
+        """Whether statements run; after a fatal error of DuckDB none does."""
         try:
             with self.database.session() as session:
                 return session.execute("SELECT 1") == [(1,)]
@@ -110,26 +125,29 @@ class Instance:
 
 
 class Lease:
-    """A session in use, and the rows of its answer.
+    """A session in use, which also holds the rows of its answer.
 
     Attributes:
-        instance: whose session it is.
-        session: that is lent.
+        instance: the instance that owns the session.
+        session: the leased session.
+        executor: what runs statements: the session, or a worker process of the sandbox.
     """
 
-    def __init__(self, instance: Instance, session: Database) -> None:
+    def __init__(self, instance: Instance, session: Database, worker: Worker | None = None) -> None:
         self.instance = instance
         self.session = session
+        self.executor: Database | Worker = session if worker is None else worker
+        self._worker = worker
         self._lock = threading.Lock()
         self._is_ended = False
 
     @property
     def is_ended(self) -> bool:
-        """Whether the session was given back."""
+        """Whether the session was returned."""
         return self._is_ended
 
     def model(self, name: str) -> Model:
-        """A kept model, read once: the file does not change while it is open.
+        """A kept model. It is read once, since the file does not change while it is open.
 
         Raises:
             UnknownName: there is no such model.
@@ -141,18 +159,18 @@ class Lease:
         return found
 
     def end(self) -> None:
-        """Gives the session back, and lets go of the instance; once, however often it is asked to."""
+        """Returns the session and releases the instance. Further calls have no effect."""
         with self._lock:
             is_over, self._is_ended = self._is_ended, True
         if not is_over:
-            self.instance.give_back(self.session)
+            self.instance.give_back(self.session, self._worker)
             self.instance.left()
 
 
 class Instances:
-    """The instance that requests use now.
+    """The current instance, reopened when the file is replaced.
 
-    A file that another was put in place of is opened as it is now; requests under way go on with what they began with.
+    Requests under way finish on the instance that they began with.
     """
 
     def __init__(self, path: Path, configuration: Configuration, remark: Callable[[str], None]) -> None:
@@ -164,7 +182,7 @@ class Instances:
         self._now = Instance(path, configuration)
 
     def take(self) -> Lease:
-        """A session of the file as it is now, or of the last one that could be opened."""
+        """A session of the current file, or of the last file that could be opened."""
         try:
             there = stamp(self._path)
         except OSError:
@@ -175,7 +193,7 @@ class Instances:
             return self._now.take()
 
     def mend(self) -> bool:
-        """Opens the database anew where no statement runs any more; whether there is one that works."""
+        """Reopens the database where no statement runs any more; gives whether it works now."""
         with self._lock:
             return self._now.is_sound() or self._reopen(self._now.stamp)
 
@@ -191,19 +209,24 @@ class Instances:
         self._remark("the database was opened anew")
         return True
 
+    @property
+    def memory(self) -> int:
+        """DuckDB's memory limit in bytes."""
+        return self._now.memory
+
     def close(self) -> None:
-        """Closes the database once nobody uses it."""
+        """Closes the database as soon as it has no users."""
         self._now.retire()
 
 
 def stamp(path: Path) -> Stamp:
-    """What tells a file from another of its name: its number, its size, and the time of its last change."""
+    """A fingerprint of a file: its inode, its size, and the time of its last change."""
     found = os.stat(path)
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def guard(database: Database, limits: Limits) -> Guard:
-    """Tells statements that only read: tables, and views and macros whose bodies do so too, but none of our own."""
+    """The guard that admits tables, and the views and macros of the database that only read."""
     ((catalog,),) = database.execute("SELECT lower(current_database())")
     tables = frozenset(database.execute(_TABLES))
     allowed = Allowed(catalog, tables, nesting=limits.nesting, size=limits.statement_bytes)
@@ -212,3 +235,19 @@ def guard(database: Database, limits: Limits) -> Guard:
 
 def _count(database: Database, table: str) -> int:
     return int(database.execute(f"SELECT count(*) FROM {quoted(parts_of(table))}")[0][0])
+
+
+def _memory(database: Database) -> int:
+    """DuckDB's memory limit in bytes."""
+    ((limit,),) = database.execute("SELECT current_setting('memory_limit')")
+    number, _, unit = str(limit).partition(" ")
+    return int(float(number) * _UNITS[unit])
+
+
+def workers(path: Path, memory: int, configuration: Configuration) -> Workers:
+    """The worker processes of a database, which share its memory limit."""
+    return Workers(Start(path, memory // configuration.workers, configuration.threads), configuration.workers)
+
+
+_UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+"""DuckDB's units of memory, in bytes."""

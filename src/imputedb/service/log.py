@@ -1,4 +1,4 @@
-"""The log of a service: a JSON object a line, without any value of the data."""
+"""The log of a service: one JSON object per line, without any value of the data."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _FIELDS = "imputedb_fields"
 
 class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        told: dict[str, Any] = {
+        entry: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "event": record.getMessage(),
             **getattr(record, _FIELDS, {}),
         }
         if record.exc_info and record.exc_info[0] is not None:
-            told["exception"] = record.exc_info[0].__name__  # its text may hold values
-        return json.dumps(told, ensure_ascii=False)
+            entry["exception"] = record.exc_info[0].__name__  # the message of an exception may hold values
+        return json.dumps(entry, ensure_ascii=False)
 
 
 class Journal:
-    """Writes the log."""
+    """The writer of the log."""
 
     def __init__(self, wanted: Log) -> None:
         self._share = wanted.share
@@ -41,15 +41,15 @@ class Journal:
             logger.setLevel(wanted.level.upper())
 
     def note(self, event: str, **fields: Any) -> None:
-        """Something that was to be expected."""
+        """Logs an expected event."""
         self._logger.info(event, extra={_FIELDS: fields})
 
     def warn(self, event: str, **fields: Any) -> None:
-        """Something that somebody should look at."""
+        """Logs an event that needs attention."""
         self._logger.warning(event, extra={_FIELDS: fields})
 
     def observe(self, done: Done) -> None:
-        """A request that is over: of those that were answered a share, by their ids."""
+        """Logs a finished request; of successful requests only a sample, chosen by their ids."""
         if done.status == "ok" and not self._is_sampled(done.id):
             return
         fields: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""What a caller asks of a service, whichever door it came through."""
+"""A request to a service, independent of the protocol that it came by."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from imputedb.service.configuration import RoleName
+from imputedb.sql.budget import Limits, limited
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks.
+    """An authenticated caller.
 
     Attributes:
-        name: `token:` with the token's name, or `jwt:` with the JWT's subject, so that neither is the other's owner;
-            `local` of a caller on this machine who shows none.
-        role: what he may do.
+        name: `token:` with the token's name, or `jwt:` with the JWT's subject, so that the two cannot be confused;
+            `local` for a caller on this machine without a credential.
+        role: role of the caller.
     """
 
     name: str
@@ -26,17 +27,18 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A statement with all that decides its answer, and with what it may cost.
+    """A statement with all options that decide its answer, and with its limits.
 
     Attributes:
-        principal: who asks.
-        text: one statement in SQL.
+        principal: the caller.
+        text: one SQL statement.
         parameters: values of its parameters.
-        alpha, imputer, seed, m, interval, level, fit, method, weights, clusters: as `Database.sql` takes them.
-        rows: that are wanted at most; as many as the role may have with None.
-        seconds: that it may take at most; as long as the role may take with None.
-        door: that it came through.
-        id: of the request, in logs and in the audit.
+        alpha, imputer, seed, m, interval, level, fit, method, weights, clusters: options of `Database.sql`.
+        within_ms, error: likewise; WITHIN and ERROR at the end of the statement take precedence.
+        rows: most rows to return; None for the limit of the role.
+        seconds: time limit; None for the limit of the role.
+        door: the interface by which the request came.
+        id: identifier of the request in logs and in the audit.
     """
 
     principal: Principal
@@ -52,12 +54,31 @@ class Request:
     method: Literal["imputation", "aipw", "ml", "bounds"] = "imputation"
     weights: str | None = None
     clusters: str | None = None
+    within_ms: float | None = None
+    error: float | None = None
     rows: int | None = None
     seconds: float | None = None
     door: str = "http"
     id: str = field(default_factory=lambda: secrets.token_hex(8))
 
+    def __post_init__(self) -> None:
+        text, stated = limited(self.text)
+        found = stated.over(Limits(self.within_ms, self.error))
+        for name, value in (("text", text), ("within_ms", found.within_ms), ("error", found.error)):
+            object.__setattr__(self, name, value)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the number of draws is determined while the query runs."""
+        return self.m == "auto" or (self.error is not None and self.m == 1)
+
+    @property
+    def limited_text(self) -> str:
+        """The statement, with WITHIN and ERROR appended."""
+        return self.text + Limits(self.within_ms, self.error).written
+
     def wishes(self) -> dict[str, Any]:
-        """What `Database.sql` is asked along with the text."""
+        """The options of `Database.sql`."""
         names = ("alpha", "imputer", "seed", "m", "interval", "level", "fit", "method", "weights", "clusters")
-        return {name: getattr(self, name) for name in names}
+        found = {name: getattr(self, name) for name in (*names, "within_ms", "error")}
+        return {**found, "m": None if self.m == 1 else self.m}  # of one draw nobody says whether it was meant

@@ -1,4 +1,4 @@
-"""A service from its start to its end."""
+"""The life of a service: its parts are started in order, and ended in the opposite order."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from imputedb.service.side import Side
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What a service is made of, put together.
+    """The parts of a running service.
 
     Attributes:
-        core: that answers, watched by the log, the audit and the meter.
-        side: the file that it writes.
-        jobs: in that file.
-        runner: of jobs.
-        meter: of requests and jobs.
+        core: answers requests, observed by the log, the audit and the meter.
+        side: the side file.
+        jobs: the jobs in that file.
+        runner: runs the jobs.
+        meter: measures requests and jobs.
     """
 
     core: Core
@@ -52,7 +52,7 @@ class Service:
 
 @contextmanager
 def opened(path: Path, configuration: Configuration, journal: Journal) -> Iterator[Service]:
-    """A service over a database, in order of what needs what; ended in the opposite one.
+    """A service over a database. Its parts are started by dependency, and ended in the opposite order.
 
     Raises:
         StorageError: the database or the side file cannot be opened.
@@ -73,7 +73,8 @@ def opened(path: Path, configuration: Configuration, journal: Journal) -> Iterat
         core.observers += [audit.observe, meter.observe, journal.observe]
         meter.before_each_look(refreshing(core, meter))
         folder = configuration.jobs or path.with_name(path.name + ".jobs")
-        runner = Runner(jobs, path, configuration.memory, folder, journal.warn)
+        confined = core.instances.memory if configuration.sandbox else None
+        runner = Runner(jobs, path, configuration.memory, folder, journal.warn, confined)
         meter.before_each_look(lambda: meter.of("imputedb_jobs_waiting").set(jobs.waiting()))
         runner.observers += [observing(meter), lambda ended: _note(journal, ended)]
         ending.callback(runner.close)
@@ -87,11 +88,11 @@ def _note(journal: Journal, ended: Ended) -> None:
 
 
 def run(path: Path, configuration: Configuration) -> None:
-    """Serves a database until it is asked to end.
+    """Serves a database until the process is asked to end.
 
     Raises:
-        StorageError: the database cannot be opened, or nothing can listen at the address.
-        QueryError, DataError: the configuration names files that are none.
+        StorageError: the database cannot be opened, or the address cannot be listened on.
+        QueryError, DataError: files that the configuration names are not valid.
     """
     journal = Journal(configuration.log)
     credentials = Credentials(configuration.security, is_loopback=configuration.is_loopback)
@@ -127,7 +128,7 @@ def _serve(service: Service, configuration: Configuration, credentials: Credenti
     with _beside(service, configuration, credentials, journal):
         try:
             serve(app, configuration, ready=ready, ending=ending, reload=reload)
-        except SystemExit as error:  # uvicorn's word for an address that it cannot listen at
+        except SystemExit as error:  # uvicorn raises it for an address that it cannot listen on
             raise StorageError(f"nothing can listen at {configuration.http}: it is in use, or not ours") from error
 
 
@@ -135,7 +136,7 @@ def _serve(service: Service, configuration: Configuration, credentials: Credenti
 def _beside(
     service: Service, configuration: Configuration, credentials: Credentials, journal: Journal
 ) -> Iterator[None]:
-    """The Postgres door, where there is to be one."""
+    """The Postgres interface, where the configuration enables it."""
     if configuration.postgres is None:
         yield
         return

@@ -1,4 +1,4 @@
-"""The file of a service: what it writes itself, out of reach of every statement that is asked."""
+"""The side file of a service: its jobs and audit log, which no statement can access."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ Statement = tuple[str, Sequence[Any]]
 
 
 class Side:
-    """The file, written by one process; threads take turns."""
+    """The side file, written by one process; its threads take turns."""
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
-        """Opens it, and makes it where it is to be written.
+        """Opens the file; creates it where it is to be written.
 
         Raises:
-            StorageError: it cannot be opened, or was written by a newer imputedb.
+            StorageError: the file cannot be opened, or was written by a newer version of imputedb.
         """
         self.path = path
         self._lock = threading.Lock()
@@ -53,13 +53,13 @@ class Side:
             return self._database.execute(text, list(values))
 
     def write(self, statements: Sequence[Statement]) -> None:
-        """Runs statements, all or none; they are on the disk when this returns.
+        """Runs statements in one transaction; they are on disk when this returns.
 
         Raises:
-            StorageError: they cannot be written.
+            StorageError: the statements cannot be written.
         """
         with self._lock:
-            if len(statements) == 1:  # a transaction by itself
+            if len(statements) == 1:  # one statement is a transaction by itself
                 self._database.execute(statements[0][0], list(statements[0][1]))
                 return
             self._database.execute("BEGIN")
@@ -73,6 +73,6 @@ class Side:
                 raise
 
     def close(self) -> None:
-        """Lets go of it."""
+        """Closes the file."""
         with self._lock:
             self._database.close()

@@ -1,7 +1,7 @@
-"""imputedb's imputers as scikit-learn transformers. Needs scikit-learn, which imputedb itself does not import.
+"""imputedb's imputers as scikit-learn transformers. They need scikit-learn, which imputedb itself does not import.
 
-All learn from the rows of `fit` alone: a row is filled the same way whatever rows stand beside it in `transform`, so
-nothing leaks across the folds of a cross-validation. `ModelImputer` learns once and keeps no rows, the others do.
+All learn from the rows of `fit` only: a row is imputed independently of other rows in `transform`, so that nothing
+leaks across the folds of a cross-validation. `ModelImputer` learns once and stores no rows; the others store them.
 """
 
 try:

@@ -1,4 +1,4 @@
-"""Missing values from linear models and trees over all other columns."""
+"""Imputation by linear models and trees over all other columns."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ _BEHIND = 1 << 40
 
 
 class ChainedImputer(Transformer):
-    """Missing values from linear models and trees over all other columns, learnt in imputedb's kernel.
+    """Imputation by linear models and trees over all other columns, learnt in imputedb's kernel.
 
-    The models are learnt from the rows of `fit`, anew at each `transform`: that takes milliseconds, and what is kept
-    and pickled are the rows.
+    The models are learnt from the rows of `fit` at each `transform`, which takes milliseconds; the rows are stored and
+    pickled.
 
     Args:
-        missing_values: what stands for a missing value.
-        mode: `predict` for expected values and most likely categories; `draw` for random observed values, so that
-            variances stay right.
-        cycles: how often every column that is drawn is modelled anew after its start; None for as many as needed.
-        categorical_features: places or names of columns that hold codes of categories, any numbers; or a mask.
-        add_indicator: whether columns that say what was missing are appended.
-        keep_empty_features: whether columns without a value in `fit` stay, as zeros.
-        before: place or name of a column of times: a row is filled from rows of `fit` that are earlier (at least 87 %
-            of them, the latest 4,096 at most). What nothing earlier tells of stays missing.
-        random_state: of the sample that models are learnt from above 50,000 rows, and of draws.
-        n_jobs: threads; all cores for None or -1.
+        missing_values: placeholder of missing values.
+        mode: `predict` for expected values and most likely categories; `draw` for random observed values, which
+            preserve variances.
+        cycles: number of cycles of chained equations after the start; None for as many as needed.
+        categorical_features: positions or names of columns with codes of categories (any numbers), or a mask.
+        add_indicator: whether to append indicators of missing values.
+        keep_empty_features: whether columns without a value in `fit` are kept, as zeros.
+        before: position or name of a column of times; a row is imputed from earlier rows of `fit` (at least 87 % of
+            them, at most the latest 4,096). Without earlier rows a value stays missing.
+        random_state: seed of the sample to learn from (above 50,000 rows) and of draws.
+        n_jobs: number of threads; all cores for None or -1.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class ChainedImputer(Transformer):
         for spot, place in enumerate(used):
             values = np.concatenate([self._fit_X[:, place], filled[:, place]])
             gone = np.concatenate([self._fit_missing[:, place], missing[:, place]])
-            if nominal[place]:  # any numbers may stand for categories; the kernel's are whole
+            if nominal[place]:  # categories may be any numbers; the kernel's are whole
                 levels[spot], codes = np.unique(np.where(gone, values[~gone][0], values), return_inverse=True)
                 values = codes.astype(np.int64)
             cells.append(kernel.Cells(values, gone, bool(nominal[place])))

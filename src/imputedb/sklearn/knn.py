@@ -1,4 +1,4 @@
-"""Missing values from the nearest rows of `fit`."""
+"""Imputation by the nearest rows of `fit`."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ _METRICS = {"nan_euclidean": "euclidean", "gower": "gower", "manhattan": "manhat
 
 
 class KNNImputer(Transformer):
-    """Missing values from the k nearest rows of `fit`: scikit-learn's KNNImputer, faster, and with other metrics.
+    """Imputation by the k nearest rows of `fit`: a faster KNNImputer with more metrics.
 
-    With `metric="nan_euclidean"` the values are scikit-learn's to 1e-9, but where neighbours are equally far: ties go
-    to the earlier row, there they go to any.
+    With `metric="nan_euclidean"` the values equal scikit-learn's to 1e-9, except for ties of distances: here the
+    earlier row is nearer, there the choice is arbitrary.
 
     Args:
-        missing_values: what stands for a missing value.
+        missing_values: placeholder of missing values.
         n_neighbors: k.
         weights: `uniform` or `distance`.
-        metric: `nan_euclidean`, `gower`, `manhattan` or `cosine`, over the coordinates both rows have.
-        scaling: what differences are divided by, `range`, `robust`, `deviation` or `none`; the range for Gower and
-            nothing for others unless given.
-        categorical_features: places or names of columns that hold codes of categories, or a mask: they differ by 1 or
-            not at all, and are filled with the mode.
-        add_indicator: whether columns that say what was missing are appended.
-        keep_empty_features: whether columns without a value in `fit` stay, as zeros.
-        before: place or name of a column of times: a row is filled from rows of `fit` that are earlier (at least 87 %
-            of them, the latest 4,096 at most). What nothing earlier tells of stays missing.
-        n_jobs: threads; all cores for None or -1.
+        metric: `nan_euclidean`, `gower`, `manhattan` or `cosine`, over the coordinates that both rows have.
+        scaling: divisor of differences, `range`, `robust`, `deviation` or `none`; by default the range for Gower's
+            distance, and none for others.
+        categorical_features: positions or names of columns with codes of categories, or a mask; they differ by 0 or 1,
+            and are imputed by the mode.
+        add_indicator: whether to append indicators of missing values.
+        keep_empty_features: whether columns without a value in `fit` are kept, as zeros.
+        before: position or name of a column of times; a row is imputed from earlier rows of `fit` (at least 87 % of
+            them, at most the latest 4,096). Without earlier rows a value stays missing.
+        n_jobs: number of threads; all cores for None or -1.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class KNNImputer(Transformer):
         for place, target in enumerate(targets):
             here = cells.targets == place
             rows = cells.row_of_cell[here]
-            filled[rows, target] = _said(index.attributes[target], found.rows[here], shares[here])
+            filled[rows, target] = _estimates(index.attributes[target], found.rows[here], shares[here])
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()
@@ -118,8 +118,8 @@ class KNNImputer(Transformer):
             self._index = self._indexed()
 
 
-def _said(attribute: Attribute, neighbours: NDArray[np.int32], shares: NDArray[np.float64]) -> Matrix:
-    """The neighbours' mean or mode; where there are none, the column's."""
+def _estimates(attribute: Attribute, neighbours: NDArray[np.int32], shares: NDArray[np.float64]) -> Matrix:
+    """The mean or mode of neighbours; without neighbours, that of the column."""
     lost = neighbours[:, 0] < 0
     values = attribute.values[np.where(neighbours < 0, neighbours[:, :1], neighbours)].astype(np.float64)
     observed = attribute.values[attribute.observed]

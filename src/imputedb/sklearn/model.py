@@ -1,4 +1,4 @@
-"""Missing values from a kept model: learnt once in `fit`, applied to any rows, without a database."""
+"""Imputation by a model that is learnt once in `fit` and applied to any rows, without a database."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ from imputedb.models.values import is_missing
 
 
 class ModelImputer(TransformerMixin, BaseEstimator):
-    """Missing values from a kept model of every column, the same that `create_model` makes.
+    """Imputation by a kept model of every column, as `create_model` makes it.
 
-    X is an array of numbers, or a data frame of pandas or polars whose columns may also be texts, categories, booleans,
-    dates and times; a frame comes back as one. A row is filled the same way whatever rows stand beside it. What is kept
-    and pickled are the functions, and of imputers that take donors these donors' values.
+    X is an array of numbers, or a pandas or polars data frame whose columns may also be texts, categories, booleans,
+    dates and times; a frame is returned for a frame. A row is imputed independently of other rows. Only functions are
+    stored and pickled, and for imputers with donors the donors' values.
 
     Args:
-        imputer: the name of an imputer that has functions: tree, norm, pmm, logistic, mean and others.
+        imputer: name of an imputer with functions: tree, norm, pmm, logistic, mean and others.
         mode: `predict` for expected values and most likely categories; `draw` for the first of the drawn ones.
-        n_draws: how many drawn values a cell has (`transform_draws`).
-        sample: rows that are learnt from at most.
-        random_state: of the sample and of draws.
+        n_draws: number of drawn values for each cell (`transform_draws`).
+        sample: largest number of rows to learn from.
+        random_state: seed of the sample and of draws.
 
     Attributes:
-        model_: the model, of columns that are called c0, c1 and on; `save` writes it to a file.
-        empty_features_: (d,) True for the columns without a value in `fit`, which are left out.
+        model_: the model, whose columns are named c0, c1, ...; its `save` writes it to a file.
+        empty_features_: (d,) whether a column has no value in `fit`; such columns are left out.
     """
 
     def __init__(
@@ -62,10 +62,9 @@ class ModelImputer(TransformerMixin, BaseEstimator):
         """Learns from the rows of X, (n, d); y is ignored.
 
         Raises:
-            ValueError: no model is to be had of a column, or of so few rows; the message says which.
+            ValueError: a column cannot be modelled, or there are too few rows; the message says which.
         """
-        if self.mode not in ("predict", "draw"):
-            raise ValueError(f"no mode {self.mode!r}; there are predict, draw")
+        self._check_mode()
         given = self._given(X, reset=True)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         try:
@@ -85,16 +84,25 @@ class ModelImputer(TransformerMixin, BaseEstimator):
         self.model_: Model = db.create_model(
             "m", "x", wanted, imputer=self.imputer, sample=self.sample, draws=self.n_draws, seed=seed
         )
-        _ = self.model_.fitted  # an imputer without functions fills in its own table alone
+        _ = self.model_.fitted  # an imputer without functions can impute its own table only
 
     def transform(self, X: Any) -> Any:  # noqa: N803
-        """X with its missing values filled in; columns that were empty in `fit` are left out."""
+        """X with its missing values filled in; columns that were empty in `fit` are left out.
+
+        Raises:
+            ValueError: the mode is unknown; the message lists the valid ones.
+        """
+        self._check_mode()
         return self._filled(X, 0 if self.mode == "draw" else None)
 
     def transform_draws(self, X: Any) -> list[Any]:  # noqa: N803
-        """X filled in `n_draws` times, each with values that are drawn together."""
+        """X imputed `n_draws` times, each with jointly drawn values."""
         check_is_fitted(self)
         return [self._filled(X, draw) for draw in range(self.model_.draws)]
+
+    def _check_mode(self) -> None:
+        if self.mode not in ("predict", "draw"):
+            raise ValueError(f"no mode {self.mode!r}; there are predict, draw")
 
     def _filled(self, X: Any, draw: int | None) -> Any:  # noqa: N803
         check_is_fitted(self)
@@ -111,13 +119,13 @@ class ModelImputer(TransformerMixin, BaseEstimator):
         return filled
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """(d',) names of the columns that `transform` gives."""
+        """(d',) the names of the columns of `transform`'s result."""
         check_is_fitted(self)
         names = np.asarray(_check_feature_names_in(self, input_features), dtype=object)
         return np.asarray(names[~self.empty_features_], dtype=object)
 
     def _given(self, X: Any, *, reset: bool) -> Any:  # noqa: N803
-        """X checked, as columns that are called c0, c1 and on: a frame as it is, an array as a dictionary."""
+        """X after validation, with columns c0, c1, ...: a frame as it is, an array as a dictionary."""
         if not _is_frame(X):
             data = validate_data(self, X, reset=reset, dtype=FLOAT_DTYPES, ensure_all_finite="allow-nan")
             return {f"c{place}": column for place, column in enumerate(data.T)}
@@ -137,5 +145,5 @@ class ModelImputer(TransformerMixin, BaseEstimator):
 
 
 def _is_frame(given: Any) -> bool:
-    """Whether something is a data frame of pandas or polars."""
+    """Whether an object is a pandas or polars data frame."""
     return hasattr(given, "columns") and (hasattr(given, "iloc") or hasattr(given, "get_column"))

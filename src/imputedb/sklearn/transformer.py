@@ -1,4 +1,4 @@
-"""What the transformers of scikit-learn share: validation, empty columns, indicators, names, rows that are earlier."""
+"""The common base of the scikit-learn transformers: validation, empty columns, indicators, names, earlier rows."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Places = NDArray[np.intp]
 
 
 class Transformer(TransformerMixin, BaseEstimator):
-    """What imputers share: validation, empty columns, indicators, names. Subclasses say `_learn` and `_fill`."""
+    """The common base of imputers: validation, empty columns, indicators, names. Subclasses have `_learn`, `_fill`."""
 
-    _seed: int  # of those that draw
+    _seed: int  # for imputers that draw
 
     def fit(self, X: Any, y: Any = None) -> Transformer:  # noqa: ARG002, N803
         """Learns from the rows of X, (n, d) numbers; y is ignored."""
@@ -40,7 +40,7 @@ class Transformer(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: Any) -> Matrix:  # noqa: N803
-        """X, (n, d), with its missing values filled; columns that were empty in `fit` are left out, or 0 if kept."""
+        """X, (n, d), with missing values imputed; columns that were empty in `fit` are left out, or are 0 if kept."""
         check_is_fitted(self)
         data = self._validated(X, reset=False)
         missing = self._missing(data)
@@ -57,11 +57,11 @@ class Transformer(TransformerMixin, BaseEstimator):
         return filled if self.indicator_ is None else np.hstack([filled, self.indicator_.transform(data)])
 
     def _fill_in_time(self, filled: Matrix, missing: Flags, wanted: Flags) -> None:
-        """Fills rows from rows of `fit` that are earlier; what nothing earlier tells of stays missing."""
+        """Imputes rows from earlier rows of `fit`; without earlier rows values stay missing."""
         column, count = self._clock(), len(self._fit_X)
-        for taught, asked in _earlier(self._fit_X[:, column], filled[:, column], np.asarray(wanted.any(axis=1))):
+        for taught, recipients in _earlier(self._fit_X[:, column], filled[:, column], np.asarray(wanted.any(axis=1))):
             empty = np.asarray(self._fit_missing[taught].all(axis=0))
-            here = asked - count
+            here = recipients - count
             some = wanted[here] & ~empty
             if not some.any():
                 continue
@@ -71,15 +71,15 @@ class Transformer(TransformerMixin, BaseEstimator):
             filled[here] = values
 
     def _learn(self, data: Matrix, missing: Flags) -> None:
-        """Learns from the rows of `fit`, (n, d), and where they miss a value."""
+        """Learns from the rows of `fit`, (n, d), and their flags of missing values."""
         raise NotImplementedError
 
     def _fill(self, filled: Matrix, missing: Flags, wanted: Flags, keys: Places) -> None:
-        """Fills in place the wanted cells of rows that have these keys."""
+        """Imputes the wanted cells in place; `keys` are the keys of the rows."""
         raise NotImplementedError
 
     def _part(self, taught: Places, empty: Flags) -> Any:
-        """The same, as if `fit` had seen some of its rows only."""
+        """A copy that was fitted to some of the rows only."""
         part = clone(self).set_params(before=None)
         part.n_features_in_, part.empty_features_ = self.n_features_in_, empty
         if hasattr(self, "feature_names_in_"):
@@ -90,7 +90,7 @@ class Transformer(TransformerMixin, BaseEstimator):
         return part
 
     def _clock(self) -> int:
-        """The place of the column that puts rows in order."""
+        """The position of the column of times."""
         names = list(getattr(self, "feature_names_in_", []))
         if isinstance(self.before, str):
             if self.before not in names:
@@ -102,7 +102,7 @@ class Transformer(TransformerMixin, BaseEstimator):
         return int(place % self.n_features_in_)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """(d',) names of the columns that `transform` gives, indicators last."""
+        """(d',) the names of the columns of `transform`'s result, indicators last."""
         check_is_fitted(self)
         names = np.asarray(_check_feature_names_in(self, input_features), dtype=object)
         kept = names if self.keep_empty_features else names[~self.empty_features_]
@@ -123,7 +123,7 @@ class Transformer(TransformerMixin, BaseEstimator):
         return np.asarray(np.isnan(data) if nan else data == self.missing_values)
 
     def _nominal(self) -> Flags:
-        """(d,) True for the columns of categories."""
+        """(d,) whether a column is categorical."""
         given = self.categorical_features
         flags = np.zeros(self.n_features_in_, bool)
         if given is None:
@@ -150,11 +150,11 @@ class Transformer(TransformerMixin, BaseEstimator):
 
 
 def _earlier(fitted: Matrix, given: Matrix, wanted: Flags) -> Iterator[tuple[Places, Places]]:
-    """Rows of `fit`, and rows behind them that these are earlier than, as a policy's BEFORE has them."""
+    """Rows of `fit`, each group with the given rows that are later than these, as for a policy's BEFORE."""
     times = np.concatenate([fitted, given]).astype(np.float64)
     unknown = np.isnan(times)
     learn = np.arange(len(times)) < len(fitted)
-    asked = np.concatenate([np.zeros(len(fitted), bool), wanted])
-    column = Column("", "asked")
-    rows = Rows({column: Cells(times, asked, Kind.NUMBER)}, np.arange(len(times), dtype=np.uint64), learn)
+    recipients = np.concatenate([np.zeros(len(fitted), bool), wanted])
+    column = Column("", "recipient")
+    rows = Rows({column: Cells(times, recipients, Kind.NUMBER)}, np.arange(len(times), dtype=np.uint64), learn)
     return blocks(rows, [column], Cells(times, unknown, Kind.NUMBER))

@@ -1,1 +1,1 @@
-"""Text to algebra and back. Everything that knows the shape of DuckDB's JSON trees is in here."""
+"""Translation of SQL text to algebra and back. Only this package knows the structure of DuckDB's JSON syntax trees."""

@@ -1,4 +1,4 @@
-"""Any node of DuckDB's syntax trees, whatever it is: for whoever lists what a statement may hold."""
+"""Properties of any node of DuckDB's syntax trees, for code that lists what a statement may contain."""
 
 from imputedb.sql.ast import Tree
 
@@ -7,33 +7,33 @@ NAMED = ("FUNCTION", "WINDOW_AGGREGATE")
 
 
 def type_in(node: Tree) -> str | None:
-    """The type of a node; None of one that has none, such as a list of the entries of WITH."""
+    """The type of a node; None for a node without one, such as the list of entries of WITH."""
     found = node.get("type")
     return found if isinstance(found, str) else None
 
 
 def names_in_with(node: Tree) -> list[str]:
-    """The names that a query's WITH gives, as they are written."""
+    """The names of the entries of a query's WITH, as written."""
     return [str(entry["key"]) for entry in (node.get("cte_map") or {}).get("map", ())]
 
 
 def name_of_recursion(node: Tree) -> str | None:
-    """The name by which a recursive query reads itself; None of any other node."""
+    """The name by which a recursive query refers to itself; None for any other node."""
     return str(node.get("cte_name", "")) if type_in(node) == "RECURSIVE_CTE_NODE" else None
 
 
 def call_in_from(node: Tree) -> Tree | None:
-    """The call of a function in FROM; None of any other node."""
+    """The function call of a table function in FROM; None for any other node."""
     found: Tree | None = node["function"] if type_in(node) == "TABLE_FUNCTION" else None
     return found
 
 
 def path_named(node: Tree) -> tuple[str, ...]:
-    """The path of the table or function that a node names, as it is written."""
+    """The path of the table or function that a node names, as written."""
     path = (node.get("qualified_name") or {}).get("path") or (node.get("function_name") or node.get("table_name"),)
     return tuple(map(str, path))
 
 
-def tells_of_query(node: Tree) -> bool:
-    """Whether a SHOW or DESCRIBE is of a query, and not of what has a name."""
+def describes_query(node: Tree) -> bool:
+    """Whether a SHOW or DESCRIBE has a query as its argument, not a name."""
     return node.get("query") is not None

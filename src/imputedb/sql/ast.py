@@ -1,4 +1,4 @@
-"""DuckDB's JSON syntax trees: the nodes that are built here, and walking those that DuckDB built."""
+"""DuckDB's JSON syntax trees: constructors of nodes, and traversal."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ _NO_ORDER = {"type": "ORDER_MODIFIER", "orders": []}
 
 
 def reference(*path: str) -> Tree:
-    """A column by its qualified name."""
+    """A column reference by a qualified name."""
     return {"class": "COLUMN_REF", "type": "COLUMN_REF", "alias": "", "column_names": list(path)}
 
 
@@ -20,7 +20,7 @@ def number(value: int) -> Tree:
 
 
 def literal(value: bool | int | float | str | None) -> Tree:
-    """A constant of a Python value; a float is exact to the last bit."""
+    """A constant with a Python value; floats are exact."""
     match value:
         case None:
             return _literal("NULL_LITERAL", "")
@@ -44,7 +44,7 @@ def _literal(kind: str, text: str) -> Tree:
 
 
 def call(name: str, *arguments: Tree, where: Tree | None = None) -> Tree:
-    """A function call, of an aggregate over the rows `where` holds."""
+    """A function call; an aggregate may have FILTER (WHERE ...)."""
     return {
         "class": "FUNCTION",
         "type": "FUNCTION",
@@ -65,12 +65,12 @@ def arithmetic(symbol: str, *operands: Tree) -> Tree:
 
 
 def where(condition: Tree, then: Tree, otherwise: Tree) -> Tree:
-    """One expression where the condition holds, else another."""
+    """CASE WHEN condition THEN one expression ELSE another END."""
     return {**null_where(condition, otherwise), "case_checks": [{"when_expr": condition, "then_expr": then}]}
 
 
 def operator(kind: str, *children: Tree) -> Tree:
-    """One of DuckDB's n-ary operators, such as OPERATOR_COALESCE, COMPARE_IN or OPERATOR_IS_NULL."""
+    """An n-ary operator of DuckDB, such as OPERATOR_COALESCE, COMPARE_IN or OPERATOR_IS_NULL."""
     return {"class": "OPERATOR", "type": kind, "alias": "", "children": list(children)}
 
 
@@ -80,7 +80,7 @@ def coalesce(*children: Tree) -> Tree:
 
 
 def not_refused(condition: Tree) -> Tree:
-    """Whether a condition holds or is NULL; what cannot be read as a truth value is left for the condition to tell."""
+    """Whether a condition is true or NULL; a value that is no boolean is left to the condition to refuse."""
     return coalesce(try_cast(condition, plain_type("BOOLEAN")), literal(True))
 
 
@@ -118,12 +118,12 @@ def among(child: Tree, node: Tree) -> Tree:
 
 
 def all_of(conditions: Sequence[Tree]) -> Tree | None:
-    """The conjunction, None of no conditions."""
+    """The conjunction of conditions; None without any."""
     return _junction("CONJUNCTION_AND", conditions)
 
 
 def any_of(conditions: Sequence[Tree]) -> Tree | None:
-    """The disjunction, None of no conditions."""
+    """The disjunction of conditions; None without any."""
     return _junction("CONJUNCTION_OR", conditions)
 
 
@@ -181,12 +181,12 @@ def try_cast(child: Tree, type_tree: Tree) -> Tree:
 
 
 def named(child: Tree, alias: str) -> Tree:
-    """The same expression under an output name."""
+    """The same expression with an alias."""
     return {**child, "alias": alias}
 
 
 def star() -> Tree:
-    """All columns."""
+    """`*`: all columns."""
     return {"class": "STAR", "type": "STAR", "alias": "", "relation_name": ""}
 
 
@@ -205,7 +205,7 @@ def numbered(alias: str) -> Tree:
 
 
 def table(path: Sequence[str], alias: str) -> Tree:
-    """A base table by its path (catalog, schema, name; leading ones may be left out)."""
+    """A base table by its path (catalog, schema, name; leading parts may be omitted)."""
     return {
         "type": "BASE_TABLE",
         "alias": alias,
@@ -215,17 +215,17 @@ def table(path: Sequence[str], alias: str) -> Tree:
 
 
 def cross(left: Tree, right: Tree) -> Tree:
-    """All pairs of rows; not as CROSS, whose comma DuckDB's deparser writes without the parentheses it would need."""
+    """A cross join; not as CROSS, since DuckDB's deparser writes its comma without the parentheses that it needs."""
     return inner(left, right, literal(True))
 
 
 def inner(left: Tree, right: Tree, condition: Tree) -> Tree:
-    """The pairs for which the condition holds."""
+    """An inner join on a condition."""
     return _join(left, right, "REGULAR", condition)
 
 
 def positional(left: Tree, right: Tree) -> Tree:
-    """The n-th row of one beside the n-th row of the other."""
+    """A positional join: the n-th rows of both sides side by side."""
     return _join(left, right, "POSITIONAL", None)
 
 
@@ -243,7 +243,7 @@ def _join(left: Tree, right: Tree, kind: str, condition: Tree | None) -> Tree:
 
 
 def subquery(node: Tree, alias: str) -> Tree:
-    """A SELECT in FROM."""
+    """A subquery in FROM."""
     return {"type": "SUBQUERY", "alias": alias, "subquery": {"node": node, "named_param_map": []}}
 
 
@@ -254,7 +254,7 @@ def select(
     groups: Sequence[Tree] = (),
     **more: Any,
 ) -> Tree:
-    """A SELECT node; `more` overrides any of its other parts (having, qualify, modifiers, ...)."""
+    """A SELECT node; `more` overrides other parts (having, qualify, modifiers, ...)."""
     return {
         "type": "SELECT_NODE",
         "modifiers": [],
@@ -278,7 +278,7 @@ def is_reference(tree: Any) -> bool:
 
 
 def parts(tree: Any) -> Iterator[Tree]:
-    """The expressions right below a node, however its fields nest them."""
+    """The child expressions of a node, however its fields nest them."""
     below = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ()
     for part in below:
         if not part or not isinstance(part, (dict, list)):
@@ -290,7 +290,7 @@ def parts(tree: Any) -> Iterator[Tree]:
 
 
 def expressions(tree: Any) -> Iterator[Tree]:
-    """A node's expressions, itself first, from the top down and in order."""
+    """The expressions of a tree in preorder, the node itself first."""
     waiting: list[Any] = [tree] if isinstance(tree, dict | list) else []
     while waiting:
         part = waiting.pop()
@@ -304,7 +304,7 @@ def expressions(tree: Any) -> Iterator[Tree]:
 
 
 def rewrite(tree: Any, change: Callable[[Tree], Tree | None]) -> Any:
-    """The tree with each expression for which `change` gives one replaced by it, from the top down."""
+    """The tree with each expression replaced for which `change` gives another, from the top down."""
     if type(tree) is dict:
         if "class" in tree and (changed := change(tree)) is not None:
             return changed
@@ -318,7 +318,7 @@ def rewrite(tree: Any, change: Callable[[Tree], Tree | None]) -> Any:
 
 
 def without_place(tree: Any) -> Any:
-    """A tree without what two writings of one expression may differ in."""
+    """A tree without the positions in the text, in which two copies of an expression may differ."""
     if isinstance(tree, dict):
         return {k: without_place(v) for k, v in tree.items() if k != "alias" and not k.startswith("query_location")}
     return [without_place(part) for part in tree] if isinstance(tree, list) else tree

@@ -1,4 +1,4 @@
-"""One resolved SELECT block to a Query. No name is looked up after this."""
+"""The binder of one resolved SELECT block to a Query. Names are not looked up after this."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -34,7 +34,7 @@ Expression = TypeVar("Expression")
 
 @dataclass(frozen=True, slots=True)
 class Functions:
-    """Lower-case names of an engine's functions: aggregates, those that are not the same each time, all of its own."""
+    """Lower-case names of an engine's functions: aggregates, volatile functions, and all functions."""
 
     aggregates: frozenset[str]
     single: frozenset[str]
@@ -49,18 +49,18 @@ def bind(
     functions: Functions,
     deciding: Callable[[int], Collection[str]] = lambda _: (),
 ) -> Query:
-    """The query that a resolved SELECT block states.
+    """The query of a resolved SELECT block.
 
     Args:
-        node: the block's tree, as `names.Resolver` gives it.
-        names: the names DuckDB gives the output columns.
-        known: every source of the statement, by number.
-        written: the engine's way to write expressions down.
-        functions: what is to be known of the engine's functions.
-        deciding: the columns of a source, by its number, that decide the statement's answer.
+        node: syntax tree of the block, resolved by `resolve.Resolver`.
+        names: DuckDB's names of the output columns.
+        known: all sources of the statement, by number.
+        written: the engine's function to write expressions as text.
+        functions: names of the engine's functions.
+        deciding: columns of a source, by its number, that decide the statement's answer.
 
     Raises:
-        Unplanned: the block holds something that no plan has; the message names it.
+        Unplanned: the block has a construct that plans do not support; the message names it.
     """
     _refuse(node, functions)
     scope = Scope(known, functions.single, functions.aggregates)
@@ -74,17 +74,17 @@ def bind(
     aggregated = bool(bound.groups or bound.calls or bound.having or node["aggregate_handling"] == "FORCE_AGGREGATES")
     if aggregated and any(_reads_around(tree) for tree in bound.above):
         raise Unplanned("a subquery above GROUP BY that reads the block around it")
-    said = _scalars(bound, names, written)
+    scalars = _scalars(bound, names, written)
     return Query(
         sources=tuple(scope.scans.values()),
-        filters=tuple(c for c in said.where if len(c.relations) < 2),
-        joins=tuple(c for c in said.where if len(c.relations) > 1),
-        outputs=tuple(said.outputs),
-        groups=tuple(_described(said.groups, said.outputs)) if aggregated else None,
-        aggregates=tuple(said.calls),
-        having=said.having,
-        qualify=said.qualify,
-        order=tuple(SortKey(key, o["type"], o["null_order"]) for key, o in zip(said.keys, orders, strict=True)),
+        filters=tuple(c for c in scalars.where if len(c.relations) < 2),
+        joins=tuple(c for c in scalars.where if len(c.relations) > 1),
+        outputs=tuple(scalars.outputs),
+        groups=tuple(_described(scalars.groups, scalars.outputs)) if aggregated else None,
+        aggregates=tuple(scalars.calls),
+        having=scalars.having,
+        qualify=scalars.qualify,
+        order=tuple(SortKey(key, o["type"], o["null_order"]) for key, o in zip(scalars.keys, orders, strict=True)),
         limit=_limit(node, written),
         grouping={"group_expressions": bound.groups, **{k: node[k] for k in ("group_sets", "aggregate_handling")}},
         distinct=binder.distinct(node["modifiers"], outputs),
@@ -93,7 +93,7 @@ def bind(
 
 
 def _items(node: Tree, names: Sequence[str]) -> list[Tree]:
-    """The items of SELECT, each of one column."""
+    """The items of the select list, each of one column."""
     items: list[Tree] = node["select_list"]
     if len(items) != len(names):
         raise Unplanned("an item of SELECT that gives several columns")
@@ -102,7 +102,7 @@ def _items(node: Tree, names: Sequence[str]) -> list[Tree]:
 
 @dataclass(frozen=True, slots=True)
 class _Clauses(Generic[Expression]):
-    """The expressions of a block by where they stand; `where` has its conjuncts, `calls` the outermost aggregates."""
+    """The expressions of a block by clause; `where` has the conjuncts, `calls` the outermost aggregates."""
 
     outputs: list[Expression]
     where: list[Expression]
@@ -114,7 +114,7 @@ class _Clauses(Generic[Expression]):
 
     @property
     def above(self) -> list[Expression]:
-        """What is computed above a GROUP BY."""
+        """The expressions that are computed above GROUP BY."""
         return [*self.outputs, *self.keys, *(one for one in (self.having, self.qualify) if one)]
 
 
@@ -132,7 +132,7 @@ def _bound(node: Tree, binder: "_Binder", orders: Sequence[Tree], aggregates: fr
 
 
 def _scalars(bound: _Clauses[Tree], names: Sequence[str], written: Written) -> _Clauses[Scalar]:
-    """The expressions with their texts, which are written down all at once."""
+    """The expressions with their texts, which are written in one call."""
     texts = iter(written([*bound.where, *bound.groups, *bound.calls, *bound.above]))
     where, groups, calls = (
         [_scalar(t, next(texts)) for t in some] for some in (bound.where, bound.groups, bound.calls)
@@ -154,7 +154,7 @@ class _Binder:
     aliases: Mapping[str, Tree]
 
     def bound(self, tree: Tree) -> Tree:
-        """The expression with every column of this block qualified, and those of merged blocks replaced."""
+        """The expression with all columns of this block qualified, and those of merged blocks replaced."""
         inside = inner_aliases(tree, self.scope.known)
         result: Tree = rewrite(tree, lambda node: self._column(node, inside) if is_reference(node) else None)
         return result
@@ -179,21 +179,21 @@ class _Binder:
         return {**reference(alias, name, *fields), "alias": node.get("alias", ""), "stored": stored}
 
     def maybe(self, tree: Tree | None) -> Tree | None:
-        """The bound expression where there is one."""
+        """The bound expression; None for None."""
         return self.bound(tree) if tree else None
 
     def ordering(self, tree: Tree) -> Tree:
-        """An ORDER BY key: a name that is an output's means the output."""
+        """An ORDER BY key, in which the name of an output refers to the output."""
         if is_bare(tree) and len(tree["column_names"]) == 1 and tree["column_names"][0].lower() in self.aliases:
             return tree
         return self.bound(tree)
 
     def inlined(self, tree: Tree | None) -> Tree | None:
-        """A WHERE clause, output aliases in it replaced by what they stand for."""
+        """A WHERE clause, in which output aliases are replaced by their expressions."""
         return self.maybe(unaliased(tree, self.aliases)) if tree else None
 
     def distinct(self, modifiers: Sequence[Tree], outputs: Sequence[Tree]) -> Tree | None:
-        """The DISTINCT modifier with its targets bound."""
+        """The DISTINCT modifier with bound targets."""
         found = next((m for m in modifiers if m["type"] == "DISTINCT_MODIFIER"), None)
         targets = [self.ordering(tree) for tree in found["distinct_on_targets"]] if found else []
         shown = columns_in([self.bound(tree) for tree in outputs])
@@ -211,7 +211,7 @@ def _refuse(node: Tree, functions: Functions) -> None:
     clauses = [node["select_list"], node["where_clause"], node["having"], node["qualify"]]
     if any(_has_star(tree) for clause in clauses for tree in ([clause] if isinstance(clause, dict) else clause or ())):
         inner = [entry["value"]["query_node"]["type"] for entry in node["cte_map"]["map"]]
-        if "RECURSIVE_CTE_NODE" in inner:  # all of whose columns stand in the place of its name
+        if "RECURSIVE_CTE_NODE" in inner:  # it reads all columns of the block that it names
             raise Unplanned("a recursive CTE")
         raise Unplanned("COLUMNS(...) or a star whose columns only DuckDB knows")
     if any(tree["class"] == "POSITIONAL_REFERENCE" for tree in expressions([*clauses, node["group_expressions"]])):
@@ -221,7 +221,7 @@ def _refuse(node: Tree, functions: Functions) -> None:
 
 
 def _has_star(tree: Tree) -> bool:
-    """Whether an expression holds a star of this block; those of subqueries are of their own."""
+    """Whether an expression holds a star of this block, outside of subqueries."""
     return tree["class"] == "STAR" or (tree["class"] != "SUBQUERY" and any(map(_has_star, parts(tree))))
 
 
@@ -236,12 +236,12 @@ def _conjuncts(tree: Tree | None) -> Iterator[Tree]:
 
 
 def _reads_around(tree: Tree) -> bool:
-    """Whether a subquery in a bound expression reads columns of the block that it stands in."""
+    """Whether a subquery in a bound expression reads columns of the enclosing block."""
     return any(node["class"] == "SUBQUERY" and columns_in(node["subquery"]["node"]) for node in expressions(tree))
 
 
 def aggregate_calls(trees: Sequence[Tree], aggregates: frozenset[str]) -> list[Tree]:
-    """The outermost aggregate calls, each once."""
+    """The outermost aggregate calls, without duplicates."""
     found: dict[str, Tree] = {}
 
     def collect(tree: Tree) -> None:
@@ -275,7 +275,7 @@ def columns_in(tree: Tree | Sequence[Tree]) -> Columns:
 
 
 def _described(groups: Sequence[Scalar], outputs: Sequence[Scalar]) -> Iterator[Scalar]:
-    """The groups as a plan shows them: a position or an alias by the output it means."""
+    """The groups as plans show them: a position or an alias is shown by its output."""
     for group in groups:
         if group.reads or group.tree["class"] not in ("CONSTANT", "COLUMN_REF"):
             yield group

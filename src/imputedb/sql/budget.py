@@ -1,4 +1,4 @@
-"""What a query may take in time, or be off by: WITHIN n MS and ERROR p % behind it, and settings of the session."""
+"""Limits of a query's time and error: WITHIN n MS and ERROR p % after it, and settings of the session."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from imputedb.sql.tokens import Token, tokens
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What is asked for in place of an alpha.
+    """Limits that a query states instead of alpha.
 
     Attributes:
-        within_ms: milliseconds that the answer may take; None for any.
-        error: half the width of its intervals relative to its numbers, such as 0.02, at most; None for any.
+        within_ms: milliseconds that the answer may take; None for no limit.
+        error: largest half width of an interval relative to its number, such as 0.02; None for no limit.
     """
 
     within_ms: float | None = None
@@ -35,8 +35,15 @@ class Limits:
     def __bool__(self) -> bool:
         return self.within_ms is not None or self.error is not None
 
+    @property
+    def written(self) -> str:
+        """The limits in SQL, on a line of their own; empty where there are none."""
+        within = "" if self.within_ms is None else f" WITHIN {self.within_ms!r} MS"
+        error = "" if self.error is None else f" ERROR {100 * self.error!r} %"
+        return f"\n{within}{error}" if self else ""
+
     def over(self, others: Limits) -> Limits:
-        """These, and where they say nothing what others say."""
+        """These limits, completed by others where they are None."""
         return Limits(
             others.within_ms if self.within_ms is None else self.within_ms,
             others.error if self.error is None else self.error,
@@ -45,21 +52,21 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class LimitStatement:
-    """SET or RESET of a limit, for all queries of a session that state none.
+    """SET or RESET of a limit for all queries of a session that state none.
 
     Attributes:
         name: within_ms or error.
-        value: None where it is reset.
+        value: new value; None for RESET.
     """
 
     name: str
     value: float | None
 
     def applied(self, limits: Limits) -> Limits:
-        """The limits of a session, changed.
+        """The limits of a session after the change.
 
         Raises:
-            QueryError: the value is none that the limit can have.
+            QueryError: the limit cannot have this value.
         """
         return replace(limits, **{self.name: self.value})
 
@@ -70,10 +77,10 @@ _HINT = re.compile(r"\b(?:within|error)\b", re.IGNORECASE)
 
 
 def limited(text: str) -> tuple[str, Limits]:
-    """A text without the limits that stand behind it, and these.
+    """A text without the limits at its end, and these limits.
 
     Raises:
-        QueryError: one stands there twice, or is none that a query can keep.
+        QueryError: a limit is stated twice, or out of range.
     """
     if not isinstance(text, str) or not _HINT.search(text):
         return text, Limits()
@@ -91,7 +98,7 @@ def limited(text: str) -> tuple[str, Limits]:
 
 
 def _clause(found: Sequence[Token]) -> tuple[str, float] | None:
-    """What the last three tokens limit."""
+    """The limit of the last three tokens."""
     if len(found) < 3:
         return None
     words = [token.word for token in found[-3:]]
@@ -113,10 +120,10 @@ def _is_number(word: str) -> bool:
 
 
 def limit_statement(text: str, found: Sequence[Token]) -> LimitStatement | None:
-    """SET or RESET of a limit, told from its tokens; None of any other statement.
+    """SET or RESET of a limit, recognised by its tokens; None for any other statement.
 
     Raises:
-        SqlSyntaxError: it is of imputedb's settings, but does not follow the grammar, which the message shows.
+        SqlSyntaxError: it concerns imputedb's settings, but does not follow the grammar, which the message shows.
     """
     found = [token for token in found if token.text != ";"]
     words = [token.word for token in found]

@@ -1,4 +1,4 @@
-"""Columns by their names: those of UNION BY NAME put into one order, and names stated in the queries themselves."""
+"""Columns by name: a common order for the queries of UNION BY NAME, and explicit names of outputs."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from imputedb.sql.scope import Definition
 
 
 def united(every: Sequence[tuple[str, ...] | None]) -> tuple[str, ...] | None:
-    """The columns of a UNION BY NAME: those of the first query, and of each further one those that are new."""
+    """The columns of a UNION BY NAME: those of the first query, followed by new ones of each further query."""
     found: dict[str, str] = {}
     for columns in every:
         if columns is None:
@@ -20,7 +20,7 @@ def united(every: Sequence[tuple[str, ...] | None]) -> tuple[str, ...] | None:
 
 
 def can_be_reordered(found: Definition) -> bool:
-    """Whether the columns of a query may stand in another order: they have different names, and are items."""
+    """Whether the columns of a query may be reordered: their names are distinct, and each is one item."""
     columns = found.columns or ()
     return len(columns) == len({name.lower() for name in columns}) and _has_items(found)
 
@@ -32,7 +32,7 @@ def _has_items(found: Definition) -> bool:
 
 
 def reorder(found: Definition, columns: Sequence[str]) -> None:
-    """Puts the columns of a query of UNION BY NAME into the order of the whole, NULL where it has none of a name."""
+    """Puts the columns of a query of UNION BY NAME into the order of the whole, with NULL for names that it lacks."""
     own = [name.lower() for name in found.columns or ()]
     _placed(found, [own.index(name.lower()) if name.lower() in own else None for name in columns], columns)
 
@@ -54,7 +54,7 @@ def _placed(found: Definition, places: Sequence[int | None], columns: Sequence[s
 
 
 def _move_keys(node: dict[str, Any], moved: Sequence[int]) -> None:
-    """Puts the new places of outputs, counted from 1, where keys of ORDER BY and GROUP BY state the old ones."""
+    """Updates the positions of outputs, counted from 1, in keys of ORDER BY and GROUP BY."""
 
     def key(tree: Tree) -> Tree:
         text = str(tree.get("literal", {}).get("text", ""))
@@ -62,7 +62,7 @@ def _move_keys(node: dict[str, Any], moved: Sequence[int]) -> None:
         return t.number(moved[int(text) - 1]) if is_place else tree
 
     def orders(one: Tree) -> Iterator[Tree]:
-        if one["expression"]["class"] == "STAR":  # ORDER BY ALL, from the left to the right
+        if one["expression"]["class"] == "STAR":  # ORDER BY ALL, from left to right
             yield from ({**one, "expression": t.number(place)} for place in moved)
         else:
             yield {**one, "expression": key(one["expression"])}
@@ -78,7 +78,7 @@ def _move_keys(node: dict[str, Any], moved: Sequence[int]) -> None:
 
 
 def state_names(node: Tree, columns: Sequence[str]) -> None:
-    """States the names of the columns in the query itself, so that they stay when what they name is rewritten."""
+    """Adds explicit aliases to a query's columns, so that their names stay when their expressions are rewritten."""
     if node["type"] == "SET_OPERATION_NODE" and "BY_NAME" not in node["setop_type"]:
         state_names(node["children"][0], columns)
     if node["type"] == "SELECT_NODE":
@@ -90,5 +90,5 @@ def state_names(node: Tree, columns: Sequence[str]) -> None:
 
 
 def alias_of(item: Tree) -> str:
-    """The name that an item of a select list states; empty where it states none."""
+    """The alias of an item of a select list; empty where it has none."""
     return str(item.get("alias") or (item["column_names"][-1] if is_reference(item) else ""))

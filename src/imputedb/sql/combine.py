@@ -1,4 +1,4 @@
-"""Aggregates of rows in many draws: what all share is aggregated once, its state combined with each draw's own."""
+"""Aggregates in many draws: rows that all draws share are aggregated once, and combined with each draw's own rows."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,7 +12,7 @@ _EVERY = t.cast(t.number(-1), t.plain_type("INTEGER"))
 BUCKETS = 4096
 """What the hash of a row is taken modulo, to say how often it stands in a bootstrap sample."""
 
-_REPLICATES = 1000  # a draw, at most
+_REPLICATES = 1000  # in each draw
 
 
 def bundled(
@@ -22,14 +22,14 @@ def bundled(
     numbers: str,
     calls: Sequence[Tree],
 ) -> Tree | None:
-    """A SELECT of a draw's number under `DRAW` and outputs, a row a group and draw; None where that cannot be written.
+    """A SELECT of a draw's number `DRAW` and outputs, one row per group and draw; None where that is impossible.
 
     Args:
-        rows: the joined rows.
-        groups: bound expressions that rows are grouped by.
+        rows: joined rows.
+        groups: bound expressions of GROUP BY.
         outputs: bound expressions of groups and aggregates, by name.
-        numbers: a table with the numbers of the draws under `DRAW`.
-        calls: the aggregates in outputs, whose states can be combined.
+        numbers: table with the numbers of the draws in `DRAW`.
+        calls: aggregates of the outputs, whose states can be combined.
     """
     if any(node["class"] in ("SUBQUERY", "WINDOW") for tree in outputs.values() for node in t.expressions(tree)):
         return None
@@ -55,20 +55,20 @@ def bundled(
 
 
 def _combined(state: Tree) -> Tree:
-    """The states of a draw as one, that of what all share first: sums of numbers differ with the order."""
+    """The combined states of a draw, that of shared rows first, since floating-point sums depend on the order."""
     key = {"type": "ORDER_DEFAULT", "null_order": "ORDER_DEFAULT", "expression": t.reference(_SHARED, DRAW)}
     return {**t.call("combine_aggr", state), "order_bys": {"type": "ORDER_MODIFIER", "orders": [key]}}
 
 
 class _Replaced:
-    """Expressions that are known under another name, put in the place of their copies."""
+    """A substitution of expressions by others, wherever they occur."""
 
     def __init__(self, known: Sequence[tuple[Tree, Tree]]) -> None:
         self._known = {_key(tree): other for tree, other in known}
         self._heads = {_head(tree) for tree, _ in known}
 
     def over(self, tree: Tree) -> Tree:
-        """The tree over the other names."""
+        """The tree after the substitution."""
         result: Tree = t.rewrite(tree, self._other)
         return result
 
@@ -81,7 +81,7 @@ def _key(tree: Tree) -> str:
 
 
 def _head(tree: Tree) -> tuple[str, str]:
-    """What is seen of an expression at a glance; copies agree on it, so that most others need no closer look."""
+    """A cheap fingerprint of an expression, equal for copies, so that most others need no full comparison."""
     return str(tree["class"]), str(tree.get("function_name", ""))
 
 
@@ -98,19 +98,19 @@ def resampled(
     replicates: str,
     copies: str,
 ) -> Tree:
-    """The same over Poisson bootstrap samples of each draw's rows, a row a group, draw and `replicate`.
+    """The same over Poisson bootstrap samples of each draw's rows: one row per group, draw and `replicate`.
 
-    Each row stands in a sample as often as a Poisson variable of mean 1 says, hashed of its row ids (Chamandy et al.
-    2012, section 2).
+    Each row is in a sample with a multiplicity from the Poisson distribution of mean 1, hashed from its row ids
+    (Chamandy et al. 2012, section 2).
 
     Args:
-        sources: the row ids of the scans.
-        replicates: a table with the number of each `replicate`.
-        copies: a table with each `bucket` of a hash as often as a row of it stands in a sample.
+        sources: row ids of the scans.
+        replicates: table with the numbers in `replicate`.
+        copies: table with each `bucket` of a hash as often as a row in it occurs in a sample.
     """
     replicate, number = t.reference(replicates, "replicate"), t.reference(numbers, DRAW)
     turn = t.arithmetic("+", replicate, t.arithmetic("*", number, t.number(_REPLICATES)))
-    # hash(a, b) of DuckDB combines hashes too weakly to be random in both
+    # DuckDB's hash(a, b) combines hashes too weakly to be random in both arguments
     bucket = t.arithmetic("%", t.call("hash", t.arithmetic("+", t.call("hash", *sources), turn)), t.number(BUCKETS))
     draw = rows.draw or _EVERY
     source = t.inner(rows.source, t.table((numbers,), ""), of_draw(draw, number))

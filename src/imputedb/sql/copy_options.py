@@ -1,4 +1,4 @@
-"""Options of COPY."""
+"""Boolean options of COPY."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from imputedb.sql.tokens import tokens
 
 
 def switched_on(rest: str) -> frozenset[str]:
-    """The options of COPY that are on, in lower case: those without a value and those whose value is a plain true.
+    """The options of COPY that are switched on, in lower case: those without a value, and those with a literal true.
 
     Args:
-        rest: the text of COPY after the path that it writes to.
+        rest: text of COPY after its target path.
     """
     found: list[list[str]] = [[]]
     for token in tokens(rest):

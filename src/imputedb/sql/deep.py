@@ -1,4 +1,4 @@
-"""Trees that are deeper than what DuckDB turns into text at once: taken apart, and their texts put together."""
+"""Syntax trees too deep for DuckDB's deparser: they are cut into pieces, whose texts are put together again."""
 
 import re
 import sys
@@ -22,9 +22,9 @@ _PIECE = re.compile(r"SELECT imputedb_query_(\d+)|imputedb_value_(\d+)")
 
 
 class Room:
-    """Python's recursion limit, which all threads share: raised as long as one of them may descend into a tree.
+    """Python's recursion limit, shared by all threads, raised while any thread descends into a tree.
 
-    A tree of DuckDB's has up to a thousand levels of expressions, each of which takes several calls.
+    A tree of DuckDB may have a thousand levels of expressions, each of which takes several Python calls.
     """
 
     def __init__(self) -> None:
@@ -41,11 +41,11 @@ class Room:
             self._within += 1
 
     def give_back(self) -> None:
-        """Puts the limit back, once no other thread needs it."""
+        """Restores the limit once no thread needs it."""
         with self._lock:
             self._within -= 1
             if self._within == 0:
-                with suppress(RecursionError):  # who calls is deeper than that
+                with suppress(RecursionError):  # the caller's stack is deeper than the limit
                     sys.setrecursionlimit(self._before)
 
 
@@ -53,7 +53,7 @@ ROOM = Room()
 
 
 def is_deep(text: str) -> bool:
-    """Whether a tree as JSON has more levels than a piece; strings in it may count as some."""
+    """Whether a tree in JSON has more levels than a piece; brackets in strings are counted too."""
     if len(text) < LONG:
         return False
     depth = deepest = 0
@@ -64,19 +64,19 @@ def is_deep(text: str) -> bool:
 
 
 def written(node: Tree, write: Callable[[Sequence[Tree]], list[str]]) -> str:
-    """The text of a SELECT node of any depth, given a way to write shallow ones."""
+    """The text of a SELECT node of any depth, given a function that writes shallow ones."""
     pieces: list[Tree] = [node]
     done: list[Tree] = []
     while len(done) < len(pieces):
         done.append(_cut(pieces[len(done)], 0, pieces))
     texts = write(done)
-    for place in reversed(range(len(texts))):  # a piece names only such as come after it
+    for place in reversed(range(len(texts))):  # a piece refers to later pieces only
         texts[place] = _PIECE.sub(lambda found: _put(found, texts), texts[place])
     return texts[0]
 
 
 def _cut(tree: Any, depth: int, pieces: list[Tree]) -> Any:
-    """The tree with what is too deep replaced by names of pieces, which are added to those that wait."""
+    """The tree in which subtrees below a depth are replaced by names of pieces, which are appended to `pieces`."""
     if isinstance(tree, list):
         return [_cut(part, depth + 1, pieces) for part in tree]
     if not isinstance(tree, dict):
@@ -91,5 +91,5 @@ def _cut(tree: Any, depth: int, pieces: list[Tree]) -> Any:
 
 
 def _put(found: re.Match[str], texts: Sequence[str]) -> str:
-    """A query in place of the SELECT of its name, or an expression, which DuckDB writes in parentheses, of its name."""
+    """The text of a piece for its name: a query for a SELECT of the name, or an expression in parentheses."""
     return texts[int(found[1])] if found[1] else texts[int(found[2])].removeprefix("SELECT ")

@@ -1,4 +1,4 @@
-"""Columns that are computed from others (DERIVED AS): which these are, and one of them solved for."""
+"""Derived columns (DERIVED AS): the columns that they are computed from, and solutions for one of these."""
 
 from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
@@ -25,28 +25,28 @@ _BEFORE = "SELECT ("
 
 
 class Derives(Protocol):
-    """What is said of a column."""
+    """A policy, as far as derivation is concerned."""
 
     @property
     def derived(self) -> str | None:
-        """What it is computed from others as; None where it is a column of its own."""
+        """The expression in SQL; None for a column that is not derived."""
 
 
 def parts(text: str, columns: Collection[str]) -> frozenset[str]:
-    """The columns, by their own names, that an expression reads."""
+    """The columns, in their own spelling, that an expression reads."""
     known = {name.lower(): name for name in columns}
     return frozenset(known[name] for name in _read(text) if name in known)
 
 
 @lru_cache(maxsize=1024)
 def _read(text: str) -> frozenset[str]:
-    """What an expression reads, in lower case; parsed once, since it is asked for with each question."""
+    """The lower-case names that an expression reads; cached."""
     with apart() as parser:
         return frozenset(references(parse(parser, f"{_BEFORE}{text})")["select_list"]))
 
 
 def places(text: str, column: str) -> list[tuple[int, int]]:
-    """Where an expression names a column: the first byte of each reference, and the one behind it."""
+    """The byte ranges of the references to a column in an expression."""
     with apart() as parser:
         items = parse(parser, f"{_BEFORE}{text})")["select_list"]
     found = [node for node in _nodes(items, frozenset()) if _named(node) == column.lower()]
@@ -55,12 +55,12 @@ def places(text: str, column: str) -> list[tuple[int, int]]:
 
 
 def derivations(policies: Mapping[str, Derives], columns: Collection[str]) -> dict[str, frozenset[str]]:
-    """By derived column of a table the columns that it is computed from."""
+    """The columns that each derived column of a table is computed from."""
     return {name: parts(policy.derived, columns) for name, policy in policies.items() if policy.derived}
 
 
 def behind(policies: Mapping[str, Derives], columns: Collection[str], names: Collection[str]) -> frozenset[str]:
-    """The columns of a table that some are computed from, also through others."""
+    """The columns of a table that some columns are computed from, directly or through others."""
     known = derivations(policies, columns)
     found, waiting = set[str](), list(names)
     while waiting:
@@ -71,7 +71,7 @@ def behind(policies: Mapping[str, Derives], columns: Collection[str], names: Col
 
 
 def derived_from(policies: Mapping[str, Derives], columns: Collection[str], column: str) -> frozenset[str]:
-    """The columns of a table that are computed from one, also through others."""
+    """The columns of a table that are computed from one, directly or through others."""
     known = derivations(policies, columns)
     found, waiting = set[str](), [column]
     while waiting:
@@ -83,7 +83,7 @@ def derived_from(policies: Mapping[str, Derives], columns: Collection[str], colu
 
 
 def cycle(known: Mapping[str, frozenset[str]], start: str) -> list[str]:
-    """A way from a column back to itself through those that columns are computed from; empty where there is none."""
+    """A cycle of derivations through a column; empty where there is none."""
     waiting = [[start]]
     seen: set[str] = set()
     while waiting:
@@ -98,9 +98,9 @@ def cycle(known: Mapping[str, frozenset[str]], start: str) -> list[str]:
 
 
 def with_columns(expression: Tree, meant: Mapping[str, Tree]) -> Tree:
-    """An expression with what stands for each of its columns, by lower-case name, in its place.
+    """An expression in which each column, by its lower-case name, is replaced by an expression.
 
-    It is NULL where one of these is: CASE and the like would answer whatever is missing.
+    The result is NULL where one of these is NULL; CASE and the like might otherwise give a value.
     """
 
     found: Tree = _replaced(expression, meant)
@@ -109,7 +109,7 @@ def with_columns(expression: Tree, meant: Mapping[str, Tree]) -> Tree:
 
 
 def _replaced(tree: Any, meant: Mapping[str, Tree]) -> Any:
-    """A tree with what stands for its columns; parameters of a lambda are none."""
+    """A tree with replaced columns; parameters of lambdas are not columns."""
 
     def change(node: Tree) -> Tree | None:
         if node["class"] == "LAMBDA":
@@ -121,12 +121,12 @@ def _replaced(tree: Any, meant: Mapping[str, Tree]) -> Any:
 
 
 def references(expression: Any) -> list[str]:
-    """The columns that an expression reads, each once, in lower case."""
+    """The columns that an expression reads, without duplicates, in lower case."""
     return list(dict.fromkeys(map(_named, _nodes(expression, frozenset()))))
 
 
 def _nodes(tree: Any, local: frozenset[str]) -> Iterator[Tree]:
-    """The references to columns; the parameters of lambdas are none."""
+    """The column references of a tree; parameters of lambdas are not columns."""
     if is_reference(tree):
         if _named(tree) not in local:
             yield tree
@@ -138,7 +138,7 @@ def _nodes(tree: Any, local: frozenset[str]) -> Iterator[Tree]:
 
 
 def _parameters(node: Tree) -> frozenset[str]:
-    """The names that a lambda gives what it is called with."""
+    """The parameter names of a lambda."""
     return frozenset(_named(one) for one in expressions(node["lhs"]) if is_reference(one))
 
 
@@ -147,10 +147,10 @@ def _named(node: Tree) -> str:
 
 
 def solved(expression: Tree, column: str, value: Tree) -> Tree | None:
-    """What a column is where the expression has a value; None where it cannot be solved for it.
+    """The expression of a column that solves `expression = value`; None where it cannot be solved.
 
-    It can where the column stands in it once, below sums, differences, products and ratios alone. NULL stands where a
-    factor or divisor is 0.
+    It can be solved if the column occurs once, below sums, differences, products and quotients only. The solution is
+    NULL where a factor or divisor is 0.
     """
     if sum(_is(node, column) for node in expressions(expression)) != 1:
         return None

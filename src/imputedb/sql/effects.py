@@ -1,4 +1,4 @@
-"""What a statement gives, by its words: rows, how many rows it changes, or neither."""
+"""The kind of a statement's result, by its tokens: rows, a number of changed rows, or nothing."""
 
 from collections.abc import Sequence
 from enum import Enum
@@ -13,7 +13,7 @@ _KEEPS = ("truncate", "create", "copy")
 
 
 class Effect(Enum):
-    """What a statement gives."""
+    """The kind of a statement's result."""
 
     ROWS = "rows"
     COUNT = "count"
@@ -22,7 +22,7 @@ class Effect(Enum):
 
 
 def effect(found: Sequence[Token]) -> Effect:
-    """What the statement of some tokens gives; what changes rows gives some itself where it says RETURNING."""
+    """The kind of result of a statement; one that changes rows gives rows if it has RETURNING."""
     words = [token.word for token in found if token.depth == 0 and token.text != ";"]
     verb = words[0] if words else ""
     if verb == "with":

@@ -1,4 +1,4 @@
-"""The query inside a statement that does something with its rows: CREATE TABLE AS, INSERT, MERGE, COPY, PIVOT."""
+"""The query inside a statement that uses its rows: CREATE TABLE AS, INSERT, MERGE, COPY."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _QUERIES = ("select", "with", "from", "values", "table", "pivot", "unpivot")
 
 @dataclass(frozen=True, slots=True)
 class Keeps:
-    """A statement that does something with the rows of a query.
+    """A statement that uses the rows of a query.
 
     Attributes:
-        before: its text before the query.
-        query: the query.
-        after: its text after the query; of COPY, up to where it writes.
-        target: of COPY, the path that it writes to, and its text after that; None for other statements.
-        parameters: as of a query.
+        before: text before the query.
+        query: text of the query.
+        after: text after the query; for COPY, up to its target path.
+        target: for COPY, its target path and the text after it; None for other statements.
+        parameters: names of the query's parameters.
     """
 
     before: str
@@ -29,7 +29,7 @@ class Keeps:
     parameters: frozenset[str] = frozenset()
 
     def around(self, query: str) -> str:
-        """The statement with another query in place."""
+        """The statement with another query."""
         return f"{self.before}{query}{self.after}"
 
 
@@ -43,7 +43,7 @@ def created(text: str, found: Sequence[Token]) -> Keeps | None:
 
 
 def inserted(text: str, found: Sequence[Token]) -> Keeps | None:
-    """INSERT INTO ... query; None where it inserts plain values."""
+    """INSERT INTO ... query; None where it inserts plain VALUES."""
     start = next(n for n, token in enumerate(found) if token.depth == 0 and token.word == "insert")
     begin = next((n for n, token in enumerate(found) if n > start + 1 and token.depth == 0 and _opens(found, n)), None)
     if begin is None or found[begin - 1].word == "default":
@@ -54,12 +54,12 @@ def inserted(text: str, found: Sequence[Token]) -> Keeps | None:
     cut = _cut(text, found[begin].begin, ends[0] if ends else len(text.encode()))
     if start == 0:
         return cut
-    given = text.encode()[: found[start].begin].decode()  # WITH before the statement, whose names the query reads
+    given = text.encode()[: found[start].begin].decode()  # a WITH before INSERT, whose entries the query reads
     return replace(cut, before=cut.before[len(given) :], query=_joined(given, cut.query))
 
 
 def _joined(given: str, query: str) -> str:
-    """A query with the entries of a WITH that stood elsewhere before its own."""
+    """A query, with entries of another WITH before its own."""
     first, *more = tokens(query)
     if first.word != "with":
         return f"{given}{query}"
@@ -69,13 +69,13 @@ def _joined(given: str, query: str) -> str:
 
 
 def _entries(text: str) -> str:
-    """A text without the WITH that it begins with."""
+    """A text without its leading WITH."""
     _, second, *_ = found = tokens(text)
     return text.encode()[found[2].begin if second.word == "recursive" else second.begin :].decode()
 
 
 def _reads(found: Sequence[Token]) -> bool:
-    """Whether a list of values holds queries, and no DEFAULT, which means something in INSERT alone."""
+    """Whether VALUES hold queries, and no DEFAULT, which is valid in INSERT only."""
     words = {token.word for token in found}
     return bool(words & {"select", "from"}) and "default" not in words
 
@@ -115,13 +115,13 @@ def pivoted(text: str, found: Sequence[Token]) -> Keeps | None:
 
 
 def closing(found: Sequence[Token], opening: int) -> int:
-    """The place of the parenthesis that closes another one."""
+    """The position of the matching closing parenthesis."""
     depth = found[opening].depth
     return next(n for n in range(opening + 1, len(found)) if found[n].text == ")" and found[n].depth == depth)
 
 
 def _followed(found: Sequence[Token], *phrases: tuple[str, ...]) -> list[Sequence[Token]]:
-    """The tokens from each place on, outside of parentheses, where one of some phrases stands."""
+    """For each occurrence of a phrase outside of parentheses, the tokens from there on."""
     return [
         found[n:]
         for n, token in enumerate(found)
@@ -130,7 +130,7 @@ def _followed(found: Sequence[Token], *phrases: tuple[str, ...]) -> list[Sequenc
 
 
 def _opens(found: Sequence[Token], number: int) -> bool:
-    """Whether a query begins at a token; a word after a dot, or alone in a list, is a name, whatever it says."""
+    """Whether a query begins at a token; a word after a dot, or alone in a list, is a name."""
     if number > 0 and found[number - 1].text == ".":
         return False
     while found[number].text == "(" and number + 1 < len(found):
@@ -145,6 +145,6 @@ def _cut(text: str, begin: int, end: int) -> Keeps:
 
 
 def created_query(text: str) -> str | None:
-    """The query in `CREATE ... AS query`; None where there is none."""
+    """The query of `CREATE ... AS query`; None for other statements."""
     found = created(text, tokens(text))
     return found.query if found else None

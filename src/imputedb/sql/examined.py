@@ -1,12 +1,12 @@
-"""What a statement does with each column: what it shows, what it averages, and what decides its answer.
+"""The use of each column by a statement: shown, averaged or deciding.
 
-This is the one place that says which missing values may be expected values, and which must be draws. An answer is right
-in expectation of the expected values of a column only where it is linear in them. So a column is *averaged* only if
-nothing but arithmetic that is linear in it, linear aggregates, and choices that do not read it stand between it and
-the answer. Everything else that an answer is computed from *decides* it: conditions, groups, keys of joins, other
-aggregates and functions, conditions of CASE and FILTER, products of two imputed columns. What decides is drawn; what is
-averaged is then expected given what was drawn, so rows that were chosen by a drawn value average what goes with it.
-Rows that are shown without being aggregated show the best single values.
+This module alone decides which missing values may be replaced by expected values, and which must be drawn. An answer
+is unbiased under expected values of a column only if it is linear in them. So a column is *averaged* only if nothing
+but linear arithmetic, linear aggregates, and choices that do not read it are between it and the answer. Everything
+else that an answer is computed from *decides* it: conditions, groups, join keys, other aggregates and functions,
+conditions of CASE and FILTER, products of two imputed columns. Deciding columns are drawn. Averaged columns are then
+expected values given the drawn ones, so that rows selected by a drawn value have matching averages. Rows that are
+shown without aggregation have the best single values.
 """
 
 from collections.abc import Mapping
@@ -21,18 +21,18 @@ from imputedb.sql.varying import LIMITS, Varying, reads
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What a statement does with columns.
+    """The uses of columns in a statement.
 
     Attributes:
-        uses: by number of a source and own name of a column; nothing of columns that nobody reads.
-        outputs: by identity of a query's tree the use of each output.
+        uses: use by number of a source and own name of a column; unread columns are absent.
+        outputs: uses of the outputs of each query, by the `id` of its tree.
     """
 
     uses: Mapping[int, Mapping[str, Use]]
     outputs: Mapping[int, Demands]
 
     def read(self, number: int) -> frozenset[str]:
-        """The columns of a source that something is done with."""
+        """The columns of a source that are used."""
         return frozenset(self.uses.get(number, {}))
 
     def deciding(self, number: int) -> frozenset[str]:
@@ -41,10 +41,10 @@ class Examined:
 
 
 def examined(whole: Tree, sources: Mapping[int, Source], facts: Facts) -> Examined:
-    """What a resolved statement does with each column of each of its sources."""
+    """The use of each column of each source of a resolved statement."""
     examining = _Examining(whole, sources, facts)
     before = -1
-    while examining.total != before:  # a subquery may read a source that was looked at before
+    while examining.total != before:  # repeated, since a subquery may read a source that was visited before
         before = examining.total
         examining.seen.clear()
         examining.query(whole, None, Use.SHOWN)
@@ -52,7 +52,7 @@ def examined(whole: Tree, sources: Mapping[int, Source], facts: Facts) -> Examin
 
 
 class _Examining:
-    """Looks at the queries of one statement, each for what those around it do with its outputs."""
+    """A traversal of the queries of one statement, with the uses of their outputs by enclosing queries."""
 
     def __init__(self, whole: Tree, sources: Mapping[int, Source], facts: Facts) -> None:
         self.sources, self.facts = sources, facts
@@ -66,13 +66,13 @@ class _Examining:
     # -- queries ------------------------------------------------------------------------------------------------------
 
     def query(self, node: Tree, demands: Demands | None, default: Use, order: Use = Use.SHOWN) -> None:
-        """Looks at a query.
+        """Visits a query.
 
         Args:
-            node: its tree.
-            demands: what is done with its outputs; None where they are not told apart.
-            default: what is done with each of them then.
-            order: what is done with the order of its rows.
+            node: syntax tree of the query.
+            demands: uses of its outputs; None where they are not distinguished.
+            default: use of all outputs where they are not distinguished.
+            order: use of the order of its rows.
         """
         if not node:  # a recursive query reads itself
             return
@@ -95,7 +95,7 @@ class _Examining:
                 self.everything(node, Use.DECIDES)
 
     def _set_operation(self, node: Tree, demands: Demands) -> None:
-        """UNION ALL passes rows on; the others compare them, and so does ORDER BY with LIMIT."""
+        """Visits a set operation: UNION ALL passes rows on; all others, and ORDER BY with LIMIT, compare them."""
         kinds = {modifier["type"] for modifier in node["modifiers"]}
         passes = node["setop_type"].startswith("UNION") and node["setop_all"]
         passes = passes and not (kinds & LIMITS and "ORDER_MODIFIER" in kinds)
@@ -109,23 +109,25 @@ class _Examining:
                 self.query(child, demands, Use.SHOWN)
 
     def everything(self, tree: Any, use: Use) -> None:
-        """Notes one use of all that is read anywhere in a tree."""
+        """Records one use of all columns that a tree reads."""
         for node in expressions(tree):
             if node["class"] == "SUBQUERY":
                 self.query(node["subquery"]["node"], None, use)
             self.reference(node, use)
 
     def reference(self, node: Tree, use: Use) -> None:
-        """Notes what is done with the columns that a node reads."""
+        """Records the use of the columns that a reference reads."""
         for number, name, stored in reads(node, self.sources):
             if not stored:
                 self.note(number, name, use)
 
     def note(self, number: int, name: str, use: Use) -> None:
-        """Notes what is done with a column."""
+        """Records the use of a column."""
         source = self.sources[number]
         if use is Use.AVERAGED and source.table is not None and not self.facts.expected(number, name):
             use = Use.DECIDES
+        if use is Use.COUNTED and source.table is not None:  # a column that is filled in has a value in every row
+            use = Use.SHOWN
         known = self.uses.setdefault(number, {})
         if use > known.get(name, 0):
             self.total += use - known.get(name, 0)
@@ -134,10 +136,10 @@ class _Examining:
     # -- FROM ---------------------------------------------------------------------------------------------------------
 
     def source(self, item: Tree, order: Use) -> None:
-        """Looks at an item of FROM, once it is known what is done with its columns."""
+        """Visits an item of FROM, after the uses of its columns were recorded."""
         match item["type"]:
             case "JOIN":
-                self.source(item["right"], order)  # which may read what stands left of it
+                self.source(item["right"], order)  # a lateral one may read the left side
                 self.source(item["left"], order)
             case "BASE_TABLE" | "SUBQUERY":
                 self._definition(item, order)
@@ -159,7 +161,7 @@ class _Examining:
             self.query(definition.node, [known.get(name) for name in definition.columns], Use.SHOWN, order)
 
     def _pivot(self, item: Tree, order: Use) -> None:
-        """PIVOT groups by what it does not aggregate, or is told to group by; UNPIVOT passes rows on."""
+        """Visits a PIVOT, which groups by the stated columns or by all that it does not aggregate, or an UNPIVOT."""
         for number in item["reads_all"]:
             for name in (self.sources[number].names or {}).values():
                 use = self._unpivoted(item, name) if item.get("unpivot_names") else _pivoted(item, name)
@@ -168,7 +170,7 @@ class _Examining:
         self.source(item["source"], order)
 
     def _unpivoted(self, item: Tree, name: str) -> Use | None:
-        """The use of a column that becomes rows, which is at least read, or of one that is repeated beside them."""
+        """The use of a column of UNPIVOT: at least read if it becomes rows, else that of the repeated column."""
         after = {column.lower(): use for column, use in self.uses.get(item["number"], {}).items()}
         named = _named(item["pivots"])
         if named is None or name.lower() in named:
@@ -177,14 +179,14 @@ class _Examining:
 
 
 def _pivoted(item: Tree, name: str) -> Use | None:
-    """What PIVOT does with a column: all but nothing where it says what it groups by, and the column is not there."""
+    """The use of a column by PIVOT: deciding, unless the PIVOT states its groups and does not name the column."""
     named = _named([item["aggregates"], item["pivots"]])
     groups = {str(group).lower() for group in item["groups"]}
     return Use.DECIDES if not groups or named is None or name.lower() in named | groups else None
 
 
 def _named(tree: Any) -> set[str] | None:
-    """The names in expressions that are not resolved; None where they may name any column."""
+    """The names in unresolved expressions; None where they may name any column."""
     nodes = list(expressions(tree))
     if any(node["class"] not in ("COLUMN_REF", "CONSTANT", "FUNCTION", "CAST", "COMPARISON", "TYPE") for node in nodes):
         return None
@@ -192,7 +194,7 @@ def _named(tree: Any) -> set[str] | None:
 
 
 def _width(node: Tree) -> int:
-    """How many outputs of a query are told apart."""
+    """The number of outputs of a query that are distinguished."""
     match node["type"]:
         case "SELECT_NODE":
             return len(node["select_list"])
@@ -203,7 +205,7 @@ def _width(node: Tree) -> int:
 
 
 def _spread(demands: Demands | None, width: int, default: Use) -> Demands:
-    """A use for each of so many outputs; stored values that are passed on come last, and are told apart later."""
+    """A use for each of `width` outputs; added outputs with stored values are last, and have none yet."""
     if demands is None:
         return [default] * width
     if len(demands) <= width and width > 1:

@@ -1,4 +1,4 @@
-"""The sources of one block as a plan reads them: base tables and inner joins, simple nested blocks merged in."""
+"""The sources of one block as plans read them: base tables and inner joins, with simple nested blocks merged in."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,15 +21,15 @@ _NAMES = {
 
 @dataclass(slots=True)
 class Scope:
-    """The sources of a block in the order of FROM, with the conditions that joins and merged blocks state.
+    """The sources of a block in the order of FROM, with the conditions of joins and merged blocks.
 
     Attributes:
-        known: every source of the statement, by number.
-        single: names of functions that must be called once a row, where the statement says so.
+        known: all sources of the statement, by number.
+        single: names of functions that must be called exactly once per row.
         aggregates: names of aggregate functions.
-        scans: the tables to be joined, by alias.
-        aliases: the alias of each of them, by the number of its source.
-        merged: of blocks that were merged in, what each column stands for, by the number of the source.
+        scans: tables to join, by alias.
+        aliases: alias of each table, by the number of its source.
+        merged: expressions of the columns of merged blocks, by the number of the source.
     """
 
     known: Mapping[int, Source]
@@ -44,7 +44,7 @@ class Scope:
         """Adds an item of FROM.
 
         Raises:
-            Unplanned: it is neither a base table nor an inner join of such, nor a block that can be merged.
+            Unplanned: it is neither a base table, nor an inner join, nor a block that can be merged.
         """
         match node["type"]:
             case "BASE_TABLE":
@@ -83,7 +83,7 @@ class Scope:
         self.conditions += [compared("COMPARE_EQUAL", left, right) for left, right in node["using_origins"]]
 
     def _merge(self, node: Tree) -> None:
-        """Makes a nested block that only selects, joins and computes row by row part of this one."""
+        """Merges a nested block that only selects, joins and computes row by row."""
         inner = node["subquery"]["node"]
         reason = self._not_simple(node, inner)
         if reason:
@@ -121,7 +121,7 @@ class Scope:
 
 
 def inner_aliases(tree: Tree, known: Mapping[int, Source]) -> set[str]:
-    """The aliases of the sources inside the subqueries of an expression, in lower case."""
+    """The lower-case aliases of the sources inside the subqueries of an expression."""
     found: set[str] = set()
     for node in expressions(tree):
         if node["class"] == "SUBQUERY":
@@ -131,7 +131,7 @@ def inner_aliases(tree: Tree, known: Mapping[int, Source]) -> set[str]:
 
 
 def multiplying(tree: Tree, functions: frozenset[str]) -> list[Tree]:
-    """The calls in an output that give any number of rows for one; a query in it multiplies its own rows alone."""
+    """The calls in an output that give any number of rows for each input row, outside of subqueries."""
     if tree["class"] == "SUBQUERY":
         return multiplying(tree["child"], functions) if tree.get("child") else []
     if str(tree.get("function_name", "")).lower() in functions:
@@ -145,14 +145,14 @@ def mentions(tree: Tree, functions: frozenset[str]) -> bool:
 
 
 def is_bare(tree: Tree) -> bool:
-    """Whether a node is a name that no source explains, such as an output's alias."""
+    """Whether a node is an unresolved name, such as an output's alias."""
     return is_reference(tree) and "origin" not in tree
 
 
 def unaliased(tree: Tree, aliases: Mapping[str, Tree]) -> Tree:
-    """An expression, names of outputs in it replaced by what they stand for, which may name the outputs before them.
+    """An expression in which output aliases are replaced by their expressions, which may name earlier outputs.
 
-    A parameter of a lambda is none, whatever its name.
+    Parameters of lambdas are not aliases.
     """
 
     def change(node: Tree) -> Tree | None:
@@ -163,7 +163,7 @@ def unaliased(tree: Tree, aliases: Mapping[str, Tree]) -> Tree:
         if not is_bare(node) or len(node["column_names"]) != 1:
             return None
         name = node["column_names"][0].lower()
-        if name not in aliases or name == "rowid":  # which a table has, and that goes first
+        if name not in aliases or name == "rowid":  # a table's own rowid takes precedence
             return None
         names = list(aliases)
         before = {known: aliases[known] for known in names[: names.index(name)]}

@@ -1,4 +1,4 @@
-"""Items of FROM: tables, views, nested queries and joins, each a source that names are looked up in."""
+"""Resolution of items of FROM: tables, views, nested queries and joins become numbered sources of names."""
 
 from collections.abc import Callable, Sequence
 from typing import assert_never
@@ -6,16 +6,19 @@ from typing import assert_never
 from imputedb.algebra.relation import Table
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree, reference
+from imputedb.sql.expression import path_of
+from imputedb.sql.items import column_names_of, is_join
+from imputedb.sql.pivot_query import as_query
 from imputedb.sql.references import References
-from imputedb.sql.scope import Ctes, Definition, Frame, Source, Viewed, told_apart
+from imputedb.sql.scope import Ctes, Definition, Frame, Source, Viewed, distinct_names
 
 
 class FromItems:
-    """The items of FROM of one statement, each with the number of its source.
+    """The resolver of one statement's items of FROM.
 
     Args:
-        references: what names in conditions of joins mean; holds the sources.
-        inner: resolves a nested query whose columns others name.
+        references: resolver of expressions in join conditions; holds the sources.
+        inner: resolver of nested queries.
     """
 
     def __init__(self, references: References, inner: Callable[[Tree, Frame | None, Ctes], Definition]) -> None:
@@ -25,7 +28,7 @@ class FromItems:
         self._within: object = None  # the view whose query is being resolved
 
     def resolved(self, node: Tree, frame: Frame, ctes: Ctes) -> Tree:
-        """An item of FROM, whose sources are added to a frame."""
+        """The resolved item of FROM; its sources are added to a frame."""
         match node["type"]:
             case "BASE_TABLE":
                 return self._base_table(node, frame, ctes)
@@ -39,6 +42,9 @@ class FromItems:
                 function = self._references.expression(node["function"], frame, ctes)
                 return self._added({**node, "function": function}, frame, self._catalog.described(node))
             case "PIVOT":
+                query = self._as_query(node, ctes)
+                if query is not None:
+                    return self.resolved(query, frame, ctes)
                 inside = Frame(frame.parent)
                 source = self.resolved(node["source"], inside, ctes)
                 self._references.passing.note_names([node["aggregates"], node["pivots"]], inside.sources, "PIVOT")
@@ -51,6 +57,21 @@ class FromItems:
             case _:
                 inner = self._references.expression(node, frame, ctes)
                 return self._added(inner, frame, self._catalog.described(node))
+
+    def _as_query(self, node: Tree, ctes: Ctes) -> Tree | None:
+        """A PIVOT rewritten as an aggregation over its table, view or query; None where that is impossible."""
+        source = node["source"]
+        path = [part for part in path_of(source) if part]
+        columns: Sequence[str] | None = None
+        if len(path) == 1 and path[0].lower() in ctes:
+            columns = ctes[path[0].lower()].columns
+        elif not is_join(source):
+            columns = self._catalog.described(source)
+        if columns is None:
+            return None
+        given = column_names_of(source)
+        named = [*given, *columns[len(given) :]]
+        return as_query(node, named, self._catalog.aggregates, self._catalog.described)
 
     def _base_table(self, node: Tree, frame: Frame, ctes: Ctes) -> Tree:
         path = [part for part in node["qualified_name"]["path"] if part]
@@ -71,7 +92,7 @@ class FromItems:
                 assert_never(meant)
 
     def _view(self, node: Tree, view: Viewed, frame: Frame) -> Tree:
-        """A view as the query behind it, in which names mean what they mean where the view is."""
+        """A view as its query, resolved in the context of the view."""
         around, self._within = self._within, view.itself
         inside = self._inner(view.query, None, {})
         self._within = around
@@ -97,7 +118,7 @@ class FromItems:
         names = None
         if columns is not None:
             given = list(node.get("column_name_alias") or ())
-            names = dict(zip(told_apart([*given, *columns[len(given) :]]), columns, strict=False))
+            names = dict(zip(distinct_names([*given, *columns[len(given) :]]), columns, strict=False))
         alias = node["alias"] or (node["table_name"] if node["type"] == "BASE_TABLE" else "")
         source = Source(number, alias, names, table, definition)
         source.virtual = self._catalog.virtual(table) if table else frozenset()
@@ -131,7 +152,7 @@ class FromItems:
         return {**node, "left": left, "right": right, "condition": condition, "using_origins": equal}
 
     def _merge(self, name: str, lefts: Sequence[Source], rights: Sequence[Source], frame: Frame) -> list[Tree]:
-        """Makes one column of two of the same name; references to both."""
+        """Merges two columns of the same name (USING); returns references to both."""
         first, second = _having(name, lefts, frame), _having(name, rights, frame)
         frame.merged[name.lower()] = [*first, *second]
         frame.hidden |= {(source.number, name.lower()) for source in second}
@@ -140,11 +161,11 @@ class FromItems:
 
 
 def _by_path(node: Tree, table: Table) -> Tree:
-    """An item of FROM by the whole path of its table, which means the same wherever the item comes to stand."""
+    """An item of FROM with the full path of its table, which is valid anywhere."""
     return {**node, **t.table(table.path, node["alias"]), "table_name": node["table_name"]}
 
 
 def _having(name: str, sources: Sequence[Source], frame: Frame) -> list[Source]:
-    """Those of some sources whose column of a name is merged already, or else the first that has one."""
+    """The sources whose column of a name is merged already, or else the first source that has one."""
     merged = [source for source in frame.merged.get(name.lower(), ()) if source in sources]
     return merged or [source for source in sources if source.column(name)][:1]

@@ -1,4 +1,4 @@
-"""Families of SQL functions: the one list of what an aggregate computes, and of which functions are strict."""
+"""Families of SQL functions: the single list of what aggregates compute, and of which functions are strict."""
 
 MEANS = frozenset({"avg", "mean", "favg"})
 """Aggregates that average their argument."""
@@ -38,3 +38,17 @@ STRICT = frozenset({
     *("date_trunc", "datetrunc", "date_diff", "datediff", "last_day"),
 })  # fmt: skip
 """Scalar functions that are NULL wherever an argument is; `tests/unit/test_strictness.py` asks DuckDB of each."""
+
+DIVIDING = frozenset({"//", "divide"})
+"""Functions that divide and leave the rest, of whole numbers."""
+
+ROUNDING = DIVIDING | {"round", "round_even", "roundbankers", "trunc", "floor", "ceil", "ceiling", "even"}
+"""Functions that move their first argument to a near number."""
+
+SMOOTH = frozenset({
+    *("+", "-", "*", "/", "fdiv", "**", "^", "@", "add", "subtract", "multiply", "abs", "sqrt", "cbrt", "exp", "ln"),
+    *("log", "log2", "log10", "pow", "power", "sin", "cos", "tan", "cot", "asin", "acos", "atan", "atan2", "sinh"),
+    *("cosh", "tanh", "asinh", "acosh", "atanh", "degrees", "radians", "gamma", "lgamma", "nullif", "ifnull"),
+    *("greatest", "least"),
+})  # fmt: skip
+"""Functions of numbers that move as their arguments do, without a step but where one is no number."""

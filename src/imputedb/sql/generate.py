@@ -1,4 +1,4 @@
-"""A plan to one SELECT of the engine: filters, drops, joins and non-blocking imputes melt into a flat statement."""
+"""The generator of one SELECT from a plan: filters, drops, joins and non-blocking imputes become a flat statement."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -51,9 +51,9 @@ Identified = tuple[Tree, dict[Column, Fill]]
 
 @dataclass(slots=True)
 class Rows:
-    """Joined rows on the way to a SELECT: where they come from, what holds, what each column and missing cell is.
+    """Joined rows on the way to a SELECT: FROM, conditions, and the expressions of columns and missing cells.
 
-    `draw` is the number of the draw that a row is of, None where all rows are the same in every draw.
+    `draw` is the number of the draw that a row belongs to; None where rows are the same in all draws.
     """
 
     source: Tree
@@ -70,7 +70,7 @@ class Rows:
         return t.coalesce(stored, self.filled[column].shown) if column in self.filled else stored
 
     def keep(self, draw: int | None) -> None:
-        """Leaves only the rows of one draw."""
+        """Keeps the rows of one draw only."""
         if self.draw and draw is not None:
             self.conditions.append(of_draw(self.draw, t.number(draw)))
 
@@ -92,7 +92,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Generator:
-    """Lowers relations, given how tables and stored columns are read and what non-blocking imputers fill in."""
+    """The lowering of relations, given the expressions of stored columns and of non-blocking imputers."""
 
     source: Source
     reading: Reading
@@ -100,7 +100,7 @@ class Generator:
     meaning: Meaning
 
     def rows(self, relation: Relation) -> Rows:
-        """The joined rows of a relation below any aggregation."""
+        """The joined rows of a relation, below aggregation."""
         match relation:
             case Scan(alias=alias):
                 return Rows(self.source(relation), [], {alias: self._stored(relation)})
@@ -133,17 +133,17 @@ class Generator:
         return lambda column: self.reading(scan, column)
 
     def columns(self, relation: Relation, outputs: Mapping[str, Tree], draw: int | None = None) -> Tree:
-        """A SELECT of expressions over joined rows, by output name; in one draw where rows are of many."""
+        """A SELECT of expressions over joined rows, by output name; of one draw, if rows belong to several."""
         rows = self.rows(relation)
         rows.keep(draw)
         items = [t.named(rows.expression(tree), name) for name, tree in outputs.items()]
         return t.select(items, rows.source, t.all_of(rows.conditions))
 
     def identities(self, relation: Relation, scans: Sequence[Scan], kept: Columns, others: Columns) -> Identified:
-        """A SELECT that tells joined rows apart, with some columns' values, and what fills in others.
+        """A SELECT of row ids that identify joined rows, the values of some columns, and imputed values of others.
 
-        Its columns are a row id under each alias, the values of the columns that are kept, and under the full name of
-        one of the others what an imputer gave for it.
+        It has the row id of each alias, the values of the columns `kept`, and under the full names of the columns
+        `others` their imputed values.
         """
         rows = self.rows(relation)
         items = [t.named(rows.value(Column(scan.alias, ROW)), scan.alias) for scan in scans]
@@ -154,7 +154,7 @@ class Generator:
         return t.select(items, rows.source, t.all_of(rows.conditions)), filled
 
     def _staged(self, relation: Staged) -> Rows:
-        """The rows of scans that a table of row ids names, or all of one scan with what an imputer gave beside them."""
+        """The rows of scans that a table of row ids lists, or all rows of one scan with imputed values beside them."""
         if relation.whole:
             source = self.source(relation.scans[0])
             if relation.name:
@@ -187,7 +187,7 @@ class Generator:
         return resolve
 
     def answer(self, relation: Relation, draw: int | None = None) -> Tree:
-        """The SELECT of a whole block, from joined rows to the last operator; in one draw where rows are of many."""
+        """The SELECT of a whole block; of one draw, if rows belong to several."""
         match relation:
             case Limit(below, _, modifier):
                 return _modified(self.answer(below, draw), modifier)
@@ -263,7 +263,7 @@ def _of_all(draw: Tree) -> Tree:
 
 
 def stored_name(column: str) -> str:
-    """The name under which what is stored stands beside completed values."""
+    """The name of a column's stored values beside completed ones."""
     return f"{column} (stored)"
 
 

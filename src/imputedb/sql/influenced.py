@@ -1,4 +1,4 @@
-"""Variances by influences: what rows add to the error of numbers, added up by sampled unit and squared."""
+"""Variances from influences: the influences of rows are summed by sampling unit and squared."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ _UNITS = "units"
 
 @dataclass(frozen=True, slots=True)
 class Influenced:
-    """An output's influence.
+    """The influence function of an output.
 
     Attributes:
-        name: of the output's columns.
-        value: over `ANSWERS` and `ROWS`.
+        name: prefix of the output's columns.
+        value: influence of a row, an expression over `ANSWERS` and `ROWS`.
         held: whether the row counts, likewise.
-        weight: its share of what the number rests on, likewise.
+        weight: share of the row in the number, likewise.
     """
 
     name: str
@@ -43,16 +43,16 @@ def squared(
     units: Sequence[str],
     outputs: Sequence[Influenced],
 ) -> Tree:
-    """A SELECT of the place of each answer, and of each output what `WIDTH` says.
+    """A SELECT of the position of each answer, and for each output the columns of `WIDTH`.
 
     Args:
-        rows: a SELECT of the rows: the draw's number under `DRAW`, what expressions read, the ids of units.
-        answers: the table of the draws' answers, its first column the draw's number.
-        place: which of its columns numbers them.
-        numbers: a table of the numbers of the draws under `DRAW`.
-        keys: conditions under which a row is of an answer's group.
-        units: the names of the ids; none where each row is a unit.
-        outputs: what is asked for.
+        rows: SELECT of the rows: the draw's number `DRAW`, columns of the expressions, ids of units.
+        answers: table of the draws' answers; its first column is the draw's number.
+        place: column that numbers the answers.
+        numbers: table of the numbers of the draws in `DRAW`.
+        keys: conditions that a row belongs to an answer's group.
+        units: names of the ids; empty where each row is a unit.
+        outputs: influence functions of the outputs.
     """
     number, at = t.reference(numbers, DRAW), t.reference(ANSWERS, f"c{place}")
     source = t.inner(t.subquery(rows, ROWS), t.table((numbers,), ""), of_draw(t.reference(ROWS, DRAW), number))

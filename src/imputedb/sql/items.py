@@ -1,4 +1,4 @@
-"""Typed questions to items of FROM: what rooms outside of `sql` ask of a syntax tree."""
+"""Typed accessors of items of FROM in syntax trees, for code outside `sql`."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from imputedb.sql.ast import Tree, subquery
 
 
 def kind_of_item(item: Tree) -> str:
-    """The kind of an item of FROM, or of a query, as DuckDB names it."""
+    """The type of an item of FROM, or of a query, in DuckDB's terms."""
     return str(item.get("type", ""))
 
 
@@ -17,7 +17,7 @@ def is_table(item: Tree) -> bool:
 
 
 def unqualified_tables(query: Tree) -> dict[int, str]:
-    """The names of tables, views or files in a query that have no schema before them, by the byte where each stands."""
+    """The names of tables, views or files in a query without a schema, by their byte positions."""
     found, left = dict[int, str](), list[Any]([query])
     while left:
         one = left.pop()
@@ -31,27 +31,27 @@ def unqualified_tables(query: Tree) -> dict[int, str]:
 
 
 def is_table_function(item: Tree) -> bool:
-    """Whether an item of FROM calls a function."""
+    """Whether an item of FROM is a table function."""
     return bool(item.get("type") == "TABLE_FUNCTION")
 
 
 def is_join(item: Tree) -> bool:
-    """Whether an item of FROM joins two others."""
+    """Whether an item of FROM is a join."""
     return bool(item.get("type") == "JOIN")
 
 
 def is_pivot(item: Tree) -> bool:
-    """Whether an item of FROM is PIVOT or UNPIVOT of another."""
+    """Whether an item of FROM is a PIVOT or UNPIVOT."""
     return bool(item.get("type") == "PIVOT")
 
 
 def is_derived(item: Tree) -> bool:
-    """Whether an item of FROM is a query."""
+    """Whether an item of FROM is a subquery."""
     return bool(item.get("type") == "SUBQUERY" and "class" not in item)
 
 
 def is_of_another_time(item: Tree) -> bool:
-    """Whether a name in FROM is read AT another version or time."""
+    """Whether a table in FROM is read AT another version or time."""
     return bool(item["at_clause"])
 
 
@@ -66,17 +66,22 @@ def is_natural(join: Tree) -> bool:
 
 
 def is_filtering(join: Tree) -> bool:
-    """Whether a join gives rows of its left side alone: SEMI or ANTI."""
+    """Whether a join is SEMI or ANTI, and gives rows of its left side only."""
     return join["join_type"] in ("SEMI", "ANTI")
 
 
+def pads(item: Tree) -> bool:
+    """Whether an item of FROM is an outer join, which adds NULLs for rows without a partner."""
+    return is_join(item) and item["join_type"] not in ("INNER", "SEMI", "ANTI")
+
+
 def sides_of_join(join: Tree) -> tuple[Tree, Tree]:
-    """The two items of FROM that a join joins."""
+    """The two sides of a join."""
     return join["left"], join["right"]
 
 
 def joined(join: Tree, change: Callable[[Tree], Tree], condition: Callable[[Any], Any]) -> Tree:
-    """The same join of changed items and under a changed condition."""
+    """The same join with changed sides and a changed condition."""
     left, right = sides_of_join(join)
     return {**join, "left": change(left), "right": change(right), "condition": condition(join["condition"])}
 
@@ -86,45 +91,51 @@ def pivoted(item: Tree, change: Callable[[Tree], Tree]) -> Tree:
     return {**item, "source": change(item["source"])}
 
 
+def source_of_pivot(item: Tree) -> Tree:
+    """The item of FROM that a PIVOT or UNPIVOT reads."""
+    source: Tree = item["source"]
+    return source
+
+
 def call_in(item: Tree) -> Tree:
-    """The call of an item of FROM that calls a function."""
+    """The call of a table function."""
     call: Tree = item["function"]
     return call
 
 
 def inner_query(tree: Tree) -> Tree:
-    """The query inside an item of FROM, or inside an expression."""
+    """The query inside a derived table or a subquery expression."""
     node: Tree = tree["subquery"]["node"]
     return node
 
 
 def with_inner_query(tree: Tree, node: Tree, **more: Any) -> Tree:
-    """The same item of FROM, or expression, of another query."""
+    """The same derived table or subquery expression with another query."""
     return {**tree, "subquery": {**tree["subquery"], "node": node}, **more}
 
 
 def number_of(item: Tree) -> int:
-    """The number of the source that a resolved item of FROM is; -1 of what is none."""
+    """The source number of a resolved item of FROM; -1 where it has none."""
     return int(item.get("number", -1))
 
 
 def column_names_of(item: Tree) -> list[str]:
-    """The names that an item of FROM gives its columns."""
+    """The column aliases of an item of FROM."""
     return list(item.get("column_name_alias") or ())
 
 
 def unnamed(item: Tree) -> Tree:
-    """An item of FROM without names of its own, and of all its rows."""
+    """An item of FROM without alias, column aliases and sample."""
     return {**item, "alias": "", "column_name_alias": [], "sample": None}
 
 
 def in_place_of(item: Tree, other: Tree, *keys: str) -> Tree:
-    """Another item of FROM in the place of one: with its names of columns and its sample, and further parts."""
+    """Another item of FROM in place of one, with its column aliases, its sample, and further parts."""
     kept = {key: item[key] for key in ("column_name_alias", "sample", *keys) if key in item}
     return {**other, **kept}
 
 
 def derived_in_place_of(item: Tree, query: Tree, alias: str, columns: Sequence[str]) -> Tree:
-    """A query in the place of a name in FROM that means it."""
+    """A derived table in place of a name in FROM."""
     own = {"sample": item.get("sample"), "column_name_alias": column_names_of(item) or list(columns)}
     return {**subquery(query, alias), **own, "number": number_of(item)}

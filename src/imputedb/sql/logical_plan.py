@@ -1,4 +1,4 @@
-"""DuckDB's logical plan of a query that reads one table, as JSON: whether it binds, and what it reads."""
+"""DuckDB's logical plans, as JSON, of queries over one table: whether they bind, and what they read."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,20 +7,20 @@ Plan = Mapping[str, Any]
 
 
 def does_not_bind(plan: Plan) -> bool:
-    """Whether DuckDB refuses a statement, and not only to write its plan: readers of files have none in text."""
+    """Whether DuckDB rejects the statement itself; some functions that read files bind but cannot be shown as JSON."""
     unwritten = plan.get("error_type") == "not implemented" or "serializ" in str(plan.get("error_message")).lower()
     return is_none(plan) and not unwritten
 
 
 def is_none(plan: Plan) -> bool:
-    """Whether there is an error in the place of a plan."""
+    """Whether there is an error instead of a plan."""
     return bool(plan.get("error"))
 
 
 def path_read(plan: Plan) -> tuple[str, ...]:
-    """The path of the table that a plan of `SELECT 1 FROM path` reads itself: none of a view's, which is a projection.
+    """The path of the table that a plan of `SELECT 1 FROM path` scans; empty for a view, which is a projection.
 
-    Of a table in a schema within another it has more than three parts.
+    For a table in a nested schema the path has more than three parts.
     """
     if is_none(plan):
         return ()

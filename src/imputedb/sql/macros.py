@@ -1,22 +1,22 @@
-"""Calls of macros written out, so that a macro means what its text means: DuckDB puts it in its place likewise."""
+"""Expansion of macro calls: as in DuckDB, a call is replaced by the macro's body."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from imputedb.sql.ast import Tree, expressions, is_reference, literal, operator, reference, rewrite
-from imputedb.sql.missingness import asks
+from imputedb.sql.missingness import tests_missingness
 from imputedb.sql.titles import Titles, titled
 
 
 @dataclass(frozen=True, slots=True)
 class Macro:
-    """A macro that gives one value.
+    """A scalar macro.
 
     Attributes:
-        parameters: their names, in lower case.
-        body: the expression it stands for.
-        built_in: whether it comes with DuckDB; what such a one asks about NULL is no question of the user's.
+        parameters: names of the parameters, in lower case.
+        body: expression that replaces a call.
+        built_in: whether it is DuckDB's own; tests for NULL in such a macro are not the user's.
     """
 
     parameters: tuple[str, ...]
@@ -26,13 +26,13 @@ class Macro:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """How a function is called.
+    """The form of a function call.
 
     Attributes:
-        path: its name, behind those of a database and a schema where they are given, in lower case.
-        count: of the arguments without a name, which stand first.
-        names: of the others, in lower case.
-        closed: whether the arguments mean the same everywhere: they read no columns, and hold no queries.
+        path: function name, after those of database and schema where they are given, in lower case.
+        count: number of positional arguments.
+        names: names of the other arguments, in lower case.
+        closed: whether the arguments mean the same everywhere: they have no columns or queries.
     """
 
     path: tuple[str, ...]
@@ -41,7 +41,7 @@ class Call:
     closed: bool = False
 
     def gives(self, parameters: Sequence[str]) -> bool:
-        """Whether each of a macro's parameters has an argument, and no argument has none."""
+        """Whether the arguments match a macro's parameters one to one."""
         rest = parameters[self.count :]
         return self.count <= len(parameters) and len(rest) == len(self.names) and self.names == set(rest)
 
@@ -59,15 +59,15 @@ def written_out(
     is_function: Callable[[tuple[str, ...]], bool],
     titles: Titles,
 ) -> Tree:
-    """A statement without calls of macros, and calls of functions on columns, `x.upper()`, as `upper(x)`.
+    """A statement with macro calls expanded, and method calls on columns, `x.upper()`, written as `upper(x)`.
 
-    Columns keep the names that DuckDB gives them.
+    Columns keep DuckDB's names for them.
 
     Args:
-        node: the statement.
-        macros: what stands for what.
-        is_function: whether there is a function under a name with a schema, or a database, before it.
-        titles: the names of expressions without an alias.
+        node: syntax tree of the statement.
+        macros: gives the macro of a call.
+        is_function: whether a name qualified by a schema or database is that of a function.
+        titles: gives the names of expressions without an alias.
     """
 
     def called(tree: Tree) -> bool:
@@ -92,12 +92,12 @@ def written_out(
 
 
 def path_of(tree: Tree) -> tuple[str, ...]:
-    """The name of the function that a node calls, with what stands before it, in lower case."""
+    """The name of the called function with its qualifiers, in lower case."""
     return tuple(str(part).lower() for part in tree["qualified_name"]["path"] if part)
 
 
 def with_arguments(query: Tree, parameters: Sequence[str], call: Tree) -> Tree:
-    """The query of a macro with the arguments of a call in place of its parameters; `p.a` is a column of p there."""
+    """The query of a table macro with the arguments of a call for its parameters; `p.a` is a column of p there."""
     given = _given(parameters, call)
 
     def change(part: Tree) -> Tree | None:
@@ -108,7 +108,7 @@ def with_arguments(query: Tree, parameters: Sequence[str], call: Tree) -> Tree:
 
 
 def call_of(tree: Tree) -> Call:
-    """How a node calls a function."""
+    """The form of a node's function call."""
     names = [str(part["name"]).lower() for part in tree["arguments"] if part["name"]]
     given = expressions([part["expression"] for part in tree["arguments"]])
     closed = all(part["class"] not in OPEN for part in given)
@@ -116,7 +116,7 @@ def call_of(tree: Tree) -> Call:
 
 
 def _on_column(tree: Tree, is_function: Callable[[tuple[str, ...]], bool]) -> Tree | None:
-    """The call with the column that it is a call on as its first argument; None of one that is none on a column."""
+    """A method call on a column as a call with the column as first argument; None for any other call."""
     if tree.get("class") != "FUNCTION":
         return None
     *before, name = [str(part) for part in tree["qualified_name"]["path"] if part]
@@ -152,7 +152,7 @@ def _given(parameters: Sequence[str], call: Tree) -> dict[str, Tree]:
 
 
 def _argument(part: Tree, given: Mapping[str, Tree]) -> Tree | None:
-    """An argument in place of its parameter, which comes before columns and tables of its name; or a field of it."""
+    """The argument of a parameter, which hides columns and tables of its name, or a field of the argument."""
     if not is_reference(part):
         return None
     parameter, *fields = (str(name) for name in part["column_names"])
@@ -171,4 +171,4 @@ def _unasking(tree: Any) -> Any:
     if not isinstance(tree, dict):
         return tree
     whole = {key: _unasking(part) if isinstance(part, (dict, list)) else part for key, part in tree.items()}
-    return {**whole, "asks": False} if "class" in tree and asks(tree) else whole
+    return {**whole, "tests_missingness": False} if "class" in tree and tests_missingness(tree) else whole

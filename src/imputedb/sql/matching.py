@@ -1,15 +1,15 @@
-"""Questions of NULL on the nullable side of outer joins: about the match, or about what is stored of rows that matched.
+"""Tests for NULL on the nullable side of outer joins: about the match, or about stored values of matched rows.
 
-`orders.key IS NULL` after a LEFT JOIN asks whether an order matched. Where a SELECT settles elsewhere which rows
-matched (it asks about another column, or has a condition that no padded row fulfils), it would ask that twice: there a
-question about any column that the join does not compare is about what is stored.
+`orders.key IS NULL` after a LEFT JOIN tests whether an order matched. If a SELECT already determines elsewhere which
+rows matched (by a test of another column, or a condition that no padded row fulfils), a test of a column that the join
+does not compare is about stored values.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree, is_reference
-from imputedb.sql.missingness import asks, is_of_null
+from imputedb.sql.missingness import is_of_null, tests_missingness
 from imputedb.sql.scope import Frame, Source, found_in
 from imputedb.sql.strictness import is_strict
 
@@ -17,10 +17,10 @@ _CLAUSES = ("select_list", "where_clause", "group_expressions", "having", "quali
 
 
 class Matching:
-    """What settles, in one statement, which rows of the nullable sides of its outer joins matched.
+    """What determines, in one statement, which rows of the nullable sides of outer joins matched.
 
     Args:
-        sources: of the statement, by number.
+        sources: sources of the statement, by number.
     """
 
     def __init__(self, sources: Mapping[int, Source]) -> None:
@@ -28,7 +28,7 @@ class Matching:
         self._settled: dict[int, set[frozenset[str]]] = {}
 
     def compare(self, condition: Tree | None, equal: Sequence[Sequence[Tree]], *, inner: bool) -> None:
-        """Notes which columns a join compares, and what an inner one settles about joins below it."""
+        """Records the columns that a join compares, and which joins below an inner join its condition decides."""
         for node in t.expressions([condition, equal]):
             if "origin" in node and not node["origin"][2]:
                 self._sources[node["origin"][0]].compared.add(node["origin"][1].lower())
@@ -37,13 +37,13 @@ class Matching:
                 self._settle(self._resolved(tree))
 
     def pad(self, sources: Sequence[Source]) -> None:
-        """Notes that a join may put NULLs in place of the rows of some sources."""
+        """Marks sources as nullable: a join may pad their rows with NULLs."""
         for source in sources:
             source.nullable = True
             self._settled.pop(source.number, None)
 
     def look(self, node: Tree, frame: Frame) -> None:
-        """Notes what the clauses of a SELECT, whose names are not told yet, settle."""
+        """Records which matches the clauses of an unresolved SELECT decide."""
         aliases = {str(item["alias"]).lower(): item for item in node["select_list"] if item.get("alias")}
         found = [part for clause in _CLAUSES for tree in t.parts([node[clause]]) for part in _by_row(tree)]
         conditions = [tree for part in [node["where_clause"], *found] for tree in _conjuncts(part) if _excludes(tree)]
@@ -51,18 +51,18 @@ class Matching:
             self._settle(self._shown(tree, frame, aliases))
 
     def about_stored(self, node: Tree, frame: Frame) -> bool:
-        """Whether a question of NULL is about what is stored although a join may have put NULLs there."""
-        asked = self.padded(node, frame)
-        return bool(asked) and not any(self._about_match(number, name) for number, name in asked)
+        """Whether a test for NULL is about stored values, although an outer join may have padded rows."""
+        padded = self.padded(node, frame)
+        return bool(padded) and not any(self._about_match(number, name) for number, name in padded)
 
     def doubtful(self, node: Tree, frame: Frame) -> Iterator[tuple[Source, str]]:
-        """The columns of which a question does not say whether it is about the match: no join compares them."""
+        """The columns for which it is unclear whether a test is about the match, since no join compares them."""
         for number, name in sorted(self.padded(node, frame)):
             if name.lower() not in self._sources[number].compared and self._about_match(number, name):
                 yield self._sources[number], name
 
     def padded(self, node: Tree, frame: Frame) -> set[tuple[int, str]]:
-        """The columns on nullable sides that an expression, whose names are not told yet, shows."""
+        """The columns of nullable sources that an unresolved expression may show."""
         return set(self._shown(node, frame, {}))
 
     def _about_match(self, number: int, name: str) -> bool:
@@ -70,7 +70,7 @@ class Matching:
         return compared or all(name.lower() in group for group in self._settled.get(number, ()))
 
     def _settle(self, columns: Iterable[tuple[int, str]]) -> None:
-        """Notes that a question or a condition on some columns tells whether a row matched."""
+        """Records that a test or a condition on some columns decides whether a row matched."""
         groups: dict[int, set[str]] = {}
         for number, name in columns:
             groups.setdefault(number, set()).add(name.lower())
@@ -95,11 +95,11 @@ class Matching:
         name = path[0].lower()
         if len(path) == 1 and name in aliases:
             yield from self._shown(aliases[name], frame, {})
-        elif len(path) == 1 and (meant := frame.aliases.get(name)) is not None:  # its names are told already
+        elif len(path) == 1 and (meant := frame.aliases.get(name)) is not None:  # its names are resolved already
             yield from self._resolved(meant)
 
     def _behind(self, source: Source, own: str) -> Iterator[tuple[int, str]]:
-        """A column of a source itself, if that is padded, and those of padded ones in its query that it shows."""
+        """A column itself if its source is nullable, and the nullable columns that it shows from a nested query."""
         if source.nullable:
             yield source.number, own
         definition = source.definition
@@ -115,7 +115,7 @@ class Matching:
 
 
 def _by_row(tree: Tree) -> Iterator[Tree]:
-    """An expression and those in it, without what queries in it hold."""
+    """An expression and its subexpressions, without those of subqueries."""
     yield tree
     if tree["class"] != "SUBQUERY":
         for part in t.parts(tree):
@@ -129,7 +129,7 @@ def _conjuncts(tree: Tree | None) -> list[Tree]:
 
 
 def _excludes(tree: Tree) -> bool:
-    """Whether a condition is not fulfilled where any column that it reads is NULL."""
-    compares = tree["class"] in ("COMPARISON", "BETWEEN") and not asks(tree)
+    """Whether a condition is not true if any column that it reads is NULL."""
+    compares = tree["class"] in ("COMPARISON", "BETWEEN") and not tests_missingness(tree)
     within = [node for node in t.expressions(tree) if node["class"] in ("CONJUNCTION", "SUBQUERY")]
     return compares and not within and is_strict(tree, lambda _: True)

@@ -1,4 +1,4 @@
-"""Statements about imputation models, told from their tokens."""
+"""Statements about imputation models, parsed from their tokens."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,17 +13,17 @@ class ModelStatement:
 
     Attributes:
         verb: create, refresh, alter, drop, describe or show.
-        name: of the model; empty for SHOW.
-        version: that is meant; None for the current one, and of DROP for all.
-        table: that it is a model of.
-        columns: that it fills in; empty for all that miss values.
-        where: the rows that it learns from, a condition in SQL; None for all.
-        imputer: that is fitted; None for the default.
-        options: `sample`, `draws` and `seed`, where they are given.
-        replaces: whether a model of the name may be there already.
-        if_exists: whether a model that is to be dropped may be absent.
-        renamed: the name that ALTER gives; None where it sets the version.
-        canary: whether the version that REFRESH makes is not to be the current one yet.
+        name: name of the model; empty for SHOW.
+        version: version of the model; None for the current one, or with DROP for all.
+        table: table of the model.
+        columns: columns that it imputes; empty for all incomplete ones.
+        where: condition in SQL on the rows to learn from; None for all.
+        imputer: imputer to fit; None for the default.
+        options: `sample`, `draws` and `seed`, where given.
+        replaces: whether an existing model of the name is replaced.
+        if_exists: whether dropping a model that does not exist is allowed.
+        renamed: new name in ALTER; None where it sets the version.
+        canary: whether the version made by REFRESH does not become the current one yet.
     """
 
     verb: str
@@ -54,10 +54,10 @@ _VERBS = ("create", "refresh", "alter", "drop", "describe", "show")
 
 
 def model_statement(text: str, found: Sequence[Token]) -> ModelStatement | None:
-    """The parts of a statement about imputation models, told from its tokens; None of any other.
+    """The parsed statement about imputation models; None for any other statement.
 
     Raises:
-        SqlSyntaxError: it is about models, but does not follow the grammar, which the message shows.
+        SqlSyntaxError: the statement does not follow the grammar, which the message shows.
     """
     found = [token for token in found if token.text != ";"]
     words = [token.word for token in found]
@@ -67,7 +67,7 @@ def model_statement(text: str, found: Sequence[Token]) -> ModelStatement | None:
 
 
 def is_about_models(words: Sequence[str]) -> bool:
-    """Whether IMPUTATION MODEL or IMPUTATION MODELS stands among the first words."""
+    """Whether IMPUTATION MODEL or IMPUTATION MODELS is among the first words."""
     return any(
         words[at] == "imputation" and words[at + 1] in ("model", "models") for at in range(min(4, len(words) - 1))
     )
@@ -124,7 +124,7 @@ class _ModelParser(TokenReader):
             self.expect(",")
 
     def _versioned(self) -> tuple[str, int | None]:
-        """A name, and the version behind its @."""
+        """A name, and the version after its @."""
         name, version = versioned(self.name())
         if self.skip("@"):
             return name, self._whole()
@@ -138,6 +138,6 @@ class _ModelParser(TokenReader):
 
 
 def versioned(name: str) -> tuple[str, int | None]:
-    """A model's name and the version that it says behind an @, such as `vitals@3`; None for none."""
+    """A model's name, and the version after an @, as in `vitals@3`; None without one."""
     before, at, after = name.rpartition("@")
     return (before, int(after)) if at and before and after.isdecimal() else (name, None)

@@ -1,4 +1,4 @@
-"""The values of a statement's parameters, put into its tree in place of them."""
+"""Substitution of a statement's parameters by their values."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Given = Sequence[object] | Mapping[str, object] | None
 
 
 def by_name(given: Given) -> dict[str, object]:
-    """The value of each parameter by its name, which is its number where it has none.
+    """The value of each parameter by name; positional parameters are named by their numbers.
 
     Raises:
-        QueryError: values are given in no form that has an order or names, or a name is no word.
+        QueryError: the values are neither a sequence nor a mapping, or a name is not a word.
     """
     match given:
         case None:
@@ -38,7 +38,7 @@ def by_name(given: Given) -> dict[str, object]:
 
 
 def _name(given: object) -> str:
-    """The name of a parameter: a word, since it becomes part of a statement."""
+    """The name of a parameter, which must be a word, since it becomes part of a statement."""
     name = str(given)
     if not re.fullmatch(r"\w+", name):
         raise QueryError(f"a parameter is called {name!r}: names of parameters are words, as in $name")
@@ -46,7 +46,7 @@ def _name(given: object) -> str:
 
 
 def _plain(value: object) -> object:
-    """A value that DuckDB binds: of NumPy's scalars Python's own."""
+    """A value that DuckDB can bind: NumPy scalars become Python values."""
     if isinstance(value, np.datetime64):
         return None if np.isnat(value) else value.astype("datetime64[us]").item()
     if isinstance(value, np.longdouble):
@@ -55,10 +55,10 @@ def _plain(value: object) -> object:
 
 
 def check(names: frozenset[str], values: Mapping[str, Tree]) -> None:
-    """Refuses values that are not those of a statement's parameters.
+    """Checks that values match a statement's parameters.
 
     Raises:
-        QueryError: a parameter has no value, or a value no parameter.
+        QueryError: a parameter has no value, or a value has no parameter.
     """
     unset, unused = sorted(names - set(values)), sorted(set(values) - names)
     if unset:
@@ -69,12 +69,12 @@ def check(names: frozenset[str], values: Mapping[str, Tree]) -> None:
 
 
 def filled(tree: Any, values: Mapping[str, Tree], titles: Titles) -> Any:
-    """A statement with a value in place of each parameter; its columns keep the names that DuckDB gives them.
+    """A statement with its parameters replaced by values; its columns keep DuckDB's names for them.
 
     Args:
-        tree: of the statement.
-        values: the constant of each parameter by its name.
-        titles: the names that expressions have as outputs.
+        tree: syntax tree of the statement.
+        values: constant of each parameter, by name.
+        titles: gives the names of expressions as outputs.
     """
     if isinstance(tree, list):
         return [filled(part, values, titles) for part in tree]
@@ -92,7 +92,7 @@ def _has_parameters(tree: Tree) -> bool:
 
 
 def placed(text: str, values: Mapping[str, str]) -> str:
-    """A part of a statement with the text of a value in place of each parameter, all of which have a name or number."""
+    """A part of a statement with its parameters, named or numbered, replaced by texts."""
     data, begin, parts, found = text.encode(), 0, [], tokens(text)
     for sign, name in pairwise(found):
         if sign.text == "$" and sign.end == name.begin:
@@ -101,8 +101,18 @@ def placed(text: str, values: Mapping[str, str]) -> str:
     return "".join(parts) + data[begin:].decode()
 
 
+def names(text: str) -> frozenset[str]:
+    """The names of a text's parameters; for `?` their positions."""
+    if "$" not in text and "?" not in text:
+        return frozenset()
+    found = tokens(text)
+    named = {name.text for sign, name in pairwise(found) if sign.text == "$" and sign.end == name.begin}
+    count = sum(token.text == "?" for token in found)
+    return frozenset(named | {str(place) for place in range(1, count + 1)})
+
+
 def numbered(text: str) -> str:
-    """A text whose parameters without a name, `?`, are written `$1`, `$2` and so on, which holds in parts of it too."""
+    """A text with `?` written as `$1`, `$2` and so on, so that numbers stay valid in parts of it."""
     data, begin, parts = text.encode(), 0, []
     for count, token in enumerate([token for token in tokens(text) if token.text == "?"], 1):
         parts.append(data[begin : token.begin].decode() + f"${count}")

@@ -1,4 +1,4 @@
-"""SQL text to DuckDB's own syntax tree, and trees back to text. The only place where the JSON functions are called."""
+"""Parsing of SQL to DuckDB's syntax trees, and deparsing. Only this module calls DuckDB's JSON functions."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -29,16 +29,16 @@ _TOO_DEEP = "Max expression depth limit"
 
 
 def apart() -> Connection:
-    """A connection to a database in memory, to parse or to read files with where there is no other at hand."""
+    """A connection to a new in-memory database, for parsing or reading files where no other is available."""
     return duckdb.connect()
 
 
 def is_query(connection: Connection, text: str) -> bool:
-    """Whether a text is one query, rather than a statement of another kind.
+    """Whether a text is a single query.
 
     Raises:
         SqlSyntaxError: the text does not parse; the message shows the place.
-        Unplanned: it is more than one statement.
+        Unplanned: the text has more than one statement.
     """
     try:
         statements = connection.extract_statements(text)
@@ -46,7 +46,10 @@ def is_query(connection: Connection, text: str) -> bool:
         raise translated(error) from error
     if len(statements) > 1:
         raise Unplanned(f"one statement at a time: the text holds {len(statements)}")
-    return not statements or statements[0].type == duckdb.StatementType.SELECT
+    try:
+        return not statements or statements[0].type == duckdb.StatementType.SELECT
+    except ValueError:  # a kind without a name in the client, such as UPDATE EXTENSIONS
+        return False
 
 
 def parse(connection: Connection, text: str) -> Tree:
@@ -54,7 +57,7 @@ def parse(connection: Connection, text: str) -> Tree:
 
     Raises:
         SqlSyntaxError: the text does not parse; the message shows the place.
-        Unplanned: it is more than one statement, or one that does not select.
+        Unplanned: the text has more than one statement, or another statement than a SELECT.
     """
     answer = _one(connection, "SELECT json_serialize_sql(?::VARCHAR)", text)
     if answer.get("error"):
@@ -69,14 +72,14 @@ def parse(connection: Connection, text: str) -> Tree:
 
 
 def expression(tree: Callable[[str], Tree], text: str) -> Tree:
-    """The tree of a text that is one expression, in parentheses and without them.
+    """The syntax tree of a single expression; the text is parsed with and without parentheses.
 
     Args:
         tree: parses a query.
-        text: the expression.
+        text: text of the expression.
 
     Raises:
-        SqlSyntaxError: it is none, or more than one.
+        SqlSyntaxError: the text is not a single expression.
     """
     enclosed, alone = (tree(f"SELECT {one}")["select_list"] for one in (f"({text})", text))
     if without_place(enclosed) != without_place(alone):
@@ -86,7 +89,7 @@ def expression(tree: Callable[[str], Tree], text: str) -> Tree:
 
 
 def stored(connection: Connection, text: str) -> Tree:
-    """The tree of a query that DuckDB has written into its catalog, whatever the setting of integer division.
+    """The syntax tree of a query from DuckDB's catalog, independent of the setting of integer division.
 
     Raises: as `parse`.
     """
@@ -97,12 +100,12 @@ def stored(connection: Connection, text: str) -> Tree:
 
 
 def divides_integers(connection: Connection) -> bool:
-    """Whether `/` between numbers is read as `//`."""
+    """Whether the setting `integer_division` is on, so that `/` is read as `//`."""
     return bool(connection.execute(f"SELECT {_OF_INTEGERS}").fetchall()[0][0])
 
 
 def reads_divisions(connection: Connection, text: str) -> bool:
-    """Whether a text that DuckDB has written divides, and would be read otherwise than it was written."""
+    """Whether a text from DuckDB's catalog has divisions that the present setting would change."""
     return any("/" in token.text and token.text != "//" for token in tokens(text)) and divides_integers(connection)
 
 
@@ -117,7 +120,7 @@ def _refused(connection: Connection, text: str, answer: Tree) -> Error:
 
 
 def deparse(connection: Connection, node: Tree) -> str:
-    """The SQL text of a SELECT node, as DuckDB writes it."""
+    """The SQL text of a SELECT node, written by DuckDB."""
     try:
         return _written(connection, [node])[0]
     except _REFUSALS as error:
@@ -127,13 +130,13 @@ def deparse(connection: Connection, node: Tree) -> str:
 
 
 def titles(connection: Connection, trees: Sequence[Tree]) -> list[str]:
-    """The name that DuckDB gives each expression where it has no alias, all in one round trip: its text."""
+    """DuckDB's names of expressions without an alias, in one call."""
     texts = _written(connection, [select([{**tree, "alias": ""}], None) for tree in trees])
     return [text.removeprefix("SELECT ") for text in texts]
 
 
 def _written(connection: Connection, statements: Sequence[Tree]) -> list[str]:
-    """The texts of SELECT nodes, deep ones put together of pieces."""
+    """The texts of SELECT nodes; deep ones are composed of pieces."""
     found = {place: _data(node) for place, node in enumerate(statements)}
     write = partial(_shallow, connection)
     whole = {place: deep.written(statements[place], write) for place, data in found.items() if deep.is_deep(data)}
@@ -162,7 +165,7 @@ DIVISION = '"function_name": "/"'
 
 
 def _called(statement: str) -> str:
-    """A tree whose divisions are written as calls, which are read as they stand under any setting."""
+    """A tree with divisions written as function calls, which no setting changes."""
 
     def change(node: Tree) -> Tree | None:
         if node.get("function_name") != "/" or not node["is_operator"]:
@@ -177,12 +180,12 @@ def _data(node: Tree) -> str:
 
 
 def expression_texts(connection: Connection, trees: Sequence[Tree]) -> list[str]:
-    """The text of each expression, without parentheses around all of it."""
+    """The text of each expression, without outer parentheses."""
     return [bare(text) for text in titles(connection, trees)]
 
 
 def bare(text: str) -> str:
-    """The text without a pair of parentheses around all of it."""
+    """A text without a pair of outer parentheses."""
     if not (text.startswith("(") and text.endswith(")")):
         return text
     depth = 0
@@ -194,7 +197,7 @@ def bare(text: str) -> str:
 
 
 def shape(connection: Connection, text: str) -> tuple[list[str], list[str]]:
-    """The names and types of a query's output columns, as DuckDB binds them; nothing runs, and no sequence moves.
+    """The names and types of a query's columns, as DuckDB binds it; nothing is run, and sequences do not advance.
 
     Raises:
         QueryError: DuckDB rejects the query, with its reason.
@@ -207,7 +210,7 @@ def shape(connection: Connection, text: str) -> tuple[list[str], list[str]]:
 
 
 def check(connection: Connection, text: str) -> None:
-    """Refuses a query that DuckDB does not bind, without an error of DuckDB's, which would abort a transaction.
+    """Refuses a query that DuckDB cannot bind, without an error in DuckDB, which would abort a transaction.
 
     Raises:
         QueryError: DuckDB rejects the query, with its reason.
@@ -221,11 +224,18 @@ PARAMETERS = "SELECT json_serialize_plan(?::VARCHAR, optimize := false)"
 """Asks for the plan of a query whose parameters have no values; nothing runs."""
 
 
-def parameter_types(plan: str) -> dict[str, str]:
-    """The types that DuckDB's binder gives parameters, by their names, read from what `PARAMETERS` gives.
+BOUND = "SELECT json_serialize_plan(t, optimize := false)->>'error_type' FROM (SELECT unnest(?::VARCHAR[]) AS t)"
+"""Asks of queries for the kind of error that each would be; NULL of one that the binder takes."""
 
-    There are none of a query that it does not plan before values are known, such as `x + $1`, and none that are made of
-    others, lists apart.
+UNWRITTEN = "not implemented"
+"""The kind of error of a plan that cannot be written down, such as one that reads CSV: it may be right all the same."""
+
+
+def parameter_types(plan: str) -> dict[str, str]:
+    """The types of parameters by name, from DuckDB's binder.
+
+    Parameters of queries that cannot be planned without values, such as `x + $1`, are absent, and so are parameters of
+    nested types other than lists.
     """
     found: dict[str, str] = {}
     left: list[Any] = [json.loads(plan)]
@@ -240,10 +250,10 @@ def parameter_types(plan: str) -> dict[str, str]:
     return found
 
 
-def _type_names(told: Tree) -> list[str]:
-    """The name of a type of a plan; none where it has none by itself."""
-    info = told.get("type_info") or {}
-    match told["id"]:
+def _type_names(plan_type: Tree) -> list[str]:
+    """The name of a type in a plan, as a list; empty for a type without a name."""
+    info = plan_type.get("type_info") or {}
+    match plan_type["id"]:
         case "DECIMAL":
             return [f"DECIMAL({info['width']},{info['scale']})"]
         case "LIST":
@@ -255,14 +265,14 @@ def _type_names(told: Tree) -> list[str]:
 
 
 def type_tree(connection: Connection, name: str) -> Tree:
-    """The tree of a type from its text, such as DECIMAL(18,2) or ENUM('a', 'b')."""
+    """The syntax tree of a type, such as DECIMAL(18,2) or ENUM('a', 'b')."""
     node = parse(connection, f"SELECT CAST(NULL AS {name})")
     tree: Tree = node["select_list"][0]["type_expr"]
     return tree
 
 
 def is_aggregate(tree: Tree, aggregates: frozenset[str]) -> bool:
-    """Whether the expression calls an aggregate function outside of a window."""
+    """Whether an expression is a call of an aggregate function outside of a window."""
     if tree.get("class") in ("WINDOW", "SUBQUERY"):
         return False
     return any(
@@ -287,6 +297,6 @@ _NO_EXTENSIONS = ("autoinstall_known_extensions", "autoload_known_extensions")
 
 
 def _is_of_old(tree: str) -> bool:
-    """Whether a tree has names or types as an older DuckDB wrote them: `storage_compatibility_version` asks for it."""
+    """Whether a tree has the format of an older DuckDB, as `storage_compatibility_version` may request."""
     named = '"table_name":' in tree or '"function_name":' in tree
     return '"cast_type":' in tree or (named and '"qualified_name":' not in tree)

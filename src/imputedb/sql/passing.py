@@ -1,4 +1,4 @@
-"""Questions about missingness that reach into nested queries: outputs with the stored values of other outputs."""
+"""Tests of missingness on columns of nested queries: these get further outputs with stored values."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,8 +7,9 @@ from typing import Any
 from imputedb.algebra.relation import Table
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree, expressions, rewrite
+from imputedb.sql.expression import with_results
 from imputedb.sql.flatten import mentions
-from imputedb.sql.missingness import asks, names_in, pads, passes_on
+from imputedb.sql.missingness import names_in, pads, passes_on, tests_missingness
 from imputedb.sql.scope import Catalog, Definition, Source
 
 Meaning = Callable[..., Tree]
@@ -24,12 +25,12 @@ _PASSING_MODIFIERS = {"ORDER_MODIFIER", "LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIE
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """A question that is put to completed values, because what is stored of them cannot be passed on.
+    """A test of missingness that sees completed values, because stored ones cannot be passed on.
 
     Attributes:
-        column: that is asked about, as it is called where it is asked.
-        where: what has put rows together, in SQL's words.
-        behind: the columns of tables whose values it shows.
+        column: name of the tested column, as the test has it.
+        where: SQL construct that prevents passing stored values on.
+        behind: base table columns whose values it shows.
     """
 
     column: str
@@ -38,12 +39,12 @@ class Unseen:
 
 
 class Passing:
-    """Passes on stored values to the questions of one statement; `unseen` are the questions for which there are none.
+    """Passing of stored values to one statement's tests of missingness; `unseen` has the tests without them.
 
     Args:
-        sources: of the statement, by number.
-        catalog: what names mean.
-        meaning: what a reference to a column means.
+        sources: sources of the statement, by number.
+        catalog: meanings of names.
+        meaning: resolves a reference to a column.
     """
 
     def __init__(self, sources: Mapping[int, Source], catalog: Catalog, meaning: Meaning) -> None:
@@ -53,12 +54,12 @@ class Passing:
         self._meaning = meaning
 
     def extra(self, source: Source, own: str, *, explicit: bool) -> str | None:
-        """The output of a query with the stored values of another; None where it has none.
+        """The output of a nested query with the stored values of another output; None where it cannot have one.
 
         Args:
-            source: that the query stands behind.
-            own: the query's own name of the output that is asked about.
-            explicit: whether IMPUTED or COUNT_OBSERVED asks, to which an outer join's NULLs are none.
+            source: source of the nested query.
+            own: the query's name of the tested output.
+            explicit: whether the test is IMPUTED or COUNT_OBSERVED, for which NULLs of an outer join are not missing.
         """
         definition = source.definition
         place = definition.place(own) if definition else None
@@ -78,13 +79,15 @@ class Passing:
         return definition.extra[place, explicit]
 
     def stored(self, tree: Any, *, explicit: bool) -> Any:
-        """An expression over what is stored; what aggregates, windows and queries in it give stays as it is."""
+        """An expression over stored values; aggregates, windows and queries in it are unchanged."""
 
         def change(node: Tree) -> Tree | None:
             if node.get("derives"):
                 return {**node["children"][0], "alias": node.get("alias", "")}
             if node["class"] == "SUBQUERY" or self._computes(node):
                 return node
+            if node["class"] == "CASE" and not explicit:
+                return with_results(node, lambda when: when, lambda one: rewrite(one, change))
             if not self._changes(node, explicit):
                 self._note_reference(node)
                 return None
@@ -95,7 +98,7 @@ class Passing:
         return rewrite(tree, change)
 
     def question(self, tree: Tree, *, explicit: bool) -> Tree:
-        """An expression that is asked about: over what is stored, or as it is where that cannot be."""
+        """An expression for a test of missingness: over stored values, or unchanged where these cannot be passed on."""
         if self.can_be_stored(tree, explicit=explicit):
             found: Tree = self.stored(tree, explicit=explicit)
             return found
@@ -109,7 +112,7 @@ class Passing:
             self.note(source, node["origin"][1], _ONCE if source.table else "")
 
     def completed(self, tree: Tree) -> Tree:
-        """An expression over completed values, whatever in it asks about what is stored."""
+        """An expression over completed values, with tests of stored values undone."""
 
         def change(node: Tree) -> Tree | None:
             if "origin" not in node:
@@ -130,34 +133,34 @@ class Passing:
         return found
 
     def can_be_stored(self, tree: Tree, *, explicit: bool) -> bool:
-        """Whether an expression has another value over what is stored, and may be written a second time."""
+        """Whether an expression may differ over stored values, and may be evaluated a second time."""
         if tree["class"] == "STAR" or mentions(tree, self._catalog.single):
             return False
         return any(node.get("derives") or self._changes(node, explicit) for node in self.by_row(tree))
 
     def note(self, source: Source, own: str, where: str = "") -> None:
-        """Notes that a question about a column of a source sees completed values."""
+        """Records that a test of a source's column sees completed values."""
         behind = frozenset(self._behind(source, own, set()))
         if behind:
             self.unseen[Unseen(own, where or _where(source), behind)] = None
 
     def note_names(self, tree: Any, sources: Sequence[Source], where: str) -> None:
-        """Notes the same of the questions in expressions whose names are not resolved yet."""
-        names = {str(name) for node in expressions(tree) if asks(node) for name in names_in(node)}
+        """Records the same for tests in unresolved expressions."""
+        names = {str(name) for node in expressions(tree) if tests_missingness(node) for name in names_in(node)}
         for source, name in ((source, name) for source in sources for name in sorted(names)):
             found = source.column(name)
             if found:
                 self.note(source, found[1], where)
 
     def note_expression(self, tree: Tree, where: str) -> None:
-        """Notes that a question about an expression sees completed values."""
+        """Records that a test of an expression sees completed values."""
         behind = frozenset(self._behind_expressions(self._shown(tree), set()))
         if behind:
             named = t.is_reference(tree) and str(tree["column_names"][-1])
             self.unseen[Unseen(named or str(tree.get("alias") or "an expression"), where, behind)] = None
 
     def _shown(self, tree: Tree) -> Iterator[Tree]:
-        """The same, with those that a query in it looks up, and whose values an aggregate or a window passes on."""
+        """The expressions whose values are shown, through subqueries, aggregates and windows that pass values on."""
         if tree["class"] == "SUBQUERY":
             below = t.parts(tree["subquery"]["node"].get("select_list", ()))
         elif self._computes(tree):
@@ -169,7 +172,7 @@ class Passing:
             yield from self._shown(part)
 
     def by_row(self, tree: Tree) -> Iterator[Tree]:
-        """The expressions in one that are computed row by row."""
+        """The subexpressions that are computed row by row."""
         if tree["class"] == "SUBQUERY" or self._computes(tree):
             return
         yield tree
@@ -177,18 +180,18 @@ class Passing:
             yield from self.by_row(part)
 
     def _computes(self, node: Tree) -> bool:
-        """Whether a node is an aggregate or a window, which may see many rows."""
-        is_function = node["class"] == "FUNCTION" and not node.get("asks")
+        """Whether a node is an aggregate or a window."""
+        is_function = node["class"] == "FUNCTION" and not node.get("tests_missingness")
         is_aggregate = is_function and str(node["function_name"]).lower() in self._catalog.aggregates
         return is_aggregate or node["class"] == "WINDOW"
 
     def _changes(self, node: Tree, explicit: bool) -> bool:
-        """Whether a node is a column of which another value may be stored."""
+        """Whether a node is a column whose stored value may differ."""
         if "origin" not in node or node["origin"][2]:
             return False
         number, own, _, _ = node["origin"]
         source = self._sources[number]
-        if source.nullable and not explicit:  # there NULL says that nothing matched
+        if source.nullable and not explicit:  # there NULL means that nothing matched
             return False
         if source.table is not None:
             return True
@@ -196,7 +199,7 @@ class Passing:
         return place is not None and self._passes(source.definition, place, explicit)
 
     def _passes(self, definition: Definition | None, place: int, explicit: bool) -> bool:
-        """Whether an output of a query has stored values: of UNION ALL, whether one part's has, beside any others."""
+        """Whether stored values of an output can be passed on; for UNION ALL, of at least one part."""
         if definition is None:
             return False
         if (place, explicit) not in definition.passes:
@@ -216,7 +219,7 @@ class Passing:
         return item is not None and self.can_be_stored(item, explicit=explicit)
 
     def _pass(self, definition: Definition, place: int, name: str, explicit: bool) -> None:
-        """Adds an output with the stored values of another; of a part that computes its own, with those."""
+        """Adds an output with the stored values of another; a part that computes the output adds it unchanged."""
         for part, at in _placed(definition, place):
             self._pass(part, at, name, explicit)
         if not definition.parts:
@@ -237,7 +240,7 @@ class Passing:
             self.unseen[Unseen(name.rsplit(" (stored", 1)[0], _putting_together(definition), behind)] = None
 
     def _behind(self, source: Source, own: str, seen: Seen) -> Iterator[tuple[Table, str]]:
-        """The columns of tables whose values a column of a source may show."""
+        """The base table columns whose values a source's column may show."""
         if source.table is not None:
             yield source.table, own
         elif source.definition is None:
@@ -246,7 +249,7 @@ class Passing:
             yield from self._behind_query(source.definition, place, seen)
 
     def _behind_item(self, source: Source, own: str, seen: Seen) -> Iterator[tuple[Table, str]]:
-        """The same of what is neither a table nor a query; of PIVOT those that it groups by, of UNPIVOT all."""
+        """The same for other items of FROM: for PIVOT the grouping columns, for UNPIVOT all."""
         inside = [self._sources[number] for number in source.item.get("reads_all", ())]
         shown = [(one, by) for one in inside for name, by in (one.names or {}).items() if name.lower() == own.lower()]
         if not shown and source.item.get("unpivot_names"):
@@ -263,7 +266,7 @@ class Passing:
         for child, at in _placed(definition, place):
             yield from self._behind_query(child, at, seen)
         for child in definition.children:
-            if child.columns is None:  # nobody knows which of its items the output is
+            if child.columns is None:  # its column names are unknown
                 for item in child.node.get("select_list", ()):
                     yield from self._behind_expressions(self._shown(item), seen)
         item = None if definition.children else definition.item(place)
@@ -277,14 +280,14 @@ class Passing:
 
 
 def is_by_values(modifier: Tree) -> bool:
-    """Whether a modifier puts rows together by what they show, as DISTINCT does without ON."""
+    """Whether a modifier combines rows by their values, as DISTINCT without ON does."""
     if modifier["type"] == "DISTINCT_MODIFIER":
         return not modifier["distinct_on_targets"]
     return modifier["type"] not in _PASSING_MODIFIERS
 
 
 def _placed(definition: Definition, place: int) -> Iterator[tuple[Definition, int]]:
-    """The queries that one puts together, with the place that an output of the whole has in each."""
+    """The parts of a set operation, with the position of an output in each."""
     united = definition.node.get("united")
     for child in definition.children:
         at = child.place(united[place]) if united else place
@@ -293,19 +296,19 @@ def _placed(definition: Definition, place: int) -> Iterator[tuple[Definition, in
 
 
 def _names(definition: Definition) -> set[str]:
-    """The names of the outputs of a query and of those that it puts together, in lower case."""
+    """The names of a query's outputs and of its parts' outputs, in lower case."""
     found = {name.lower() for name in definition.columns or ()}
     return found.union(*map(_names, definition.children))
 
 
 def _is_plain(part: Definition, place: int) -> bool:
-    """Whether an output of a SELECT can be written twice."""
+    """Whether an output of a SELECT may be evaluated twice."""
     item = part.item(place)
     return item is not None and all(node["class"] != "SUBQUERY" for node in expressions(item))
 
 
 def _where(source: Source) -> str:
-    """What keeps a question from what is stored of a source, in SQL's words."""
+    """The SQL construct that keeps a test from a source's stored values."""
     if source.definition is not None:
         return _putting_together(source.definition)
     if source.table is not None:
@@ -314,7 +317,7 @@ def _where(source: Source) -> str:
 
 
 def _putting_together(definition: Definition) -> str:
-    """What puts the rows of a query together."""
+    """The SQL construct that combines rows of a query."""
     node = definition.node
     match node.get("type"):
         case "SET_OPERATION_NODE":

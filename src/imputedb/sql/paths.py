@@ -1,4 +1,4 @@
-"""Names of tables as paths, their parts between dots and quoted where need be, and paths of files as patterns."""
+"""Paths of tables, with dots and quotes, and patterns for paths of files."""
 
 import re
 from collections.abc import Sequence
@@ -8,12 +8,12 @@ _PART = re.compile(r'"((?:[^"]|"")*)"|([^."]+)')
 
 
 def quoted(path: Sequence[str]) -> str:
-    """A path as SQL has it, every part of it quoted."""
+    """A path in SQL, each part quoted."""
     return ".".join('"' + part.replace('"', '""') + '"' for part in path)
 
 
 def parts_of(name: str) -> tuple[str, ...]:
-    """The parts of a table's name as a person writes it: separated by dots, quoted where they hold any."""
+    """The parts of a table's name as users write it, separated by dots and quoted where needed."""
     parts, place = [], 0
     while found := _PART.match(name, place):
         parts.append(found[1].replace('""', '"') if found[1] is not None else found[2])
@@ -24,7 +24,7 @@ def parts_of(name: str) -> tuple[str, ...]:
 
 
 def one_file(path: str | Path) -> str:
-    """A pattern that matches the file of a path alone, though its name holds what patterns are made of."""
+    """A pattern that matches exactly one file, even if its name has special characters."""
     escaped, text = False, str(path)
     parts = []
     for mark in text:

@@ -1,4 +1,4 @@
-"""PIVOT inside a query whose columns only the data name: the values that name them, written into the text."""
+"""PIVOT without a list of values: the values that become columns are queried, and written into the text."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ _ENDS = ("using", "group", "order", "limit")
 
 @dataclass(frozen=True, slots=True)
 class Unlisted:
-    """What a PIVOT makes columns of, without a list of its values.
+    """The expression of a PIVOT whose values become columns, without a list of them.
 
     Attributes:
-        values: the query that gives them, as texts in the order in which DuckDB makes columns of them.
-        expression: its text.
-        begin: the byte of the statement at which it begins.
-        end: the one at which it ends.
-        pivot: the bytes at which the PIVOT begins and ends.
+        values: query of these values as texts, in DuckDB's order of columns.
+        expression: text of the expression.
+        begin: byte position of its begin.
+        end: byte position of its end.
+        pivot: byte positions of the PIVOT's begin and end.
     """
 
     values: str
@@ -31,11 +31,11 @@ class Unlisted:
 
 
 def unlisted(text: str) -> list[Unlisted]:
-    """Every expression in a statement that a PIVOT inside a query makes columns of, but for those with a list."""
+    """All PIVOT expressions of a statement without a list of values."""
     data, found = text.encode(), tokens(text)
     out: list[Unlisted] = []
     for place, token in enumerate(found):
-        if token.word not in _PIVOTS or place == 0 or _has_its_list(found, place):
+        if token.word not in _PIVOTS or _has_its_list(found, place):
             continue
         inside = list(_level(found, place))
         on = next((n for n in inside if found[n].word == "on"), None)
@@ -54,9 +54,9 @@ def unlisted(text: str) -> list[Unlisted]:
 
 
 def listed(text: str, found: Sequence[Unlisted], values: Callable[[str], Sequence[str]]) -> str:
-    """The statement with lists of the values that queries give.
+    """The statement with lists of the values that the queries return.
 
-    A PIVOT of no values at all makes no columns: it lists one that nothing equals, whose columns are left out again.
+    A PIVOT without any value makes no columns: it gets a value that nothing equals, whose columns are dropped again.
     """
     changes: list[tuple[int, int, str]] = []
     for one in found:
@@ -74,7 +74,7 @@ def listed(text: str, found: Sequence[Unlisted], values: Callable[[str], Sequenc
 
 
 def _level(found: Sequence[Token], place: int) -> Iterator[int]:
-    """The places after a token, at its depth, up to where its parentheses close."""
+    """The positions of the tokens at the same depth, up to the closing parenthesis."""
     depth = found[place].depth
     for n in range(place + 1, len(found)):
         if found[n].depth < depth:
@@ -84,7 +84,7 @@ def _level(found: Sequence[Token], place: int) -> Iterator[int]:
 
 
 def _has_its_list(found: Sequence[Token], place: int) -> bool:
-    """Whether a PIVOT is `table PIVOT (aggregate FOR column IN (...))`, which lists its values."""
+    """Whether a PIVOT has the form `table PIVOT (aggregate FOR column IN (...))`, which lists its values."""
     depth = found[place].depth
     if found[place + 1].text != "(":
         return False
@@ -93,7 +93,7 @@ def _has_its_list(found: Sequence[Token], place: int) -> bool:
 
 
 def _items(found: Sequence[Token], places: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """The first and the last token of each item of a list, which ends at a further clause."""
+    """The first and last tokens of a list's items; a further clause ends the list."""
     ends = [n for n in places if found[n].word in _ENDS]
     stop = ends[0] if ends else places[-1] + 1 if places else 0
     first: int | None = places[0] if places else None
@@ -104,7 +104,7 @@ def _items(found: Sequence[Token], places: Sequence[int]) -> Iterator[tuple[int,
 
 
 def _before(data: bytes, found: Sequence[Token], place: int) -> str:
-    """The queries of WITH at the beginning of the statement that a PIVOT at a place can read."""
+    """The leading WITH of the statement, as far as a PIVOT at a position can read it."""
     start = next((n for n, token in enumerate(found) if token.depth == 0 and token.word == "with"), None)
     if start is None or start > place:
         return ""
@@ -116,6 +116,6 @@ def _before(data: bytes, found: Sequence[Token], place: int) -> str:
 
 
 def _is_end(found: Sequence[Token], place: int) -> bool:
-    """Whether a parenthesis closes a query of WITH: another follows, or the statement itself."""
+    """Whether a parenthesis ends an entry of WITH: another entry follows, or the statement."""
     follows = found[place + 1].word if place + 1 < len(found) else ""
     return follows == "," or follows in ("select", "from", "insert", "values", "table", "pivot", "unpivot")

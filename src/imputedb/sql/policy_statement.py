@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from imputedb.errors import Unplanned
+from imputedb.errors import QueryError, Unplanned
 from imputedb.sql.token_reader import TokenReader
 from imputedb.sql.tokens import Token
 
@@ -14,15 +14,17 @@ class PolicyStatement:
 
     Attributes:
         verb: create, alter, drop or show.
-        table: its name; None for SHOW of all.
-        columns: of the table; empty for all that have a policy.
-        options: what is set, under the names of `Policy`'s attributes.
+        table: name of the table; None for SHOW of all.
+        columns: columns of the table; empty for all that have a policy.
+        options: attributes of `Policy` that are set.
+        if_exists: whether dropping a policy that does not exist is allowed.
     """
 
     verb: str
     table: str | None
     columns: tuple[str, ...]
     options: dict[str, object]
+    if_exists: bool = False
 
 
 _LATER = {
@@ -36,15 +38,16 @@ GRAMMAR = (
     "[PREDICTORS (column, ...) | EXCLUDE (column, ...)] [BEFORE column] [WEIGHT column] [CLUSTER column] "
     "[PARTITION BY column, ... ORDER BY column] [WARN | REFUSE ABOVE share %] "
     "[DERIVED AS (expression)] [MISSING BELOW precision] [WHEN STALE WARN | REFUSE | REFRESH]; "
-    "DROP IMPUTATION POLICY ON table[(column, ...)]; SHOW IMPUTATION POLICIES [ON table]"
+    "DROP IMPUTATION POLICY [IF EXISTS] ON table[(column, ...)]; SHOW IMPUTATION POLICIES [ON table]"
 )
 
 
 def policy_statement(text: str, found: Sequence[Token]) -> PolicyStatement | None:
-    """The parts of a statement about imputation policies, told from its tokens; None of any other.
+    """The parsed statement about imputation policies; None for any other statement.
 
     Raises:
-        SqlSyntaxError: it is about policies, but does not follow the grammar, which the message shows.
+        SqlSyntaxError: the statement does not follow the grammar, which the message shows.
+        QueryError: a limit is ambiguous between a share and a percentage.
     """
     found = [token for token in found if token.text != ";"]
     words = [token.word for token in found]
@@ -64,8 +67,7 @@ class _PolicyParser(TokenReader):
         table: str | None = None
         columns: tuple[str, ...] = ()
         options: dict[str, object] = {}
-        if self.word() == "if":
-            self.next(), self.next()
+        if_exists = verb == "drop" and self.skip("if", "exists")
         if self.word() == "on":
             self.next()
             table = self.path()
@@ -74,7 +76,7 @@ class _PolicyParser(TokenReader):
             options |= self._option(self.next())
         if (verb != "show" and table is None) or (verb in ("create", "alter") and not columns):
             raise self.wrong()
-        return PolicyStatement(verb, table, columns, options)
+        return PolicyStatement(verb, table, columns, options, if_exists)
 
     def _option(self, word: str) -> dict[str, object]:
         match word:
@@ -105,7 +107,7 @@ class _PolicyParser(TokenReader):
                 raise self.wrong()
 
     def _limits(self, word: str) -> dict[str, object]:
-        """What follows a word that sets limits."""
+        """The options after a word that begins a limit."""
         if word == "range":
             low = self._bound()
             self.expect("to")
@@ -115,12 +117,14 @@ class _PolicyParser(TokenReader):
             return {"below": self.number()}
         self.expect("above")
         share = self.number()
-        if self.word() in ("%", "percent"):
-            self.next()
+        if not (self.skip("%") or self.skip("percent")) and 0 < share <= 1:
+            raise QueryError(
+                f"{word.upper()} ABOVE {share:g} may mean {share:g} % or {100 * share:g} %: write the one that is meant"
+            )
         return {"above": share, "refuse": word == "refuse"}
 
     def _series(self) -> dict[str, object]:
-        """What follows PARTITION."""
+        """The options after PARTITION."""
         self.expect("by")
         names = [self.name()]
         while self.word() == ",":
@@ -143,7 +147,7 @@ class _PolicyParser(TokenReader):
         return found
 
     def _bound(self) -> float | str | None:
-        """A number, the text of a date or timestamp, or None for an infinite one."""
+        """A number, the text of a date or timestamp, or None for infinity."""
         if self.word()[:1] == "'":
             return self.name()
         number = self.number()

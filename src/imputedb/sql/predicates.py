@@ -1,4 +1,4 @@
-"""The conditions that statistics can reason about, read off a bound expression."""
+"""Conditions on which statistics can be applied, read from bound expressions."""
 
 from datetime import UTC, date, datetime
 from typing import Any
@@ -30,7 +30,7 @@ _MIRRORED: dict[Operator, Operator] = {"=": "=", "<>": "<>", "<": ">", "<=": ">=
 
 
 def condition_of(tree: Tree) -> Condition:
-    """The condition that an expression states, `OPAQUE` where statistics have nothing to say."""
+    """The condition of an expression; `OPAQUE` where statistics do not apply."""
     match tree["class"], tree["type"]:
         case "COMPARISON", kind if kind in _OPERATORS:
             return _comparison(_OPERATORS[kind], tree["left"], tree["right"])
@@ -73,7 +73,7 @@ def _comparison(operator: Operator, left: Tree, right: Tree) -> Condition:
 
 
 def _is_column(tree: Tree) -> bool:
-    """Whether a node is a bound column; a bare name stands for an output."""
+    """Whether a node is a bound column; a bare name is that of an output."""
     return is_reference(tree) and "stored" in tree
 
 
@@ -83,7 +83,7 @@ def _column(tree: Tree) -> Column:
 
 
 def constant(tree: Tree) -> Value | None:
-    """The value of a literal as histograms see it, None of anything else."""
+    """The value of a literal as histograms have it; None for anything else."""
     if tree["class"] == "CAST":
         inner = constant(tree["child"])
         return _temporal(inner, str(tree["type_expr"]["type_name"])) if isinstance(inner, str) else inner

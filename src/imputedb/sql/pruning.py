@@ -1,4 +1,4 @@
-"""Outputs of nested queries that nobody reads, taken out before anything is planned."""
+"""Removal of unread outputs of nested queries before planning."""
 
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
@@ -10,9 +10,9 @@ from imputedb.sql.varying import is_aggregate
 
 
 def prune(whole: Tree, known: Examined, functions: Functions) -> None:
-    """Puts NULL, or COUNT(*) in place of an aggregate, where a nested query shows what nobody reads.
+    """Replaces unread outputs of nested queries by NULL, or by COUNT(*) where they are aggregates.
 
-    The resolved tree is changed in place: definitions are told by the identity of their queries.
+    The resolved tree is changed in place, since definitions refer to their queries by identity.
     """
     for node in list(nodes(whole)):
         if node.get("type") != "SELECT_NODE" or node is whole:
@@ -25,12 +25,12 @@ def prune(whole: Tree, known: Examined, functions: Functions) -> None:
 
 
 def _may_go(item: Tree, functions: Functions) -> bool:
-    """Whether an output has no effect of its own: on the number of rows, or on random numbers."""
+    """Whether an output may be removed: it affects neither the number of rows nor random numbers."""
     return item["class"] not in ("STAR", "CONSTANT") and not mentions(item, functions.single)
 
 
 def _names_of(modifiers: Tree) -> set[str]:
-    """Names without a table in ORDER BY and DISTINCT ON, in lower case: there an output goes before a column."""
+    """Unqualified names in ORDER BY and DISTINCT ON, in lower case; there outputs take precedence over columns."""
     return {str(one["column_names"][0]).lower() for one in t.expressions(modifiers) if _is_bare(one)}
 
 

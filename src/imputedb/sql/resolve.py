@@ -1,8 +1,8 @@
-"""Name resolution: the tree of a statement, each of its references with the source and column that it means.
+"""Name resolution of statements: each reference gets its source and column.
 
-In the trees that come out of here a reference has an `origin` (the number of a source, the column's own name, whether
-its missingness is asked about, the name's place in the path), and an item of FROM has the `number` of its source. A
-star is written out wherever the columns are known; otherwise it has the numbers of the sources it `reads_all` of.
+In resolved trees a reference has an `origin`: the number of a source, the column's own name, whether stored values are
+read, and the position of the column's name in the path. An item of FROM has the `number` of its source. A star is
+expanded where columns are known; otherwise `reads_all` has the numbers of its sources.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,16 +11,18 @@ from typing import Any
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree, expressions, is_reference, parts, without_place
 from imputedb.sql.by_name import alias_of, can_be_reordered, reorder, state_names, united
+from imputedb.sql.expression import is_all, is_star
 from imputedb.sql.from_items import FromItems
 from imputedb.sql.passing import Passing, is_by_values
-from imputedb.sql.questions import grouped, questioned_columns, questioned_keys
+from imputedb.sql.questions import grouped, questioned_keys
 from imputedb.sql.references import References, is_whole_column
-from imputedb.sql.scope import Catalog, Ctes, Definition, Frame, Source, renamed, told_apart
+from imputedb.sql.scope import Catalog, Ctes, Definition, Frame, Source, distinct_names, renamed
+from imputedb.sql.star_columns import per_column
 from imputedb.sql.subqueries import standing
 
 
 class Resolver:
-    """Resolves the names of one statement."""
+    """The resolver of one statement."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
@@ -29,16 +31,16 @@ class Resolver:
 
     @property
     def sources(self) -> Mapping[int, Source]:
-        """All items of FROM that the statement has, by number."""
+        """All items of FROM of the statement, by number."""
         return self._references.sources
 
     @property
     def passing(self) -> Passing:
-        """What was asked about missingness in nested queries."""
+        """The passing of stored values to tests in nested queries."""
         return self._references.passing
 
     def statement(self, node: Tree) -> Definition:
-        """The whole statement, resolved."""
+        """The resolved statement."""
         return self._query(node, None, {})
 
     def _query(self, node: Tree, parent: Frame | None, ctes: Ctes) -> Definition:
@@ -72,7 +74,7 @@ class Resolver:
         return known, {"map": entries}
 
     def _inner(self, node: Tree, parent: Frame | None, ctes: Ctes) -> Definition:
-        """A query whose columns others name: each has a name of its own, which DuckDB gives it too."""
+        """A nested query whose columns are referred to by name; each gets an explicit alias, DuckDB's name for it."""
         found = self._query(node, parent, ctes)
         if found.columns is None:
             around = [known.entry for known in ctes.values() if known.entry is not None]
@@ -80,7 +82,7 @@ class Resolver:
             shown = self._catalog.described(t.subquery(standing(within), "")) if found.closed else None
             found.columns = None if shown is None else tuple(shown)
         else:
-            found.columns = tuple(told_apart(found.columns))
+            found.columns = tuple(distinct_names(found.columns))
             state_names(found.node, found.columns)
         return found
 
@@ -98,7 +100,7 @@ class Resolver:
                 node = {**node, "setop_type": "UNION"}
             elif columns is not None:
                 node = {**node, "united": list(columns)}
-            written = node["children"][:1]  # the others' items stand elsewhere in the whole
+            written = node["children"][:1]  # later queries' items have other positions
         else:
             written = node["children"]
         modifiers = [self._by_place(modifier, written, children) for modifier in node["modifiers"]]
@@ -106,7 +108,7 @@ class Resolver:
         return Definition(done, columns, children=tuple(children))
 
     def _by_place(self, modifier: Tree, written: Sequence[Tree], children: Sequence[Definition]) -> Tree:
-        """ORDER BY of a set operation, whose keys may be written as an item of one of its queries: its place."""
+        """ORDER BY of a set operation; a key that equals an item of one of its queries becomes a position."""
         if modifier["type"] != "ORDER_MODIFIER":
             return modifier
         lists = [select["select_list"] for select in _selects(written)]
@@ -125,7 +127,7 @@ class Resolver:
         return {**modifier, "orders": [{**one, "expression": placed(one["expression"])} for one in modifier["orders"]]}
 
     def _is_called(self, item: Tree, path: Sequence[str]) -> bool:
-        """Whether an item is the column that a path in lower case ends in, of a source by its alias."""
+        """Whether an item is the column of a lower-case path, qualified by its source's alias."""
         if "origin" not in item or not is_whole_column(item):
             return False
         number = item["origin"][0]
@@ -160,9 +162,7 @@ class Resolver:
             **node,
             "from_table": source,
             "select_list": items,
-            "where_clause": bound(
-                t.all_of(questioned_columns(where, frame, self._catalog) or [where]) if where else where
-            ),
+            "where_clause": bound(t.all_of(per_column(where, frame, self._catalog) or [where]) if where else where),
             **{key: bound(node[key]) for key in ("group_expressions", "qualify")},
             "having": self._references.expression(node["having"], frame, ctes, self._answers(items)),
             "modifiers": [self._modifier(modifier, frame, ctes) for modifier in node["modifiers"]],
@@ -175,14 +175,14 @@ class Resolver:
         return Definition(dict(done), columns, by_row=self._is_by_row(done, items))
 
     def _titles(self, shown: Sequence[tuple[Tree, Tree]]) -> Iterator[str]:
-        """The names of items of a select list, those without one as DuckDB names what was written."""
+        """The names of select items; those without an alias have DuckDB's names."""
         unnamed = [written for part, written in shown if not alias_of(part)]
         texts = iter(self._catalog.titles(unnamed) if unnamed else ())
         for part, _ in shown:
             yield alias_of(part) or next(texts)
 
     def _modifier(self, modifier: Tree, frame: Frame, ctes: Ctes) -> Tree:
-        """ORDER BY, LIMIT or DISTINCT; a name that is an output's means the output, a star all of them."""
+        """ORDER BY, LIMIT or DISTINCT; the name of an output refers to the output, a star to all outputs."""
 
         def meant(tree: Tree) -> Tree:
             is_alias = is_reference(tree) and len(tree["column_names"]) == 1
@@ -192,20 +192,34 @@ class Resolver:
             return found
 
         if modifier["type"] == "ORDER_MODIFIER":
-            orders = [{**order, "expression": meant(order["expression"])} for order in modifier["orders"]]
+            orders = [
+                {**order, "expression": meant(one)}
+                for order in modifier["orders"]
+                for one in self._keys(order["expression"], frame)
+            ]
             return {**modifier, "orders": orders}
         if modifier["type"] == "DISTINCT_MODIFIER":
-            return {**modifier, "distinct_on_targets": [meant(tree) for tree in modifier["distinct_on_targets"]]}
+            targets = [one for tree in modifier["distinct_on_targets"] for one in self._keys(tree, frame)]
+            return {**modifier, "distinct_on_targets": [meant(tree) for tree in targets]}
         found: Tree = self._references.expression(modifier, frame, ctes)
         return found
 
+    def _keys(self, tree: Tree, frame: Frame) -> list[Tree]:
+        """The keys of ORDER BY or DISTINCT ON: ALL stays, COLUMNS(...) becomes one key per column."""
+        return [tree] if is_star(tree) and is_all(tree) else self._each(tree, frame)
+
+    def _each(self, tree: Tree, frame: Frame) -> list[Tree]:
+        """An expression; with COLUMNS(...), one for each column."""
+        several = per_column(tree, frame, self._catalog)
+        return [tree] if several is None else [{**one, "alias": ""} for one in several]
+
     def _is_by_row(self, node: Tree, items: Sequence[Tree]) -> bool:
-        """Whether a query gives its outputs row by row: to each row that it shows belongs one of its FROM."""
+        """Whether a query computes its outputs row by row, so that each output row comes from one row of FROM."""
         others = node["having"] or any(is_by_values(modifier) for modifier in node["modifiers"])
         return not (grouped(node) or others or any(self._aggregates(item) for item in items))
 
     def _answers(self, items: Sequence[Tree]) -> frozenset[str]:
-        """The aliases of aggregates, which HAVING means by their names rather than columns."""
+        """The aliases of aggregates, to which names in HAVING refer rather than to columns."""
         return frozenset(str(item["alias"]) for item in items if item.get("alias") and self._aggregates(item))
 
     def _aggregates(self, item: Tree) -> bool:
@@ -218,7 +232,7 @@ class Resolver:
 
 
 def _spreads(item: Tree, multiplying: frozenset[str]) -> bool:
-    """Whether an item of a select list may give several columns: COLUMNS(...), or a struct that is unnested."""
+    """Whether a select item may give several columns: COLUMNS(...), or unnest of a struct."""
     if item["class"] == "FUNCTION" and str(item["function_name"]).lower() in multiplying:
         return True
     if item["class"] == "SUBQUERY":
@@ -227,7 +241,7 @@ def _spreads(item: Tree, multiplying: frozenset[str]) -> bool:
 
 
 def _selects(nodes: Sequence[Tree]) -> Iterator[Tree]:
-    """The SELECTs that set operations unite, in order."""
+    """The SELECTs of a set operation, in order."""
     for node in nodes:
         if node["type"] == "SELECT_NODE":
             yield node

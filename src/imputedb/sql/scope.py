@@ -1,4 +1,4 @@
-"""What the names of a statement can mean: tables, nested queries, and the frames in which they are looked up."""
+"""Meanings of names: tables, nested queries, and the frames in which names are looked up."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,15 +13,15 @@ class Definition:
     """A nested query.
 
     Attributes:
-        node: its tree.
-        columns: their names; None: nobody knows.
-        closed: whether it reads nothing of the queries around it.
-        entry: of a query of WITH, its place there, resolved.
-        by_row: whether to each row that it shows belongs one of its FROM.
-        children: of a set operation, or a recursive query, the queries that it puts together.
-        extra: the outputs that were added with the stored values of others, by the place of these, and whether they
-            were asked for by IMPUTED.
-        passes: whether an output can be added so, by the same.
+        node: syntax tree of the query.
+        columns: names of its columns; None where unknown.
+        closed: whether it has no references to enclosing queries.
+        entry: for a query of WITH, its resolved entry.
+        by_row: whether each output row comes from one row of FROM.
+        children: parts of a set operation or a recursive query.
+        extra: added outputs with stored values, by the position of the original output and whether IMPUTED needs
+            them.
+        passes: whether such an output can be added, by the same key.
     """
 
     node: dict[str, Any]
@@ -35,33 +35,33 @@ class Definition:
 
     @property
     def parts(self) -> "tuple[Definition, ...]":
-        """Of UNION ALL, the queries whose rows it passes on."""
+        """The parts of a UNION ALL, whose rows are passed on."""
         united = str(self.node.get("setop_type", "")).startswith("UNION") and self.node["setop_all"]
         return self.children if united else ()
 
     def place(self, column: str) -> int | None:
-        """The place of an output by its name."""
+        """The position of an output, by name."""
         names = [one.lower() for one in self.columns or ()]
         return names.index(column.lower()) if column.lower() in names else None
 
     def item(self, place: int) -> Tree | None:
-        """What a SELECT gives at a place; None where items and columns are not the same in number."""
+        """The select item at a position; None where items and columns do not correspond."""
         items = self.node.get("select_list", ())
         return items[place] if len(items) == len(self.columns or ()) else None
 
 
 @dataclass(slots=True)
 class Source:
-    """An item of FROM: its alias, its columns as they are called here, and the table or the query behind it.
+    """An item of FROM: its alias, its columns, and the table or query behind it.
 
     Attributes:
-        number: tells it from the others of the statement.
-        names: own names of the columns by the names they go by here, None where nobody knows.
-        visible: whether a star shows it, which it does not of the right side of a SEMI or ANTI JOIN.
-        nullable: whether an outer join may put NULLs in place of its rows.
-        compared: own names, in lower case, of the columns that joins compare.
-        virtual: columns that a star does not show.
-        item: of what is neither a table nor a query, the item of FROM itself.
+        number: number of the source in the statement.
+        names: own names of its columns by their visible names; None where unknown.
+        visible: whether a star includes it; false for the right side of SEMI and ANTI JOIN.
+        nullable: whether an outer join may pad its rows with NULLs.
+        compared: lower-case own names of columns that joins compare.
+        virtual: columns that a star does not include.
+        item: the item of FROM, where it is neither a table nor a query.
     """
 
     number: int
@@ -77,7 +77,7 @@ class Source:
     _spelled: dict[str, tuple[str, str]] = field(default_factory=dict, repr=False)
 
     def column(self, name: str) -> tuple[str, str] | None:
-        """A column by any spelling: as it is called here, and its own name."""
+        """A column by any spelling: its visible name and its own name."""
         if len(self._spelled) != len(self.names or ()):
             self._spelled = {shown.lower(): (shown, own) for shown, own in (self.names or {}).items()}
         return self._spelled.get(name.lower())
@@ -85,7 +85,7 @@ class Source:
 
 @dataclass(slots=True)
 class Frame:
-    """The sources of one block, those of the blocks around it behind it; what its outputs' names stand for so far."""
+    """The sources of one block, with the enclosing frame, and the expressions of its output aliases so far."""
 
     parent: "Frame | None"
     sources: list[Source] = field(default_factory=list)
@@ -96,13 +96,13 @@ class Frame:
 
     @property
     def known(self) -> bool:
-        """Whether the columns of every source are."""
+        """Whether the columns of all sources are known."""
         return all(source.names is not None for source in self.sources)
 
 
 @dataclass(frozen=True, slots=True)
 class Viewed:
-    """A view: the tree of its query, the names of its columns, and what the engine knows the view by."""
+    """A view: the syntax tree of its query, its column names, and the engine's identity of it."""
 
     query: Tree
     columns: Sequence[str]
@@ -111,18 +111,18 @@ class Viewed:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """What names outside of the statement mean, as the engine has it.
+    """Meanings of names outside the statement, given by the engine.
 
     Attributes:
-        meant: the table or the view of a path, inside the query of a view if one is given; None where it is neither.
-        columns: the columns of a table.
-        virtual: those of them that a star does not show.
-        described: the columns of any other item of FROM, None where it does not stand on its own.
-        titles: the names that the engine gives to expressions without one.
+        meant: table or view of a path, optionally as seen inside a view; None where there is neither.
+        columns: columns of a table.
+        virtual: those that a star does not include.
+        described: columns of any other item of FROM; None where it cannot stand alone.
+        titles: the engine's names of expressions without alias.
         aggregates: names of aggregate functions.
-        multiplying: names of functions that give any number of rows for one, and may give several columns.
-        single: names of functions that must be called once a row, where the statement says so.
-        derived: the columns of a table that are computed from others, each as an expression of these by bare names.
+        multiplying: names of functions that give any number of rows per input row, and perhaps several columns.
+        single: names of functions that must be called exactly once per row.
+        derived: expressions of a table's derived columns, over bare column names.
     """
 
     meant: Callable[[Sequence[str], object], "Table | Viewed | None"]
@@ -140,10 +140,10 @@ Ctes = Mapping[str, Definition]
 
 
 def renamed(found: Definition, aliases: Sequence[str]) -> Definition:
-    """A nested query with other names for its first columns."""
+    """A nested query with aliases for its first columns."""
     if not aliases or found.columns is None:
         return found
-    return replace(found, columns=tuple(told_apart([*aliases, *found.columns[len(aliases) :]])))
+    return replace(found, columns=tuple(distinct_names([*aliases, *found.columns[len(aliases) :]])))
 
 
 def found_in(path: Sequence[str], frame: Frame) -> tuple[Source, str, int] | list[Source] | None:
@@ -175,8 +175,8 @@ def starred(star: Tree, frame: Frame) -> Iterator[tuple[Source, str, Tree | None
                 yield source, name, replaced.get(name.lower()), aliases.get(name.lower(), "")
 
 
-def told_apart(names: Iterable[str]) -> Iterator[str]:
-    """The names as DuckDB tells columns of one item of FROM apart: a, a_1, a_2."""
+def distinct_names(names: Iterable[str]) -> Iterator[str]:
+    """Distinct column names of one item of FROM, as DuckDB makes them: a, a_1, a_2."""
     further: dict[str, int] = {}
     for name in names:
         shown, count = name, further.get(name.lower(), 0)

@@ -1,4 +1,4 @@
-"""Typed questions to SELECT nodes: what rooms outside of `sql` ask of a syntax tree, with `expression` and `items`."""
+"""Typed accessors of SELECT nodes, for code outside `sql`; `expression` and `items` have those of their parts."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -24,8 +24,13 @@ def is_set_operation(node: Tree) -> bool:
 
 
 def adds_rows(node: Tree) -> bool:
-    """Whether a set operation is UNION ALL in no order of its own."""
+    """Whether a set operation is UNION ALL without ORDER BY or LIMIT of its own."""
     return bool(node["setop_all"]) and node["setop_type"] == "UNION" and not node["modifiers"]
+
+
+def keeps_equal_rows(node: Tree) -> bool:
+    """Whether a set operation has ALL."""
+    return bool(node["setop_all"])
 
 
 def is_recursive(node: Tree) -> bool:
@@ -34,7 +39,7 @@ def is_recursive(node: Tree) -> bool:
 
 
 def stands_alone(node: Tree) -> bool:
-    """Whether a resolved query reads nothing of the queries around it."""
+    """Whether a resolved query has no references to enclosing queries."""
     return bool(node["closed"])
 
 
@@ -44,13 +49,13 @@ def outputs_of(node: Tree) -> list[Tree]:
 
 
 def from_of(node: Tree) -> Tree:
-    """The item of FROM, all of them joined."""
+    """The FROM clause as one item, with all joins."""
     source: Tree = node["from_table"]
     return source
 
 
 def with_from(node: Tree, source: Tree) -> Tree:
-    """The same SELECT of another item of FROM."""
+    """The same SELECT with another FROM clause."""
     return {**node, "from_table": source}
 
 
@@ -75,12 +80,12 @@ def qualify_of(node: Tree) -> Tree | None:
 
 
 def groups_by_all(grouping: Tree) -> bool:
-    """Whether a query is GROUP BY ALL."""
+    """Whether a query has GROUP BY ALL."""
     return bool(grouping.get("aggregate_handling") == "FORCE_AGGREGATES")
 
 
 def has_grouping_sets(grouping: Tree) -> bool:
-    """Whether a query groups in several ways at once."""
+    """Whether a query has several grouping sets."""
     return len(grouping.get("group_sets") or ()) > 1
 
 
@@ -90,13 +95,13 @@ def groups_rows(node: Tree) -> bool:
 
 
 def sample_of(node: Tree) -> Tree:
-    """What USING SAMPLE says behind a query."""
+    """The SAMPLE clause of a query."""
     sample: Tree = node["sample"]
     return sample
 
 
 def is_plain(node: Tree) -> bool:
-    """Whether a query is of one name in FROM, and neither groups nor filters what it groups, nor is DISTINCT."""
+    """Whether a query has a single name in FROM, and no groups, HAVING or DISTINCT."""
     shaped = groups_of(node) or having_of(node) or qualify_of(node) or is_distinct_query(node)
     return is_table(node.get("from_table") or {}) and not shaped
 
@@ -107,33 +112,36 @@ def is_without_rows(node: Tree) -> bool:
 
 
 def with_outputs(node: Tree, outputs: Sequence[Tree]) -> Tree:
-    """The same query of other outputs."""
+    """The same query with other outputs."""
     return {**node, "select_list": list(outputs)}
 
 
 def selecting(node: Tree, outputs: Sequence[Tree], **more: Any) -> Tree:
-    """The same query of other outputs, in no order and without a limit."""
+    """The same query with other outputs, and without ORDER BY and LIMIT."""
     return {**node, "select_list": list(outputs), "modifiers": [], **more}
 
 
 def grouped_by(node: Tree, groups: Sequence[Tree]) -> Tree:
-    """The same query by other groups, as many, unless it is GROUP BY ALL."""
-    return node if groups_by_all(node) else {**node, "group_expressions": list(groups)}
+    """The same query with other groups, as many; GROUP BY ALL becomes explicit."""
+    if not groups_by_all(node):
+        return {**node, "group_expressions": list(groups)}
+    sets = [list(range(len(groups)))] if groups else []
+    return {**node, "group_expressions": list(groups), "group_sets": sets, "aggregate_handling": "STANDARD_HANDLING"}
 
 
 def ungrouped(node: Tree) -> Tree:
-    """The rows that a query groups."""
+    """The query without its groups."""
     plain = {"group_expressions": [], "group_sets": [], "aggregate_handling": "STANDARD_HANDLING"}
     return {**node, "having": None, **plain}
 
 
 def changed(node: Tree, change: Callable[[Any], Any]) -> Tree:
-    """A SELECT with the expressions of each of its clauses changed."""
+    """A SELECT with the expressions of each clause changed."""
     return {**node, **{clause: change(part) for clause, part in node.items() if clause in CLAUSES}}
 
 
 def clauses_of(node: Tree) -> list[Any]:
-    """All clauses that hold expressions."""
+    """All clauses that have expressions."""
     return [node[clause] for clause in CLAUSES]
 
 
@@ -146,7 +154,7 @@ def is_distinct_query(node: Tree) -> bool:
 
 
 def is_ordered(node: Tree) -> bool:
-    """Whether anything follows the clauses of a query: DISTINCT, ORDER BY or LIMIT."""
+    """Whether a query has DISTINCT, ORDER BY or LIMIT."""
     return bool(node["modifiers"])
 
 
@@ -156,17 +164,17 @@ def order_of(node: Tree) -> list[Tree]:
 
 
 def limit_of(node: Tree) -> Tree | None:
-    """LIMIT and OFFSET, as DuckDB has them."""
+    """LIMIT and OFFSET as DuckDB's modifier."""
     return _modifier(node, "LIMIT")
 
 
 def is_percentage(limit: Tree) -> bool:
-    """Whether a limit is a share of the rows."""
+    """Whether a limit is a percentage of the rows."""
     return bool(limit["type"] == "LIMIT_PERCENT_MODIFIER")
 
 
 def bounds_of(limit: Tree) -> dict[str, Tree]:
-    """The expressions of LIMIT and OFFSET, by these words."""
+    """The expressions of LIMIT and OFFSET, by these names."""
     found = {"LIMIT": limit.get("limit"), "OFFSET": limit.get("offset")}
     return {word: tree for word, tree in found.items() if tree}
 
@@ -176,7 +184,7 @@ def _modifier(node: Tree, kind: str) -> Tree | None:
 
 
 def with_order(node: Tree, keys: Sequence[Tree], limit: Tree | None) -> Tree:
-    """The same query in the order of some keys and with a limit; DISTINCT stays."""
+    """The same query with an order and a limit; DISTINCT stays."""
     distinct = _modifier(node, "DISTINCT")
     return {**node, "modifiers": [*([distinct] if distinct else []), *ordering(keys), *([limit] if limit else [])]}
 
@@ -198,7 +206,7 @@ def ordered_by(key: Tree) -> Tree:
 
 
 def shown_by(query: Query, key: Scalar) -> Sequence[int]:
-    """The places of the outputs that an ORDER BY key means: all, or one by its position, name or text, or none."""
+    """The positions of the outputs that an ORDER BY key refers to: all, one by position, name or text, or none."""
     if is_star(key.tree):
         return range(len(query.outputs))
     if is_constant(key.tree) and key.text.isdigit():
@@ -210,7 +218,7 @@ def shown_by(query: Query, key: Scalar) -> Sequence[int]:
 
 
 def direction_of(key: Tree) -> tuple[str, str]:
-    """The direction of a key of ORDER BY and the place of NULLs, as DuckDB names them."""
+    """The direction of an ORDER BY key and the position of NULLs, in DuckDB's terms."""
     return str(key["type"]), str(key["null_order"])
 
 
@@ -223,7 +231,7 @@ def entries_of(node: Tree) -> list[Tree]:
 
 
 def with_entries(node: Tree, entries: Sequence[Tree]) -> Tree:
-    """The same query over other entries of WITH."""
+    """The same query with other entries of WITH."""
     return {**node, "cte_map": {"map": list(entries)}}
 
 
@@ -239,10 +247,10 @@ def query_of(entry: Tree) -> Tree:
 
 
 def columns_of(entry: Tree) -> list[str]:
-    """The names that an entry of WITH gives columns."""
+    """The column aliases of an entry of WITH."""
     return list(entry["value"]["aliases"])
 
 
 def with_query(entry: Tree, query: Tree) -> Tree:
-    """The same entry of WITH of another query."""
+    """The same entry of WITH with another query."""
     return {**entry, "value": {**entry["value"], "query_node": query}}

@@ -1,4 +1,4 @@
-"""The kind of statement that a text holds, by its tokens: a query, one that keeps the rows of a query, others."""
+"""Classification of statements by their tokens: queries, statements that use a query's rows, and others."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from imputedb import duckdb_errors
 from imputedb.errors import QueryError, Unplanned
 from imputedb.sql.budget import LimitStatement, limit_statement
 from imputedb.sql.effects import Effect, effect
-from imputedb.sql.enclosed import Keeps, closing, copied, created, inserted, merged, pivoted
+from imputedb.sql.enclosed import Keeps, closing, copied, created, inserted, merged
 from imputedb.sql.model_statement import ModelStatement, model_statement
 from imputedb.sql.parameters import numbered
-from imputedb.sql.pivots import unlisted
 from imputedb.sql.policy_statement import PolicyStatement, policy_statement
 from imputedb.sql.tokens import Token, tokens, unquoted
 
@@ -23,11 +22,11 @@ _KINDS_OF_TABLES = ("or", "replace", "temp", "temporary", "local", "global", "un
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One SELECT.
+    """A single SELECT.
 
     Attributes:
-        text: all of it.
-        parameters: their names, `1`, `2` and so on where they have none.
+        text: whole text.
+        parameters: names of its parameters; `1`, `2` and so on for positional ones.
     """
 
     text: str
@@ -39,9 +38,9 @@ class Execute:
     """EXECUTE of a prepared statement.
 
     Attributes:
-        text: all of it.
-        name: of the prepared statement.
-        values: SQL of each value by the name of its parameter, `1`, `2` and so on where it has none.
+        text: whole text.
+        name: name of the prepared statement.
+        values: SQL of each value by parameter name; `1`, `2` and so on for positional ones.
     """
 
     text: str
@@ -51,11 +50,11 @@ class Execute:
 
 @dataclass(frozen=True, slots=True)
 class Apart:
-    """A query that DuckDB takes apart into statements: a PIVOT inside it has columns that only the data name.
+    """A query that DuckDB splits into several statements: a PIVOT whose columns depend on the data.
 
     Attributes:
-        text: all of it.
-        words: of it, in lower case; tables among them.
+        text: whole text.
+        words: its words in lower case, table names included.
     """
 
     text: str
@@ -64,11 +63,11 @@ class Apart:
 
 @dataclass(frozen=True, slots=True)
 class Writes:
-    """A query with a statement in its WITH that writes.
+    """A query with a data-modifying statement in its WITH.
 
     Attributes:
-        text: all of it.
-        words: of it, in lower case; tables among them.
+        text: whole text.
+        words: its words in lower case, table names included.
     """
 
     text: str
@@ -77,7 +76,7 @@ class Writes:
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """A statement that is DuckDB's."""
+    """Any other statement, which DuckDB runs."""
 
     text: str
 
@@ -88,12 +87,12 @@ Statement = Query | Keeps | Ours | Execute | Apart | Writes | Other
 
 @dataclass(frozen=True, slots=True)
 class Classified:
-    """What one look at a text tells of it.
+    """The classification of a text.
 
     Attributes:
-        statement: what it asks for.
-        verb: the word that it begins with, in lower case.
-        effect: what it gives.
+        statement: the statement.
+        verb: its first word, in lower case.
+        effect: kind of its result.
     """
 
     statement: Statement
@@ -110,16 +109,16 @@ _OURS: tuple[Callable[[str, Sequence[Token]], Ours | None], ...] = (
 
 
 def classify(connection: duckdb.DuckDBPyConnection, text: str) -> Classified:
-    """What a text holds.
+    """The classification of a text.
 
     Raises:
         SqlSyntaxError: the text does not parse; the message shows the place.
-        Unplanned: it holds more than one statement.
-        QueryError: it holds none.
+        Unplanned: the text has more than one statement.
+        QueryError: the text has no statement.
     """
     found = tokens(text)
     verb = next((token.word for token in found if token.text != ";"), "")
-    ours = next((about for tell in _OURS if (about := tell(text, found)) is not None), None)
+    ours = next((about for recognise in _OURS if (about := recognise(text, found)) is not None), None)
     if ours is not None:
         return Classified(ours, verb, Effect.ROWS)
     statement = _statement(connection, text, found)
@@ -127,10 +126,10 @@ def classify(connection: duckdb.DuckDBPyConnection, text: str) -> Classified:
 
 
 def _statement(connection: duckdb.DuckDBPyConnection, text: str, tokens_of_it: Sequence[Token]) -> Statement:
-    """A statement that DuckDB parses."""
+    """The statement of a text that DuckDB parses."""
     try:
         found = connection.extract_statements(text)
-    except ValueError:  # a kind of statement that the client has no name for
+    except ValueError:  # a kind of statement without a name in the client
         return Other(text)
     except duckdb.Error as error:
         raise duckdb_errors.translated(error) from error
@@ -144,7 +143,7 @@ def _statement(connection: duckdb.DuckDBPyConnection, text: str, tokens_of_it: S
         tokens_of_it = tokens(text)
     try:
         about = found[0].type
-    except ValueError:  # the same of one statement
+    except ValueError:  # as above, for a single statement
         return Other(text)
     kind = _kind(about, text, tokens_of_it)
     return replace(kind, parameters=names) if isinstance(kind, Query | Keeps) else kind
@@ -166,7 +165,7 @@ def _kind(kind: duckdb.StatementType, text: str, found: Sequence[Token]) -> Stat
         case kinds.MERGE_INTO:
             return merged(text, found) or Other(text)
         case kinds.MULTI:
-            return (None if unlisted(text) else pivoted(text, found)) or Apart(text, _words(found))
+            return Apart(text, _words(found))
         case kinds.EXECUTE:
             return _executed(text, found)
         case _:
@@ -178,12 +177,12 @@ def _words(found: Sequence[Token]) -> frozenset[str]:
 
 
 def _shows(found: Sequence[Token]) -> bool:
-    """Whether a statement is about tables, and not about their rows."""
+    """Whether a statement is a SHOW or DESCRIBE of tables."""
     return found[0].word in ("show", "describe", "desc", "summarize")
 
 
 def _writes(found: Sequence[Token]) -> bool:
-    """Whether a query has a statement inside that writes, in an entry of its WITH."""
+    """Whether a query has a data-modifying statement in its WITH."""
     begins = (("(", "insert", "into"), ("(", "delete", "from"), ("(", "merge", "into"), ("(", "insert", "or"))
     words = [token.word for token in found]
     opening = [n for n in range(1, len(words) - 2) if words[n] == "(" and words[n - 1] in ("as", "materialized")]
@@ -201,7 +200,7 @@ def _makes_table(found: Sequence[Token]) -> bool:
 
 
 def _executed(text: str, found: Sequence[Token]) -> Execute:
-    """The name and the values of EXECUTE name(value, ...) or EXECUTE name(parameter := value, ...)."""
+    """The EXECUTE of `name(value, ...)` or `name(parameter := value, ...)`."""
     data, name = text.encode(), unquoted(found[1].text)
     if len(found) < 3 or found[2].text != "(":
         return Execute(text, name, ())

@@ -1,4 +1,4 @@
-"""Conditions that may be asked of rows before they are imputed: those proved strict in the columns that miss."""
+"""Strict conditions, which can be evaluated before imputation."""
 
 from collections.abc import Callable
 
@@ -14,12 +14,12 @@ _STRICT_OPERATORS = {"OPERATOR_NOT", "COMPARE_IN", "COMPARE_NOT_IN"}
 
 
 def is_strict(tree: Tree, unsure: Unsure) -> bool:
-    """Whether an expression whose value is known before some columns are filled in keeps it, whatever they get.
+    """Whether a non-NULL value of an expression stays the same after some columns are imputed.
 
-    It holds of an expression that reads none of the columns, and of a column itself: it is NULL where it is missing. It
-    passes upwards through functions that are NULL wherever an argument is (a closed list), and through comparisons,
-    BETWEEN, IN, AND, OR and NOT, which follow Kleene's logic: a result that is not NULL rests on known values alone.
-    Of all else, such as CASE, COALESCE, IS TRUE, lists, lambdas and subqueries, nothing is assumed.
+    This holds for an expression that reads none of the columns, and for a column itself, which is NULL where missing.
+    It is inherited by functions that are NULL if any argument is (a closed list), and by comparisons, BETWEEN, IN, AND,
+    OR and NOT, which follow Kleene's logic: a result that is not NULL depends on known values only. Nothing is assumed
+    of all others, such as CASE, COALESCE, IS TRUE, lists, lambdas and subqueries.
     """
     if not _reads(tree, unsure) or is_reference(tree):
         return True
@@ -31,7 +31,7 @@ def _reads(tree: Tree, unsure: Unsure) -> bool:
 
 
 def _is_transparent(tree: Tree) -> bool:
-    """Whether what a node makes of its parts is known only where enough of them are."""
+    """Whether the value of a node is known only if enough of its operands are."""
     match tree["class"]:
         case "FUNCTION":
             return str(tree["function_name"]).lower() in STRICT and not tree.get("distinct")

@@ -1,4 +1,4 @@
-"""Trees of nested queries: walking them, and putting tables and views in place of what they read."""
+"""Trees of nested queries: traversal, and replacement of tables by views."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -29,9 +29,9 @@ class View:
 
 
 def nodes(tree: Any) -> Iterator[Tree]:
-    """Every node of a tree, expressions and others, from the top down and in order."""
+    """Every node of a tree, expressions and others, in preorder."""
     waiting: list[Any] = [tree] if isinstance(tree, dict | list) else []
-    while waiting:  # a generator in a generator would cost the square of a deep tree
+    while waiting:  # nested generators would take quadratic time on a deep tree
         part = waiting.pop()
         if type(part) is dict:
             yield part
@@ -42,7 +42,7 @@ def nodes(tree: Any) -> Iterator[Tree]:
 
 
 def reading_views(tree: Any, shown: Mapping[int, View]) -> Any:
-    """The tree with tables replaced by their completed views, and questions put to the stored values."""
+    """The tree with tables replaced by their completed views, and tests of missingness over stored values."""
     if isinstance(tree, list):
         return [reading_views(part, shown) for part in tree]
     if not isinstance(tree, dict):
@@ -63,7 +63,7 @@ def reading_views(tree: Any, shown: Mapping[int, View]) -> Any:
 
 
 def alias_of(item: Tree) -> str:
-    """What columns of a file are qualified by, as DuckDB has it."""
+    """DuckDB's qualifier of a file's columns."""
     if item["alias"]:
         return str(item["alias"])
     return Path(item["table_name"]).stem if item["type"] == "BASE_TABLE" else str(item["function"]["function_name"])
@@ -76,7 +76,7 @@ def everything(table: Table, node: Tree) -> Tree:
 
 
 def _reread(tree: Tree, view: View) -> Tree:
-    """A reference to a column of a completed view: by the view's alias, to the stored value where that is asked for."""
+    """A reference to a column of a completed view, qualified by its alias; to the stored column for tests."""
     _, name, stored, place = tree["origin"]
     column = stored_name(name) if stored and name in view.stored else tree["column_names"][place]
     qualified = [view.alias] if place else []
@@ -84,7 +84,7 @@ def _reread(tree: Tree, view: View) -> Tree:
 
 
 def standing(node: Tree) -> Tree:
-    """A query as a statement of its own, which a recursive one is only by its name in WITH."""
+    """A query as a statement of its own; a recursive one needs its WITH."""
     if node["type"] != "RECURSIVE_CTE_NODE":
         return node
     value = {"aliases": node["aliases"], "query_node": {**node, "cte_map": {"map": []}}}

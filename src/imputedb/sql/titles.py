@@ -1,4 +1,4 @@
-"""Names of outputs that have no alias: DuckDB calls them by their text, whatever is put in its place."""
+"""Names of outputs without alias: DuckDB's names, kept when the expressions are rewritten."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,12 +9,12 @@ Titles = Callable[[Sequence[Tree]], Sequence[str]]
 
 
 def titled(select: Tree, is_changed: Callable[[Tree], bool], titles: Titles) -> Tree:
-    """A SELECT whose items without an alias have their names as one, if they are to be changed.
+    """A SELECT in which items without alias that will be rewritten get their names as aliases.
 
     Args:
-        select: its tree.
-        is_changed: whether an item is.
-        titles: the names.
+        select: syntax tree of the SELECT.
+        is_changed: whether an item will be rewritten.
+        titles: gives the names of expressions.
     """
     items = list(select["select_list"])
     unnamed = [n for n, item in enumerate(items) if not (item.get("alias") or _stars(item)) and is_changed(item)]
@@ -24,5 +24,5 @@ def titled(select: Tree, is_changed: Callable[[Tree], bool], titles: Titles) -> 
 
 
 def _stars(item: Tree) -> bool:
-    """Whether an item is given once for each of some columns, which name it."""
+    """Whether an item gives one output per column, with the columns' names."""
     return item["class"] == "STAR" or (item["class"] != "SUBQUERY" and any(map(_stars, parts(item))))

@@ -1,4 +1,4 @@
-"""Statements of imputedb, read token by token."""
+"""A reader of imputedb's own statements, token by token."""
 
 from collections.abc import Sequence
 
@@ -12,8 +12,8 @@ class TokenReader:
     Args:
         text: the statement.
         found: its tokens.
-        what: the thing that the statement is about, for messages.
-        grammar: of such statements, for messages.
+        what: subject of the statement, for messages.
+        grammar: grammar of such statements, for messages.
     """
 
     def __init__(self, text: str, found: Sequence[Token], what: str, grammar: str) -> None:
@@ -25,22 +25,22 @@ class TokenReader:
 
     @property
     def is_done(self) -> bool:
-        """Whether no token is left."""
+        """Whether all tokens were read."""
         return self._at >= len(self._found)
 
     def word(self) -> str:
-        """The token ahead in lower case; empty at the end."""
+        """The next token in lower case, without reading it; empty at the end."""
         return "" if self.is_done else self._found[self._at].word
 
     def next(self) -> str:
-        """The next token in lower case."""
+        """Reads the next token, in lower case."""
         if self.is_done:
             raise self.wrong()
         self._at += 1
         return self._found[self._at - 1].word
 
     def skip(self, *words: str) -> bool:
-        """Reads some words if they are ahead; whether they were."""
+        """Reads a sequence of words if it is next; returns whether it was."""
         ahead = [token.word for token in self._found[self._at : self._at + len(words)]]
         if ahead != list(words):
             return False
@@ -48,12 +48,12 @@ class TokenReader:
         return True
 
     def expect(self, *words: str) -> None:
-        """Reads words that have to be ahead."""
+        """Reads a sequence of words that must be next."""
         if not self.skip(*words):
             raise self.wrong()
 
     def name(self) -> str:
-        """A name or a text, without its quotes."""
+        """Reads a name or a text, and removes its quotes."""
         self.next()
         text = self._found[self._at - 1].text
         if text[:1] == '"':
@@ -61,14 +61,14 @@ class TokenReader:
         return text[1:-1].replace("''", "'") if text[:1] == "'" else text
 
     def path(self) -> str:
-        """A name with those of what it is in, dots between them."""
+        """Reads a qualified name with dots."""
         parts = [self.name()]
         while self.skip("."):
             parts.append(self.name())
         return ".".join(parts)
 
     def number(self) -> float:
-        """A number."""
+        """Reads a number."""
         sign = -1.0 if self.skip("-") else 1.0
         try:
             return sign * float(self.name())
@@ -76,7 +76,7 @@ class TokenReader:
             raise self.wrong() from None
 
     def list(self) -> list[str]:
-        """Names or texts in brackets, a sign before numbers."""
+        """Reads a list of names or texts in parentheses, with signs before numbers."""
         self.expect("(")
         names = []
         while True:
@@ -89,7 +89,7 @@ class TokenReader:
                 raise self.wrong()
 
     def parenthesized(self) -> str:
-        """The text in brackets that are ahead."""
+        """Reads a text in parentheses."""
         self.expect("(")
         opening = self._found[self._at - 1]
         while self.next() and not self._closes(opening):
@@ -97,7 +97,7 @@ class TokenReader:
         return self._data[opening.end : self._found[self._at - 1].begin].decode().strip()
 
     def until(self, *words: str) -> str:
-        """The text up to one of some words outside of brackets, or to the end."""
+        """Reads the text up to one of some words outside of parentheses, or to the end."""
         first = self._at
         depth = self._found[first].depth if not self.is_done else 0
         while not self.is_done and not (self._found[self._at].depth == depth and self.word() in words):
@@ -107,7 +107,7 @@ class TokenReader:
         return self._data[self._found[first].begin : self._found[self._at - 1].end].decode().strip()
 
     def wrong(self) -> SqlSyntaxError:
-        """The error of a statement that does not follow the grammar."""
+        """The error of a statement that violates the grammar."""
         place = self._found[min(self._at, len(self._found)) - 1].text if self._found else ""
         return SqlSyntaxError(f"{self._what} goes wrong at {place!r}: {self._grammar}")
 

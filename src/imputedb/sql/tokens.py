@@ -1,4 +1,4 @@
-"""Tokens of statements, as DuckDB tells them."""
+"""Tokens of statements, from DuckDB's tokeniser."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import duckdb
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A word, a literal or a sign of a statement, its place in bytes, and how deep in brackets of any kind it is."""
+    """A token of a statement, with its byte position and its depth in brackets of any kind."""
 
     text: str
     begin: int
@@ -18,7 +18,7 @@ class Token:
 
     @property
     def word(self) -> str:
-        """In lower case."""
+        """The token in lower case."""
         return self.text.lower()
 
 
@@ -27,7 +27,7 @@ _CLOSE = (")", "]", "}")
 
 
 def tokens(text: str) -> list[Token]:
-    """The tokens of a text, comments left out."""
+    """The tokens of a text without comments."""
     data, depth, found = text.encode(), 0, []
     marks = duckdb.tokenize(text)
     ends = [place for place, _ in marks[1:]] + [len(data)] * bool(marks)
@@ -43,12 +43,12 @@ def tokens(text: str) -> list[Token]:
 
 
 def first_word(text: str) -> str:
-    """The word that a statement begins with, in lower case, behind comments; nothing where there is none."""
+    """The first word of a statement after comments, in lower case; empty where there is none."""
     return next((token.word for token in tokens(text) if token.text != ";"), "")
 
 
 def split(text: str) -> list[str]:
-    """The statements of a text, without the semicolons between them."""
+    """The statements of a text, without semicolons."""
     data, begin, found = text.encode(), 0, []
     for token in tokens(text):
         if token.text == ";":
@@ -59,15 +59,15 @@ def split(text: str) -> list[str]:
 
 
 def quoted(text: str) -> str:
-    """A text as a literal of SQL."""
+    """A text as an SQL string literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def string_of(text: str) -> str:
-    """The text that a literal of SQL stands for."""
+    """The text of an SQL string literal."""
     return text[1:-1].replace("''", "'")
 
 
 def unquoted(text: str) -> str:
-    """A name as it is, of a token that may have it in quotes."""
+    """A name without its quotes."""
     return text[1:-1].replace('""', '"') if text[:1] == '"' else text

@@ -1,4 +1,4 @@
-"""A SELECT over one aggregation, without a row more or less to it, made one block: what it shows has then an interval.
+"""Merging of a SELECT over an aggregation into one block, so that its outputs have intervals.
 
 `SELECT 2 * a FROM (SELECT avg(x) AS a FROM t GROUP BY g) WHERE a > 0` means
 `SELECT 2 * avg(x) FROM t GROUP BY g HAVING avg(x) > 0`.
@@ -19,13 +19,13 @@ _ALL, _AS_STATED = "FORCE_AGGREGATES", "STANDARD_HANDLING"
 
 @dataclass(frozen=True, slots=True)
 class _Wrapper:
-    """A query that wraps another.
+    """A query over another one.
 
     Attributes:
-        number: of the source that reads the inner one.
+        number: number of the source that reads the inner query.
         inner: the inner query.
-        names: of its columns.
-        entries: what WITH still says when both are one.
+        names: names of its columns.
+        entries: entries of WITH that remain after merging.
     """
 
     number: int
@@ -35,7 +35,7 @@ class _Wrapper:
 
 
 def unwrapped(node: Tree, sources: Mapping[int, Source], functions: Functions) -> Tree:
-    """A resolved query, wrappers of an aggregation taken off; the query itself where it is none."""
+    """A resolved query with such wrappers merged; the query itself where there is none."""
     while (wrapper := _wrapper(node, sources, functions)) is not None:
         whole = _merged(node, wrapper, functions)
         if whole is None:
@@ -74,7 +74,7 @@ def _wrapper(node: Tree, sources: Mapping[int, Source], functions: Functions) ->
 
 
 def _only_shows(node: Tree, functions: Functions) -> bool:
-    """Whether a query computes row by row, of rows that it filters, orders and limits."""
+    """Whether a query computes row by row, and only filters, orders and limits rows."""
     if node["group_expressions"] or node["having"] or node["qualify"] or node.get("sample"):
         return False
     if node["aggregate_handling"] == _ALL or any(m["type"] not in (_ORDER, _LIMIT) for m in node["modifiers"]):
@@ -83,7 +83,7 @@ def _only_shows(node: Tree, functions: Functions) -> bool:
 
 
 def _aggregates(inner: Tree, functions: Functions) -> bool:
-    """Whether a query aggregates, so that HAVING and another list of what it shows mean what they meant around it."""
+    """Whether a query aggregates such that an outer condition can become HAVING, and outer outputs its outputs."""
     if inner["type"] != "SELECT_NODE" or not inner["closed"] or inner["qualify"] or inner.get("sample"):
         return False
     if any(m["type"] != _ORDER for m in inner["modifiers"]) or _computes(_clauses(inner), functions.single):
@@ -110,7 +110,7 @@ def _computes(clauses: Sequence[Any], names: frozenset[str]) -> bool:
 
 
 def _merged(node: Tree, wrapper: _Wrapper, functions: Functions) -> Tree | None:
-    """Both queries in one; None where it would no longer aggregate."""
+    """Both queries merged; None where the result would not aggregate."""
     inner, items = wrapper.inner, wrapper.inner["select_list"]
     meanings = {str(item["alias"]).lower(): item for item in items if item.get("alias")}
     shown = {name.lower(): unaliased(item, meanings) for name, item in zip(wrapper.names, items, strict=True)}
@@ -154,7 +154,7 @@ def _shown(part: Tree, number: int, shown: Mapping[str, Tree]) -> Tree | None:
 
 
 def _is_deep(part: Tree, number: int) -> bool:
-    """Whether it is a field of a column, or a whole row."""
+    """Whether a reference is a field of a column, or a whole row."""
     if "reads_all" in part:
         return True
     if not is_reference(part) or "origin" not in part or part["origin"][0] != number:
@@ -163,7 +163,7 @@ def _is_deep(part: Tree, number: int) -> bool:
 
 
 def _groups(inner: Tree, items: Sequence[Tree], meanings: Mapping[str, Tree], functions: Functions) -> list[Tree]:
-    """What the inner query groups by, spelled out."""
+    """The groups of the inner query, with aliases and positions resolved."""
     if inner["aggregate_handling"] == _ALL:
         return [unaliased(item, meanings) for item in items if not aggregate_calls([item], functions.aggregates)]
     return [_spelled_out(tree, items, meanings) for tree in inner["group_expressions"]]
@@ -176,7 +176,7 @@ def _spelled_out(tree: Tree, items: Sequence[Tree], meanings: Mapping[str, Tree]
 
 
 def _orders(modifiers: Sequence[Tree], items: Sequence[Tree], meanings: Mapping[str, Tree]) -> list[Tree]:
-    """The inner ORDER BY, which holds where the outer query has none."""
+    """The inner ORDER BY, which applies where the outer query has none."""
     return [
         {
             **modifier,

@@ -1,4 +1,4 @@
-"""One SELECT block: what it does with the columns of its sources, expression by expression."""
+"""The uses of columns in one SELECT block, expression by expression."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,11 +13,12 @@ from imputedb.sql.varying import LIMITS, Misses, Varying, aliases_of, is_aggrega
 
 
 class Use(IntEnum):
-    """What is done with the values of a column, the least to the most."""
+    """The use of a column's values, in ascending order; of those that are counted it matters whether they are NULL."""
 
     SHOWN = 1
-    AVERAGED = 2
-    DECIDES = 3
+    COUNTED = 2
+    AVERAGED = 3
+    DECIDES = 4
 
 
 Expected = Callable[[int, str], bool]
@@ -29,14 +30,14 @@ Demands = Sequence[Use | None]
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is to be known of tables and functions.
+    """Facts on tables and functions.
 
     Attributes:
         aggregates: names of aggregate functions.
-        macros: names of functions whose meaning is the user's.
-        multiplying: names of functions that give any number of rows for one.
-        misses: which stored columns have values to be filled in.
-        expected: of which of them single values are expected values.
+        macros: names of user-defined functions.
+        multiplying: names of functions that give any number of rows per input row.
+        misses: whether a stored column has values to impute.
+        expected: whether single values of such a column are expected values.
     """
 
     aggregates: frozenset[str]
@@ -47,23 +48,23 @@ class Facts:
 
 
 class Notes(Protocol):
-    """Where a block notes what it does, and what it asks of the statement around it."""
+    """The statement-wide recorder of uses, as a block sees it."""
 
     facts: Facts
     varying: Varying
     sources: Mapping[int, Source]
 
     def reference(self, node: Tree, use: Use) -> None:
-        """Notes what is done with the columns that a node reads."""
+        """Records the use of the columns that a reference reads."""
 
     def note(self, number: int, name: str, use: Use) -> None:
-        """Notes what is done with a column of a source."""
+        """Records the use of a source's column."""
 
     def query(self, node: Tree, demands: Demands | None, default: Use) -> None:
-        """Looks at a query in an expression."""
+        """Visits a subquery in an expression."""
 
     def source(self, item: Tree, order: Use) -> None:
-        """Looks at an item of FROM, once it is known what is done with its columns."""
+        """Visits an item of FROM, after the uses of its columns were recorded."""
 
 
 ANY = "*"
@@ -72,14 +73,14 @@ ANY = "*"
 
 @dataclass(slots=True)
 class Block:
-    """One SELECT: notes what it does with the columns of its sources.
+    """A SELECT block whose uses of columns are recorded.
 
     Attributes:
-        examining: where it notes that.
-        node: its tree.
-        uses: what is done with each of its outputs, by those around it and by itself.
-        order: what is done with the order of its rows.
-        aliases: its outputs by their aliases.
+        examining: recorder of uses.
+        node: syntax tree of the SELECT.
+        uses: use of each output, by enclosing queries and by itself.
+        order: use of the order of its rows.
+        aliases: outputs by alias.
         grouped: whether it aggregates.
     """
 
@@ -98,7 +99,7 @@ class Block:
         self.grouped = is_grouped(self.node, self.examining.facts.aggregates)
 
     def look(self) -> None:
-        """Notes everything, down to the sources."""
+        """Records all uses, and then visits the sources."""
         self._conditions(self.node["from_table"])
         for clause in (self.node["where_clause"], self.node["having"], self.node["qualify"]):
             self._walk(clause, Use.DECIDES)
@@ -113,7 +114,7 @@ class Block:
         self._multiplied()
         self._items()
         cut = kinds & LIMITS and not self.grouped
-        order = Use.DECIDES if cut or self._tells_order() else Use.SHOWN
+        order = Use.DECIDES if cut or self._depends_on_order() else Use.SHOWN
         self.examining.source(self.node["from_table"], order)
 
     def _conditions(self, item: Tree) -> None:
@@ -135,8 +136,8 @@ class Block:
             case _:
                 self._walk(modifier, Use.DECIDES)
 
-    def _tells_order(self) -> bool:
-        """Whether the order of the rows below can tell: in windows, and in aggregates that are no sums."""
+    def _depends_on_order(self) -> bool:
+        """Whether outputs depend on the order of rows: windows, and aggregates other than sums and counts."""
         names = LINEAR | COUNTS
         return any(
             node["class"] == "WINDOW"
@@ -149,7 +150,7 @@ class Block:
         return self.examining.facts.aggregates
 
     def _multiplied(self) -> None:
-        """What decides how many rows an output gives for one, whoever reads it."""
+        """Records what decides the number of rows of an output, even if it is unread."""
         for item in self.node["select_list"]:
             for call in multiplying(item, self.examining.facts.multiplying):
                 self._mark(item, Use.SHOWN)
@@ -159,7 +160,7 @@ class Block:
     # -- outputs ------------------------------------------------------------------------------------------------------
 
     def _key(self, key: Tree, use: Use) -> None:
-        """A key of GROUP BY, ORDER BY or DISTINCT ON: an output, or an expression of its own."""
+        """Records a key of GROUP BY, ORDER BY or DISTINCT ON: an output, or an expression."""
         found = meant(key, self.node["select_list"])
         for item in found:
             self._mark(item, use)
@@ -167,12 +168,12 @@ class Block:
             self._walk(key, use)
 
     def _mark(self, item: Tree, use: Use) -> None:
-        """Notes what this very query does with one of its outputs."""
+        """Records a use of one of the query's own outputs."""
         place = self._places[id(item)]
         self.uses[place] = most(self.uses[place], use)
 
     def _items(self) -> None:
-        """The outputs, until none that another names is used for more."""
+        """Records the uses in outputs, repeated while an output's use grows through others that name it."""
         waiting = True
         while waiting:
             waiting = False
@@ -180,12 +181,13 @@ class Block:
                 use = self.uses[place]
                 if use and use > self._looked.get(place, 0):
                     waiting, self._looked[place] = True, use
-                    self._walk(item, use)
+                    computed = use is Use.COUNTED and not is_reference(item)  # it may be NULL or not
+                    self._walk(item, Use.DECIDES if computed else use)
 
     # -- expressions --------------------------------------------------------------------------------------------------
 
     def _walk(self, tree: Any, use: Use) -> None:
-        """Notes what an expression, of which something is done, does with columns."""
+        """Records the uses of columns in an expression that has a given use."""
         if not isinstance(tree, dict) or "class" not in tree:
             for part in parts(tree) if tree else ():
                 self._walk(part, use)
@@ -230,13 +232,13 @@ class Block:
             self._unknown(Use.DECIDES)
 
     def _unknown(self, use: Use) -> None:
-        """What may be a column of any source of which nobody knows the columns."""
+        """Records a use of all sources with unknown columns."""
         for number, source in _sources(self.node["from_table"], self.examining.sources):
             if source.definition is not None and source.definition.columns is None:
                 self.examining.note(number, ANY, use)
 
     def _everything(self, use: Use) -> None:
-        """What may be any column of any source, by its place."""
+        """Records a use of all columns of all sources, for references by position."""
         self._unknown(use)
         for number, source in _sources(self.node["from_table"], self.examining.sources):
             for name in (source.names or {}).values():
@@ -247,7 +249,7 @@ class Block:
 
     def _function(self, tree: Tree, use: Use) -> None:
         name = str(tree["function_name"]).lower()
-        if name in self._aggregates and not tree.get("asks"):
+        if name in self._aggregates and not tree.get("tests_missingness"):
             self._aggregate(tree, name, use)
         elif name in self.examining.facts.macros:
             self._below(tree, Use.DECIDES)
@@ -260,7 +262,7 @@ class Block:
             self._below(tree, use)
 
     def _linear_in(self, name: str, given: Sequence[Tree]) -> set[int]:
-        """The places of the operands that arithmetic is linear in, once what the others read has decided."""
+        """The positions of operands in which arithmetic is linear; columns of the other operands are deciding."""
         match name:
             case "+" | "-" | "add" | "subtract":
                 return {*range(len(given))}
@@ -279,7 +281,7 @@ class Block:
         linear = name in LINEAR and not tree.get("distinct") and use is not Use.DECIDES
         for one in given:
             counted = name in COUNTS and not tree.get("distinct") and is_reference(one)
-            self._walk(one, Use.SHOWN if counted else Use.AVERAGED if linear else Use.DECIDES)
+            self._walk(one, Use.COUNTED if counted else Use.AVERAGED if linear else Use.DECIDES)
 
     def _window(self, tree: Tree, use: Use) -> None:
         name = str(tree["function_name"]).lower()
@@ -296,7 +298,7 @@ class Block:
             self._walk(one, inner)
 
     def _case(self, tree: Tree) -> None:
-        """CASE is linear in its branches, once its conditions have decided."""
+        """Records a CASE, which is linear in its branches; its conditions decide."""
         for check in tree["case_checks"]:
             self._walk(check["when_expr"], Use.DECIDES)
             self._walk(check["then_expr"], Use.AVERAGED)
@@ -319,14 +321,14 @@ def most(one: Use | None, other: Use | None) -> Use | None:
 
 
 def _has_fixed_length(call: Tree) -> bool:
-    """Whether a call gives as many rows as there are elements written in a list, whatever they are."""
+    """Whether a call unnests a list literal, whose length is fixed."""
     if str(call["function_name"]).lower() not in MULTIPLYING or len(call["arguments"]) != 1:
         return False
     return str(call["arguments"][0]["expression"].get("function_name", "")).lower() == "list_value"
 
 
 def _is_choice(tree: Tree) -> bool:
-    """Whether an expression is a condition, or one as a number: all that it reads decides."""
+    """Whether an expression is a condition, or a condition as a number, so that all its columns decide."""
     while tree["class"] == "CAST":
         tree = tree["child"]
     return tree["class"] in ("COMPARISON", "CONJUNCTION", "BETWEEN") or tree["type"] in _CONDITIONS

@@ -1,4 +1,4 @@
-"""What depends on imputed values: expressions, and columns of nested queries."""
+"""Dependence of expressions and of nested queries' columns on imputed values."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ _FORCED = "FORCE_AGGREGATES"
 
 
 class Varying:
-    """What depends on imputed values in one resolved statement; where that is not known, everything does."""
+    """The dependence on imputed values in one resolved statement; where unknown, it is assumed."""
 
     def __init__(self, whole: Tree, sources: Mapping[int, Source], misses: Misses) -> None:
         self.sources = sources
@@ -26,7 +26,7 @@ class Varying:
         self._items: dict[int, Tree] = {node["number"]: node for node in nodes(whole) if "number" in node}
 
     def expression(self, tree: Any, aliases: Mapping[str, Tree] | None = None) -> bool:
-        """Whether an expression reads something that does; `aliases` are outputs that names in it may mean."""
+        """Whether an expression depends on imputed values; `aliases` are outputs that its names may refer to."""
         return any(self._node(node, aliases or {}) for node in expressions(tree))
 
     def _node(self, node: Tree, aliases: Mapping[str, Tree]) -> bool:
@@ -36,7 +36,7 @@ class Varying:
         return any(self.column(number, name) for number, name, stored in reads(node, self.sources) if not stored)
 
     def column(self, number: int, name: str) -> bool:
-        """Whether a column of a source does."""
+        """Whether a source's column depends on imputed values."""
         source = self.sources[number]
         if source.table is not None:
             return self._misses(number, name)
@@ -49,10 +49,10 @@ class Varying:
         return place is None or self.output(node, place)
 
     def output(self, node: Tree, place: int) -> bool:
-        """Whether an output of a query does, by its place."""
+        """Whether an output of a query, by position, depends on imputed values."""
         key = (id(node), place)
         if key not in self._outputs:
-            self._outputs[key] = True  # while a query that reads itself is looked into
+            self._outputs[key] = True  # assumed while a recursive query is visited
             self._outputs[key] = self._output(node, place)
         return self._outputs[key]
 
@@ -66,7 +66,7 @@ class Varying:
                 return self._anything(node)
 
     def _anything(self, tree: Any) -> bool:
-        """Whether anything that is read anywhere in a tree does."""
+        """Whether anything that a tree reads depends on imputed values."""
         return any(
             self.column(number, name)
             for node in nodes(tree)
@@ -76,12 +76,12 @@ class Varying:
 
 
 def is_resolved(node: Tree) -> bool:
-    """Whether a reference was found to mean columns."""
+    """Whether a reference is resolved to columns."""
     return "origin" in node or "origins" in node or "reads_all" in node
 
 
 def reads(node: Tree, sources: Mapping[int, Source]) -> Iterator[tuple[int, str, bool]]:
-    """What a node itself reads: source, own name of the column, whether its missingness is asked about."""
+    """The columns that a node itself reads: source, own name, and whether stored values are read."""
     if "origin" in node:
         number, name, stored, _ = node["origin"]
         yield number, name, stored
@@ -94,7 +94,7 @@ def reads(node: Tree, sources: Mapping[int, Source]) -> Iterator[tuple[int, str,
 
 
 def is_aggregate(item: Tree, aggregates: frozenset[str]) -> bool:
-    """Whether an expression calls an aggregate of the query that it stands in."""
+    """Whether an expression has an aggregate of its own query."""
     return bool(aggregate_calls([item], aggregates))
 
 
@@ -106,12 +106,12 @@ def is_grouped(node: Tree, aggregates: frozenset[str]) -> bool:
 
 
 def aliases_of(node: Tree) -> dict[str, Tree]:
-    """The outputs of a SELECT by the aliases that they were given, in lower case."""
+    """The outputs of a SELECT by their lower-case aliases."""
     return {str(item["alias"]).lower(): item for item in node["select_list"] if item.get("alias")}
 
 
 def meant(key: Tree, items: Sequence[Tree]) -> list[Tree]:
-    """The outputs that a key of GROUP BY or ORDER BY means: all, or one by its position or alias, or none."""
+    """The outputs that a key of GROUP BY or ORDER BY refers to: all, one by position or alias, or none."""
     if key["class"] == "STAR" and not key.get("reads_all"):
         return list(items)
     if key["class"] == "CONSTANT" and str(key["literal"]["text"]).isdigit():

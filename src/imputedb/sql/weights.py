@@ -1,4 +1,4 @@
-"""Aggregates in which each row counts as often as a sampling weight says (Horvitz & Thompson 1952; Hajek 1971)."""
+"""Weighted aggregates, in which rows count by a sampling weight (Horvitz & Thompson 1952; Hajek 1971)."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ _CLAUSES = ("select_list", "having", "qualify", "modifiers")
 
 
 def unweighted(node: Tree, aggregates: frozenset[str]) -> list[Note]:
-    """A warning of the aggregates of nested queries, which no weight reaches; empty where there are none."""
+    """A warning of unweighted aggregates in nested queries; empty where there are none."""
     inner = [one for one in nodes(node) if one.get("type") == "SELECT_NODE" and one is not node]
     called = (part for one in inner for clause in _CLAUSES for part in expressions(one[clause]))
     names = {str(part["function_name"]).lower() for part in called if part["class"] == "FUNCTION"} & aggregates
@@ -22,19 +22,19 @@ def unweighted(node: Tree, aggregates: frozenset[str]) -> list[Note]:
 
 
 def weighted(node: Tree, weight: Tree, aggregates: frozenset[str], titles: Sequence[str]) -> Tree:
-    """A query whose outermost aggregates count each row as often as a weight says.
+    """A query with weighted outermost aggregates.
 
-    AVG(x) is sum(w x) / sum(w), of rows with x; SUM(x) is sum(w x); COUNT(*) is sum(w). So their variances within a
-    draw are those of linearised ratios and of totals over rows.
+    AVG(x) is sum(w x) / sum(w) over rows with x; SUM(x) is sum(w x); COUNT(*) is sum(w). Their variances within a draw
+    are those of linearised ratios and of totals over rows.
 
     Args:
-        node: the query.
-        weight: an expression of its rows.
+        node: syntax tree of the query.
+        weight: expression of the weight.
         aggregates: names of aggregate functions, in lower case.
-        titles: the names of its outputs, which stay.
+        titles: names of its outputs, which are kept.
 
     Raises:
-        QueryError: it aggregates nothing, or by another function.
+        QueryError: the query has no aggregate, or one that cannot be weighted.
     """
     if node["type"] != "SELECT_NODE":
         raise QueryError("weights are of the aggregates of one SELECT: ask each part of a set operation by itself")
@@ -78,5 +78,5 @@ def _weighted(tree: Tree, name: str, weight: Tree) -> Tree:
     sums = total(arithmetic("*", weight, given[0]))
     if name in SUMS:
         return sums
-    there = arithmetic("+", weight, arithmetic("*", number(0), given[0]))  # NULL where there is nothing to average
+    there = arithmetic("+", weight, arithmetic("*", number(0), given[0]))  # NULL where there are no values
     return arithmetic("/", sums, total(there))

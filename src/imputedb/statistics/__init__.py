@@ -1,1 +1,1 @@
-"""What is believed about rows: histograms, missing counts, and how operators change them."""
+"""Statistics of tables: histograms, missing counts, and the effects of operators on them."""

@@ -1,9 +1,9 @@
-"""Algorithm 1 of the paper: what operators do to cardinalities and missing counts.
+"""Cardinality estimation, Algorithm 1 of the paper: effects of operators on rows and missing counts.
 
-The paper carries a histogram a column through a plan and rescales all of them whenever the cardinality changes. All
-histograms of a relation are scaled by one factor, so their shapes never change: a relation's estimate is fully given by
-its rows and by the set of columns that are still dirty, a dirty column missing in the same share of the rows as in its
-stored table. That is what is kept here.
+The paper carries a histogram for each column through a plan and rescales all of them when the cardinality changes. All
+histograms of a relation are scaled by one factor, so that their shapes never change. An estimate therefore consists
+of a number of rows and the set of columns that are still dirty; a dirty column is missing in the same share of the
+rows as in its stored table.
 """
 
 from collections.abc import Iterable
@@ -20,9 +20,9 @@ def filtered(rows: float, selectivity: float) -> float:
 
 
 def joined(left: float, right: float, selectivity: float) -> float:
-    """Rows of a join: System R's |l| |r| / max(distinct) an equality (Selinger et al. 1979).
+    """Rows of a join: System R's |l| |r| / max(distinct) for each equality (Selinger et al. 1979).
 
-    The original took the smaller side for two keys and the larger otherwise; distinct counts give both where they hold
-    and do better elsewhere.
+    The original took the smaller side for two keys and the larger side otherwise; distinct counts give both results
+    there, and better ones elsewhere.
     """
     return left * right * selectivity

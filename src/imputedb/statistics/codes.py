@@ -1,14 +1,14 @@
-"""Whether whole numbers with few levels are codes of categories, judged by rows that a rule has not seen.
+"""The decision whether whole numbers with few levels are codes of categories, validated on held-out rows.
 
-A code of gender or region is a number by accident: its mean is no code, and no line goes through what goes with it.
-Numbers of children, or scores that rise with something, are numbers. The levels and what goes with them decide:
+A code of gender or region is a number by convention: its mean has no meaning, and its relation to other columns is not
+a line. Numbers of children, or scores that rise with other columns, are numbers. The rule:
 
 1. Two levels are a category.
-2. Levels 0, 1, 2, 3 and on with hardly a gap, their frequencies with a single peak, are a count: numbers.
-3. The mean of another column is learnt by level from half of the rows, as a line through the levels and as a mean for
-   each. Where on the other half the means are better by `SURE` standard errors and by `WORTH` of what they explain,
-   the levels are codes. Where no column says so, and a line tells something of one, they are numbers.
-4. Where nothing is told, six levels or more with hardly a gap and with a single peak are numbers (a score), others
+2. Levels 0, 1, 2, 3, ... with few gaps, and frequencies with a single peak, are a count: numbers.
+3. On half of the rows, the mean of another column is estimated by level, and as a line in the levels. If on the other
+   half the means by level are better, by `SURE` standard errors and by `WORTH` of what they explain, the levels are
+   codes. If no column says so, and the line is better than a constant for one, they are numbers.
+4. Without evidence, six or more levels with few gaps and a single peak are numbers (a score), all others are
    codes.
 """
 
@@ -37,12 +37,12 @@ SURE, WORTH = 3.0, 0.25
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Related:
-    """Another column by level of the one that is judged, in two halves of the rows.
+    """Another column by level, in two halves of the rows.
 
     Attributes:
-        rows: (2, levels) where both are observed.
-        means: (2, levels) of the other column; anything where there are no rows.
-        variances: (2, levels) the same.
+        rows: (2, levels) number of rows in which both columns are observed.
+        means: (2, levels) mean of the other column; arbitrary where there are no rows.
+        variances: (2, levels) variance of the other column.
     """
 
     rows: Vector
@@ -51,12 +51,12 @@ class Related:
 
 
 def candidate(distinct: int, observed: int) -> bool:
-    """Whether a column of whole numbers may be one of codes."""
+    """Whether a column of whole numbers may consist of codes."""
     return 2 <= distinct <= MOST_LEVELS and observed >= ROWS_A_LEVEL * distinct
 
 
 def coded(levels: Vector, counts: Vector, others: Sequence[Related]) -> bool:
-    """Whether levels, in rising order and with their frequencies, are codes."""
+    """Whether levels, in ascending order and with their frequencies, are codes."""
     if len(levels) <= 2:
         return True
     regular = levels[-1] - levels[0] < GAPS * len(levels) and _one_peak(counts)
@@ -69,14 +69,14 @@ def coded(levels: Vector, counts: Vector, others: Sequence[Related]) -> bool:
 
 
 def _one_peak(counts: Vector) -> bool:
-    """Whether frequencies rise, then fall; steps of two standard errors are counted, others are chance."""
+    """Whether frequencies rise and then fall; only steps of at least two standard errors count."""
     steps = np.diff(counts)
     steps = np.sign(steps[np.abs(steps) > 2 * np.sqrt(counts[1:] + counts[:-1])])
     return bool((np.diff(steps) <= 0).all())
 
 
 def _compared(levels: Vector, other: Related) -> tuple[bool, bool]:
-    """Whether on the second half means by level are better than a line, and a line better than nothing."""
+    """Whether on the second half means by level are better than a line, and a line better than a constant."""
     n, y = other.rows[0], other.means[0]
     if np.count_nonzero(n) < 3:
         return False, False
@@ -93,7 +93,7 @@ def _compared(levels: Vector, other: Related) -> tuple[bool, bool]:
 
 
 def _gain(other: Related, better: Vector, worse: Vector) -> tuple[float, float]:
-    """By how much the squared error of the second half falls, and the standard error of that."""
+    """The reduction of the squared error on the second half, and its standard error."""
     n, y, variance = other.rows[1], other.means[1], other.variances[1]
     apart = better - worse
     gain = n @ (apart * (2 * y - better - worse))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Quantiles:
-    """An equi-depth histogram: `bounds[i]` is the i-th of evenly spaced quantiles, the extremes included."""
+    """An equi-depth histogram: `bounds[i]` is the i-th of evenly spaced quantiles, minimum and maximum included."""
 
     bounds: tuple[float, ...]
     distinct: int
@@ -41,7 +41,7 @@ class Quantiles:
 
 
 def _within(value: float, low: float, high: float) -> float:
-    """How far a value is from one end of a bin to the other; half way where the bin has no beginning."""
+    """The relative position of a value in a bin; one half in a bin without a lower end."""
     if value >= high:
         return 1.0
     if math.isinf(low):
@@ -51,10 +51,15 @@ def _within(value: float, low: float, high: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Frequencies:
-    """The most frequent values with their shares; what is left is spread evenly over the other distinct values."""
+    """The most frequent values with their shares; the remaining share is spread evenly over all other values."""
 
     shares: Mapping[str, float]
     distinct: int
+
+    @property
+    def exhaustive(self) -> bool:
+        """Whether these are all values; `distinct` is an estimate, and a sample may have fewer values."""
+        return self.distinct < 2 * len(self.shares) and math.isclose(sum(self.shares.values()), 1, abs_tol=1e-12)
 
     def equal(self, value: str) -> float:
         """Share of the observed values that equal `value`."""

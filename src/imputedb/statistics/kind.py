@@ -1,10 +1,10 @@
-"""What the values of a column are to statistics and imputers."""
+"""Kinds of values, as statistics and imputers distinguish them."""
 
 from enum import Enum
 
 
 class Kind(Enum):
-    """What a column's values are to statistics and imputers."""
+    """The kind of a column's values."""
 
     INTEGER = "integer"
     NUMBER = "number"
@@ -17,5 +17,5 @@ class Kind(Enum):
 
     @property
     def ordered(self) -> bool:
-        """Whether values lie on a line, so that they have quantiles and a mean."""
+        """Whether values are ordered on a line, so that they have quantiles and a mean."""
         return self not in (Kind.CATEGORY, Kind.OPAQUE)

@@ -1,4 +1,4 @@
-"""What the values of a column are to imputers: numbers, or categories that stand in an order or in none."""
+"""The level of measurement of a column for imputers: numeric, ordinal or nominal."""
 
 import re
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ _LEVEL = re.compile(r"'((?:[^']|'')*)'", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A column as imputers see it.
+    """The level of measurement of a column.
 
     Attributes:
-        kind: what its values are; codes that are whole numbers are categories.
-        levels: the categories in their order, where the type or a policy says it; else empty.
-        ordered: whether categories stand in an order: that of `levels`, else that of their numbers.
+        kind: kind of its values; whole numbers that are codes have the kind of categories.
+        levels: categories in their order, where the type or a policy states it; else empty.
+        ordered: whether categories are ordered: as `levels`, else as their numbers.
     """
 
     kind: Kind
@@ -27,7 +27,7 @@ class Measured:
     ordered: bool = False
 
     def __str__(self) -> str:
-        """What its values are taken as, in words."""
+        """The level of measurement in words."""
         match self.kind:
             case Kind.CATEGORY:
                 return "ordered categories" if self.ordered else "categories"
@@ -38,16 +38,16 @@ class Measured:
 
 
 def levels_of(type_name: str) -> tuple[str, ...]:
-    """The values of an ENUM in their order; none of any other type."""
+    """The values of an ENUM in their order; empty for other types."""
     found = _ENUM.fullmatch(type_name)
     return tuple(level.replace("''", "'") for level in _LEVEL.findall(found[1])) if found else ()
 
 
 def measured(known: ColumnStatistics, policy: Policy) -> Measured:
-    """A column as imputers see it, by its type, its values, and what is said of it.
+    """The level of measurement of a column, from its type, its values and its policy.
 
-    An ENUM stands in the order of its type. Whole numbers are codes of categories where their statistics say so
-    (`codes.py`) and they are not computed from others, and whenever a policy does; so are values that a policy lists.
+    An ENUM has the order of its type. Whole numbers are categories where their statistics say so (`codes.py`) and they
+    are not derived from other columns, and wherever a policy says so. So are values that a policy lists.
     """
     if known.kind is Kind.CATEGORY:
         levels = levels_of(known.type)
@@ -65,22 +65,22 @@ def measured(known: ColumnStatistics, policy: Policy) -> Measured:
 
 
 def _lists(policy: Policy, known: ColumnStatistics) -> bool:
-    """Whether the values that a policy permits are those of a column, but for a few; else one is taken that is near."""
+    """Whether the values that a policy permits are nearly all those of the column; else values are rounded to them."""
     listed = known.kind in (Kind.INTEGER, Kind.NUMBER, Kind.DATE, Kind.TIMESTAMP)
     return listed and not policy.derived and known.distinct <= 2 * len(policy.values) + 8
 
 
 def is_coded(table: Statistics, name: str) -> bool:
-    """Whether a column of numbers is taken for categories, though nobody said so."""
+    """Whether a numeric column is taken for categories without a policy."""
     known, policy = table.columns[name], table.policy(name)
     return policy.measure is None and known.coded and measured(known, policy).kind is Kind.CATEGORY
 
 
 def check(place: str, type_name: str, kind: Kind, policy: Policy) -> None:
-    """Refuses a measure that a column cannot have, and a range that its levels do not make.
+    """Refuses a measure that a column cannot have, and a range that does not fit its levels.
 
     Raises:
-        DataError: numbers are asked of what has none, an order of what says none, categories of moments.
+        DataError: the measure is numeric for text, ordinal without an order, or categorical for times.
     """
     levels, wanted = levels_of(type_name), policy.measure
     category = kind is Kind.CATEGORY
@@ -104,6 +104,6 @@ def _check_levels(place: str, levels: tuple[str, ...], policy: Policy) -> None:
 
 
 def ends(levels: tuple[object, ...], policy: Policy) -> tuple[int, int]:
-    """The places of the first and the last level within a policy's range."""
+    """The positions of the first and the last level within a policy's range."""
     low = 0 if policy.low is None else levels.index(policy.low)
     return low, len(levels) - 1 if policy.high is None else levels.index(policy.high)

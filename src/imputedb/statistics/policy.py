@@ -1,4 +1,4 @@
-"""What a user says about a column's missing values."""
+"""Imputation policies: a user's statements about a column's missing values."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -32,31 +32,31 @@ _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|-?[0-9]+(\.[0-9]+)?")
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How the missing values of one column are dealt with.
+    """The policy of one column.
 
     Attributes:
-        action: `impute`, which the planner may do or not; `drop`: rows that miss a value which is examined go;
-            `keep`: NULL means something of its own and stays; `structural`: so it does where `when` holds, not
-            applicable there, and elsewhere the value is missing.
-        when: a condition over the table's columns as they are stored, in SQL.
-        low: the least value that may be filled in, None for no bound.
-        high: the largest one.
-        values: the only values that may be filled in, as text; empty for any.
-        imputer: the name of the column's own imputer, None for the query's.
-        predictors: the columns it may be predicted from, empty for all.
-        exclude: columns it may not be predicted from.
-        before: a column of times: what a value is predicted from are rows that are earlier; None for all rows.
-        above: the share of a column's cells in an answer, in percent, above which imputed ones are warned of.
-        refuse: whether the answer is refused instead.
-        below: the precision, from 0 to 1, below which a missing cell stays missing.
-        measure: what values are taken for, whatever their type: `nominal` categories, `ordinal` ones, which stand in
-            the order of an ENUM, of `values` or of numbers, or `numeric`. None for what type and values say.
-        weight: a column of sampling weights: models of the column learn from each row as often as it says.
-        partition: columns that make groups of rows.
-        order: a column that puts the rows of a group in order, for imputers that follow it, and lags that predict.
-        cluster: a column of clusters, whose rows are alike: `2l.norm` and `2l.pmm` give each an intercept.
-        derived: what the column is computed from others as, in SQL; None where it is a column of its own.
-        stale: what becomes of a kept model whose table has changed: `warn`, `refuse` or `refresh`; None for a warning.
+        action: `impute`: the planner may impute; `drop`: rows are dropped where the value is missing and examined;
+            `keep`: NULL has a meaning of its own and stays; `structural`: NULL stays where `when` holds, as not
+            applicable, and is missing elsewhere.
+        when: condition over stored columns of the table, in SQL.
+        low: least value that may be imputed; None for no bound.
+        high: largest value that may be imputed; None for no bound.
+        values: only values that may be imputed, as text; empty for any.
+        imputer: name of the column's own imputer; None for the query's.
+        predictors: columns that may be used as predictors; empty for all.
+        exclude: columns that may not be used as predictors.
+        before: column of times; only earlier rows may be used for prediction. None for all rows.
+        above: share of imputed cells in an answer, in percent, above which there is a warning.
+        refuse: whether there is an error instead of the warning.
+        below: precision, from 0 to 1, below which a missing cell stays missing.
+        measure: level of measurement, whatever the type: `nominal`, `ordinal` (in the order of an ENUM, of `values` or
+            of numbers) or `numeric`. None for that of type and values.
+        weight: column of sampling weights; models of the column weight rows by it.
+        partition: columns that define groups of rows.
+        order: column that orders the rows of a group, for imputers of series, and for lags as predictors.
+        cluster: column of clusters, for which `2l.norm` and `2l.pmm` have random intercepts.
+        derived: expression in SQL that computes the column from others; None where it is not derived.
+        stale: reaction to a kept model whose table has changed: `warn`, `refuse` or `refresh`; None for a warning.
     """
 
     action: Action = "impute"
@@ -80,20 +80,20 @@ class Policy:
     stale: str | None = None
 
     def changed(self, options: Mapping[str, Any]) -> "Policy":
-        """The policy with some attributes set anew."""
+        """The policy with some attributes changed."""
         return replace(self, **options)
 
     def data(self) -> dict[str, Any]:
-        """What is set, JSON-ready."""
+        """The attributes that are set, JSON-ready."""
         unset = Policy()
         return {name: value for name, value in asdict(self).items() if value != getattr(unset, name)}
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> "Policy":
-        """The policy from what `data` gave.
+        """The policy from the output of `data`.
 
         Raises:
-            TypeError: an attribute that there is not, or one of another type.
+            TypeError: an attribute is unknown, or has the wrong type.
         """
         for name, value in data.items():
             texts = value if name in LISTS and isinstance(value, list | tuple) else ()
@@ -109,17 +109,17 @@ class Policy:
         return cls(**options)
 
     def predicts(self, column: str) -> bool:
-        """Whether a column of the same table may be looked at."""
+        """Whether a column of the same table may be used as a predictor."""
         allowed = not self.predictors or column in self.predictors
         return allowed and column not in self.exclude
 
     @property
     def chooses_predictors(self) -> bool:
-        """Whether some columns may not be looked at."""
+        """Whether some columns may not be used as predictors."""
         return bool(self.predictors or self.exclude)
 
     def exceeded(self, column: object, share: float, what: str = "imputed") -> Note | None:
-        """A sentence where more of a column is imputed than is allowed without a word; shares in percent."""
+        """A note where the share of imputed cells exceeds the policy's limit; shares are in percent."""
         if self.above is None or share <= self.above:
             return None
         words = f" at hand are {what}; its policy allows {self.above:g} %"
@@ -127,7 +127,7 @@ class Policy:
 
     @property
     def restricts(self) -> bool:
-        """Whether more is asked than a constant in place of each missing value."""
+        """Whether the policy asks for more than a constant in place of each missing value."""
         return (
             self.action == "structural"
             or self.bounds
@@ -137,17 +137,17 @@ class Policy:
 
     @property
     def plain(self) -> bool:
-        """Whether an imputer's own draws are what it asks for, one chain of all columns that ask for no more."""
+        """Whether the column can be imputed in one chain with other such columns, without further treatment."""
         return not (self.bounds or self.leaves or self.derived or self.weight or self.cluster)
 
     @property
     def leaves(self) -> bool:
-        """Whether some cells that miss a value may stay so."""
+        """Whether some missing cells may stay missing."""
         return bool(self.before or self.below or self.order)
 
     @property
     def left(self) -> str:
-        """Why those do that stay so."""
+        """The reason why cells stay missing."""
         if self.derived:
             return f"what they are derived from stays NULL there, or ({self.derived}) is"
         if self.before:
@@ -158,43 +158,43 @@ class Policy:
 
     @property
     def decides(self) -> bool:
-        """Whether it says more than what values are taken for."""
+        """Whether the policy decides more than the measure."""
         return replace(self, measure=None) != DEFAULT
 
     @property
     def bounds(self) -> bool:
-        """Whether some values may not be filled in."""
+        """Whether some values may not be imputed."""
         return self.low is not None or self.high is not None or bool(self.values)
 
     @property
     def texts(self) -> tuple[str | None, str | None]:
-        """What it states in SQL: a condition, and what the column is derived as."""
+        """The texts in SQL that the policy holds: a condition, and the expression of a derived column."""
         return self.when, self.derived
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns that it names, but those of `when`."""
+        """The columns that the policy names, except those of `when`."""
         return (*self.predictors, *self.exclude, *self.needed)
 
     @property
     def rests_on(self) -> tuple[str | tuple[str, ...] | None, ...]:
-        """The same by clause: columns of which they are alike may be filled in together."""
+        """A key by clause: columns with equal keys may be imputed together."""
         return self.before, self.weight, self.partition, self.order, self.cluster
 
     @property
     def needed(self) -> tuple[str, ...]:
-        """The columns without which it cannot be followed."""
+        """The columns without which the policy cannot be applied."""
         return tuple(name for name in (self.before, self.weight, *self.partition, self.order, self.cluster) if name)
 
     def without(self, column: str) -> "Policy | None":
-        """The policy once a column is gone; None where it rests on it: its clock, or the last of its predictors."""
+        """The policy after a column is dropped; None if it needs that as its `before`, or as its last predictor."""
         predictors = tuple(name for name in self.predictors if name != column)
         if column in self.needed or (self.predictors and not predictors):
             return None
         return replace(self, predictors=predictors, exclude=tuple(name for name in self.exclude if name != column))
 
     def renamed(self, before: str, after: str) -> "Policy":
-        """The policy once a column that it names has another name; its condition is left as it is."""
+        """The policy after a column is renamed; the condition is left unchanged."""
 
         def new(name: str) -> str:
             return after if name == before else name
@@ -211,7 +211,7 @@ class Policy:
         )
 
     def __str__(self) -> str:
-        """In the words of CREATE IMPUTATION POLICY."""
+        """The policy in the syntax of CREATE IMPUTATION POLICY."""
         words = [f"STRUCTURAL WHEN ({self.when})" if self.action == "structural" else self.action.upper()]
         words += [f"AS {self.measure.upper()}"] if self.measure else []
         words += [f"IMPUTER {_listed([self.imputer], chr(34))}"] if self.imputer else []
@@ -252,10 +252,10 @@ DEFAULT = Policy()
 
 
 def as_text(value: object) -> str:
-    """A value of Python, NumPy or TOML in the words of SQL.
+    """A value of Python, NumPy or TOML as an SQL literal.
 
     Raises:
-        DataError: it is neither text, number, truth value, date nor time.
+        DataError: the value is neither text, number, boolean, date nor time.
     """
     plain = value.item() if isinstance(value, np.generic) else value
     match plain:
@@ -272,10 +272,10 @@ def as_text(value: object) -> str:
 
 
 def as_bound(value: object) -> Bound:
-    """A bound as policies keep it.
+    """A bound in the form in which policies store it.
 
     Raises:
-        DataError: it is neither a number nor the text of a date or timestamp.
+        DataError: the value is neither a number nor the text of a date or timestamp.
     """
     plain = value.item() if isinstance(value, np.generic) else value
     if isinstance(plain, bool):
@@ -286,20 +286,20 @@ def as_bound(value: object) -> Bound:
 
 
 def moment(bound: Bound) -> datetime:
-    """The time that a bound's text says, in UTC where it says no zone.
+    """The time of a bound's text, in UTC where it has no time zone.
 
     Raises:
-        ValueError: it says none.
+        ValueError: the text is not a time.
     """
     found = datetime.fromisoformat(str(bound))
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def number(bound: Bound, kind: Kind) -> float:
-    """A bound as imputers see it: of dates in days, of timestamps in microseconds since 1970.
+    """A bound as a number: days for dates, microseconds since 1970 for timestamps.
 
     Raises:
-        ValueError: it is none of that kind.
+        ValueError: the bound is not of that kind.
     """
     match kind:
         case Kind.DATE:

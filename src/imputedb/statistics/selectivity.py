@@ -1,4 +1,4 @@
-"""The share of rows for which a condition holds, from histograms (System R's assumptions where they say nothing)."""
+"""Selectivity of conditions, from histograms, with System R's defaults elsewhere."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -64,7 +64,7 @@ def _same_column_equalities(parts: tuple[Condition, ...]) -> bool:
 
 
 def _all_of(parts: tuple[Condition, ...], lookup: Lookup) -> float:
-    """Bounds on one column make a range; columns are taken to be independent of each other."""
+    """Bounds on one column are combined to a range; different columns are assumed to be independent."""
     share = 1.0
     ranges: dict[Column, float] = {}
     for part in parts:

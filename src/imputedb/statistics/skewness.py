@@ -1,4 +1,4 @@
-"""How many rows a skewed quantity needs for an interval that covers as told."""
+"""The number of rows that a skewed quantity needs for an interval with the stated coverage."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +22,12 @@ rare event cover 85 % (600 samples each of eight distributions, complete).
 
 
 def by_chance(rows: Vector) -> Vector:
-    """(k,) the squared skewness that chance makes of so many normal values, on average."""
+    """(k,) the expected squared skewness of so many normal values."""
     return np.asarray(6 * np.maximum(rows - 2, 0) / ((rows + 1) * (rows + 3)))
 
 
 def weighted(values: Vector, weights: Vector) -> float:
-    """The skewness of weighted values; 0 of equal ones."""
+    """The skewness of weighted values; 0 for equal ones."""
     share = weights / weights.sum()
     apart = values - share @ values
     spread = float(share @ apart**2)

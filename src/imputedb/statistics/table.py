@@ -16,15 +16,15 @@ MANY_LEVELS = 1000
 
 @dataclass(frozen=True, slots=True)
 class ColumnStatistics:
-    """One column: its missing and distinct counts, its centre, its spread and its histogram.
+    """The statistics of one column: missing and distinct counts, centre, spread and histogram.
 
-    `centre` is what the mean imputer fills in, as SQL text of a literal of the column's type: the mean rounded to
-    the type, or the most frequent value of categories and booleans. None where nothing is observed.
-    `missing` counts what is to be imputed or dropped; NULLs that mean something of their own are `meant`.
-    `nan`: whether it may hold NaN, which is read as NULL.
-    `coded`: whether numbers are codes of categories, by their values (`codes.py`).
-    `spread` is the coefficient of variation, standard deviation / |mean|, bounded by 1; for categories the share of
-    values that are not the most frequent one. Both are free of units.
+    `centre` is the value of the mean imputer, as an SQL literal of the column's type: the mean rounded to the type, or
+    the most frequent value of categories and booleans. None where nothing is observed.
+    `missing` counts cells to be imputed or dropped; `meant` counts NULLs with a meaning of their own.
+    `nan`: whether the column may hold NaN, which counts as NULL.
+    `coded`: whether its numbers are codes of categories, by their values (`codes.py`).
+    `spread` is the coefficient of variation, standard deviation / |mean|, at most 1; for categories the share of
+    values other than the most frequent one. Both are free of units.
     """
 
     type: str
@@ -40,7 +40,7 @@ class ColumnStatistics:
 
     @property
     def step(self) -> float:
-        """How far apart doubles are that whole numbers of the column are imputed as; 1 where these are exact."""
+        """The distance between neighbouring doubles at the column's whole numbers; 1 where doubles are exact."""
         whole = self.kind is Kind.INTEGER or self.type in ("HUGEINT", "UHUGEINT")
         if not whole or not isinstance(self.histogram, Quantiles):
             return 1.0
@@ -49,10 +49,10 @@ class ColumnStatistics:
 
 @dataclass(frozen=True)
 class Statistics:
-    """A table: its rows and its columns.
+    """The statistics of a table: rows and columns.
 
-    `content` is a number of 64 bits that tells its rows from those of any other table, whatever it is called and
-    wherever it comes in; 0 of rows that a statement makes, of which nothing is missing.
+    `content` is a 64-bit fingerprint of the rows, independent of names and position; 0 for rows that a statement makes,
+    in which nothing is missing.
     """
 
     rows: int
@@ -61,16 +61,16 @@ class Statistics:
     content: int = 0
 
     def policy(self, name: str) -> Policy:
-        """What was said about a column."""
+        """The policy of a column."""
         return self.policies.get(name, DEFAULT)
 
     @property
-    def said(self) -> dict[str, str]:
-        """What was said about columns, in words."""
+    def policy_texts(self) -> dict[str, str]:
+        """The policy of each column that has one, as text."""
         return {name: str(policy) for name, policy in sorted(self.policies.items())}
 
     def rests_on(self, table: Table) -> tuple[Table, ...] | None:
-        """The tables whose rows decide what misses in one: itself; None for any, which a policy's text may read."""
+        """The tables whose rows decide what is missing in one: itself; None for any, which a policy may read."""
         return None if any(text for policy in self.policies.values() for text in policy.texts) else (table,)
 
     @cached_property
@@ -85,17 +85,17 @@ class Statistics:
 
     @cached_property
     def predictors(self) -> frozenset[str]:
-        """The columns others can be predicted from: neither keys, nor constants, nor values without structure."""
+        """The columns that others can be predicted from: no keys, constants or unstructured values."""
         return frozenset(name for name in self.columns if self._predicts(name))
 
     @cached_property
     def regressors(self) -> frozenset[str]:
-        """The predictors that models are given: no category with more than `MANY_LEVELS` levels."""
+        """The predictors for models: no category with more than `MANY_LEVELS` levels."""
         return frozenset(name for name in self.predictors if not self._has_many_levels(name))
 
     @cached_property
     def key(self) -> str | None:
-        """A column that tells every row from every other, the first one in order; None where there is none."""
+        """The first column with a different value in every row; None where there is none."""
         return next((name for name in self.columns if self.is_key(name)), None)
 
     def is_key(self, name: str) -> bool:
@@ -110,14 +110,26 @@ class Statistics:
 
     def _predicts(self, name: str) -> bool:
         column = self.columns[name]
-        return column.kind != Kind.OPAQUE and column.distinct > 1 and not self._identifies(column)
+        return column.kind != Kind.OPAQUE and column.distinct > 1 and not self.identifies(name)
 
     def _has_many_levels(self, name: str) -> bool:
         return self.columns[name].kind is Kind.CATEGORY and self.columns[name].distinct > MANY_LEVELS
 
-    def _identifies(self, column: ColumnStatistics) -> bool:
+    def identifies(self, name: str) -> bool:
+        """Whether a column only identifies rows: its values are all different, and no policy calls it a number.
+
+        A policy does so with AS NUMERIC or AS ORDINAL, or by naming it among the PREDICTORS of another column.
+        """
+        column = self.columns[name]
         observed = self.rows - column.missing - column.meant
-        return column.distinct == observed and column.kind in (Kind.INTEGER, Kind.CATEGORY)
+        if column.distinct != observed or column.kind not in (Kind.INTEGER, Kind.CATEGORY):
+            return False
+        is_number = self.policy(name).measure in ("numeric", "ordinal") or name in self._named_predictors
+        return column.kind is Kind.CATEGORY or not is_number
+
+    @cached_property
+    def _named_predictors(self) -> frozenset[str]:
+        return frozenset(name for policy in self.policies.values() for name in policy.predictors)
 
     def missing_share(self, name: str) -> float:
         """Share of the rows where a column is missing."""

@@ -1,4 +1,4 @@
-"""Words and numbers that stand for a missing value in the files of others."""
+"""Words and numbers that commonly stand for a missing value in files."""
 
 ANYWHERE = ("", "na", "n/a", "#n/a", "#na", "<na>", "nan", "null", "?", ".", "..", "\\n", "missing", "not available")
 """Words, in lower case, that mean a missing value in text too, where no code of their length stands beside them."""

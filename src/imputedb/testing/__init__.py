@@ -1,4 +1,4 @@
-"""What every imputer, measure and engine must do, as checks for those that somebody else has written."""
+"""Conformance checks for imputers, measures and engines that others have written."""
 
 from imputedb.testing.check import Check
 from imputedb.testing.engines import check_engine, engine_checks

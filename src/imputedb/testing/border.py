@@ -1,4 +1,4 @@
-"""An engine behind its border: whatever its protocols do not name is refused."""
+"""A wrapper of an engine that refuses all members outside its protocols."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ from imputedb.engines.session import Session
 
 
 def members(protocol: type) -> frozenset[str]:
-    """The names of what a protocol asks for, and those that it is made of."""
+    """The names of a protocol's members, inherited ones included."""
     named: set[str] = set()
     for part in protocol.__mro__:
         if getattr(part, "_is_protocol", False):
@@ -19,17 +19,17 @@ def members(protocol: type) -> frozenset[str]:
 class Bordered:
     """An engine of which only the members of `Engine` can be used, and of its session those of `Session`.
 
-    Over it the whole of imputedb runs as over the engine itself, as long as nothing steps over the border.
+    All of imputedb runs on it as on the engine itself, as long as no other member is used.
     """
 
     def __init__(self, engine: Engine, used: Callable[[str], object] = lambda _: None) -> None:
-        """Wraps an engine; `used` is told the name of every member that is used."""
+        """Wraps an engine; `used` is called with the name of every member that is used."""
         self._inner = engine
         self._used = used
         self.session: Session = _Only(engine.session, members(Session), used)
 
     def further(self) -> "Bordered":
-        """Another session of the same engine, behind the same border."""
+        """Another session of the same engine, wrapped likewise."""
         return Bordered(self._inner.further(), self._used)
 
     def __getattr__(self, name: str) -> Any:

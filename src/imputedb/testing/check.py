@@ -1,4 +1,4 @@
-"""A check: one promise, and the call that finds out whether it is kept."""
+"""A check of one property, with the function that tests it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from imputedb.errors import Error, ExtensionError
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One promise of an imputer or a measure; calling it raises where the promise is broken.
+    """A check of one property of an imputer, a measure or an engine; calling it raises an error if it does not hold.
 
     Attributes:
-        subject: whose promise it is, such as `imputer median`.
-        promise: in a few words, such as `one seed gives one answer`.
-        run: finds out.
+        subject: what is checked, such as `imputer median`.
+        promise: the property in a few words, such as `one seed gives one answer`.
+        run: function that tests the property.
     """
 
     subject: str
@@ -23,10 +23,10 @@ class Check:
     run: Callable[[], None]
 
     def __call__(self) -> None:
-        """Finds out whether the promise is kept.
+        """Tests the property.
 
         Raises:
-            ExtensionError: it is not; the message says whose it is, which one, and what was seen.
+            ExtensionError: it does not hold; the message has subject, property and observation.
         """
         try:
             self.run()
@@ -42,10 +42,10 @@ class Check:
 
 
 def require(kept: object, seen: str) -> None:
-    """Refuses what breaks a promise.
+    """Raises an error unless a condition holds.
 
     Raises:
-        ExtensionError: it is broken; `seen` says how.
+        ExtensionError: it does not hold; `seen` describes the observation.
     """
     if not kept:
         raise ExtensionError(seen)

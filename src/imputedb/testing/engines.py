@@ -1,4 +1,4 @@
-"""The promises of an engine (`imputedb.engines.engine.Engine`), as checks: what a query needs of it."""
+"""Conformance checks of engines (`imputedb.engines.engine.Engine`)."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ _TYPES = {"k": "BIGINT", "x": "DOUBLE", "s": "VARCHAR"}
 
 
 def check_engine(make: Make) -> None:
-    """Finds out whether an engine keeps every promise that a query needs.
+    """Checks that an engine has every property that queries need.
 
     Args:
-        make: makes one that holds tables, given as arrays by column by table.
+        make: makes an engine with given tables: arrays by column, by table.
 
     Raises:
-        ExtensionError: a promise is broken; the message says which one, and what was seen.
+        ExtensionError: a property does not hold; the message has the property and the observation.
     """
     for check in engine_checks(make):
         check()
 
 
 def engine_checks(make: Make) -> list[Check]:
-    """The checks of an engine one by one, for `pytest.mark.parametrize("check", engine_checks(...), ids=str)`."""
+    """The single checks of an engine, for `pytest.mark.parametrize("check", engine_checks(...), ids=str)`."""
     subject = f"engine {getattr(make, '__name__', type(make).__name__)}"
     return [Check(subject, promise, _bound(make, find)) for promise, find in PROMISES.items()]
 
@@ -56,7 +56,7 @@ def _bound(make: Make, find: Callable[[Engine, Table], None]) -> Callable[[], No
 
 
 def columns() -> dict[str, Array]:
-    """A key, numbers and categories, of which some are missing."""
+    """A key, numbers and categories, some of which are missing."""
     places = np.arange(_ROWS)
     numbers = np.ma.masked_array(places * 1.5, places % 4 == 1)
     words = np.ma.masked_array(np.array([f"w{place % 3}" for place in places], object), places % 5 == 2)
@@ -163,7 +163,7 @@ def _imputed(engine: Engine, _: Table) -> None:
 
 
 def _answer(engine: Engine, text: str, imputer: str = "mean") -> list[tuple[Any, ...]]:
-    """The answer, over the engine behind its border."""
+    """The answer to a query, over the wrapped engine."""
     return Database(Bordered(engine)).sql(text, imputer=imputer).fetchall()
 
 

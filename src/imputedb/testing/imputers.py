@@ -1,4 +1,4 @@
-"""The promises of imputers (`imputedb.imputers.Imputer`), as checks."""
+"""Conformance checks of imputers (`imputedb.imputers.Imputer`)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from imputedb.algebra.column import Column
 from imputedb.imputers import checked, checked_values
-from imputedb.imputers.protocol import Imputer, Work, draws_differ, is_proper, learns_from_sample, tells
+from imputedb.imputers.protocol import Imputer, Work, draws_differ, is_proper, learns_from_sample, reports_notes
 from imputedb.imputers.registry import Choice, the_one
 from imputedb.imputers.rows import Array, Cells, Rows
 from imputedb.statistics.table import Kind
@@ -26,23 +26,23 @@ MANY, FEW = 12, 5
 
 
 def check_imputer(imputer: Choice) -> None:
-    """Finds out whether an imputer keeps every promise, as scikit-learn's `check_estimator` does of estimators.
+    """Checks that an imputer has every required property, like scikit-learn's `check_estimator`.
 
     Args:
-        imputer: one of somebody's own, or the name of one.
+        imputer: an imputer, or the name of one.
 
     Raises:
-        ExtensionError: a promise is broken; the message says which one, and what was seen.
+        ExtensionError: a property does not hold; the message has the property and the observation.
     """
     for check in imputer_checks(imputer):
         check()
 
 
 def imputer_checks(imputer: Choice) -> list[Check]:
-    """The checks of an imputer one by one, for `pytest.mark.parametrize("check", imputer_checks(...), ids=str)`.
+    """The single checks of an imputer, for `pytest.mark.parametrize("check", imputer_checks(...), ids=str)`.
 
     Raises:
-        ExtensionError: it is no imputer: a member is not there, or is not what it must be.
+        ExtensionError: the object is not an imputer: a member is missing or is not valid.
     """
     one = the_one(imputer, "checks are of")
     return [Check(f"imputer {one.name}", promise, _bound(find, one)) for promise, find in PROMISES.items()]
@@ -59,9 +59,9 @@ def _single(imputer: Imputer, given: Rows, targets: Sequence[Column], seed: int 
 def _drawn(
     imputer: Imputer, given: Rows, targets: Sequence[Column], some: Sequence[Column], seed: int, draw: int
 ) -> dict[Column, Array]:
-    """Single values of the targets, but of `some` one draw."""
-    asked = {"drawn": some, "draw": draw} if some else {}
-    filled = imputer.impute(given.read_only(), targets, seed, **asked)  # type: ignore[arg-type]
+    """Single values of the targets; one draw for those in `some`."""
+    options = {"drawn": some, "draw": draw} if some else {}
+    filled = imputer.impute(given.read_only(), targets, seed, **options)  # type: ignore[arg-type]
     return {c: checked_values.checked_values(imputer.name, c, given.columns[c], filled.get(c)) for c in targets}
 
 
@@ -117,7 +117,7 @@ def _one_seed(imputer: Imputer) -> None:
 
 def _no_global_state(imputer: Imputer) -> None:
     given, found = rows(), []
-    kept = np.random.get_state(), random.getstate()  # it is what an imputer may not touch
+    kept = np.random.get_state(), random.getstate()  # global states that an imputer must not change
     try:
         for state in (1, 2):
             np.random.seed(state)
@@ -207,7 +207,7 @@ def _draws_apart(imputer: Imputer) -> None:
 
 
 def _proper(imputer: Imputer) -> None:
-    """Of a mean of n values, n0 of them missing at random, draws vary by s^2 n0 / (n n1) (Rubin 1987, 4.2)."""
+    """For the mean of n values, n0 of them missing at random, draws vary by s^2 n0 / (n n1) (Rubin 1987, 4.2)."""
     if not is_proper(imputer):
         return
     rng = np.random.default_rng(5)
@@ -227,15 +227,18 @@ def _proper(imputer: Imputer) -> None:
     require(near, f"means of its draws vary {ratio:.2f} times as much as is unknown, though it says proper = True")
 
 
-def _tells(imputer: Imputer) -> None:
-    if not tells(imputer):
+def _reports_notes(imputer: Imputer) -> None:
+    if not reports_notes(imputer):
         return
     given = rows()
-    told, said = checked.imputed(imputer, given, EVERY, 0)
-    require(all(one.strip() for one in said), "it says an empty sentence")
+    values, notes = checked.imputed(imputer, given, EVERY, 0)
+    require(all(one.strip() for one in notes), "it says an empty sentence")
     plain = _drawn(imputer, given, EVERY, (), 0, 0)
     for column in EVERY:
-        require(np.array_equal(told[column], plain[column]), f"`told` fills {column} in other than `impute` does")
+        require(
+            np.array_equal(values[column], plain[column]),
+            f"`impute_with_notes` fills {column} in other than `impute` does",
+        )
 
 
 def _sample(imputer: Imputer) -> None:
@@ -245,10 +248,12 @@ def _sample(imputer: Imputer) -> None:
 
 
 def _progress(imputer: Imputer) -> None:
-    told: list[float] = []
-    list(checked.draws(imputer, rows(), [NUMBER], 0, range(1, FEW + 1), told.append))
-    require(told == sorted(told) and all(0 <= share <= 1 for share in told), f"the progress it tells falls: {told}")
-    require(told and abs(told[-1] - 1) < 1e-9, f"the progress it tells does not end at 1: {told[-3:]}")
+    shares: list[float] = []
+    list(checked.draws(imputer, rows(), [NUMBER], 0, range(1, FEW + 1), shares.append))
+    require(
+        shares == sorted(shares) and all(0 <= share <= 1 for share in shares), f"the progress it tells falls: {shares}"
+    )
+    require(shares and abs(shares[-1] - 1) < 1e-9, f"the progress it tells does not end at 1: {shares[-3:]}")
 
 
 PROMISES: dict[str, Callable[[Imputer], None]] = {
@@ -264,7 +269,7 @@ PROMISES: dict[str, Callable[[Imputer], None]] = {
     "draws differ by their numbers and the seed, and by nothing else": _draws_by_number,
     "draws do not depend on single values beside them": _draws_apart,
     "draws that are said to be proper differ as much as is unknown": _proper,
-    "what it tells is of what it gives": _tells,
+    "notes are of what it gives": _reports_notes,
     "it learns from a positive number of rows": _sample,
     "the progress of draws rises to 1": _progress,
     "queries over every type are answered, with one draw and with several": answers_queries,

@@ -1,4 +1,4 @@
-"""The promises of measures (`imputedb.measures.Measure`), as checks."""
+"""Conformance checks of measures (`imputedb.measures.Measure`)."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ ROWS, SAMPLES = 400, 80
 
 
 def check_measure(measure: object, arguments: str = "x") -> None:
-    """Finds out whether a measure keeps every promise, of each of its functions.
+    """Checks that a measure has every required property, for each of its functions.
 
     Args:
-        measure: one of somebody's own, or the name of one that an installed package has.
-        arguments: of the functions, in SQL over columns x and y of normal numbers that are correlated.
+        measure: a measure, or the name of one from an installed package.
+        arguments: arguments of the functions, in SQL over columns x and y of correlated normal numbers.
 
     Raises:
-        ExtensionError: a promise is broken; the message says which one, and what was seen.
+        ExtensionError: a property does not hold; the message has the property and the observation.
     """
     for check in measure_checks(measure, arguments):
         check()
 
 
 def measure_checks(measure: object, arguments: str = "x") -> list[Check]:
-    """The checks of a measure one by one, for `pytest.mark.parametrize("check", measure_checks(...), ids=str)`.
+    """The single checks of a measure, for `pytest.mark.parametrize("check", measure_checks(...), ids=str)`.
 
     Raises:
-        ExtensionError: it is no measure: a member is not there, or is not what it must be.
+        ExtensionError: the object is not a measure: a member is missing or is not valid.
     """
     (one,) = own((measure,))
     return [
@@ -71,7 +71,7 @@ def _answered(measure: Checked, call: str) -> None:
 
 
 def _small(measure: Checked, call: str) -> None:
-    """Of no row, of one, and of equal rows there may be nothing to say; it is no error, and no nonsense."""
+    """For no row, one row or equal rows the variance may be undefined, without an error or a wrong number."""
     with connect() as db:
         for count in (0, 1, 2, 20):
             db.register("t", {"n": np.arange(count), "x": np.full(count, 2.0), "y": np.full(count, 3.0)})
@@ -82,7 +82,7 @@ def _small(measure: Checked, call: str) -> None:
 
 
 def _right(measure: Checked, call: str) -> None:
-    """The variance it gives is that of the answers over many samples, within 4 Monte Carlo errors and a tenth."""
+    """The variance must be that of the answers over many samples, within 4 Monte Carlo errors and a tenth."""
     if measure.reason is not None:
         return
     estimates, variances = [], []

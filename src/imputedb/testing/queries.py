@@ -1,4 +1,4 @@
-"""An imputer, asked through a database as users ask it."""
+"""A check of an imputer through queries to a database."""
 
 from imputedb.database import connect
 from imputedb.imputers.protocol import Imputer
@@ -20,10 +20,10 @@ _COLUMNS = {
 
 
 def answers_queries(imputer: Imputer) -> None:
-    """Every type is filled in inside itself, by one draw and by several.
+    """Checks that columns of every type are imputed within the type, by one draw and by several.
 
     Raises:
-        ExtensionError: a value is still missing, or a query is not answered.
+        ExtensionError: a value is still missing, or a query fails.
     """
     with connect() as db:
         parts = [

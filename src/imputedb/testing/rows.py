@@ -1,4 +1,4 @@
-"""Rows to try imputers on: whole numbers, numbers and categories that depend on each other, each with gaps."""
+"""Rows for checks of imputers: whole numbers, numbers and categories that depend on each other, with missing values."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ EVERY = (WHOLE, NUMBER, TEXT)
 
 
 def rows(n: int = 200, seed: int = 0) -> Rows:
-    """n rows of three columns, 30 % of each missing completely at random; keys are in no order."""
+    """n rows of three columns, each 30 % missing completely at random; keys are in no order."""
     rng = np.random.default_rng(seed)
     b = rng.normal(0, 1, n)
     cells = {
@@ -31,13 +31,13 @@ def changed(given: Rows, column: Column, values: Array) -> Rows:
 
 
 def copied(given: Rows) -> Rows:
-    """The same rows in arrays of their own."""
+    """The same rows in new arrays."""
     columns = {column: cells.like(cells.values.copy(), cells.missing.copy()) for column, cells in given.columns.items()}
     return Rows(columns, given.keys.copy(), given.learn)
 
 
 def whole(given: Rows, column: Column, values: Array) -> Array:
-    """A column with values in place of what it misses."""
+    """A column with values in place of missing ones."""
     cells = given.columns[column]
     found = cells.values.copy()
     found[cells.missing] = values
@@ -45,5 +45,5 @@ def whole(given: Rows, column: Column, values: Array) -> Array:
 
 
 def differ(a: Array, b: Array) -> NDArray[np.bool_]:
-    """(n,) where two columns of values differ."""
+    """(n,) whether the values of two columns differ."""
     return np.asarray(a != b)

@@ -1,1 +1,1 @@
-"""Answers from m draws: the last aggregation in every draw, its variances, and the pooled estimates."""
+"""Answers from m draws: the outermost aggregation in every draw, its variances, and the pooled estimates."""

@@ -5,19 +5,24 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from imputedb.answers.multiple.clusters import clusters, count_of
+from imputedb.answers.multiple.forms import counts_all
 from imputedb.answers.multiple.having import Decided, decided
 from imputedb.answers.multiple.measures import Measures
-from imputedb.answers.multiple.outputs import UNKNOWN, Output, Sample, columns, counts_all, output
+from imputedb.answers.multiple.outputs import UNKNOWN, Output, Sample, columns, is_number, output
+from imputedb.answers.multiple.population import staged, units
 from imputedb.answers.multiple.repeated import repeated
+from imputedb.answers.multiple.rounding import Steps
+from imputedb.answers.multiple.steps import in_parts
 from imputedb.answers.multiple.whole import has_window
 from imputedb.answers.prepared import Prepared
-from imputedb.answers.run import Run
+from imputedb.answers.run import Run, translated
 from imputedb.blocks.block import Block, Completed, Planned, Written
 from imputedb.engines.engine import Engine
+from imputedb.errors import QueryError
 from imputedb.planning.problem import Problem
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree, without_place
-from imputedb.sql.expression import alias_written, is_star, is_subquery, path_of, text_of
+from imputedb.sql.expression import alias_written, is_star, is_subquery, names_of, path_of, text_of
 from imputedb.sql.flatten import unaliased
 from imputedb.sql.generate import DRAW
 from imputedb.sql.items import is_table
@@ -44,6 +49,7 @@ from imputedb.sql.select import (
 from imputedb.sql.subqueries import nodes
 
 _GROUPS = "its rows are groups, which nobody sampled: ask interval='answer', or aggregate the rows themselves"
+_AWAY = "its error is that of samples of rows, and these stay where they are in Spark: ask interval='answer'"
 STANDS, GROUPING = "stands", "grouping"
 """Whether a draw's HAVING holds, and which of several ways of grouping a row is of."""
 
@@ -115,8 +121,10 @@ def aggregation(engine: Engine, prepared: Prepared, run: Run) -> Aggregation | N
     found = clusters(prepared.blocks, run.options.clusters)
     if found and isinstance(last, Planned):
         sizes |= {alias: count_of(last.problem, alias, name) for alias, name in found.items()}
-    sample = Sample(_units(prepared.blocks), sizes, found)
-    reader = _Reader(engine, engine.functions.aggregates, measures, sample, lambda: run.again((0,)).stage(before))
+    sample = Sample(units(engine, prepared.blocks), sizes, found)
+    reader = _Reader(
+        engine, Steps(engine.functions.aggregates), measures, sample, lambda: run.again((0,)).stage(before)
+    )
     match last:
         case Planned():
             about = _of_planned(last, prepared, reader)
@@ -124,6 +132,8 @@ def aggregation(engine: Engine, prepared: Prepared, run: Run) -> Aggregation | N
             about = _of_written(last, prepared, reader)
         case Completed():
             return None
+    if about and engine.fills_by_expression:
+        about = replace(about, outputs=[_without_bootstrap(one) for one in about.outputs])
     return _without_sample(about) if about and _reads_groups(last, before) else about
 
 
@@ -156,16 +166,15 @@ def _without_sample(about: Aggregation) -> Aggregation:
     return replace(about, outputs=outputs)
 
 
-def _units(blocks: Sequence[Block]) -> int:
-    """The rows of the largest table that is read."""
-    problems = [block.problem for block in blocks if not isinstance(block, Written)]
-    return max((int(one.rows) for problem in problems for one in problem.statistics.values()), default=1)
+def _without_bootstrap(one: Output) -> Output:
+    """An output, of which no bootstrap tells the variance: samples are drawn of rows that are at hand."""
+    return replace(one, within=None, form=None, skewness=None, reason=_AWAY) if one.bootstrapped else one
 
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
     engine: Engine
-    aggregates: frozenset[str]
+    steps: Steps
     measures: Measures
     sample: Sample
     stage: Callable[[], None]
@@ -174,8 +183,11 @@ class _Reader:
     never_null: frozenset[tuple[str, ...]] = frozenset()
 
     def output(self, name: str, kind: str, tree: Tree) -> Output:
-        one = output(name, kind, tree, self.aggregates, self.measures, self.sample, self.conditions)
-        return replace(one, form=None) if self.whole and counts_all(tree, self.never_null) else one
+        line = self.steps.line(tree) if is_number(kind) else None
+        smooth = self.steps.unrounded(tree) if line and line.unit else tree
+        one = output(name, kind, smooth, self.steps.aggregates, self.measures, self.sample, self.conditions)
+        one = replace(one, tree=tree, smooth=smooth, unit=line.unit) if line and smooth is not tree else one
+        return replace(one, form=None) if self.whole and counts_all(smooth, self.never_null) else one
 
     def hidden(self, trees: Sequence[Tree], node: Tree) -> list[Output]:
         """What is only ordered by, or compared by HAVING; its types are those in a block of a SELECT."""
@@ -184,22 +196,35 @@ class _Reader:
         self.stage()
         items = [t.named(tree, f"h{place}") for place, tree in enumerate(trees)]
         bare = selecting(node, items, having=None, qualify=None)
-        _, types = self.engine.outputs(self.engine.text(bare))
+        with translated():
+            _, types = self.engine.outputs(self.engine.text(bare))
         found = [self.output("", kind, tree) for tree, kind in zip(trees, types, strict=True)]
         return [
-            replace(one, aggregates=one.aggregates or _asks(one.tree), within=None, form=None, skewness=None)
+            replace(one, aggregates=one.aggregates or _has_subqueries(one.tree), within=None, form=None, skewness=None)
             for one in found
         ]
 
+    def in_parts(self, outputs: Sequence[Output], node: Tree) -> list[Output]:
+        """The outputs, and behind them what those are made of that move by steps."""
+        return in_parts(outputs, self.steps, lambda trees: self.hidden(trees, node), self.engine.cast, self._binds)
 
-def _asks(tree: Tree) -> bool:
+    def _binds(self, tree: Tree) -> bool:
+        """Whether an expression of constants has a type."""
+        try:
+            self.engine.outputs(self.engine.text(t.select([tree], None)))
+        except QueryError:
+            return False
+        return True
+
+
+def _has_subqueries(tree: Tree) -> bool:
     """Whether an expression holds a subquery, whose rows may differ by draw."""
     return any(map(is_subquery, t.expressions(tree)))
 
 
 def _of_one_row(one: Output) -> Output:
     """An output of a SELECT without FROM: its subqueries give one row, and each draw has its own."""
-    if one.aggregates or not _asks(one.tree):
+    if one.aggregates or not _has_subqueries(one.tree):
         return one
     aggregated = replace(one, aggregates=True)
     return replace(aggregated, reason=UNKNOWN if aggregated.is_number else aggregated.unnumbered)
@@ -212,26 +237,28 @@ def _of_planned(last: Planned, prepared: Prepared, reader: _Reader) -> Aggregati
     if query.having and any(has_window(one.tree) for one in query.outputs):
         return None  # its windows see the groups that HAVING leaves
     conditions = frozenset(alias for scalar in query.filters for alias in scalar.relations)
-    whole = not query.filters and not query.groups
+    inner = staged(prepared.blocks) & {scan.table.name for scan in query.sources}
+    whole = not (query.filters or query.joins or query.groups or inner)
     reader = replace(reader, conditions=conditions, whole=whole, never_null=_never_null(last.problem))
-    pairs = zip(query.outputs, prepared.types, strict=True)
-    outputs = [reader.output(scalar.name, kind, scalar.tree) for scalar, kind in pairs]
+    trees = _without_aliases([one.tree for one in query.outputs])
+    pairs = zip(query.outputs, prepared.types, trees, strict=True)
+    outputs = [reader.output(scalar.name, kind, tree) for scalar, kind, tree in pairs]
     shown = len(outputs)
     source = None
     for scan in query.sources:
         item = reader.engine.source(scan.table, scan.alias)
         source = item if source is None else t.cross(source, item)
-    node = grouped_by({**t.select([], source), **query.grouping}, [group.tree for group in query.groups])
+    groups = _groups([group.tree for group in query.groups], outputs[:shown], query.grouping)
+    node = grouped_by({**t.select([], source), **query.grouping}, groups)
     meant = [(key, shown_by(query, key.scalar)) for key in query.order]
-    outputs += reader.hidden([key.scalar.tree for key, places in meant if not places], node)
+    aliases = {alias_written(one.tree).lower(): one.tree for one in query.outputs if alias_written(one.tree)}
+    outputs += reader.hidden([unaliased(key.scalar.tree, aliases) for key, places in meant if not places], node)
     order, free = [], iter(range(shown, len(outputs)))
     for key, places in meant:
         order += [Ordering(place, key.direction, key.nulls) for place in places or [next(free)]]
-    groups = _groups([group.tree for group in query.groups], outputs[:shown], query.grouping)
-    aliases = {alias_written(one.tree).lower(): one.tree for one in query.outputs if alias_written(one.tree)}
     clause = unaliased(query.having.tree, aliases) if query.having else None
-    having = decided(clause, [one.tree for one in outputs]) if clause else None
-    outputs += reader.hidden(having.sides if having else [], node)
+    having = decided(clause, [one.tree for one in outputs], groups) if clause else None
+    outputs = reader.in_parts([*outputs, *reader.hidden(having.sides if having else [], node)], node)
     limit = query.limit[1] if query.limit else None
     sets = has_grouping_sets(query.grouping)
     return Aggregation(groups, outputs, shown, having, order, limit, sets, not sets, *reader.sample)
@@ -242,29 +269,30 @@ def _never_null(problem: Problem) -> frozenset[tuple[str, ...]]:
     read = {column for scalar in problem.query.outputs for column in scalar.reads if not column.stored}
     found = set()
     for column in read:
-        told = problem.statistics[column.relation]
-        policy = told.policy(column.name)
+        statistics = problem.statistics[column.relation]
+        policy = statistics.policy(column.name)
         left = policy.action != "impute" or policy.below is not None or policy.derived is not None or policy.before
-        if not left or (column.name not in told.dirty and policy.action == "impute"):
+        if not left or (column.name not in statistics.dirty and policy.action == "impute"):
             found.add((column.relation, column.name))
     return frozenset(found)
 
 
 def _groups(given: Sequence[Tree], outputs: Sequence[Output], grouping: Mapping[str, Any]) -> list[Tree]:
-    if groups_by_all(grouping):
-        return [one.tree for one in outputs if not one.aggregates]
+    if groups_by_all(grouping):  # what reads no column is no group of it
+        return [one.tree for one in outputs if not one.aggregates and any(map(names_of, t.expressions(one.tree)))]
     return list(given)
 
 
 def _of_written(last: Written, prepared: Prepared, reader: _Reader) -> Aggregation | None:
     """A block that DuckDB runs as it is written: names in it may be positions or aliases of outputs."""
     node = last.node
-    items = outputs_of(node)
+    items = _without_aliases(outputs_of(node))
     if len(items) != len(prepared.columns) or not is_select(node) or qualify_of(node) or is_distinct_query(node):
         return None
     if having_of(node) and any(map(has_window, items)):
         return None  # its windows see the groups that HAVING leaves
-    reader = replace(reader, whole=not where_of(node) and not groups_of(node))
+    is_stored = is_table(from_of(node)) and path_of(from_of(node))[-1] not in staged(prepared.blocks)
+    reader = replace(reader, whole=is_stored and not where_of(node) and not groups_of(node))
     aliases = {alias_written(item).lower(): item for item in items if alias_written(item)}
     outputs = [
         reader.output(name, kind, item)
@@ -287,10 +315,21 @@ def _of_written(last: Written, prepared: Prepared, reader: _Reader) -> Aggregati
         order.append(Ordering(same[0] if same else len(outputs) - 1, *direction_of(key)))
     condition = having_of(node)
     clause = _spelled_out(condition, items, aliases) if condition else None
-    having = decided(clause, [one.tree for one in outputs]) if clause else None
-    outputs += reader.hidden(having.sides if having else [], spelled)
+    having = decided(clause, [one.tree for one in outputs], groups) if clause else None
+    outputs = reader.in_parts([*outputs, *reader.hidden(having.sides if having else [], spelled)], spelled)
     sets = has_grouping_sets(node)
     return Aggregation(groups, outputs, len(items), having, order, limit_of(node), sets, False, *reader.sample)
+
+
+def _without_aliases(items: Sequence[Tree]) -> list[Tree]:
+    """Outputs in which names of those before them are replaced by what they stand for."""
+    before: dict[str, Tree] = {}
+    found = []
+    for item in items:
+        found.append(unaliased(item, before))
+        if alias_written(item):
+            before[alias_written(item).lower()] = found[-1]
+    return found
 
 
 def _spelled_out(tree: Tree, items: Sequence[Tree], aliases: Mapping[str, Tree]) -> Tree:

@@ -1,4 +1,4 @@
-"""Calls of aggregates, and the arithmetic of expressions over them."""
+"""Calls of aggregates, and arithmetic on expressions over them."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from imputedb.sql.functions import CONDITION_COUNTS
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of an aggregate: its arguments as doubles, and further aggregates over the same rows."""
+    """A call of an aggregate: its arguments as doubles, and further aggregates over the same rows."""
 
     tree: Tree
     units: Tree
@@ -20,26 +20,26 @@ class Call:
         return double(arguments_of(self.tree)[place])
 
     def of(self, name: str, *arguments: Tree) -> Tree:
-        """Another aggregate over the rows of this one."""
+        """Another aggregate over the same rows."""
         return t.call(name, *arguments, where=filter_of(self.tree))
 
     @property
     def held(self) -> Tree | None:
-        """Whether a row counts: no NULL among the arguments, and what FILTER asks; None where all rows do."""
+        """Whether a row counts: its arguments are not NULL and FILTER holds; None where all rows count."""
         given = arguments_of(self.tree)
         present = given if function_of(self.tree) in CONDITION_COUNTS else [t.is_present(one) for one in given]
         return t.all_of([one for one in (*present, filter_of(self.tree)) if one])
 
     @property
     def count(self) -> Tree:
-        """n, the rows that count."""
+        """Number of rows that count, n."""
         if not arguments_of(self.tree):
             return self.of("count_star")
         return t.call("count_star", where=self.held)
 
 
 def double(tree: Tree) -> Tree:
-    """The value as a double."""
+    """An expression cast to double."""
     return t.cast(tree, t.plain_type("DOUBLE"))
 
 
@@ -72,5 +72,5 @@ def square(tree: Tree) -> Tree:
 
 
 def sampled(units: Tree) -> Tree:
-    """How many rows were sampled, as a double, and at least as many as the group has."""
+    """The number of sampled rows as a double, at least that of the group's rows."""
     return double(t.call("greatest", units, t.call("count_star")))

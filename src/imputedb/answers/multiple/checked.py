@@ -1,7 +1,7 @@
-"""Measures behind a checked border: what they are when handed in, and what they answer.
+"""Measures behind a checked border: their members and results are validated.
 
-Anybody may write a measure. What is wrong with it is said here, by the functions that it is of, before a wrong number
-gets anywhere.
+Anybody may write a measure. A fault in one is reported here, with the names of its functions, before a wrong number is
+used.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A measure whose answers are checked.
+    """A measure whose results are validated.
 
     Attributes:
-        measure: somebody's own.
-        names: of its functions, in lower case.
-        reason: why its interval for a population is none.
+        measure: the user's measure.
+        names: names of its functions, in lower case.
+        reason: reason why there is no interval about a population.
         robust: whether its variance is always that of the influences.
     """
 
@@ -49,15 +49,15 @@ class Checked:
     robust: bool
 
     def scale(self, call: Tree) -> Scale:
-        """Where its estimates are nearly normal."""
+        """The scale on which estimates are nearly normal."""
         return self._answer("scale", lambda: self.measure.scale(call), Scale, "a scale, such as IDENTITY or LOG")
 
     def freedom(self, call: Tree) -> Tree:
-        """Degrees of freedom that complete data would have."""
+        """Complete-data degrees of freedom."""
         return self._expression("freedom", lambda: self.measure.freedom(call))
 
     def variance(self, call: Tree, units: Tree) -> Tree | None:
-        """The sampling variance of a call, refused by the engine where it comes out negative or infinite."""
+        """The sampling variance of a call; the engine raises an error if it is negative or infinite."""
         found: Tree | None = self._answer(
             "variance", lambda: self.measure.variance(call, units), dict | None, "an expression, or None"
         )
@@ -66,11 +66,11 @@ class Checked:
         number = t.cast(self._expression("variance", lambda: found), t.plain_type("DOUBLE"))
         wrong = t.any_of([t.compared("COMPARE_LESSTHAN", number, t.number(0)), t.call("isinf", number)])
         assert wrong is not None
-        told = t.literal(f"the measure of {self._of} gives a variance that is negative or infinite ({GUIDE})")
-        return t.where(wrong, t.cast(t.call("error", told), t.plain_type("DOUBLE")), number)
+        message = t.literal(f"the measure of {self._of} gives a variance that is negative or infinite ({GUIDE})")
+        return t.where(wrong, t.cast(t.call("error", message), t.plain_type("DOUBLE")), number)
 
     def influence(self, call: Tree) -> Influence | None:
-        """What a row adds to the error of a call; None where that is not known."""
+        """The influence of a row on a call; None where it is unknown."""
         own = getattr(self.measure, "influence", None)
         if own is None:
             return None
@@ -106,10 +106,10 @@ class Checked:
 
 
 def handed_in(measure: object) -> Checked:
-    """A measure of somebody's own, its members checked.
+    """A user's measure with validated members.
 
     Raises:
-        ExtensionError: a member is not there, or is not what it must be.
+        ExtensionError: a member is missing or is not valid.
     """
     if isinstance(measure, Checked):
         return measure
@@ -149,7 +149,7 @@ def _names(measure: object) -> frozenset[str]:
 def _check_signature(names: str, member: str, method: Callable[..., object], count: int) -> None:
     try:
         signature = inspect.signature(method)
-    except (TypeError, ValueError):  # methods written in C have none
+    except (TypeError, ValueError):  # methods written in C have no signature
         return
     try:
         signature.bind(*range(count))
@@ -160,12 +160,12 @@ def _check_signature(names: str, member: str, method: Callable[..., object], cou
 
 
 def own(given: object) -> tuple[Checked, ...]:
-    """The measures that a user hands in, one or several: objects, or names of those that installed packages have.
+    """The measures of a user, one or several: objects, or names of those in installed packages.
 
     Raises:
         UnknownName: no package has a measure of a name.
-        ExtensionError: one is not what it must be.
-        QueryError: two are of one function.
+        ExtensionError: a measure is not valid.
+        QueryError: two measures have the same function.
     """
     each: Sequence[object]
     if isinstance(given, str | type) or hasattr(given, "names"):
@@ -183,10 +183,10 @@ def own(given: object) -> tuple[Checked, ...]:
 
 
 def installed(name: str) -> Checked | None:
-    """The measure that an installed package has for a function; None where none has.
+    """The measure for a function in an installed package; None where there is none.
 
     Raises:
-        ExtensionError: two packages have one, or it is not what it must be.
+        ExtensionError: two packages have one, or it is not valid.
     """
     found = plugins.loaded(GROUP, name)
     if found is None:

@@ -1,4 +1,4 @@
-"""Clusters that were sampled, and not the rows in them: what their intervals go by."""
+"""Sampled clusters, by which intervals are computed instead of by rows."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,15 +9,15 @@ from imputedb.planning.problem import Problem
 
 
 def clusters(blocks: Sequence[Block], wanted: str | None) -> Mapping[str, str]:
-    """By alias of a relation of the last block the column of its clusters.
+    """The column of the clusters by alias of a relation of the last block.
 
     Args:
-        blocks: of a statement.
-        wanted: the column that is asked for, maybe with its alias; None for those of the policies of what is read.
+        blocks: blocks of a statement.
+        wanted: requested column, perhaps with its alias; None for those of policies.
 
     Raises:
         UnknownName: no relation has the column.
-        QueryError: several have it, or policies differ, or the last block is none over tables and inner joins.
+        QueryError: several relations have it, policies differ, or the last block is not over tables and inner joins.
     """
     last = blocks[-1]
     if not isinstance(last, Planned):
@@ -37,7 +37,7 @@ def clusters(blocks: Sequence[Block], wanted: str | None) -> Mapping[str, str]:
 
 
 def left_out(blocks: Sequence[Block]) -> list[Note]:
-    """A sentence where policies name clusters that intervals do not go by."""
+    """A note if policies name clusters that intervals do not use."""
     if blocks and isinstance(blocks[-1], Planned):
         blocks = blocks[:-1]
     named = {
@@ -59,7 +59,7 @@ def left_out(blocks: Sequence[Block]) -> list[Note]:
 
 
 def count_of(problem: Problem, alias: str, name: str) -> int:
-    """How many clusters a relation has; rows of an unknown one are one more."""
+    """The number of clusters of a relation; rows of unknown clusters form one more."""
     known = problem.statistics[alias].columns[name]
     return max(1, int(known.distinct) + (known.missing > 0))
 
@@ -73,12 +73,12 @@ def _reads(block: Planned, alias: str, name: str) -> bool:
 
 
 def _named(problem: Problem, wanted: str) -> tuple[str, str]:
-    said = wanted.lower()
+    wanted_name = wanted.lower()
     found = [
         (alias, name)
         for alias, known in problem.statistics.items()
         for name in known.columns
-        if said in (name.lower(), f"{alias}.{name}".lower())
+        if wanted_name in (name.lower(), f"{alias}.{name}".lower())
     ]
     if not found:
         raise UnknownName(f"no column {wanted!r} of clusters in {', '.join(sorted(problem.statistics))}")

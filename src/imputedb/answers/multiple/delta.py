@@ -5,19 +5,23 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from imputedb.answers.multiple.calls import Call, double, minus, over, plus, sampled, times
+from imputedb.answers.multiple.choices import as_case
+from imputedb.answers.multiple.forms import fixed
 from imputedb.answers.multiple.influence import GROUP, ROW, Influence, of_group
 from imputedb.answers.multiple.measures import Measures, influence_of
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree, without_place
 from imputedb.sql.expression import (
     arguments_of,
+    cased,
+    cases_of,
     child_of,
-    children_of,
     function_of,
     is_distinct,
+    is_null,
     kind_of,
     names_of,
-    operation_of,
+    results_of,
 )
 from imputedb.sql.functions import ALL_COUNTS, MEANS, SUMS
 
@@ -29,14 +33,14 @@ OfCall = Callable[[Tree], Slopes]
 
 
 class Spread(NamedTuple):
-    """The variance of an expression, and degrees of freedom of complete data."""
+    """The variance of an expression, and its complete-data degrees of freedom."""
 
     variance: Tree
     freedom: Tree
 
 
 class _Unknown(Exception):  # never leaves this file
-    """The derivative of something is not known here."""
+    """A derivative that is unknown here."""
 
 
 # -- in the pass of the aggregates ------------------------------------------------------------------------------------
@@ -44,12 +48,12 @@ class _Unknown(Exception):  # never leaves this file
 
 @dataclass(slots=True)
 class _Sums:
-    """The sums that an expression is of, and the averages among them.
+    """The sums in an expression, and the averages among them.
 
     Attributes:
-        found: by their text a value a row, 0 where the row does not count.
-        counts: the number of rows of each average.
-        plain: whether a sum or count stands on its own, outside an average.
+        found: value of a row by text of the sum, 0 where the row does not count.
+        counts: number of rows of each average.
+        plain: whether a sum or count occurs outside an average.
     """
 
     found: dict[str, Tree] = field(default_factory=dict)
@@ -57,7 +61,7 @@ class _Sums:
     plain: bool = False
 
     def of_call(self, tree: Tree) -> Slopes:
-        """The derivatives of a call by the sums in it."""
+        """The derivatives of a call by its sums."""
         name, call = function_of(tree), Call(tree, t.number(1))
         if is_distinct(tree) or name not in ALL_COUNTS | SUMS | MEANS:
             raise _Unknown
@@ -71,7 +75,7 @@ class _Sums:
             return {self._named(value): double(t.number(1))}
         n = double(t.call("sum", counted))
         self.counts[_key(n)] = n
-        # the sum of squares of deviations from an average is n / (n - 1) times too small
+        # the mean square about an average is biased by (n - 1) / n
         whole = over(t.call("sqrt", over(n, minus(n, t.number(1)))), n)
         by_count = minus(t.number(0), over(times(whole, t.call("sum", value)), n))
         return {self._named(value): whole, self._named(counted): by_count}
@@ -83,17 +87,17 @@ class _Sums:
 
     @property
     def rows(self) -> Tree:
-        """How many rows add something to any of the sums."""
+        """The number of rows that contribute to any of the sums."""
         adds = [t.compared("COMPARE_NOTEQUAL", value, t.literal(0.0)) for value in self.found.values()]
         return double(t.call("count_star", where=t.any_of(adds)))
 
 
 def spread(tree: Tree, units: Tree) -> Spread | None:
-    """The variance of a differentiable expression f over sums S of a sampled row's values z; None of any other.
+    """The variance of a differentiable expression f of sums S over sampled rows with values z; None for any other.
 
-    sum over pairs of f_k f_l N / (N - 1) (sum z_k z_l - S_k S_l / N), f_k the derivative by S_k and N the rows that
-    were sampled (Cochran 1977, section 6.3; Wolter 2007, chapter 6). Of a ratio, a share or an average, whose
-    sum over f_k S_k is 0, N is the rows that count in it.
+    It is the sum over pairs of f_k f_l N / (N - 1) (sum z_k z_l - S_k S_l / N), where f_k is the derivative by S_k and
+    N the number of sampled rows (Cochran 1977, section 6.3; Wolter 2007, chapter 6). For a ratio, a share or an
+    average, for which the sum over f_k S_k is 0, N is the number of rows that count in it.
     """
     sums = _Sums()
     try:
@@ -121,7 +125,7 @@ def _covariance(left: Tree, right: Tree, units: Tree) -> Tree:
 
 
 def _where_held(call: Call, value: Tree) -> Tree:
-    """What one row adds to a sum."""
+    """The contribution of a row to a sum."""
     return double(t.where(call.held, value, t.number(0))) if call.held else double(value)
 
 
@@ -129,7 +133,7 @@ def _where_held(call: Call, value: Tree) -> Tree:
 
 
 def influence(tree: Tree, measures: Measures) -> Influence | None:
-    """The influence of a row on a differentiable expression of calls whose influences are known; None of any other."""
+    """The influence of a row on a differentiable expression of calls with known influences; None for any other."""
     found: dict[str, Influence] = {}
 
     def of_call(call: Tree) -> Slopes:
@@ -162,7 +166,7 @@ def influence(tree: Tree, measures: Measures) -> Influence | None:
 
 
 def _renamed(one: Influence, prefix: str, slope: Tree) -> Influence:
-    """The influence times a slope, its names made different from those of others."""
+    """The influence times a slope, with prefixed names."""
     numbers = {prefix + name: number for name, number in one.numbers.items()}
     value = times(of_group(f"{prefix}slope"), referring(one.value, lambda at, name: t.reference(at, prefix + name)))
     rows = {prefix + name: row for name, row in one.rows.items()}
@@ -184,14 +188,14 @@ def referring(tree: Tree, change: Callable[[str, str], Tree]) -> Tree:
 
 
 def degree(tree: Tree) -> float | None:
-    """How an expression grows with the number of rows: 1 for totals, 0 for averages and ratios, None for no power."""
+    """The power of the number of rows with which an expression grows: 1 for totals, 0 for ratios; None if unknown."""
     match kind_of(tree):
         case "CONSTANT":
             return 0.0
         case "CAST":
             return degree(child_of(tree))
-        case "OPERATOR" if operation_of(tree) == "OPERATOR_COALESCE":
-            return degree(children_of(tree)[0])
+        case "CASE" | "OPERATOR" | "FUNCTION" if case := as_case(tree):
+            return _degree_of_case(case)
         case "FUNCTION":
             name = function_of(tree)
             if name in ALL_COUNTS | SUMS:
@@ -203,8 +207,6 @@ def degree(tree: Tree) -> float | None:
 
 def _degree_of(name: str, given: Sequence[float | None]) -> float | None:
     match name, given:
-        case (("round" | "nullif"), [first, *_]):
-            return first
         case (("+" | "-"), [one]):
             return one
         case (("+" | "-"), [left, right]):
@@ -221,15 +223,21 @@ def _degree_of(name: str, given: Sequence[float | None]) -> float | None:
             return 0.0 if all(one == 0 for one in given) or name not in _SINGLE else None
 
 
+def _degree_of_case(case: Tree) -> float | None:
+    """The power for a CASE: that of all its results, apart from 0 and NULL."""
+    found = {degree(one) for one in results_of(case) if not (is_null(one) or fixed(one) == 0)}
+    return found.pop() if len(found) == 1 else None
+
+
 def _slopes(tree: Tree, of_call: OfCall) -> Slopes:
-    """The derivatives of an expression by what its calls are made of."""
+    """The derivatives of an expression by the parts of its calls."""
     match kind_of(tree):
         case "CONSTANT":
             return {}
         case "CAST":
             return _slopes(child_of(tree), of_call)
-        case "OPERATOR" if operation_of(tree) == "OPERATOR_COALESCE":
-            return _slopes(children_of(tree)[0], of_call)
+        case "CASE" | "OPERATOR" | "FUNCTION" if case := as_case(tree):
+            return _of_case(case, of_call)
         case "FUNCTION":
             name = function_of(tree)
             given = arguments_of(tree)
@@ -240,9 +248,20 @@ def _slopes(tree: Tree, of_call: OfCall) -> Slopes:
             raise _Unknown
 
 
+def _of_case(case: Tree, of_call: OfCall) -> Slopes:
+    """The derivatives of the chosen result; those of constants are 0."""
+    conditions, otherwise = cases_of(case)
+    results = [_slopes(one, of_call) for one in (*(then for _, then in conditions), otherwise)]
+    none = double(t.number(0))
+
+    def where_chosen(key: str) -> Tree:
+        pairs = [(when, one.get(key, none)) for (when, _), one in zip(conditions, results, strict=False)]
+        return cased(pairs, results[-1].get(key, none))
+
+    return {key: where_chosen(key) for key in {key: None for one in results for key in one}}
+
+
 def _of_function(name: str, given: Sequence[Tree], of_call: OfCall) -> Slopes:
-    if name in ("round", "nullif"):
-        return _slopes(given[0], of_call)
     if len(given) == 1 and name in _SINGLE:
         return _scaled(_slopes(given[0], of_call), _SINGLE[name](given[0]))
     if len(given) != 2:
@@ -271,7 +290,7 @@ _SINGLE: Mapping[str, Callable[[Tree], Tree]] = {
     "exp": lambda at: t.call("exp", at),
 }
 
-_KNOWN = frozenset({"round", "nullif", "+", "-", "*", "/", "fdiv", *_SINGLE})
+_KNOWN = frozenset({"+", "-", "*", "/", "fdiv", *_SINGLE})
 
 
 def _key(tree: Tree) -> str:

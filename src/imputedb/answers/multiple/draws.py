@@ -73,7 +73,7 @@ class Draws:
     def _chunks(self, numbers: range) -> Iterator[tuple[int, ...]]:
         """Draws that run together: all, unless blocks below differ by draw or there are too many cells."""
         size = 1
-        if isinstance(self._last, Planned) and not self._before:
+        if isinstance(self._last, Planned) and not self._before and not self._engine.fills_by_expression:
             problem = self._last.problem
             cells = sum(problem.statistics[c.relation].columns[c.name].missing for c in problem.columns)
             size = max(1, min(len(numbers), CELLS // max(cells, 1)))
@@ -81,7 +81,8 @@ class Draws:
             yield tuple(numbers[begin : begin + size])
 
     def _insert(self, execution: Execution, below: Aggregate, numbers: tuple[int, ...], run: Run) -> None:
-        together = self._together(execution, below, numbers, run) if self._aggregation.together else None
+        can_be = self._aggregation.together and not self._engine.fills_by_expression
+        together = self._together(execution, below, numbers, run) if can_be else None
         if together:
             self._put([together])
             self._put_empty(execution, below, numbers)
@@ -91,8 +92,22 @@ class Draws:
         named = run.keep({DRAW: np.array(numbers, np.int32)})
         for units, places in self._sums.by_units().items():
             self._add_squares(self._sums.selected(rows, units, places), named, units)
-        if self._bootstrap is None and any(one.bootstrapped for one in self._aggregation.outputs):
+        if self._bootstrap is None and (any(one.bootstrapped for one in self._aggregation.outputs) or self._in_doubt()):
             self._bootstrap = self._resample(execution, below, numbers[:_RESAMPLED_DRAWS], run)
+
+    def _in_doubt(self) -> bool:
+        """Whether some group has draws that choose other branches than another sample or draw would."""
+        branches = [f"c{self._places[name]}" for n in self._resampled if (name := f"s{n}") in self._places]
+        if not branches:
+            return False
+        keys = ", ".join(f"c{place + 1}" for place in range(len(self._aggregation.groups))) or "true"
+        doubts = " OR ".join(f"count({one}) < count(*) OR min({one}) < max({one})" for one in branches)
+        return bool(self._engine.fetched(f"SELECT 1 FROM temp.{self._table} GROUP BY {keys} HAVING {doubts} LIMIT 1"))
+
+    @property
+    def _resampled(self) -> list[int]:
+        """The places of outputs that a bootstrap is of: those that have no other variance, or not in each group."""
+        return [n for n, one in enumerate(self._aggregation.outputs) if one.within and (one.bootstrapped or one.branch)]
 
     def _put_empty(self, execution: Execution, below: Aggregate, numbers: tuple[int, ...]) -> None:
         """Adds the one row that an aggregation of no rows has where nothing is grouped by."""
@@ -106,12 +121,12 @@ class Draws:
             return
         before, self._counted = self._count, None
         united = " UNION ALL ".join(f"({one})" for one in texts)
-        told = [
+        identifying = [
             DRAW,
             *(f"g{place}" for place in range(len(self._aggregation.groups))),
             *[GROUPING] * self._aggregation.sets,
         ]
-        keys = ", ".join(f'"{name}"' for name in told)
+        keys = ", ".join(f'"{name}"' for name in identifying)
         text = f"SELECT *, row_number() OVER (ORDER BY {keys}) + {before - 1} FROM ({united})"
         if self._table is None:
             self._table = self._run.gathered(text, len(self._places) + 1)
@@ -136,7 +151,7 @@ class Draws:
         relation: Relation = Project(replace(below, grouping=grouping, having=None), tuple(outputs))
         return self._engine.text(execution.generator.answer(relation, number))
 
-    def _asked_of(self, node: Tree, number: int) -> Tree:
+    def _pooled_block(self, node: Tree, number: int) -> Tree:
         """A block that is not planned, asked for what is pooled."""
         items = [t.named(tree, name) for name, tree in self._items(number).items()]
         return selecting(grouped_by(node, self._aggregation.groups), items, having=None)
@@ -151,12 +166,11 @@ class Draws:
         size = max(1, execution.count(below.input))
         replicates = max(20, min(_REPLICATES, _ROWS // (size * len(numbers))))
         numbers = numbers if size * len(numbers) * replicates <= 2 * _ROWS else numbers[:1]
-        units = {alias for one in aggregation.outputs if one.bootstrapped and one.within for alias in one.within.units}
+        within = [aggregation.outputs[n].within for n in self._resampled]
+        units = {alias for one in within if one for alias in one.units}
         sources = [rows.value(self._sums.unit(alias)) for alias in execution.ranked(units or rows.columns)]
         outputs = {f"g{place}": tree for place, tree in enumerate(aggregation.groups)}
-        outputs |= {
-            f"e{n}": aggregation.expressions[f"e{n}"] for n, one in enumerate(aggregation.outputs) if one.bootstrapped
-        }
+        outputs |= {f"e{n}": aggregation.expressions[f"e{n}"] for n in self._resampled}
         drawn = run.keep({DRAW: np.array(numbers, np.int32)})
         many = run.keep({"replicate": np.arange(replicates, dtype=np.int64)})
         copies = run.keep({"bucket": _copies()})
@@ -165,7 +179,7 @@ class Draws:
 
     def _insert_written(self, node: Tree, number: int, run: Run) -> None:
         """A draw of a block that is not planned."""
-        self._put([self._engine.text(self._asked_of(node, number))])
+        self._put([self._engine.text(self._pooled_block(node, number))])
         named = run.keep({DRAW: np.array([number], np.int32)})
         for units, places in self._sums.by_units().items():
             read = self._sums.read(places, lambda tree: tree)
@@ -220,24 +234,48 @@ class Draws:
         """A SELECT of outputs that are no numbers, `k0` and so on, by the number of the `place` of their group.
 
         What tells groups is the same in all draws; of the others the most frequent value is taken, of several the
-        least.
+        middle one in their order.
         """
-        chosen = ["place"]
+        chosen, voted = ["place"], self._voted
         for place, one in enumerate(self._aggregation.outputs):
             if not one.is_number:
                 value = f"c{self._places[f'e{place}']}"
-                choice = f"mode({value} ORDER BY {value})" if one.aggregates else f"first({value})"
-                choice = f"quantile_disc({value}, 0.5)" if one.aggregates and one.in_order else choice
+                choice = f"quantile_disc({value}, 0.5)" if one.aggregates else f"first({value})"
+                if place in voted:
+                    most = f"list(DISTINCT {value}) FILTER (WHERE n{place} = most{place})"
+                    choice = f"list_sort({most})[(len({most}) + 1) // 2]"
                 chosen.append(f"{choice} AS k{place}")
+        return f"SELECT {', '.join(chosen)} FROM ({self._votes}) GROUP BY place"
+
+    @property
+    def _voted(self) -> list[int]:
+        """The places of outputs of which the most frequent value is shown."""
+        outputs = enumerate(self._aggregation.outputs)
+        return [n for n, one in outputs if one.aggregates and not (one.is_number or one.in_order or one.made)]
+
+    @property
+    def _votes(self) -> str:
+        """A SELECT of the draws with how many of their group have the same value, and how many the most frequent."""
+        same = [f"count(c{self._places[f'e{n}']}) OVER (PARTITION BY place, c{self._places[f'e{n}']}) AS n{n}"
+                for n in self._voted]  # fmt: skip
+        most = [f"max(n{n}) OVER (PARTITION BY place) AS most{n}" for n in self._voted]
         rows = f"SELECT *, {self._group} AS place FROM temp.{self._table}"
-        return f"SELECT {', '.join(chosen)} FROM ({rows}) GROUP BY place"
+        return f"SELECT {', '.join(['*', *most])} FROM (SELECT {', '.join(['*', *same])} FROM ({rows}))"
+
+    def scattered(self) -> list[int]:
+        """The places of outputs that differ in all draws of some group, of several draws."""
+        found = []
+        for place in self._voted:
+            groups = f"SELECT place FROM ({self._votes}) WHERE most{place} = 1 GROUP BY place HAVING count(*) > 1"
+            found += [place for _ in self._engine.fetched(f"{groups} LIMIT 1")]
+        return found
 
     def bootstrapped(self) -> dict[int, dict[int, float]]:
         """By group and output the variance of its bootstrap replicates, the mean over draws; subtotals have none."""
         if self._bootstrap is None:
             return {}
         wide = len(self._aggregation.groups)
-        places = [place for place, one in enumerate(self._aggregation.outputs) if one.bootstrapped]
+        places = self._resampled
         keys = [f"c{place + 2}" for place in range(wide)]
         # in an order, for sums of numbers differ with it in their last digits
         shown = ", ".join(f"avg(v{n} ORDER BY c0) AS v{n}" for n in range(len(places)))

@@ -1,12 +1,23 @@
-"""Totals and shares among the expressions of a query: multiples of a sum, a count or a mean."""
+"""Totals and shares among expressions: multiples of a sum, a count, a mean or a ratio."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
 from imputedb.answers.multiple.calls import Call, double
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
-from imputedb.sql.expression import arguments_of, child_of, function_of, is_call, is_cast, is_distinct, text_of
+from imputedb.sql.expression import (
+    arguments_of,
+    child_of,
+    filter_of,
+    function_of,
+    is_call,
+    is_cast,
+    is_distinct,
+    names_of,
+    text_of,
+)
 from imputedb.sql.functions import ALL_COUNTS, MEANS, SUMS
 
 ANY, POSITIVE, ONES = 0, 1, 2
@@ -19,8 +30,8 @@ class Form:
 
     Attributes:
         kind: `total`, a sum or count; `share`, a mean of values or a ratio of totals.
-        factor: what it is multiplied by, such as 100 of per cents.
-        flag: an aggregate that says of which values it is: ANY, POSITIVE or ONES; None where those are ONES.
+        factor: constant factor, such as 100 for percentages.
+        flag: aggregate that classifies the values: ANY, POSITIVE or ONES; None where they are ONES.
     """
 
     kind: Literal["total", "share"]
@@ -29,7 +40,7 @@ class Form:
 
 
 def form(tree: Tree) -> Form | None:
-    """The form of an expression of aggregates; None where it is no multiple of one total, mean or ratio."""
+    """The form of an expression of aggregates; None where it is not a multiple of one total, mean or ratio."""
     factor, core = peeled(tree)
     if not factor > 0 or not is_call(core) or is_distinct(core):
         return None
@@ -47,7 +58,7 @@ def form(tree: Tree) -> Form | None:
 
 
 def _ratio(factor: float, above: Tree, below: Tree) -> Form | None:
-    """A share, where what is above counts some of the rows that are counted below."""
+    """A share, if the numerator counts some of the rows that the denominator counts."""
     (times, part), (per, whole) = peeled(above), peeled(below)
     if not (_is_total(part) and _is_total(whole) and times > 0 and per > 0):
         return None
@@ -82,20 +93,20 @@ def _is_total(tree: Tree) -> bool:
 
 
 def value_of(tree: Tree) -> Tree:
-    """What a row adds to a total."""
+    """The contribution of a row to a total."""
     call = Call(tree, t.number(1))
     value = double(t.number(1)) if function_of(tree) in ALL_COUNTS else call.argument(0)
     return double(t.where(call.held, value, t.number(0))) if call.held else value
 
 
 def peeled(tree: Tree) -> tuple[float, Tree]:
-    """A constant factor and what it multiplies, inside casts and rounding."""
+    """A constant factor and the remaining expression, inside casts."""
     if is_cast(tree):
         return peeled(child_of(tree))
     if not is_call(tree):
         return 1.0, tree
     name, given = function_of(tree), arguments_of(tree)
-    if name in ("round", "nullif") and given:
+    if name == "nullif" and given:
         return peeled(given[0])
     if name in ("*", "/", "fdiv") and len(given) == 2:
         left, right = given
@@ -111,10 +122,48 @@ def peeled(tree: Tree) -> tuple[float, Tree]:
 
 
 def constant(tree: Tree) -> float | None:
-    """The number that an expression is; None where it is none."""
+    """The value of a numeric constant; None for other expressions."""
     while is_cast(tree):
         tree = child_of(tree)
     try:
         return float(text_of(tree))
     except ValueError:
         return None
+
+
+def fixed(tree: Tree) -> float | None:
+    """The value of an expression of literals; None for any other."""
+    given = [fixed(one) for one in arguments_of(tree)]
+    known = [one for one in given if one is not None]
+    if not given or len(known) < len(given):
+        return constant(tree)
+    match function_of(tree), known:
+        case "-", [one]:
+            return -one
+        case "*", [left, right]:
+            return left * right
+        case "/", [left, right] if right:
+            return left / right
+        case _:
+            return None
+
+
+def counts_all(tree: Tree, never_null: Collection[tuple[str, ...]] = ()) -> bool:
+    """Whether an expression counts rows without a condition of its own: of a whole table that is no estimate.
+
+    Args:
+        tree: the expression.
+        never_null: columns, as they are written, that have a value in every row: counting them is counting rows.
+    """
+    tree = bare(tree)
+    if not is_call(tree) or filter_of(tree) or is_distinct(tree):
+        return False
+    name, counted = function_of(tree), arguments_of(tree)
+    return name == "count_star" or (name == "count" and len(counted) == 1 and tuple(names_of(counted[0])) in never_null)
+
+
+def bare(tree: Tree) -> Tree:
+    """What is inside casts."""
+    while is_cast(tree):
+        tree = child_of(tree)
+    return tree

@@ -1,4 +1,4 @@
-"""HAVING decided once, by pooled values: its comparisons stand, what they compare is pooled."""
+"""HAVING on pooled values: its comparisons are kept, and their operands are pooled."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,12 +13,12 @@ _OUTPUT = "pooled output"
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A HAVING clause.
+    """A HAVING clause on pooled values.
 
     Attributes:
-        written: as it is, for each draw.
-        sides: what it compares that is no output yet.
-        pooled: the clause over those outputs.
+        written: original clause, for each draw.
+        sides: operands that are not outputs yet.
+        pooled: clause over outputs.
     """
 
     written: Tree
@@ -26,7 +26,7 @@ class Decided:
     pooled: Tree
 
     def over(self, shown: Callable[[int], Tree]) -> Tree:
-        """The clause with each output in it as it is shown by its place."""
+        """The clause with each output replaced by its shown form, by position."""
 
         def change(node: Tree) -> Tree | None:
             names = names_of(node)
@@ -41,10 +41,11 @@ class Decided:
 @dataclass(slots=True)
 class _Sides:
     known: Sequence[Tree]
+    groups: Sequence[Tree]
     found: list[Tree] = field(default_factory=list)
 
     def named(self, side: Tree) -> Tree:
-        """The reference to an output that stands for a side."""
+        """The reference to the output of an operand."""
         if is_constant(side):
             return side
         keys = [without_place(one) for one in (*self.known, *self.found)]
@@ -55,7 +56,9 @@ class _Sides:
         return t.reference(_OUTPUT, str(keys.index(key)))
 
     def split(self, tree: Tree) -> Tree:
-        """The tree down to what it compares."""
+        """The tree with operands replaced by outputs; groups and whole outputs are operands too."""
+        if without_place(tree) in [without_place(one) for one in (*self.known, *self.groups)]:
+            return self.named(tree)
         match kind_of(tree):
             case "CONJUNCTION":
                 return with_children(tree, self.split)
@@ -71,8 +74,8 @@ class _Sides:
                 return self.named(tree)
 
 
-def decided(tree: Tree, outputs: Sequence[Tree]) -> Decided:
-    """A HAVING clause to be decided by pooled values: those of some outputs, and of further ones behind them."""
-    sides = _Sides(outputs)
+def decided(tree: Tree, outputs: Sequence[Tree], groups: Sequence[Tree]) -> Decided:
+    """A HAVING clause over pooled values: existing outputs, and further ones after them."""
+    sides = _Sides(outputs, groups)
     pooled = sides.split(tree)
     return Decided(tree, sides.found, pooled)

@@ -1,4 +1,4 @@
-"""Influences: what each row adds to the error of a number, so that rows of one sampled unit can be added up first."""
+"""Influence functions: contributions of rows to the error of a number, which are summed by sampled unit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,22 +13,22 @@ GROUP = "of group"
 ROW = "of row"
 """Under it an influence refers to expressions of the row."""
 
-_LEAST = 0.01  # of 1 - leverage: a row that decides alone has a residual of 0
+_LEAST = 0.01  # for 1 - leverage: a row that alone determines the fit has residual 0
 
 
 @dataclass(frozen=True, slots=True)
 class Influence:
-    """The influence of a row on a number (Hampel 1974), an expression of numbers of its group and of its own values.
+    """The influence of a row on a number (Hampel 1974), in terms of numbers of the group and values of the row.
 
     Attributes:
-        numbers: aggregates over the group, by name.
-        rows: expressions of the row, by name, NULL where the row does not count.
+        numbers: aggregates of the group, by name.
+        rows: expressions of the row, by name; NULL where the row does not count.
         value: the influence; it refers to both.
         held: whether the row counts; None where all rows do.
-        centred: whether influences add up to 0 over the group, as those of means do and those of totals do not.
-        taken: parameters that are estimated from the group.
-        weight: the row's share of what the number rests on; None where rows are alike in that. Few rows with large
-            shares leave few degrees of freedom, one over the sum of squared shares (Bell & McCaffrey 2002).
+        centred: whether influences sum to 0 over the group, as for means and unlike for totals.
+        taken: number of parameters estimated from the group.
+        weight: the row's share in the number; None where rows are equal. A few rows with large shares leave few
+            degrees of freedom, one over the sum of squared shares (Bell & McCaffrey 2002).
     """
 
     numbers: Mapping[str, Tree]
@@ -41,12 +41,12 @@ class Influence:
 
 
 def of_group(name: str) -> Tree:
-    """A number of the group."""
+    """A reference to a number of the group."""
     return t.reference(GROUP, name)
 
 
 def of_row(name: str) -> Tree:
-    """An expression of the row."""
+    """A reference to an expression of the row."""
     return t.reference(ROW, name)
 
 
@@ -91,7 +91,7 @@ def of_variance(call: Call) -> Influence:
 
 
 def of_deviation(call: Call) -> Influence:
-    """That of the variance over 2 s, the delta method."""
+    """The influence of the variance over 2 s, by the delta method."""
     one = of_variance(call)
     halved = over(one.value, times(t.number(2), t.call("sqrt", of_group("variance"))))
     return Influence(one.numbers, one.rows, halved, one.held)
@@ -101,7 +101,7 @@ def of_deviation(call: Call) -> Influence:
 
 
 def _moments(call: Call) -> tuple[dict[str, Tree], dict[str, Tree]]:
-    """Means, squares about them and the correlation of the group; the row's first argument y and second x."""
+    """Means, sums of squares and correlation of the group; the row's first argument is y, the second x."""
     y, x = call.argument(0), call.argument(1)
     numbers = {
         "n": double(call.of("regr_count", y, x)),
@@ -119,14 +119,14 @@ _INVERSE = over(t.number(1), of_group("n"))
 
 
 def _kept(leverage: Tree) -> Tree:
-    """1 - leverage, by which residuals of rows that draw the line to themselves are too small (HC3)."""
+    """1 - leverage, by which residuals are divided (HC3)."""
     return t.call("greatest", minus(t.number(1), leverage), t.literal(_LEAST))
 
 
 def of_correlation(call: Call) -> Influence:
     """(zx zy - r (zx^2 + zy^2) / 2) / n, over 1 - (1 + zx^2 + zy^2) / n (Devlin, Gnanadesikan & Kettenring 1975).
 
-    The divisor does for the sum of squares what HC3 does for a slope; without it intervals of heavy-tailed samples of
+    The divisor corrects the sum of squares as HC3 does for a slope: without it, intervals for heavy-tailed samples of
     50 cover 88 %, with it 97 %.
     """
     numbers, rows = _moments(call)
@@ -140,7 +140,7 @@ def of_correlation(call: Call) -> Influence:
 
 
 def _line() -> tuple[Tree, Tree]:
-    """The residual from the line, over 1 - leverage; and the slope."""
+    """The residual from the regression line, over 1 - leverage; and the slope."""
     slope = over(of_group("sxy"), of_group("sxx"))
     leverage = plus(_INVERSE, over(square(_OFF_X), of_group("sxx")))
     return over(minus(_OFF_Y, times(slope, _OFF_X)), _kept(leverage)), slope

@@ -18,11 +18,11 @@ Numbers = NDArray[np.float64]
 
 
 class InfluenceSums:
-    """The sums of squared influences of the outputs of a block.
+    """The sums of squared influences of a block's outputs.
 
     Args:
-        aggregation: of the block.
-        places: by name, the column of the table of draws that has an output.
+        aggregation: aggregation of the block.
+        places: column of each output in the table of draws, by name.
     """
 
     def __init__(self, aggregation: Aggregation, places: Mapping[str, int]) -> None:
@@ -30,7 +30,7 @@ class InfluenceSums:
         self._squares: dict[tuple[str, ...], list[Numbers]] = {}
 
     def by_units(self) -> dict[tuple[str, ...], list[int]]:
-        """The outputs that influences tell the variance of, by what is a sampled unit."""
+        """The outputs with a variance by influences, by kind of sampled unit."""
         found: dict[tuple[str, ...], list[int]] = {}
         for place, one in enumerate(self._aggregation.outputs):
             if one.within and one.within.influence:
@@ -39,18 +39,18 @@ class InfluenceSums:
         return found
 
     def unit(self, alias: str) -> Column:
-        """What tells the sampled units of a relation apart: its rows, or their clusters."""
+        """The identifier of a relation's sampled units: its rows, or their clusters."""
         return Column(alias, self._aggregation.clusters.get(alias, ROW))
 
     def selected(self, rows: Rows, units: tuple[str, ...], places: Sequence[int]) -> Tree:
-        """A SELECT of what influences read of each row, and of the ids of its units."""
+        """A SELECT of the row values that influences read, and of the ids of units."""
         items = {DRAW: rows.draw or t.cast(t.number(-1), t.plain_type("INTEGER"))}
         items |= self.read(places, rows.expression)
         items |= {f"u{n}": rows.value(self.unit(alias)) for n, alias in enumerate(units)}
         return t.select([t.named(tree, name) for name, tree in items.items()], rows.source, t.all_of(rows.conditions))
 
     def read(self, places: Sequence[int], over: Callable[[Tree], Tree]) -> dict[str, Tree]:
-        """What influences read of a row by name, each expression passed through `over`: keys of groups among them."""
+        """The row values that influences read, by name, passed through `over`; keys of groups are among them."""
         items = {f"g{n}": over(tree) for n, tree in enumerate(self._aggregation.groups)}
         for place in places:
             one = self._influence(place)
@@ -65,20 +65,20 @@ class InfluenceSums:
         return within.influence
 
     def statement(self, rows: Tree, table: str, draws: str, units: tuple[str, ...]) -> Tree:
-        """A SELECT of the sums of squares of the draws that were put last.
+        """A SELECT of the sums of squares for the draws that were added last.
 
         Args:
-            rows: a SELECT of what influences read of each row.
-            table: of draws.
-            draws: a table of their numbers.
-            units: by which influences are added up.
+            rows: SELECT of the row values that influences read.
+            table: table of the draws.
+            draws: table of the draw indices.
+            units: units by which influences are summed.
         """
         outputs = [self._influenced(place) for place in self.by_units()[units]]
         ids, keys = [f"u{n}" for n in range(len(units))], [*map(self._same, range(len(self._aggregation.groups)))]
         return squared(rows, table, len(self._places), draws, keys, ids, outputs)
 
     def add(self, units: tuple[str, ...], columns: Sequence[Numbers]) -> None:
-        """Notes the sums that the statement has given."""
+        """Adds the sums that the statement has returned."""
         self._squares.setdefault(units, []).append(np.column_stack(columns))
 
     def _influenced(self, place: int) -> Influenced:
@@ -92,7 +92,7 @@ class InfluenceSums:
         return Influenced(str(place), referring(one.value, change), held, weight)
 
     def _same(self, group: int) -> Tree:
-        """Whether a row is of an answer's group, in one of the keys."""
+        """Whether a row belongs to an answer's group, for one key."""
         answer = t.reference(ANSWERS, f"c{group + 1}")
         same = t.compared("COMPARE_NOT_DISTINCT_FROM", answer, t.reference(ROWS, f"g{group}"))
         if not self._aggregation.sets:
@@ -105,10 +105,10 @@ class InfluenceSums:
         return either
 
     def variances(self, place: int, count: int) -> tuple[Numbers, Numbers, Numbers, Numbers]:
-        """Variances, degrees of freedom, skewness and units of an output whose influences were added up, by draw's row.
+        """Variances, degrees of freedom, skewness and units of an output, by row of the draws.
 
-        Of rows that belong to units of two kinds it is the sum of both variances less that of the pairs (Cameron,
-        Gelbach & Miller 2011, equation 2.11); of more kinds the sum alone, which is too large.
+        For two kinds of units the variance is the sum of both less that of pairs (Cameron, Gelbach & Miller 2011,
+        equation 2.11); for more kinds it is the plain sum, which is too large.
         """
         within = self._aggregation.outputs[place].within
         assert within
@@ -127,17 +127,17 @@ class InfluenceSums:
         return np.maximum(variance, 0.0), least, skewness, units
 
     def _skewness(self, place: int, n: Numbers, square: Numbers, cube: Numbers) -> Numbers:
-        """By size the skewness of influences that add up to nothing; NaN of others, and where they do not vary."""
+        """The skewness of centred influences; NaN for others, and where they do not vary."""
         if not self._influence(place).centred:
             return np.full(len(n), np.nan)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             return np.asarray(np.abs(cube) * np.sqrt(n) / square**1.5, np.float64)
 
     def _freedom(self, place: int, kind: tuple[str, ...], n: Numbers, weights: Numbers, squares: Numbers) -> Numbers:
-        """Units less what was taken from them; of units that differ in size as many as of equal ones would say as much.
+        """Units less estimated parameters; for units of unequal size, the effective number of equal ones.
 
-        That is (sum w)^2 / sum w^2, w the rows of a unit (Carter, Schnepel & Steigerwald 2017), or its share of what a
-        line rests on (Bell & McCaffrey 2002).
+        That is (sum w)^2 / sum w^2, where w is the number of rows of a unit (Carter, Schnepel & Steigerwald 2017), or
+        its share in a regression line (Bell & McCaffrey 2002).
         """
         one = self._influence(place)
         if not one.centred:
@@ -159,5 +159,5 @@ class InfluenceSums:
 
 
 def ways(units: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """The kinds of units that influences are added up by: each, and pairs of two."""
+    """The kinds of units by which influences are summed: each one, and pairs."""
     return [()] if not units else [*((one,) for one in units), *([units] if len(units) == 2 else [])]

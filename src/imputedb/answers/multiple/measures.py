@@ -1,4 +1,4 @@
-"""Measures: aggregates that have a variance within a draw, so that their answers can be pooled."""
+"""Measures: aggregates with a variance within a draw, whose answers can be pooled."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,42 +19,42 @@ from imputedb.sql.functions import ALL_COUNTS, MEANS, SUMS
 class Measure(Protocol):
     """An aggregate function whose answers are pooled.
 
-    The expressions that it gives are of aggregates, so that the engine computes them in the same pass.
+    Its expressions consist of aggregates, so that the engine computes them in the same pass.
     """
 
     @property
     def names(self) -> frozenset[str]:
-        """The functions' names, in lower case."""
+        """Names of the functions, in lower case."""
 
     def scale(self, call: Tree) -> Scale:
-        """Where its estimates are nearly normal."""
+        """The scale on which estimates are nearly normal."""
 
     def variance(self, call: Tree, units: Tree) -> Tree | None:
-        """The sampling variance of one call; None for a bootstrap within draws.
+        """The sampling variance of a call; None for a bootstrap within draws.
 
         Args:
-            call: the engine's tree of the call, columns bound.
-            units: how many rows were sampled, whether or not they are in the group.
+            call: the engine's syntax tree of the call, with bound columns.
+            units: number of sampled rows, whether or not they belong to the group.
         """
 
     def freedom(self, call: Tree) -> Tree:
-        """Degrees of freedom that complete data would have, such as n - 1."""
+        """Complete-data degrees of freedom, such as n - 1."""
 
     @property
     def reason(self) -> str | None:
-        """Why its interval for a population is none; None where there is one."""
+        """The reason why there is no interval about a population; None where there is one."""
 
 
 @runtime_checkable
 class Influential(Protocol):
-    """A measure whose variance is told row by row too, for rows that a join repeats or that are far from normal."""
+    """A measure with influence functions, for rows that a join repeats or that are far from normal."""
 
     def influence(self, call: Tree) -> Influence | None:
-        """What a row adds to the error of a call; None where that is not known."""
+        """The influence of a row on a call; None where it is unknown."""
 
     @property
     def robust(self) -> bool:
-        """Whether the variance is always that of the influences, whatever the distribution."""
+        """Whether the variance is always that of the influences, for any distribution."""
 
 
 Moments = Callable[[Call], Tree]
@@ -62,15 +62,15 @@ Moments = Callable[[Call], Tree]
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """A measure with a formula, or with a bootstrap in place of one.
+    """A measure with a formula, influences, or a bootstrap.
 
     Attributes:
-        names: of the functions.
-        formula: the variance of a call; None for influences, or where there are none for a bootstrap.
-        pooled_on: the scale.
-        taken: degrees of freedom that parameters take from n.
-        reason: why there is no interval for a population.
-        by_row: the influence of a row.
+        names: names of the functions.
+        formula: variance of a call; None for influences, or without these for a bootstrap.
+        pooled_on: scale of pooling.
+        taken: number of parameters to subtract from n for the degrees of freedom.
+        reason: reason why there is no interval about a population.
+        by_row: influence of a row.
     """
 
     names: frozenset[str]
@@ -97,7 +97,7 @@ class Closed:
 
     @property
     def robust(self) -> bool:
-        """Whether there is no formula, but an influence."""
+        """Whether there is an influence and no formula."""
         return self.formula is None and self.by_row is not None
 
     def freedom(self, call: Tree) -> Tree:
@@ -118,13 +118,13 @@ def _sum(call: Call) -> Tree:
 
 
 def _count(call: Call) -> Tree:
-    """k (N - k) / (N - 1), the variance of N times a proportion (Cochran 1977, 3.2)."""
+    """k (N - k) / (N - 1), the variance of N times a proportion (Cochran 1977, section 3.2)."""
     k, units = double(call.count), sampled(call.units)
     return over(times(k, minus(units, k)), minus(units, t.number(1)))
 
 
 def _variance(call: Call) -> Tree:
-    """(m4 - s^4 (n - 3) / (n - 1)) / n, whatever the distribution (Cramer 1946, 27.4.2)."""
+    """(m4 - s^4 (n - 3) / (n - 1)) / n, for any distribution (Cramer 1946, section 27.4.2)."""
     x, n = call.argument(0), double(call.count)
     fourth = times(plus(_kurtosis(call), t.number(3)), square(call.of("var_pop", x)))
     second = square(call.of("var_samp", x))
@@ -133,7 +133,7 @@ def _variance(call: Call) -> Tree:
 
 
 def _kurtosis(call: Call) -> Tree:
-    """The excess kurtosis; NULL where a fourth power is no number, of which the engine's own would be an error."""
+    """The excess kurtosis; NULL where a fourth power overflows, for which the engine would raise an error."""
     x = call.argument(0)
     fourth = t.arithmetic("*", square(x), square(x))
     tame = t.call("isfinite", fourth)
@@ -142,7 +142,7 @@ def _kurtosis(call: Call) -> Tree:
 
 
 def _deviation(call: Call) -> Tree:
-    """Var(s) = Var(s^2) / (4 s^2), the delta method."""
+    """Var(s) = Var(s^2) / (4 s^2), by the delta method."""
     return over(_variance(call), times(t.number(4), call.of("var_samp", call.argument(0))))
 
 
@@ -177,10 +177,10 @@ MEASURES: Sequence[Measure] = (
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """Measures by function: somebody's own, then those that come with imputedb, then those of installed packages.
+    """Measures by function: the user's, then those of imputedb, then those of installed packages.
 
     Attributes:
-        known: one's own, or their names in installed packages; one or several.
+        known: the user's measures, or their names in installed packages; one or several.
     """
 
     known: object = ()
@@ -195,10 +195,10 @@ class Measures:
         self._by_name.update({name: measure for measure in (*reversed(MEASURES), *mine) for name in measure.names})
 
     def of(self, call: Tree) -> Measure | None:
-        """The measure of a call, None where there is none.
+        """The measure of a call; None where there is none.
 
         Raises:
-            ExtensionError: an installed package's is not what it must be.
+            ExtensionError: a measure of an installed package is not valid.
         """
         name = function_of(call)
         if name not in self._by_name:
@@ -207,7 +207,7 @@ class Measures:
 
 
 def influence_of(measure: Measure, call: Tree) -> Influence | None:
-    """The influence of a row on a call; None where the measure knows none."""
+    """The influence of a row on a call; None where the measure has none."""
     return measure.influence(call) if isinstance(measure, Influential) else None
 
 

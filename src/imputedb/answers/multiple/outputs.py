@@ -1,15 +1,17 @@
 """The outputs of a query that aggregates: what tells groups apart, and what is pooled over draws."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import NamedTuple
 
 from imputedb.answers.multiple import delta, whole
 from imputedb.answers.multiple.calls import Call, double, minus, sampled, times
-from imputedb.answers.multiple.forms import Form, form
+from imputedb.answers.multiple.choices import Chosen, chosen
+from imputedb.answers.multiple.forms import Form, bare, form
 from imputedb.answers.multiple.influence import Influence
 from imputedb.answers.multiple.measures import PICKED, Measures, influence_of, is_robust
+from imputedb.answers.multiple.settled import Settling
 from imputedb.inference.scale import IDENTITY, Scale
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
@@ -17,12 +19,10 @@ from imputedb.sql.bind import aggregate_calls
 from imputedb.sql.expression import (
     arguments_of,
     cases_of,
-    child_of,
     filter_of,
     function_of,
     is_bound,
     is_call,
-    is_cast,
     is_constant,
     is_distinct,
     is_null,
@@ -70,8 +70,13 @@ class Output:
         reason: why there is no interval for a population, or none at all.
         form: whether it is a total or a share, whose interval has ends of its own.
         empty: whether it is 0 of no rows, as totals are.
-        is_code: whether its numbers may be codes, of which no mean is taken.
+        unaveraged: whether no mean is taken of its numbers, which may be codes, or move by steps.
         skewness: of what it averages or adds up, an aggregate; None where that is not asked.
+        smooth: what draws are asked for in its place, where that is not the same: it without its rounding.
+        unit: how far its rounding may move it.
+        made: the expression over pooled parts that is shown of it; None where it is pooled itself.
+        branch: the number of the branches that it chooses, NULL where another sample might choose others; None where
+            the design fixes them.
     """
 
     name: str
@@ -83,13 +88,22 @@ class Output:
     reason: str | None = None
     form: Form | None = None
     empty: bool = False
-    is_code: bool = False
+    unaveraged: bool = False
     skewness: Tree | None = None
+    smooth: Tree | None = None
+    unit: float = 0.0
+    made: Tree | None = None
+    branch: Tree | None = None
+
+    @property
+    def draw_expression(self) -> Tree:
+        """The expression that each draw computes."""
+        return self.tree if self.smooth is None else self.smooth
 
     @property
     def is_number(self) -> bool:
         """Whether it is pooled as a number."""
-        return self.aggregates and is_number(self.type) and not self.is_code
+        return self.aggregates and is_number(self.type) and not self.unaveraged
 
     @property
     def in_order(self) -> bool:
@@ -110,6 +124,11 @@ class Output:
 def is_number(type_name: str) -> bool:
     """Whether values of a type are numbers."""
     return "[" not in type_name and type_name.partition("(")[0].removeprefix("U") in _NUMBERS
+
+
+def is_whole(type_name: str) -> bool:
+    """Whether values of a type are whole numbers."""
+    return type_name.removeprefix("U") in _WHOLE
 
 
 class Sample(NamedTuple):
@@ -149,16 +168,39 @@ def output(
         sample: what was sampled.
         conditions: the aliases of the relations that WHERE reads.
     """
-    calls = aggregate_calls([tree], aggregates)
-    plain = Output(name, kind, tree, bool(calls), empty=_is_total(tree))
-    if not calls:
+    choice = chosen(tree)
+    if not aggregate_calls([choice.core], aggregates):
+        choice = Chosen(tree)
+    empty = choice.neutral and _is_total(choice.core)
+    plain = Output(name, kind, tree, bool(aggregate_calls([tree], aggregates)), empty=empty)
+    if not plain.aggregates:
         return plain
     if not plain.is_number:
         return replace(plain, reason=plain.unnumbered)
-    if whole.has_window(tree):
+
+    def variance(one: Tree) -> Tree | None:
+        if not aggregate_calls([one], aggregates):
+            return None
+        inner = _known(Output("", "DOUBLE", one, aggregates=True), aggregates, measures, sample, conditions)
+        return inner.within.variance if inner.within else None
+
+    branch, is_known = Settling(aggregates, variance, whole=not conditions).branch(tree)
+    if not is_known:
+        return _resampled(_known(plain, aggregates, measures, sample, conditions))
+    known = _known(replace(plain, tree=choice.core), aggregates, measures, sample, conditions)
+    known = _chosen(replace(known, tree=tree), choice) if choice.decided else known
+    return replace(known, branch=branch) if known.within and not known.bootstrapped else known
+
+
+def _known(
+    plain: Output, aggregates: frozenset[str], measures: Measures, sample: Sample, conditions: frozenset[str]
+) -> Output:
+    """An output of numbers with what is known of it."""
+    calls = aggregate_calls([plain.tree], aggregates)
+    if whole.has_window(plain.tree):
         return _with_window(plain, calls, sample, conditions)
-    if kind.removeprefix("U") in _WHOLE and any(function_of(call) in PICKED for call in calls):
-        return replace(plain, is_code=True, reason=_A_CODE)
+    if is_whole(plain.type) and any(function_of(call) in PICKED for call in calls):
+        return replace(plain, unaveraged=True, reason=_A_CODE)
     odd = [call for call in calls if is_distinct(call) or not is_call(call) or measures.of(call) is None]
     if odd:
         return replace(plain, reason=UNKNOWN)
@@ -166,6 +208,21 @@ def output(
     if reason:
         return replace(plain, reason=reason)
     return _with_spread(plain, calls, measures, sample, conditions)
+
+
+def _chosen(one: Output, choice: Chosen) -> Output:
+    """An output with what is known of the number that it chooses: where it is a constant it has no variance."""
+    if one.within and one.within.variance:
+        one = replace(one, within=one.within._replace(variance=choice.variance(one.within.variance)))
+    elif one.within and one.within.influence:
+        one = replace(one, within=one.within._replace(influence=choice.influence(one.within.influence)))
+    return one if choice.neutral else replace(one, form=None, scale=IDENTITY)
+
+
+def _resampled(one: Output) -> Output:
+    """An output whose variance a bootstrap tells."""
+    within = one.within and one.within._replace(variance=None, influence=None)
+    return replace(one, within=within, form=None, scale=IDENTITY)
 
 
 def _with_window(plain: Output, calls: Sequence[Tree], sample: Sample, conditions: frozenset[str]) -> Output:
@@ -180,7 +237,7 @@ def _with_spread(
     plain: Output, calls: Sequence[Tree], measures: Measures, sample: Sample, conditions: frozenset[str]
 ) -> Output:
     """The output with what is known of its variance."""
-    tree, alone = plain.tree, len(calls) == 1 and _bare(plain.tree) is calls[0]
+    tree, alone = plain.tree, len(calls) == 1 and bare(plain.tree) is calls[0]
     known = replace(plain, form=form(tree))
     measure = measures.of(calls[0])
     assert measure
@@ -239,7 +296,7 @@ def _value(tree: Tree) -> Tree:
 
 def _is_total(tree: Tree) -> bool:
     """Whether an expression is 0 of no rows: sums, counts, their multiples and what adds those up."""
-    tree = _bare(tree)
+    tree = bare(tree)
     if not is_call(tree):
         return False
     name, given = function_of(tree), arguments_of(tree)
@@ -256,45 +313,22 @@ def _is_total(tree: Tree) -> bool:
             return False
 
 
-def counts_all(tree: Tree, never_null: Collection[tuple[str, ...]] = ()) -> bool:
-    """Whether an expression counts rows without a condition of its own: of a whole table that is no estimate.
-
-    Args:
-        tree: the expression.
-        never_null: columns, as they are written, that have a value in every row: counting them is counting rows.
-    """
-    tree = _bare(tree)
-    if not is_call(tree) or filter_of(tree) or is_distinct(tree):
-        return False
-    name, counted = function_of(tree), arguments_of(tree)
-    return name == "count_star" or (name == "count" and len(counted) == 1 and tuple(names_of(counted[0])) in never_null)
-
-
-def _bare(tree: Tree) -> Tree:
-    """What is inside casts and rounding."""
-    while True:
-        if is_cast(tree):
-            tree = child_of(tree)
-        elif is_call(tree) and function_of(tree) == "round":
-            tree = arguments_of(tree)[0]
-        else:
-            return tree
-
-
 def columns(outputs: Sequence[Output]) -> dict[str, Tree]:
-    """The expressions that a draw is asked for, by name: `e0`, its variance `v0` and degrees of freedom `f0`, its form
-    `t0`, the skewness `k0` of what it is of, and the numbers that its influences read, `p0_...`."""
-    asked: dict[str, Tree] = {}
+    """The expressions that a draw computes, by name: `e0`, its variance `v0` and degrees of freedom `f0`, its form
+    `t0`, the skewness `k0` of what it is of, the branches `s0` it chooses, and what its influences read, `p0_...`."""
+    wanted: dict[str, Tree] = {}
     for place, one in enumerate(outputs):
-        asked[f"e{place}"] = double(one.tree) if one.is_number else t.named(one.tree, "")
+        wanted[f"e{place}"] = double(one.draw_expression) if one.is_number else t.named(one.draw_expression, "")
         if one.within and one.within.variance:
-            asked[f"v{place}"] = double(one.within.variance)
+            wanted[f"v{place}"] = double(one.within.variance)
         if one.within and one.within.influence:
-            asked |= {f"p{place}_{name}": double(tree) for name, tree in one.within.influence.numbers.items()}
+            wanted |= {f"p{place}_{name}": double(tree) for name, tree in one.within.influence.numbers.items()}
         if one.within and not one.within.influence:
-            asked[f"f{place}"] = double(one.within.freedom)
+            wanted[f"f{place}"] = double(one.within.freedom)
         if one.skewness:
-            asked[f"k{place}"] = double(one.skewness)
+            wanted[f"k{place}"] = double(one.skewness)
+        if one.within and one.branch:
+            wanted[f"s{place}"] = double(one.branch)
         if one.within and one.form and one.form.flag:
-            asked[f"t{place}"] = double(one.form.flag)
-    return asked
+            wanted[f"t{place}"] = double(one.form.flag)
+    return wanted

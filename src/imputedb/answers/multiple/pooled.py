@@ -7,20 +7,23 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from imputedb.answers.beside import check_apart
 from imputedb.answers.multiple import precision
 from imputedb.answers.multiple.aggregation import GROUPING, STANDS, Aggregation, aggregation
 from imputedb.answers.multiple.clusters import left_out
 from imputedb.answers.multiple.draws import Draws, Numbers
 from imputedb.answers.multiple.forms import ANY, ONES, POSITIVE
-from imputedb.answers.multiple.suspects import suspects
+from imputedb.answers.multiple.repeated import repeating
+from imputedb.answers.multiple.shown import PARTS, intervals, item, items
+from imputedb.answers.multiple.suspects import scattered, suspects
 from imputedb.answers.prepared import Prepared
 from imputedb.answers.request import QueryOptions
-from imputedb.answers.run import Run, answered, joins
-from imputedb.blocks.block import Planned, Written
+from imputedb.answers.run import Run, answered
+from imputedb.blocks.block import Planned
 from imputedb.engines.engine import Engine, Held
 from imputedb.inference.estimate import Estimate, estimated, unbounded
 from imputedb.inference.number_of_draws import enough
-from imputedb.inference.scale import Scale
+from imputedb.inference.scale import IDENTITY, Scale
 from imputedb.inference.score_interval import Score
 from imputedb.notes import Note, NoteKind
 from imputedb.sql import ast as t
@@ -36,11 +39,10 @@ UNPOOLED = Note(
 PILOT = 20
 """Draws that tell how many are needed (von Hippel 2020)."""
 
-_PARTS = ("se", "low", "high", "fmi")
 _KEYS = "imputedb_pooled_keys"
 _UNPLANNED = "no variance within a draw is looked for in a block that is not planned: ask interval='answer'"
 _SUBTOTALS = "no variance within a draw is looked for in subtotals, so these have no interval: ask interval='answer'"
-_REPEATED = "where the join repeats rows, each counts as sampled on its own here: the interval may be too narrow"
+_REPEATED = "where rows are repeated ({}), each copy counts as sampled on its own: the interval may be too narrow"
 _NESTED = "intervals for a population take the rows of the inner block as the sample"
 
 Flags = NDArray[np.bool_]
@@ -77,8 +79,9 @@ def pooled(engine: Engine, prepared: Prepared, run: Run) -> Pooled | None:
     options, about = run.options, aggregation(engine, prepared, run)
     if about is None:
         return None
+    named(about)  # refused before anything is drawn
     draws = Draws(engine, prepared, run, about)
-    warnings = list(_remarks(about, prepared, options))
+    warnings = list(_remarks(engine, about, prepared, options))
     warnings += left_out(prepared.blocks) if options.question == "population" else []
     width = None
     if options.limits.error is not None:
@@ -90,6 +93,7 @@ def pooled(engine: Engine, prepared: Prepared, run: Run) -> Pooled | None:
             found = _repeatable(draws, about, options, found, warnings)
     warnings += suspects(draws.numbers(), about, found, options.question)
     warnings += _without_interval(about, found)
+    warnings += [scattered(about.outputs[place].name) for place in draws.scattered() if place < about.shown]
     return _answer(engine, run, draws, about, found, tuple(warnings))._replace(expected=width)
 
 
@@ -130,7 +134,7 @@ def _needed(found: Sequence[Row], options: QueryOptions) -> int:
     return enough(known or [0.0], min(PILOT, options.most), cv=options.precision).m
 
 
-def _remarks(about: Aggregation, prepared: Prepared, options: QueryOptions) -> Iterator[Note]:
+def _remarks(engine: Engine, about: Aggregation, prepared: Prepared, options: QueryOptions) -> Iterator[Note]:
     for out in about.outputs[: about.shown]:
         if out.reason and (options.question == "population" or not out.is_number):
             yield Note(NoteKind.NO_INTERVAL, out.name, f"{out.name}: {out.reason}")
@@ -138,11 +142,12 @@ def _remarks(about: Aggregation, prepared: Prepared, options: QueryOptions) -> I
             yield Note(NoteKind.NO_INTERVAL, out.name, f"{out.name}: {_UNPLANNED}")
         elif out.bootstrapped and options.question == "population" and about.sets:
             yield Note(NoteKind.NO_INTERVAL, out.name, f"{out.name}: {_SUBTOTALS}")
-    last = prepared.blocks[-1]
-    if options.question == "population" and isinstance(last, Written) and joins(last.node):
-        yield Note(NoteKind.REPEATED, "", _REPEATED)
-    inner = any(block.name for block in prepared.blocks if isinstance(block, Planned))
-    if options.question == "population" and inner and any(out.within for out in about.outputs[: about.shown]):
+    if options.question != "population" or not any(out.within for out in about.outputs[: about.shown]):
+        return
+    causes = ", ".join(sorted(repeating(prepared.blocks, engine.multiplying())))
+    if causes:
+        yield Note(NoteKind.REPEATED, causes, _REPEATED.format(causes))
+    if any(block.name for block in prepared.blocks if isinstance(block, Planned)):
         yield Note(NoteKind.NESTED, "", _NESTED)
 
 
@@ -208,7 +213,7 @@ def _estimate(
 def _reason(about: Aggregation, place: int, mine: Mapping[str, Numbers], *, resampled: bool) -> str | None:
     """Why an output has no interval for a population in any group of its kind; None where it may have one."""
     out = about.outputs[place]
-    if out.reason or not out.bootstrapped:
+    if out.reason or not (out.bootstrapped or _in_doubt(place, mine)):
         return out.reason
     if about.sets and mine[GROUPING][0] > 0:
         return _SUBTOTALS
@@ -223,6 +228,8 @@ def _within(
     if within is None:
         return None, math.inf
     df = _mean(mine[f"f{place}"][has])
+    if _in_doubt(place, mine):
+        return np.full(len(has), bootstrapped[place]) if place in bootstrapped else None, df
     if within.influence:
         alone = not within.influence.centred and df > 0  # no rows, none that add anything
         return np.nan_to_num(mine[f"v{place}"]) if alone else mine[f"v{place}"], df
@@ -233,6 +240,12 @@ def _within(
     return None, df
 
 
+def _in_doubt(place: int, mine: Mapping[str, Numbers]) -> bool:
+    """Whether another sample, or another draw, might choose another branch of an output."""
+    branches = mine.get(f"s{place}")
+    return branches is not None and not (branches == branches[0]).all()
+
+
 def _mean(values: Numbers) -> float:
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else math.nan
@@ -241,6 +254,8 @@ def _mean(values: Numbers) -> float:
 def _scale(about: Aggregation, place: int, mine: Mapping[str, Numbers], has: Flags, df: float) -> Scale | Score:
     """Where an output is pooled, and what its interval keeps inside of."""
     out = about.outputs[place]
+    if _in_doubt(place, mine):
+        return IDENTITY
     if out.form is None or out.within is None or not df > 0:
         return out.scale
     flags = mine[f"t{place}"][has] if out.form.flag else np.array([ONES])
@@ -256,12 +271,20 @@ def _scale(about: Aggregation, place: int, mine: Mapping[str, Numbers], has: Fla
 
 
 def named(about: Aggregation) -> list[tuple[str, str]]:
-    """Names and types of the columns of a pooled answer."""
+    """Names and types of the columns of a pooled answer.
+
+    Raises:
+        QueryError: a column of the query's own has the name of an error or the like.
+    """
     shown: list[tuple[str, str]] = []
+    beside: list[str] = []
     for out in about.outputs[: about.shown]:
         shown.append((out.name, "DOUBLE" if out.is_number else out.type))
         if out.is_number:
-            shown += [(f"{out.name}_{part}", "DOUBLE") for part in _PARTS]
+            beside += [f"{out.name}_{part}" for part in PARTS]
+            shown += [(name, "DOUBLE") for name in beside[-len(PARTS) :]]
+    beside += ["in_draws"] if about.groups or about.having else []
+    check_apart([out.name for out in about.outputs[: about.shown]], beside, "errors and intervals")
     return [*shown, ("in_draws", "DOUBLE")] if about.groups or about.having else shown
 
 
@@ -269,36 +292,25 @@ def _answer(
     engine: Engine, run: Run, draws: Draws, about: Aggregation, found: Sequence[Row], warnings: tuple[Note, ...]
 ) -> Pooled:
     """The rows of the answer, pooled, in the order and up to the limit that the query asks for."""
-    shown: list[Tree] = []
-    for place, out in enumerate(about.outputs[: about.shown]):
-        shown.append(_item(about, place))
-        if out.is_number:
-            shown += [t.reference("r", f"{part}{place}") for part in _PARTS]
+    shown, group = items(about), t.reference("r", "group")
     if about.groups or about.having:
         shown.append(t.reference("r", "share"))
-    group = t.reference("r", "group")
     registered = run.keep(_columns(draws, about, found))
     same = t.compared("COMPARE_EQUAL", t.reference("k", "place"), group)
     source = t.inner(t.table((_KEYS,), "k"), t.table((registered,), "r"), same)
-    kept = about.having.over(lambda place: _item(about, place)) if about.having else None
+    kept = about.having.over(lambda place: item(about, place)) if about.having else None
     node = t.select([*shown, group], source, kept, modifiers=_modifiers(about, group))
     text = f"WITH {_KEYS} AS ({draws.keys()}) {engine.text(node)}"
     held = answered(engine, text)
     (groups,) = engine.numbers(f"SELECT c{len(shown)} FROM {held.source}")
-    estimates = [
-        {about.outputs[place].name: one for place, one in found[int(row) - 1].items() if place < about.shown}
-        for row in groups
-    ]
     names, types = zip(*named(about), strict=True)
-    return Pooled(held, list(names), list(types), estimates, draws.m, warnings)
-
-
-def _item(about: Aggregation, place: int) -> Tree:
-    return t.reference("r", f"e{place}") if about.outputs[place].is_number else t.reference("k", f"k{place}")
+    known = intervals(engine, held, about, [found[int(row) - 1] for row in groups])
+    estimates = [{about.outputs[place].name: one for place, one in row.items()} for row in known.estimates]
+    return Pooled(held, list(names), list(types), estimates, draws.m, (*warnings, *known.notes))
 
 
 def _modifiers(about: Aggregation, group: Tree) -> list[Tree]:
-    keys = [order_key(_item(about, key.place), key.direction, key.nulls) for key in about.order]
+    keys = [order_key(item(about, key.place), key.direction, key.nulls) for key in about.order]
     return [*ordering([*keys, order_key(group)]), *([about.limit] if about.limit else [])]
 
 
@@ -312,11 +324,11 @@ def _columns(draws: Draws, about: Aggregation, found: Sequence[Row]) -> dict[str
     for place, out in enumerate(about.outputs):
         if out.is_number:
             cells = [row.get(place) for row in found]
-            intervals = [one.interval() if one else (math.nan, math.nan) for one in cells]
+            ends = [one.interval() if one else (math.nan, math.nan) for one in cells]
             made[f"e{place}"] = _column([one.estimate if one else math.nan for one in cells])
             made[f"se{place}"] = _column([one.se if one else math.nan for one in cells])
-            made[f"low{place}"] = _column([low for low, _ in intervals])
-            made[f"high{place}"] = _column([high for _, high in intervals])
+            made[f"low{place}"] = _column([low for low, _ in ends])
+            made[f"high{place}"] = _column([high for _, high in ends])
             made[f"fmi{place}"] = _column([one.fmi if one else math.nan for one in cells])
     return made
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from imputedb.inference.estimate import Estimate
 
-FIRST = 5
-"""Draws that tell how wide intervals will be."""
-LADDER = (5, 10, 20, 50, 100, 200, 500, 1000)
+FIRST = 20
+"""Draws that tell how wide intervals will be: of fewer, those go on to more whose intervals are not too narrow."""
+LADDER = (20, 50, 100, 200, 500, 1000)
 """Numbers of draws that are tried."""
 WORTH = 1.05
 """Within which factor of the narrowest intervals more draws are not worth their time."""

@@ -7,13 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.answers.multiple.aggregation import Aggregation
-from imputedb.inference.estimate import Estimate, Question
+from imputedb.inference.estimate import Estimate
 from imputedb.inference.score_interval import Score
-from imputedb.notes import Note, NoteKind
+from imputedb.notes import Note, NoteKind, Question
 from imputedb.statistics.skewness import PER_INFLUENCES, PER_SKEWNESS, by_chance
 
 FEW_DF, MUCH_MISSING, FEW_EVENTS = 5.0, 0.9, 5.0
 """Degrees of freedom, fraction of missing information, events."""
+
+HIDDEN = 0.1
+"""The part of a standard error by which rounding may move a number without a word."""
+
+ALMOST = 1e-12  # what arithmetic loses of a number
 
 Vector = NDArray[np.float64]
 
@@ -45,6 +50,27 @@ def suspects(
             yield from skewed(out.name, numbers["group"], numbers[f"k{place}"], numbers[f"f{place}"])
         elif question == "population" and f"j{place}" in numbers and not isinstance(mine[0].scale, Score):
             yield from _uneven(out.name, numbers["group"], numbers[f"j{place}"], numbers[f"u{place}"])
+
+
+def rounded(name: str, pairs: Sequence[tuple[float, Estimate]]) -> Iterator[Note]:
+    """What is said of numbers that rounding has moved by more than their error hides.
+
+    Args:
+        name: of the output.
+        pairs: as they are shown, and the estimates that were rounded.
+    """
+    moved = [(abs(at - one.estimate) - HIDDEN * one.se, at, one) for at, one in pairs if not math.isnan(one.se)]
+    most, at, one = max(moved, key=lambda pair: pair[0], default=(0.0, 0.0, None))
+    if one is not None and most > ALMOST * abs(one.estimate):
+        low, high = one.interval()
+        words = f"its interval, {low:.6g} to {high:.6g}, is that of {one.estimate:.6g} before it is rounded to {at:.6g}"
+        yield Note(NoteKind.ROUNDED, name, f"{name}: {words}")
+
+
+def scattered(name: str) -> Note:
+    """What is said of an output that differs in all draws."""
+    words = "draws agree on no value, so the middle one of their values in order is shown, which is as likely as others"
+    return Note(NoteKind.SCATTERED, name, f"{name}: {words}")
 
 
 def _causes(mine: Sequence[Estimate], question: Question, of: str) -> Iterator[tuple[NoteKind, str]]:

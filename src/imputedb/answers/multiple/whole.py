@@ -1,4 +1,4 @@
-"""A group's share of a whole that a window adds up, as in `count(*) / sum(count(*)) OVER ()`."""
+"""The share of a group in a total computed by a window, as in `count(*) / sum(count(*)) OVER ()`."""
 
 from typing import NamedTuple
 
@@ -22,12 +22,12 @@ _TOTALS = ALL_COUNTS | SUMS
 
 
 class Share(NamedTuple):
-    """A share of a whole.
+    """A share of a total.
 
     Attributes:
-        variance: of the share, an expression of aggregates and windows.
-        freedom: degrees of freedom of complete data: the rows of the whole, less 1.
-        form: its ends; None where it has none: its values are not only 0 and 1, or its rows none of the whole's.
+        variance: variance of the share, an expression of aggregates and windows.
+        freedom: complete-data degrees of freedom: the number of rows of the total, less 1.
+        form: form for its bounds; None without any: values other than 0 and 1, or rows outside the total.
     """
 
     variance: Tree
@@ -41,11 +41,11 @@ def has_window(tree: Tree) -> bool:
 
 
 def share_of_whole(tree: Tree) -> Share | None:
-    """The share that an expression is; None where it is no multiple of a total over a window's sum of totals.
+    """The share in an expression; None where it is not a multiple of a total over a window's sum of totals.
 
-    Of R = sum a / sum b, a the values of the group's rows and b those of all rows that the window covers, the variance
-    is n / (n - 1) sum (a - R b)^2 / (sum b)^2, n the rows of the whole (Cochran 1977, equation 6.13). Of counts that is
-    R (1 - R) / (n - 1).
+    For R = sum a / sum b, with a the values of the group's rows and b those of all rows in the window, the variance is
+    n / (n - 1) sum (a - R b)^2 / (sum b)^2, where n is the number of rows of the total (Cochran 1977, equation 6.13).
+    For counts that is R (1 - R) / (n - 1).
     """
     factor, core = peeled(tree)
     if not is_call(core) or function_of(core) not in ("/", "fdiv"):
@@ -70,7 +70,7 @@ def share_of_whole(tree: Tree) -> Share | None:
 
 
 def _within(part: Tree, summed: Tree, scale: float) -> bool:
-    """Whether the rows that are counted above are some of those below, so that the ratio has an end."""
+    """Whether the rows of the numerator are among those of the denominator, so that the ratio is bounded."""
     if scale <= 0 or not {function_of(one) for one in (part, summed)} <= ALL_COUNTS:
         return False
     every = function_of(summed) == "count_star" and not filter_of(summed)
@@ -83,7 +83,7 @@ def _is_total(tree: Tree) -> bool:
 
 
 def _covers_all(tree: Tree) -> bool:
-    """Whether it is a window that adds up all rows of a partition."""
+    """Whether it is a window that sums over whole partitions."""
     return covers_partition(tree) and function_of(tree) in SUMS
 
 

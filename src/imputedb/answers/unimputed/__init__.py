@@ -1,1 +1,1 @@
-"""Answers without imputed cells: doubly robust estimates, maximum likelihood, and bounds."""
+"""Answers without imputation: doubly robust estimates, maximum likelihood, and bounds."""

@@ -1,4 +1,4 @@
-"""The least and the largest answer that the missing values of a query allow, whatever the reason why they miss."""
+"""Worst-case bounds of a query's aggregates, for any missing values and any cause of missingness."""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
@@ -48,17 +48,17 @@ Flags = NDArray[np.bool_]
 class WorstCase:
     """Bounds on AVG, SUM, COUNT, MIN and MAX (`inference.bounds`).
 
-    An aggregate is evaluated with its missing cells at both ends of what they may hold, of categories at every level;
-    so it must move one way with each number. A row belongs certainly or possibly by SQL's own logic of unknowns.
+    An aggregate is evaluated with its missing cells at both ends of their range, and for categories at every level, so
+    it must be monotone in each number. Rows belong certainly or possibly by SQL's three-valued logic.
 
-    Warning: where an aggregate and a condition read the same incomplete column, the bounds hold but are wider than need
-    be: each takes the worst of it.
+    Warning: if an aggregate and a condition read the same incomplete column, the bounds are valid but wider than
+    necessary, since each assumes its own worst case.
 
     Attributes:
-        engine: where rows live.
-        problem: the query with its statistics.
-        deviations: what cells may hold: the mean -+ so many standard deviations; None for the range observed. A range
-            that a policy declares holds in any case.
+        engine: engine that holds the rows.
+        problem: query with its statistics.
+        deviations: range of missing cells: the mean -+ so many standard deviations; None for the observed range. A
+            range of a policy always applies.
     """
 
     engine: Engine
@@ -66,11 +66,11 @@ class WorstCase:
     deviations: float | None = None
 
     def bounds(self) -> tuple[Keys, list[list[Interval | None]]]:
-        """The groups, and for each output of each its bounds; None for a key.
+        """The groups, and for each group the bounds of each output; None for a key.
 
         Raises:
-            QueryError: the query is none that this suits; the message says why.
-            DataError: nothing is observed of a column, and no range is declared.
+            QueryError: the query is not supported; the message says why.
+            DataError: a column has no observed value, and no range is declared.
         """
         found = Quantities(self.engine, self.problem, KINDS)
         found.check_rows_stand_alone()
@@ -90,10 +90,11 @@ class WorstCase:
         return keys, table
 
     def _reachable(self, found: Quantities, codes: NDArray[np.intp], count: int, unknown: bool) -> Flags:
-        """By group whether a row whose key is missing may belong to it, by RANGE and VALUES of the key.
+        """By group, whether a row with a missing key may belong to it, by RANGE and VALUES of the key.
 
         Raises:
-            QueryError: rows have an `unknown` key, and a key permits none that is observed, so that they would be lost.
+            QueryError: rows have an `unknown` key, and no observed group is permitted for it, so that they would be
+                lost.
         """
         fine = np.ones(count, bool)
         for tree in (group.tree for group in groups_of(self.problem.query)):
@@ -114,22 +115,22 @@ class WorstCase:
         return fine
 
     def _settled(self, found: Quantities, tree: Tree) -> tuple[Flags, Flags]:
-        """(n,) where a condition holds whatever its missing cells are, and where it cannot, by RANGE and VALUES.
+        """(n,) where a condition holds for all permitted values of missing cells, and where it holds for none.
 
-        What was observed ends no range here: a condition is certain only by what was declared.
+        Only declared ranges (RANGE, VALUES) are used, not the observed range.
         """
         reads, nowhere = found.dirty(tree), np.zeros(found.count, bool)
-        told = any(self._policy(column).bounds for column in reads)
-        if not told or not all(_moves_one_way(tree, column) for column in self._numbers(reads)):
+        is_bounded = any(self._policy(column).bounds for column in reads)
+        if not is_bounded or not all(_moves_one_way(tree, column) for column in self._numbers(reads)):
             return nowhere, nowhere
         least, most = self._extremes(found, tree, reads, -1), self._extremes(found, tree, reads, 1)
         return (nowhere if least is None else least[0]), (nowhere if most is None else ~most[1])
 
     def _extremes(self, found: Quantities, tree: Tree, reads: Columns, side: int) -> tuple[Flags, Flags] | None:
-        """(n,) where a condition holds for all of what missing cells may be, and where for some.
+        """(n,) where a condition holds for all possible values of missing cells, and where it holds for some.
 
-        Of columns that it rises or falls with, cells are taken at the end where it holds least (-1) or most (1); of
-        others at both. None where such an end is not declared, or where there are too many ways.
+        Cells of columns in which it is monotone are taken at the end where it holds least (-1) or most (1); those of
+        others at both ends. None where such an end is not declared, or where there are too many combinations.
         """
         columns, numbers, choices = sorted(reads), self._numbers(reads), list[Sequence[Tree]]()
         for column in columns:
@@ -145,7 +146,7 @@ class WorstCase:
                 continue
             policy, levels = self._policy(column), found.cells(column).levels
             if levels and not isinstance(levels[0], str) and not policy.values and None in (policy.low, policy.high):
-                return None  # numbers that are few: others lie beyond
+                return None  # a declared list has other numbers between its ends
             choices.append(self._choices(found, column))
         if np.prod([float(len(choice)) for choice in choices]) > MOST:
             return None
@@ -185,7 +186,7 @@ class WorstCase:
             yield dict(zip(columns, chosen, strict=True))
 
     def _choices(self, found: Quantities, column: Column) -> Sequence[Tree]:
-        """What a missing cell of a column is taken to be: both ends, or every level."""
+        """The values at which missing cells of a column are evaluated: both ends, or every level."""
         known, cells = self.problem.statistics[column.relation].columns[column.name], found.cells(column).numbers()
         policy = self._policy(column)
         if known.kind is Kind.CATEGORY:
@@ -218,14 +219,14 @@ class WorstCase:
 
     @staticmethod
     def _levels(policy: Policy, levels: Sequence[str]) -> Sequence[str]:
-        """The categories that a policy permits: those that it lists, or all, within a range of levels in order."""
+        """The categories that a policy permits: the listed ones, or all, within a range of ordered levels."""
         if policy.low is None and policy.high is None:
             return policy.values or levels
         first, last = ends(tuple(levels), policy)
         return [level for level in levels[first : last + 1] if not policy.values or level in policy.values]
 
     def _numbers(self, columns: Columns) -> list[Column]:
-        """Those of some columns that are neither categories nor conditions."""
+        """The columns that are neither categorical nor boolean."""
         known = {column: self.problem.statistics[column.relation].columns[column.name] for column in columns}
         return [column for column in sorted(columns) if known[column].kind not in (Kind.CATEGORY, Kind.BOOLEAN)]
 
@@ -251,7 +252,7 @@ def _bounds(kind: str, reach: Reach) -> Interval:
 
 
 def _direction(tree: Tree, column: Column) -> int:
-    """1 where an expression that moves one way with a column rises with it, -1 where it falls, 0 where unknown."""
+    """1 where a monotone expression increases with a column, -1 where it decreases, 0 where unknown."""
     if t.is_reference(tree):
         return 1
     reading = [place for place, part in enumerate(t.parts(tree)) if column in columns_in(part)]
@@ -276,7 +277,7 @@ def _direction(tree: Tree, column: Column) -> int:
 
 
 def _moves_one_way(tree: Tree, column: Column) -> bool:
-    """Whether an expression reads a column in one place, through nothing but what never turns."""
+    """Whether an expression reads a column once, through monotone operations only."""
     if t.is_reference(tree):
         return True
     reading = [part for part in t.parts(tree) if column in columns_in(part)]

@@ -1,4 +1,4 @@
-"""What models say of rows that they have not seen: fold by fold, each learnt from the others."""
+"""Cross-fitting: predictions for each fold of rows by models that were fitted to the other folds."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -32,13 +32,13 @@ TARGET = Column("", "imputedb target")
 
 @dataclass(frozen=True, eq=False)
 class CrossFit:
-    """Models of quantities, cross-fitted (Chernozhukov et al. 2018): no row is judged by a model that has seen it.
+    """Cross-fitted models of quantities (Chernozhukov et al. 2018): no row is predicted by a model fitted to it.
 
     Attributes:
-        rows: what may predict: no column that a quantity is computed from, unless it is complete.
-        imputer: says what values are expected, beside a regression on curves; None for that alone.
-        seed: what the folds and the imputer are keyed by.
-        clipped: how many chances were raised to `LEAST`, a number a set of observed rows.
+        rows: predictors: no column that a quantity is computed from, unless it is complete.
+        imputer: imputer for expected values, combined with a regression on splines; None for the regression alone.
+        seed: key of the folds and of the imputer.
+        clipped: number of probabilities that were raised to `LEAST`, by set of observed rows.
     """
 
     rows: Rows
@@ -54,16 +54,16 @@ class CrossFit:
         return (keyed(self.rows.keys, self.seed, "fold") % np.uint64(FOLDS)).astype(np.int64)
 
     def part(self, values: Vector, observed: Flags, permitted: Flags | None = None) -> Part:
-        """The quantity with both models of it.
+        """The quantity with predictions of both models.
 
         Args:
             values: the quantity.
-            observed: (n,) where it is.
-            permitted: (n,) where it is such that a missing one may be. Observed rows of other values speak for
-                themselves alone: neither model learns from them.
+            observed: (n,) whether it is observed.
+            permitted: (n,) whether its value is one that a missing value may have. Rows with other values
+                represent only themselves: neither model learns from them.
 
         Raises:
-            CannotImpute: it is observed in no row that is permitted.
+            CannotImpute: it is observed in no permitted row.
         """
         if observed.all():
             return Part(values, observed, values, np.ones(len(values)))
@@ -72,17 +72,17 @@ class CrossFit:
         if not taught.any():
             more = " with a value that its policy permits" if alone.any() else ""
             raise CannotImpute(f"the quantity is observed in no row{more}: nothing to learn from")
-        rows = self._telling(observed)
+        rows = self._informative(observed)
         with one_thread():
             x = self._features(rows)
             expected, chance = self._expected(rows, x, values, taught), self._chance(x, taught, alone)
             return Part(values, observed, np.where(alone, values, expected), np.where(alone, 1.0, chance))
 
-    def _telling(self, observed: Flags) -> Rows:
-        """The rows without the predictors that are missing too in most rows where the quantity is.
+    def _informative(self, observed: Flags) -> Rows:
+        """The rows without predictors that are missing in most rows where the quantity is missing.
 
-        What is learnt from such a column does not help where it is wanted, and of one that is a copy of the quantity
-        the errors look like none.
+        Such a column does not help where it is needed, and if it is a copy of the quantity, errors would seem to be
+        zero.
         """
         columns = {c: cells for c, cells in self.rows.columns.items() if cells.missing[~observed].mean() <= GONE_TOO}
         return Rows(columns, self.rows.keys)
@@ -94,10 +94,10 @@ class CrossFit:
         return found
 
     def _expected(self, rows: Rows, x: Matrix, values: Vector, observed: Flags) -> Vector:
-        """(n,) what is expected of each row: the imputer's value and the regression's, averaged by how well they do.
+        """(n,) expected values: a weighted mean of the imputer's and the regression's predictions.
 
-        Their shares minimise the squared error of observed rows in the other folds (stacking; Wolpert 1992; van der
-        Laan, Polley & Hubbard 2007), none negative. What nobody has observed is not expected.
+        The weights minimise the squared error of observed rows in the other folds (stacking; Wolpert 1992; van der
+        Laan, Polley & Hubbard 2007), none negative. Expected values are clipped to the observed range.
         """
         by_curves = self._by_curves(x, values, observed)
         by_imputer = by_curves if self.imputer is None else self._by_imputer(self.imputer, rows, values, observed)
@@ -136,21 +136,21 @@ class CrossFit:
         return found
 
     def _chance(self, x: Matrix, observed: Flags, alone: Flags) -> Vector:
-        """(n,) the probability of being observed, at least `LEAST`, among the rows that do not stand alone."""
+        """(n,) the probability of being observed, at least `LEAST`, among the permitted rows."""
         key = np.packbits(observed).tobytes() + np.packbits(alone).tobytes()
         if key not in self._chances:
             found = np.ones(len(observed))
             for fold in range(FOLDS):
                 unseen = self.folds == fold
                 taught = self._sample(~unseen & ~alone)
-                told = observed[taught].astype(np.float64)
-                found[unseen] = logistic(x[unseen] @ classification(x[taught], told))
+                labels = observed[taught].astype(np.float64)
+                found[unseen] = logistic(x[unseen] @ classification(x[taught], labels))
             self.clipped.append(int(np.count_nonzero((found < LEAST) & ~alone)))
             self._chances[key] = np.maximum(found, LEAST)
         return self._chances[key]
 
     def _sample(self, rows: Flags) -> NDArray[np.intp]:
-        """Places of some rows, a fair sample of them where they are many."""
+        """Positions of some rows, or of a random sample of them if they are many."""
         places = np.flatnonzero(rows)
         if len(places) <= LEARN_ROWS:
             return places

@@ -1,4 +1,4 @@
-"""Ridge regressions on curves of what is known of a row: of numbers, and of whether something is observed."""
+"""Ridge regressions on splines of numbers and on indicators, for values and for missingness."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +21,11 @@ CONVERGED = 1e-8
 
 
 def features(rows: Rows) -> Matrix:
-    """(n, p) ones, then features of mean 0 and variance 1.
+    """(n, p) an intercept, and features of mean 0 and variance 1.
 
-    A number enters as it is, and by its normal score q (the normal quantile of its rank, which no outlier stretches):
-    q^2 and a restricted cubic spline of q of four knots (Stone & Koo 1985). A category enters as indicators. Missing
-    cells are 0, with indicators of what is missing beside (D'Agostino & Rubin 2000).
+    A number is included linearly, and by its normal score q (the normal quantile of its rank, which is robust to
+    outliers): q^2 and a restricted cubic spline of q with four knots (Stone & Koo 1985). A category is included as
+    indicators. Missing cells are 0, with indicators of missingness (D'Agostino & Rubin 2000).
 
     Warning: there are no interactions.
     """
@@ -47,7 +47,7 @@ def features(rows: Rows) -> Matrix:
 
 
 def bends(x: Vector, present: Flags) -> Matrix:
-    """(n, 3) the curved terms of a number, by its normal scores; none of one with fewer than four values."""
+    """(n, 3) the nonlinear terms of a number, by its normal scores; none for fewer than four distinct values."""
     found, places, counts = np.unique(x[present], return_inverse=True, return_counts=True)
     if len(found) < 4:
         return np.empty((len(x), 0))
@@ -64,7 +64,7 @@ def _normal_quantiles(probabilities: Vector) -> Vector:
 
 
 def spline(x: Vector, knots: Vector) -> Matrix:
-    """(n, knots - 2) the curved terms of a restricted cubic spline, straight beyond the outer knots."""
+    """(n, knots - 2) the nonlinear terms of a restricted cubic spline, which is linear beyond the outer knots."""
     knots = np.unique(knots)
     if len(knots) < 3:
         return np.empty((len(x), 0))
@@ -76,12 +76,12 @@ def spline(x: Vector, knots: Vector) -> Matrix:
 
 
 def regression(x: Matrix, y: Vector) -> Vector:
-    """(p,) coefficients of a ridge regression; the first feature's is not shrunk."""
+    """(p,) the coefficients of a ridge regression; the intercept is not shrunk."""
     return np.asarray(np.linalg.solve(x.T @ x + np.diag(_ridge(x)), x.T @ y))
 
 
 def classification(x: Matrix, y: Vector) -> Vector:
-    """(p,) coefficients of a logistic ridge regression, by Newton's method: separation leaves them finite."""
+    """(p,) the coefficients of a logistic ridge regression by Newton's method, finite even under separation."""
     ridge, beta = _ridge(x), np.zeros(x.shape[1])
     share = float(np.clip(y.mean() if len(y) else 0.5, 1e-6, 1 - 1e-6))
     beta[0] = np.log(share / (1 - share))

@@ -1,4 +1,4 @@
-"""Doubly robust answers to aggregating queries: a cross-fitted model of values and one of what is observed."""
+"""Doubly robust answers to queries with aggregates: a cross-fitted model of values, and one of being observed."""
 
 from dataclasses import dataclass, field, replace
 
@@ -14,8 +14,7 @@ from imputedb.imputers.permitted import bounds
 from imputedb.imputers.protocol import Imputer
 from imputedb.imputers.registry import the_one
 from imputedb.inference.doubly_robust import Flags, Part, Robust, average, known, total
-from imputedb.inference.estimate import Question
-from imputedb.notes import Note, NoteKind
+from imputedb.notes import Note, NoteKind, Question
 from imputedb.planning.problem import Problem
 
 KINDS = ("avg", "sum", "count")
@@ -26,9 +25,9 @@ class Answered:
     """The groups of a query, and an estimate for each aggregate.
 
     Attributes:
-        keys: of the groups, as texts; one empty key where nothing is grouped.
-        estimates: by group and output; None where the output is a key.
-        warnings: sentences that a reader of the answer must know.
+        keys: texts of the groups' keys; one empty key without groups.
+        estimates: estimates by group and output; None where the output is a key.
+        warnings: warnings for the reader.
     """
 
     keys: list[tuple[str | None, ...]]
@@ -40,19 +39,19 @@ class Answered:
 class DoublyRobust:
     """AVG, SUM and COUNT by augmented inverse probability weighting (`inference.doubly_robust`).
 
-    A missing value is one that the column's policy permits (RANGE, VALUES): it is like those observed values that are,
-    given the columns that predict; other observed ones count as they are, and teach nothing of it.
+    A missing value is one that the column's policy permits (RANGE, VALUES). It resembles the permitted observed values,
+    given the predictors; other observed values count as they are, and are not learnt from.
 
-    Warning: what is missing must depend on nothing but the columns that predict, those which the aggregate itself reads
-    and which miss values not among them.
+    Warning: missingness must depend on the predictors only, which do not include the incomplete columns that the
+    aggregate itself reads.
 
     Attributes:
-        engine: where rows live.
-        problem: the query with its statistics.
-        imputer: that says, beside a regression on curves, what values are expected.
-        question: what the intervals are about.
-        level: of their confidence.
-        seed: what folds are keyed by.
+        engine: engine that holds the rows.
+        problem: query with its statistics.
+        imputer: imputer for expected values, beside a regression on splines.
+        question: what the intervals are about: the population or the answer.
+        level: confidence level.
+        seed: key of the folds.
     """
 
     engine: Engine
@@ -68,9 +67,9 @@ class DoublyRobust:
         """The estimates.
 
         Raises:
-            QueryError: the query is none that this suits; the message says why.
-            CannotImpute: nothing of a quantity is observed.
-            DataError: an observed one is infinite.
+            QueryError: the query is not supported; the message says why.
+            CannotImpute: a quantity has no observed value.
+            DataError: an observed value is infinite.
         """
         found = Quantities(self.engine, self.problem, KINDS)
         found.check_rows_stand_alone()
@@ -80,7 +79,7 @@ class DoublyRobust:
             if not isinstance(output, Aggregate):
                 continue
             value = found.value(place)
-            value = None if output.kind == "count" else value  # it was looked at for NULLs of its own
+            value = None if output.kind == "count" else value  # it was only read for its NULLs
             if value is not None and not np.isfinite(value.values[value.observed]).all():
                 raise DataError(
                     f"{output.text} reads an infinite number, of which no model can be made: leave those rows out, "
@@ -106,7 +105,7 @@ class DoublyRobust:
         inside: Flags,
         maybe: Quantity | None,
     ) -> Robust:
-        """An aggregate over rows that lie inside, and of which a condition may not be known; its models by a name."""
+        """An aggregate over certain rows under a condition that may be unknown; its models are cached by a name."""
         both = _product(maybe, value)
         members = known(inside.astype(np.float64))
         if maybe is not None and both is not None:
@@ -124,7 +123,7 @@ class DoublyRobust:
         return self._parts[name]
 
     def _permitted(self, found: Quantities, of: Quantity) -> Flags:
-        """(n,) where a quantity is one that a missing one may be, by RANGE and VALUES of what it reads."""
+        """(n,) whether a quantity has a value that a missing one may have, by RANGE and VALUES of the columns read."""
         fine = np.ones(found.count, bool)
         for column in sorted(of.reads):
             policy = self.problem.statistics[column.relation].policy(column.name)
@@ -146,7 +145,7 @@ class DoublyRobust:
         return self._fits[without]
 
     def _filler(self, found: Quantities, of: Columns) -> Imputer | None:
-        """The imputer that policies of some columns agree on; the query's where they name none."""
+        """The imputer that the policies of some columns agree on; the query's where they name none."""
         names = found.fillers(of)
         if len(names) > 1:
             raise QueryError(
@@ -172,5 +171,5 @@ def _product(one: Quantity | None, other: Quantity | None) -> Quantity | None:
 
 
 def _belongs(grouped: Quantity, mine: Flags) -> Quantity:
-    """Whether a row belongs to a group."""
+    """The membership of rows in a group."""
     return Quantity(mine.astype(np.float64), grouped.observed, grouped.reads)

@@ -1,4 +1,4 @@
-"""Numbers by group as rows that the engine holds, in the order and up to the limit that a query asks for."""
+"""Numbers by group as rows in the engine, with the order and the limit of a query."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -21,10 +21,10 @@ class Shown(NamedTuple):
     """A column of the answer.
 
     Attributes:
-        name: as it is shown.
-        type: DuckDB's.
-        output: the place of the output of the query that it belongs to.
-        values: (groups,) numbers, NaN for NULL; or the place of a group's key.
+        name: name of the column.
+        type: DuckDB type of the column.
+        output: position of its output in the query.
+        values: (groups,) numbers, NaN for NULL; or the position of a key.
     """
 
     name: str
@@ -34,10 +34,10 @@ class Shown(NamedTuple):
 
 
 def kept(engine: Engine, query: Query, shown: Sequence[Shown], keys: Keys) -> tuple[Held, list[int]]:
-    """The rows, and which group each of them is.
+    """The rows, and the group of each row.
 
     Raises:
-        QueryError: the query orders by what it does not show.
+        QueryError: the query orders by an expression that is not an output.
     """
     arrays: dict[str, NDArray[np.generic]] = {"group": np.arange(len(keys))}
     for place, one in enumerate(shown):
@@ -65,7 +65,7 @@ def kept(engine: Engine, query: Query, shown: Sequence[Shown], keys: Keys) -> tu
 
 
 def _columns(key: Scalar, query: Query, shown: Sequence[Shown]) -> list[int]:
-    """The first columns of the outputs that an ORDER BY key means."""
+    """The first columns of the outputs that an ORDER BY key refers to."""
     outputs = shown_by(query, key)
     if not outputs:
         raise QueryError(f"no such answer to this query: it is ordered by {key.text}, which it does not show")

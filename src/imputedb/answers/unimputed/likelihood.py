@@ -1,4 +1,4 @@
-"""Means, variances, correlations and lines of a query by maximum likelihood: no cell is imputed."""
+"""Means, variances, correlations and regression lines of a query by maximum likelihood, without imputation."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,8 +12,7 @@ from imputedb.answers.unimputed.rows import Quantities
 from imputedb.diagnostics.likelihood import Likelihood, Likely, likelihood
 from imputedb.engines.engine import Engine
 from imputedb.errors import DataError, QueryError
-from imputedb.inference.estimate import Question
-from imputedb.notes import Note, NoteKind
+from imputedb.notes import Note, NoteKind, Question
 from imputedb.planning.problem import Problem
 from imputedb.sql import ast as t
 from imputedb.statistics.table import Kind
@@ -37,9 +36,9 @@ class Answered:
     """The groups of a query, and an estimate for each aggregate.
 
     Attributes:
-        keys: of the groups, as texts; one empty key where nothing is grouped.
-        estimates: by group and output; None where the output is a key.
-        notes: what is assumed, and of which columns.
+        keys: texts of the groups' keys; one empty key without groups.
+        estimates: estimates by group and output; None where the output is a key.
+        notes: notes on the assumptions, and on the columns that they are about.
     """
 
     keys: list[tuple[str | None, ...]]
@@ -49,20 +48,20 @@ class Answered:
 
 @dataclass(eq=False)
 class Likeliest:
-    """An aggregating query by the normal distribution that makes what is observed likeliest (FIML).
+    """A query with aggregates, answered by the normal distribution of maximum likelihood (FIML).
 
-    1. What aggregates are of, and further columns of numbers that are correlated with it, at most `MOST`, are taken to
-       be normal together; in each group by itself.
-    2. Their means and covariances are found by EM, errors by the observed information (`diagnostics.likelihood`).
-    3. Aggregates are functions of these: a mean, a line, a correlation.
+    1. The arguments of the aggregates, and at most `MOST` further numeric columns that are correlated with them, are
+       assumed to be jointly normal within each group.
+    2. Their means and covariances are estimated by EM, errors by the observed information (`diagnostics.likelihood`).
+    3. Aggregates are functions of these: a mean, a regression line, a correlation.
 
-    Warning: values are missing at random given these columns. Means and lines bear other distributions; the errors of
-    variances and correlations do not.
+    Warning: values must be missing at random given these columns. Means and regression lines are robust to other
+    distributions; the errors of variances and correlations are not.
 
     Attributes:
-        engine: where rows live.
-        problem: the query with its statistics.
-        level: of the intervals' confidence.
+        engine: engine that holds the rows.
+        problem: query with its statistics.
+        level: confidence level.
     """
 
     engine: Engine
@@ -74,7 +73,7 @@ class Likeliest:
         """The estimates.
 
         Raises:
-            QueryError: the query is none that this suits; the message says why.
+            QueryError: the query is not supported; the message says why.
         """
         found = Quantities(self.engine, self.problem, KINDS)
         found.check_rows_stand_alone()
@@ -100,10 +99,10 @@ class Likeliest:
         return Answered(keys, table, self._notes(columns))
 
     def _check_policies(self) -> None:
-        """Refuses columns of which a policy says what a normal distribution of all columns does not mind."""
+        """Refuses columns with a policy that a joint normal distribution cannot respect."""
         for column in sorted(self.problem.columns):
             policy = self.problem.statistics[column.relation].policy(column.name)
-            said = [
+            clauses = [
                 clause
                 for clause, given in (
                     ("RANGE", policy.low is not None or policy.high is not None),
@@ -118,11 +117,11 @@ class Likeliest:
                 )
                 if given
             ]
-            names = ", ".join(said)
-            _refuse(bool(said), f"the policy of {column} says {names}, of which maximum likelihood knows nothing")
+            names = ", ".join(clauses)
+            _refuse(bool(clauses), f"the policy of {column} says {names}, of which maximum likelihood knows nothing")
 
     def _arguments(self, found: Quantities, place: int) -> Sequence[Vector]:
-        """By argument its numbers, NaN where they are missing."""
+        """The numbers of each argument, NaN where missing."""
         output = found.outputs[place]
         assert isinstance(output, Aggregate)
         numbers = []
@@ -134,12 +133,12 @@ class Likeliest:
         return numbers
 
     def _texts(self, output: Aggregate) -> list[str]:
-        """The arguments as they are written, of which each is one of the normal columns."""
+        """The texts of the arguments, each of which is one of the normal columns."""
         texts = [self.engine.text(t.select([t.named(one, "")], None)) for one in output.arguments]
         return [text.removeprefix("SELECT ") for text in texts]
 
     def _beside(self, found: Quantities) -> Mapping[str, Vector]:
-        """The named numbers, and further columns, those first that are most correlated with one of them."""
+        """The named numbers, and further columns in descending order of their largest correlation with one of these."""
         rows = found.predictors(NO_COLUMNS)
         several = len({column.relation for column in rows.columns}) > 1
         others: dict[str, Vector] = {}
@@ -153,7 +152,7 @@ class Likeliest:
         return {**self._named, **{name: others[name] for name in few[: max(0, MOST - len(self._named))]}}
 
     def _related(self, values: Vector) -> float:
-        """The largest correlation with a named number, by size, where both are observed."""
+        """The largest absolute correlation with a named number, over rows where both are observed."""
         return max((abs(_correlation(values, one)) for one in self._named.values()), default=0.0)
 
     def _fit(self, columns: Mapping[str, Vector], rows: Flags, key: Sequence[str | None]) -> Likelihood:
@@ -176,7 +175,7 @@ class Likeliest:
 
 
 def answerable(question: Question) -> None:
-    """Refuses what maximum likelihood has no interval for.
+    """Refuses questions for which maximum likelihood has no interval.
 
     Raises:
         QueryError: the interval is about the answer.

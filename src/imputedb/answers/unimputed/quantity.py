@@ -1,4 +1,4 @@
-"""What an aggregate is of, row by row, and the aggregates that are answered without imputing."""
+"""The arguments of aggregates as quantities of rows, for answers without imputation."""
 
 from dataclasses import dataclass
 
@@ -29,12 +29,12 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Quantity:
-    """A number, or a condition as 0 and 1, of every row.
+    """A number of every row, or a condition as 0 and 1.
 
     Attributes:
-        values: (n,) anything where it is not observed.
-        observed: (n,) whether every column that it reads is.
-        reads: the incomplete columns among those.
+        values: (n,) values; arbitrary where not observed.
+        observed: (n,) whether all columns that it reads are observed.
+        reads: incomplete columns among these.
     """
 
     values: Vector
@@ -42,19 +42,19 @@ class Quantity:
     reads: Columns = NO_COLUMNS
 
     def times(self, other: "Quantity") -> "Quantity":
-        """The product: of conditions, both."""
+        """The product; for conditions, their conjunction."""
         return Quantity(self.values * other.values, self.observed & other.observed, self.reads | other.reads)
 
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """One output of a query: an aggregate of something, maybe of some rows.
+    """An output of a query: an aggregate, perhaps with a FILTER.
 
     Attributes:
-        kind: its name in lower case, `count` for COUNT(*) too.
-        arguments: what it is of; none of COUNT(*), two of a correlation.
-        condition: of FILTER (WHERE ...); None of none.
-        text: as it was written.
+        kind: name in lower case, `count` for COUNT(*) too.
+        arguments: its arguments; none for COUNT(*), two for a correlation.
+        condition: condition of FILTER (WHERE ...); None without one.
+        text: text of the call.
     """
 
     kind: str

@@ -5,6 +5,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from imputedb.answers.beside import check_apart
 from imputedb.answers.multiple.outputs import is_number
 from imputedb.answers.prepared import Prepared
 from imputedb.answers.request import AIPW, BOUNDS, ML, QueryOptions
@@ -64,24 +65,25 @@ class Unimputed(NamedTuple):
 
 
 def unimputed(engine: Engine, prepared: Prepared, options: QueryOptions) -> Unimputed:
-    """The answer by the method that is asked for.
+    """The answer by the method of the options.
 
     Raises:
         QueryError: the query is none that the method suits; the message says why.
     """
     block = _block(prepared, options.method)
+    named(prepared, options)  # refused before anything is found
     if options.method == BOUNDS:  # which hold whatever share is missing
         return _bounds(engine, prepared, block, options)
-    said = _shares(block)
+    notes = _shares(block)
     found = (_robust if options.method == AIPW else _likeliest)(engine, prepared, block, options)
-    return found._replace(warnings=(*said, *found.warnings))
+    return found._replace(warnings=(*notes, *found.warnings))
 
 
 def named(prepared: Prepared, options: QueryOptions) -> list[tuple[str, str]]:
     """Names and types of the columns of an answer, which is not found.
 
     Raises:
-        QueryError: the query is none that the method suits.
+        QueryError: the query is none that the method suits, or a column of its own has the name of one beside it.
     """
     keys = _keys(_block(prepared, options.method))
     found: list[tuple[str, str]] = []
@@ -92,11 +94,14 @@ def named(prepared: Prepared, options: QueryOptions) -> list[tuple[str, str]]:
             found += [(f"{name}_{part}", "DOUBLE") for part in ("low", "high")]
         else:
             found += [(name, "DOUBLE"), *((f"{name}_{part}", "DOUBLE") for part in _PARTS)]
+    parts = ("low", "high") if options.method == BOUNDS else tuple(_PARTS)
+    beside = [f"{name}_{part}" for place, name in enumerate(prepared.columns) if place not in keys for part in parts]
+    check_apart(prepared.columns, beside, "errors and intervals")
     return found
 
 
 def _shares(block: Planned) -> list[Note]:
-    """What policies want to be said of columns of which more is missing than they allow (WARN ABOVE).
+    """Warnings of columns of which more is missing than their policies allow (WARN ABOVE).
 
     Raises:
         CannotImpute: a policy refuses such an answer.
@@ -105,10 +110,10 @@ def _shares(block: Planned) -> list[Note]:
     for column in sorted(block.problem.columns):
         known = block.problem.statistics[column.relation]
         policy, share = known.policy(column.name), 100 * known.columns[column.name].missing / max(known.rows, 1)
-        if said := policy.exceeded(column, share, "missing"):
+        if note := policy.exceeded(column, share, "missing"):
             if policy.refuse:
-                raise CannotImpute(said)
-            found.append(said)
+                raise CannotImpute(note)
+            found.append(note)
     return found
 
 

@@ -65,8 +65,8 @@ class Quantities:
             return groups.index(scalar.text)
         tree, name = scalar.tree, function_of(scalar.tree)
         kind = KINDS.get(name, "")
-        said = ", ".join(one.upper() for one in self.kinds)
-        _refuse(not is_call(tree) or kind not in self.kinds, f"{scalar.text} is none of {said}, nor a group")
+        aggregates = ", ".join(one.upper() for one in self.kinds)
+        _refuse(not is_call(tree) or kind not in self.kinds, f"{scalar.text} is none of {aggregates}, nor a group")
         _refuse(is_distinct(tree), f"{scalar.text} counts different values")
         return Aggregate(kind, tuple(arguments_of(tree)), filter_of(tree), scalar.text)
 

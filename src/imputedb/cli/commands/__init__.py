@@ -1,1 +1,1 @@
-"""The subcommands of `imputedb`, a module a group."""
+"""The subcommands of `imputedb`, one module for each group."""

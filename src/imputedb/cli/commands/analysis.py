@@ -1,4 +1,4 @@
-"""Commands about assumptions: what missing values tell, which imputer, how many draws, how far an answer moves."""
+"""Commands about assumptions: missingness, the choice of an imputer, the number of draws, sensitivity of an answer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from imputedb.cli.database import opened
-from imputedb.cli.options import listed
+from imputedb.cli.options import NEGATIVE, listed
 from imputedb.cli.questions import at_hand
 from imputedb.errors import QueryError
 
@@ -21,7 +21,7 @@ _FORM = click.option("--format", "form", type=click.Choice(["table", "csv", "jso
 
 
 def _show(names: Sequence[str], rows: Sequence[Sequence[Any]], form: str) -> None:
-    """Rows as a table, CSV or JSON; what is no number is nothing."""
+    """Prints rows as a table, CSV or JSON; a NaN is printed as an empty cell."""
     from imputedb.cli.output.tables import printed, rows_table
 
     plain = [[None if isinstance(one, float) and math.isnan(one) else one for one in row] for row in rows]
@@ -130,7 +130,7 @@ def compare(
             found.forest().savefig(temporary, format=picture.rpartition(".")[2].lower())
 
 
-@click.command()
+@click.command(context_settings=NEGATIVE)
 @click.argument("db")
 @click.argument("sql")
 @click.argument("column")
@@ -160,11 +160,11 @@ def sensitivity(
     wanted = Departures(column, shifts, crosses=crosses)
     with at_hand(db, create=False) as database:
         result = database.sql(sql, m=m, imputer=imputer, seed=seed, sensitivity=wanted)
-    assert result.sensitivity is not None  # it was asked for
+    assert result.sensitivity is not None  # present, since the query has asked for it
     table = result.sensitivity.table()
     _show(list(table), list(zip(*table.values(), strict=True)), form)
-    for said in result.sensitivity.sentences():
-        click.echo(f"note: {said}", err=True)
+    for note in result.sensitivity.sentences():
+        click.echo(f"note: {note}", err=True)
 
 
 @click.command("how-many")

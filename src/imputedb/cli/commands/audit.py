@@ -1,4 +1,4 @@
-"""Commands about the audit: what a service has answered, whether that log is whole, and what imputed cells come of."""
+"""Commands about the audit log of a service."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def audit() -> None:
 @click.option("--count", type=int, help="Records at most; all unless given.")
 def log(db: str, after: int, count: int | None) -> None:
     """Show what the service of the database DB has answered, a JSON object a line."""
-    with _side(db) as side:
+    with side_of(db) as side:
         from imputedb.service.audit import entries
 
         for one in entries(side, after, count):
@@ -40,7 +40,7 @@ def log(db: str, after: int, count: int | None) -> None:
 @click.option("--head", metavar="HASH", help="One that must be there, such as the last in the service's log.")
 def verify(db: str, head: str | None) -> None:
     """Check that no record of the audit log was changed, left out or, with --head, cut off."""
-    with _side(db) as side:
+    with side_of(db) as side:
         from imputedb.service.audit import verify as verified
 
         number, last = verified(side, head)
@@ -51,8 +51,8 @@ audit.add_command(analysis.audit, "cells")
 
 
 @contextmanager
-def _side(db: str) -> Iterator[Side]:
-    """The side file of a database, or one that is named itself."""
+def side_of(db: str) -> Iterator[Side]:
+    """The side file of a database; the path may also be that of the side file itself."""
     try:
         from imputedb.service.side import Side
     except ImportError as error:

@@ -1,15 +1,16 @@
-"""Commands about completed data sets: make them, fit to them, report on them, pool estimates."""
+"""Commands about completed data sets: make them, fit models to them, report on them, pool estimates."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from imputedb.cli.copies import copies, with_copies
 from imputedb.cli.database import opened, shown_progress
-from imputedb.cli.options import listed, number_of_cycles, parameters, trial_imputer, with_params, with_trial
+from imputedb.cli.options import whole_numbers
 from imputedb.cli.thresholds import POOL, check, of_pool, thresholds
-from imputedb.errors import StorageError
+from imputedb.errors import QueryError, StorageError
 
 if TYPE_CHECKING:
     from imputedb.completion.completed import Completed
@@ -19,59 +20,33 @@ if TYPE_CHECKING:
 @click.argument("db")
 @click.argument("source")
 @click.option("--out", required=True, metavar="DIR", help="Where the run appears when it is complete.")
-@click.option("--m", type=int, default=20, show_default=True, help="Completed data sets.")
-@click.option("--imputer", default="pmm", show_default=True, help="pmm, norm, logistic, multinomial, ordered, tree...")
-@click.option("--seed", type=int, default=0, show_default=True, help="One seed gives one run.")
-@click.option("--columns", help="Columns to fill, with commas; all incomplete ones unless given.")
-@click.option("--flags/--no-flags", default=True, help="A boolean COLUMN__imputed beside each filled column.")
-@click.option("--long", is_flag=True, help="One file with .imp and .id, rather than one a data set.")
-@click.option("--formula", help="Of an analysis to come: its columns are drawn in agreement with it.")
-@click.option("--model", default="ols", show_default=True, help="Of the formula: ols or logit.")
-@click.option("--cycles", default="auto", show_default=True, help="How often each column is drawn anew, or auto.")
-@with_params
-@with_trial
+@with_copies
+@click.option("--draw", "draws", multiple=True, metavar="N|A-B", help="Write these alone, for a run that others share.")
+@click.option("--beside", is_flag=True, help="Leave what readers see as it is: a canary, for `runs promote`.")
+@click.option(
+    "--budget", type=float, metavar="SECONDS", help="Processor time; the run stops in good order before it is spent."
+)
+@click.option("--contract", metavar="FILE", help="What has to hold of rows and run (TOML); exit 3 where it does not.")
 def impute(
-    db: str,
-    source: str,
-    out: str,
-    m: int,
-    imputer: str,
-    seed: int,
-    columns: str | None,
-    formula: str | None,
-    model: str,
-    cycles: str,
-    *,
-    flags: bool,
-    long: bool,
-    params: tuple[str, ...],
-    treatment: str | None,
-    reference: str | None,
-    visits: str,
-    covariates: str,
+    db: str, source: str, out: str, draws: tuple[str, ...], contract: str | None, *, beside: bool, **options: Any
 ) -> None:
     """Write m completed copies of SOURCE, a table or a SELECT over the database DB, with a manifest.
 
-    All of it or nothing; a run that was killed is taken up where it stopped.
+    All of it or nothing; a run that was killed is taken up where it stopped. With --draw nothing is published: several
+    processes draw at once, and the same command without it draws what is left and publishes.
     """
-    with opened(db) as database, shown_progress() as progress:
-        wanted = None if columns is None else listed(columns)
-        one = trial_imputer(imputer, treatment, reference, visits, covariates) or imputer
-        done = database.impute(
-            source,
-            out,
-            m=m,
-            imputer=one,
-            seed=seed,
-            columns=wanted,
-            flags=flags,
-            long=long,
-            formula=formula,
-            model=model,
-            cycles=number_of_cycles(cycles),
-            progress=progress,
-            params=parameters(source, params),
-        )
+    budget = options.pop("budget")
+    wanted = copies(source, **options)
+    with opened(db, read_only=bool(draws)) as database, shown_progress() as progress:
+        if draws:
+            if beside or budget is not None or contract is not None:
+                raise QueryError("--beside, --budget and --contract are of the run that is published: leave out --draw")
+            numbers = [number for one in draws for number in whole_numbers(one)]
+            run = database.impute_draws(source, out, numbers, **wanted, progress=progress)
+            click.echo(f"{run}: drawn {', '.join(draws)} of {wanted['m']}", err=True)
+            return
+        terms = {"beside": beside, "budget": budget, "contract": contract}
+        done = database.impute(source, out, **wanted, **terms, progress=progress)
     _show(done)
 
 
@@ -90,8 +65,8 @@ def _show(done: Completed) -> None:
     from imputedb.completion.completed import described
 
     click.echo(printed(rows_table(["column", "method", "imputed", "R-hat", "notes"], described(done))), err=True)
-    for said in done.chains:
-        click.echo(f"note: {said}", err=True)
+    for note in done.chains:
+        click.echo(f"note: {note}", err=True)
     for name, reason in done.manifest["left"].items():
         click.echo(f"warning: {name} is left as it is: {reason}", err=True)
     for warning in done.warnings:

@@ -1,4 +1,4 @@
-"""Commands about data: load it, make some up, look at what is missing."""
+"""Commands about data: load files, make a demonstration, show what is missing."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import json
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from imputedb.cli.database import announced, opened, standard_input
-from imputedb.cli.options import listed
+from imputedb.cli.options import NEGATIVE, listed
 from imputedb.cli.questions import at_hand
 from imputedb.errors import Error, QueryError, StorageError
 
@@ -44,44 +44,38 @@ def demo(db: str | None) -> None:
 @click.option("--decimal", type=click.Choice([".", ","]), help="Before decimals; found out unless given.")
 @click.option("--dates", metavar="FORMAT", help="Of dates, such as %d/%m/%Y; found out unless given.")
 @click.option("--sheet", help="Of a workbook; the first one unless given.")
+@click.option("--query", metavar="SQL", help="Rows of a database, in its own SQL; they become --table.")
+@click.option("--password-file", metavar="FILE", help="Its first line is the password of the database's account.")
 def load(
     db: str,
     files: tuple[str, ...],
     table: str | None,
     missing: tuple[str, ...],
     na: str | None,
-    encoding: str | None,
-    delimiter: str | None,
-    decimal: Literal[".", ","] | None,
-    dates: str | None,
-    sheet: str | None,
     *,
     replace: bool,
+    **reading: Any,
 ) -> None:
     """Load FILES into the database DB, a table each: text, Parquet, JSON, workbooks, SPSS, Stata, SAS, R.
 
     A folder stands for the files in it, - for standard input. Words such as NA that mean a missing value are counted.
+
+    Instead of files: postgresql://USER@HOST/NAME, mysql://USER@HOST/NAME, a file of SQLite, each with --table or
+    --query; a folder of Delta Lake or Iceberg.
     """
     if db == ":memory:":
         raise QueryError("a database in memory ends with this command: load into a file, such as survey.duckdb")
+    _check_addresses(files)
     declared = _declared(missing)
     new = not Path(db).exists()
     try:
         with standard_input(files) as given, opened(db, create=True) as database:
             with announced():
-                names = database.load(
-                    *given,
-                    table=table,
-                    missing=declared,
-                    replace=replace,
-                    na=None if na is None else listed(na),
-                    encoding=encoding,
-                    delimiter=delimiter,
-                    decimal=decimal,
-                    dates=dates,
-                    sheet=sheet,
-                )
-            places = [f" from {file}" for file in files] if len(files) == len(names) else [""] * len(names)
+                words = None if na is None else listed(na)
+                names = database.load(*given, table=table, missing=declared, replace=replace, na=words, **reading)
+            places = (
+                [f" from {file.partition('?')[0]}" for file in files] if len(files) == len(names) else [""] * len(names)
+            )
             for name, place in zip(names, places, strict=True):
                 click.echo(f"{name}: {database.profile(name)[0].rows:,} rows{place}", err=True)
     except BaseException:
@@ -92,8 +86,20 @@ def load(
         raise
 
 
+def _check_addresses(files: Sequence[str]) -> None:
+    """Refuses an address with a password, which every user could read in the list of processes.
+
+    Raises:
+        QueryError: an address holds a password.
+    """
+    from imputedb.engines.address import states_password
+
+    if any(states_password(file) for file in files):
+        raise QueryError("a password in an address is seen by all users of this machine: give --password-file FILE")
+
+
 def _declared(missing: Sequence[str]) -> dict[str, list[object]]:
-    """Values that mean a missing one, by column."""
+    """The values that stand for a missing value, by column."""
     found: dict[str, list[object]] = {}
     for text in missing:
         column, equals, value = text.partition("=")
@@ -152,14 +158,14 @@ def _draw(database: Database, table: str, folder: Path, form: str) -> None:
         click.echo(path, err=True)
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
+@click.command(context_settings=NEGATIVE)
 @click.argument("db")
 @click.argument("table")
 @click.argument("column")
 @click.argument("values", nargs=-1, type=click.UNPROCESSED)
 def missing(db: str, table: str, column: str, values: tuple[str, ...]) -> None:
     """Declare that VALUES of COLUMN mean a missing one; without VALUES none does any more."""
-    with opened(db) as database:
+    with opened(db) as database, announced():
         database.missing(table, column, list(values))
         rows = next(one.missing for one in database.profile(table)[0].columns if one.name.lower() == column.lower())
     click.echo(f"{table}.{column}: {rows:,} cells are missing", err=True)
@@ -185,5 +191,5 @@ def ampute(
     with opened(db) as database:
         made = database.ampute(table, into, share=share, mechanism=mechanism, columns=listed(columns), seed=seed)
     for column, holes in made.items():
-        said = f"{holes.made:,} holes were made, {holes.missing:,} cells miss a value in all"
-        click.echo(f"{into}.{column}: {said}", err=True)
+        message = f"{holes.made:,} holes were made, {holes.missing:,} cells miss a value in all"
+        click.echo(f"{into}.{column}: {message}", err=True)

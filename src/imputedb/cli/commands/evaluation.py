@@ -1,4 +1,4 @@
-"""Commands that judge imputers: how wrong they are where the truth is known, and which rows a value comes from."""
+"""Commands about imputers: their errors on hidden cells, and the donors of one imputed cell."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 import click
 
 from imputedb.cli.database import opened, shown_progress
-from imputedb.cli.options import listed
+from imputedb.cli.options import NEGATIVE, listed
 from imputedb.cli.thresholds import EVALUATION, check, of_evaluation, thresholds
 
 
@@ -66,7 +66,7 @@ def evaluate(
     check(wanted, of_evaluation(found))
 
 
-@click.command()
+@click.command(context_settings=NEGATIVE)
 @click.argument("db")
 @click.argument("table")
 @click.argument("column")

@@ -1,4 +1,4 @@
-"""Commands about policies: show them, write them to a file, put those of a file into a database."""
+"""Commands about policies: show them, export them to a file, apply a file to a database."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def show(db: str, table: str | None, form: str) -> None:
     from imputedb.cli.output.tables import printed, rows_table
 
     with opened(db) as database:
-        said = {(name, column): words for name, column, words in database.policies(table)}
+        policies = {(name, column): words for name, column, words in database.policies(table)}
         codes = {(name, column): list(values) for name, column, values in database.declared(table)}
     names = ["table", "column", "policy", "missing"]
-    rows = [(*place, said.get(place), codes.get(place, [])) for place in sorted(said.keys() | codes.keys())]
+    rows = [(*place, policies.get(place), codes.get(place, [])) for place in sorted(policies.keys() | codes.keys())]
     if form == "json":
         click.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], indent=2, ensure_ascii=False))
         return

@@ -1,4 +1,4 @@
-"""Commands that ask the database: a query, its plan, the plans there are, a prompt."""
+"""Commands about queries: run one, explain its plan, list the frontier of plans, start a shell."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ from imputedb.errors import QueryError
 
 if TYPE_CHECKING:
     from imputedb.answers.request import Fit
-    from imputedb.cli.questions import Question as Asked
-    from imputedb.inference.estimate import Question
+    from imputedb.cli.questions import Question as Statements
+    from imputedb.notes import Question
 
 
 @click.command()
@@ -115,15 +115,15 @@ def query(
         check_place(output)
     if error is None:
         _check_has_intervals(draws, method)
-    wanted, asked = thresholds(fail_on, ANSWER), question(db, sql, command, file)
-    _check_is_one(asked.texts, output, form)
+    wanted, given = thresholds(fail_on, ANSWER), question(db, sql, command, file)
+    _check_is_one(given.texts, output, form)
     wishes: dict[str, Any] = {
         "alpha": alpha,
         "imputer": trial_imputer(imputer, treatment, reference, visits, covariates) or listed(imputer),
         "seed": seed,
         "strategy": strategy,
         "fit": fit,
-        "m": number_of_draws(draws),
+        "m": number_of_draws(draws) if _is_given("draws") or draws != "1" else None,
         "interval": interval,
         "level": level,
         "method": method,
@@ -135,8 +135,8 @@ def query(
         "within_ms": within_ms,
         "error": error,
     }
-    _check_is_no_source(asked, output)
-    with asked.database(None if na is None else listed(na)) as (database, texts):
+    _check_is_no_source(given, output)
+    with given.database(None if na is None else listed(na)) as (database, texts):
         for text in texts:
             with shown_progress() as progress:
                 result = database.sql(text, parameters(text, params), progress=progress, **wishes)
@@ -145,7 +145,7 @@ def query(
 
 
 def _check_is_one(texts: Sequence[str], output: str | None, form: str) -> None:
-    """Refuses several statements whose rows would be one file, or one text that is read by programs."""
+    """Refuses several statements where the output is one file, or a format that programs parse."""
     if len(texts) > 1 and (output is not None or form != "table"):
         raise QueryError(f"the rows of {len(texts)} statements are not one {output or form}: give one statement")
 
@@ -161,26 +161,26 @@ _FORMATS = {
 }
 
 
-def _check_is_no_source(asked: Asked, output: str | None) -> None:
-    """Refuses to write an answer over the database or a file that it is read from, under whatever name.
+def _check_is_no_source(given: Statements, output: str | None) -> None:
+    """Refuses an output path that is also an input: the database, or a file that a statement reads.
 
     Raises:
-        QueryError: a text in quotes is the path of that file, or a pattern that it is one of.
+        QueryError: a string literal of a statement is the path of the output file, or a pattern that matches it.
     """
     if output is None or not Path(output).exists():
         return
-    names = [name for text in asked.texts for pair in re.findall(r"'([^']*)'|\"([^\"]*)\"", text) for name in pair]
-    for name in filter(None, [asked.of, *names]):
-        with suppress(OSError, ValueError):  # it is no path
+    names = [name for text in given.texts for pair in re.findall(r"'([^']*)'|\"([^\"]*)\"", text) for name in pair]
+    for name in filter(None, [given.of, *names]):
+        with suppress(OSError, ValueError):  # the literal is not a path
             if any(Path(one).samefile(output) for one in (name, *glob(name, recursive=True)) if Path(one).exists()):
                 raise QueryError(f"{output} is read by the query, and cannot hold its answer: name another file")
 
 
 def _format_of(output: str | None) -> str:
-    """The format that a file's name asks for.
+    """The format that the extension of a file's name stands for.
 
     Raises:
-        QueryError: it asks for none that there is.
+        QueryError: no format has this extension.
     """
     if output is None:
         return "table"
@@ -190,10 +190,14 @@ def _format_of(output: str | None) -> str:
     return _FORMATS[suffix]
 
 
+def _is_given(name: str) -> bool:
+    """Whether an option stands in the command line."""
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
 def _check_has_intervals(draws: str, method: str) -> None:
-    source = click.get_current_context().get_parameter_source
     for name in ("interval", "level"):
-        if source(name) is ParameterSource.COMMANDLINE and draws == "1" and method == "imputation":
+        if _is_given(name) and draws == "1" and method == "imputation":
             raise QueryError(f"--{name} is of intervals, and one draw has none: add --m 20, or --method aipw")
 
 

@@ -1,50 +1,19 @@
-"""Commands about runs of completed data sets in a folder: list them, verify them, prune them."""
+"""Commands about runs of completed data sets in a folder: list, verify, compare, promote and prune them."""
 
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from imputedb.cli.thresholds import RUNS, check, of_runs, thresholds
 from imputedb.errors import StorageError
 
 
 @click.group()
 def runs() -> None:
-    """Runs of completed data sets in a folder: list, verify and prune them."""
-
-
-def _found(folder: str) -> tuple[list[Path], Path | None]:
-    """The runs of a folder, the oldest first, and the one that readers see."""
-    from imputedb.completion.publication import CURRENT, MANIFEST
-
-    at = Path(folder)
-    if not at.is_dir():
-        raise StorageError(f"no folder {folder}")
-    known = sorted((one.parent for one in at.glob(f"*/{MANIFEST}") if one.parent.name != CURRENT), key=_made)
-    current = (at / CURRENT).resolve() if (at / CURRENT).exists() else None
-    return [one for one in known if not one.name.startswith(".")], current
-
-
-def _told_apart(found: Sequence[Path]) -> tuple[list[Path], list[Path]]:
-    """Folders that are whole runs, and those that are not: links, what others have written, damaged runs."""
-    from imputedb.completion.completed import opened
-
-    runs, others = list[Path](), list[Path]()
-    for path in found:
-        try:
-            is_run = not path.is_symlink() and opened(path).folder == path.resolve()
-        except StorageError:
-            is_run = False
-        (runs if is_run else others).append(path)
-    return runs, others
-
-
-def _made(run: Path) -> float:
-    return run.stat().st_mtime
+    """Runs of completed data sets in a folder: list, verify, compare, promote and prune them."""
 
 
 @runs.command("list")
@@ -54,14 +23,18 @@ def listing(folder: str, form: str) -> None:
     """List the runs in DIR, the oldest first; the one that readers see has a mark."""
     from imputedb.cli.output.tables import printed, rows_table
     from imputedb.completion.completed import opened
+    from imputedb.completion.publication import current
+    from imputedb.completion.runs import runs_of
+    from imputedb.notes import NoteKind
 
-    found, current = _found(folder)
+    found, seen = runs_of(Path(folder)), current(Path(folder))
     names = ["run", "current", "m", "source", "imputer", "seed", "warnings"]
     rows = []
     for path in found:
         one = opened(path)
-        told = [one.manifest.get(name) for name in ("source", "imputer", "seed")]
-        rows.append([path.name, path.resolve() == current, one.m, *told, len(one.warnings)])
+        settings = [one.manifest.get(name) for name in ("source", "imputer", "seed")]
+        warned = [*one.warnings, *(note for note in one.chains if note.kind is NoteKind.CONVERGENCE)]
+        rows.append([path.name, path.name == seen, one.m, *settings, len(warned)])
     if form == "json":
         click.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], indent=2, ensure_ascii=False))
     else:
@@ -73,8 +46,11 @@ def listing(folder: str, form: str) -> None:
 def verify(folder: str) -> None:
     """Compare every file of every run in DIR with its manifest; exit with 1 where one is not what was written."""
     from imputedb.completion.completed import opened
+    from imputedb.completion.runs import runs_of
 
-    found, _ = _found(folder)
+    found = runs_of(Path(folder))
+    if not found:
+        raise StorageError(f"no run of completed data sets in {folder}, so there is nothing to verify")
     wrong = []
     for path in found:
         try:
@@ -92,20 +68,66 @@ def verify(folder: str) -> None:
 @click.option("--keep", type=click.IntRange(min=1), default=1, show_default=True, help="Runs that stay, the newest.")
 @click.option("--dry-run", is_flag=True, help="Show what would go, and remove nothing.")
 def prune(folder: str, keep: int, *, dry_run: bool) -> None:
-    """Remove the runs in DIR but for the newest ones, and never the one that readers see.
+    """Remove the runs in DIR but for the newest ones, and never the one that readers see or saw before.
 
-    Links, damaged runs, and folders with a manifest.json that is of no run stay, and are named.
+    Draws of runs that were not published go a day after the last was written. Links, damaged runs, and folders with a
+    manifest.json that is of no run stay, and are named.
     """
-    there, current = _found(folder)
-    found, others = _told_apart(there)
-    for path in others:
-        click.echo(f"{path.name} stays: it is no whole run of imputedb", err=True)
-    going = [path for path in found[: max(0, len(found) - keep)] if path.resolve() != current]
-    for path in going:
-        if not dry_run:
-            try:
-                shutil.rmtree(path)
-            except OSError as error:
-                raise StorageError(f"cannot remove {path}: {error.strerror}") from error
-        click.echo(path.name)
-    click.echo(f"{len(going)} of {len(found)} runs {'would be' if dry_run else 'were'} removed", err=True)
+    from imputedb.completion import runs as of_folder
+
+    done = of_folder.prune(Path(folder), keep, dry_run=dry_run)
+    for name in done.others:
+        click.echo(f"{name} stays: it is no whole run of imputedb", err=True)
+    for name in (*done.runs, *done.left):
+        click.echo(name)
+    would = "would be" if dry_run else "were"
+    left = f", and {len(done.left)} that were not published" if done.left else ""
+    click.echo(f"{len(done.runs)} of {done.known} runs{left} {would} removed", err=True)
+
+
+@runs.command()
+@click.argument("folder", metavar="DIR")
+@click.argument("run")
+@click.argument("other", required=False)
+@click.option("--fail-on", metavar="FIGURES", help="Exit 3 beyond them: shift>3,psi>0.25,imputed>0.1.")
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
+def compare(folder: str, run: str, other: str | None, fail_on: str | None, form: str) -> None:
+    """Compare RUN with OTHER, or with the run in DIR that readers see: pooled means, shares, imputed values.
+
+    OTHER is the baseline and comes first, as in contracts: a positive shift says that RUN lies above it.
+    """
+    from dataclasses import asdict
+
+    from imputedb.answers.as_json import plain
+    from imputedb.cli.output.tables import printed, rows_table
+    from imputedb.completion.comparison import compared
+    from imputedb.completion.completed import opened
+
+    wanted = thresholds(fail_on, RUNS)
+    lines = compared(opened(Path(folder, other) if other else folder), opened(Path(folder, run)))
+    if form == "json":
+        click.echo(json.dumps(plain([asdict(line) for line in lines]), indent=2, ensure_ascii=False))
+    else:
+        titles = [name.replace("_", " ") for name in asdict(lines[0])]
+        rows = [[f"{v:.4g}" if isinstance(v, float) else str(v) for v in asdict(line).values()] for line in lines]
+        click.echo(printed(rows_table(titles, rows)))
+    check(wanted, of_runs(lines))
+
+
+@runs.command()
+@click.argument("folder", metavar="DIR")
+@click.argument("run")
+def promote(folder: str, run: str) -> None:
+    """Let readers of DIR see RUN, such as one that stood beside (impute --beside), once its files are verified."""
+    from imputedb.completion.promotion import promoted
+
+    click.echo(promoted(Path(folder), run).folder.name)
+
+
+@runs.command()
+@click.argument("folder", metavar="DIR")
+def rollback(folder: str) -> None:
+    """Let readers of DIR see again the run that they saw before."""
+    from imputedb.completion.promotion import rolled_back
+
+    click.echo(rolled_back(Path(folder)).folder.name)

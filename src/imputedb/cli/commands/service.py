@@ -1,4 +1,4 @@
-"""Commands about the service: run it, and say who may ask."""
+"""Commands about the service: run it, and manage the tokens of its callers."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from imputedb.errors import DataError
 @click.argument("db")
 @click.option("--http", metavar="HOST:PORT", help="Where the HTTP door listens; 127.0.0.1:8080 unless given.")
 @click.option("--postgres", metavar="HOST:PORT", help="Where PostgreSQL's clients are answered; nowhere unless given.")
+@click.option("--sandbox", is_flag=True, default=None, help="Run statements in processes without files and network.")
 @click.option("--config", metavar="FILE", help="Configuration in TOML.")
-def serve(db: str, http: str | None, postgres: str | None, config: str | None) -> None:
+def serve(db: str, http: str | None, postgres: str | None, sandbox: bool | None, config: str | None) -> None:
     """Serve the database DB to other programs, read-only."""
     try:
         from imputedb.service.configuration import load
         from imputedb.service.run import run
     except ImportError as error:
         raise DataError(f"the service needs further packages ({error.name}): pip install 'imputedb[server]'") from error
-    run(Path(db), load(None if config is None else Path(config), http=http, postgres=postgres))
+    run(Path(db), load(None if config is None else Path(config), http=http, postgres=postgres, sandbox=sandbox))
 
 
 @click.group()

@@ -1,1 +1,1 @@
-"""Results as text at a terminal: tables, answers, evaluations, provenance."""
+"""Results as text for a terminal: tables, answers, evaluations, provenance."""

@@ -6,6 +6,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import click
 
@@ -35,7 +36,7 @@ def write(result: Result, form: str, output: str | None, rows: int = SHOWN) -> N
 
 
 def remark(report: Report) -> None:
-    """What a reader of the answer must know, to standard error."""
+    """Prints the warnings and the budget of an answer to standard error."""
     for warning in report.warnings:
         click.echo(f"warning: {warning}", err=True)
     for note in report.notes:
@@ -57,7 +58,7 @@ def write_pool(pool: Pool, form: str) -> None:
 
 
 def as_table(result: Result, most: int = SHOWN) -> str:
-    """Rows in a drawn table, so many at most, with a line of what was done."""
+    """At most so many rows as a drawn table, with a summary below."""
     rows = result.fetchall()
     more = f"\n{most:,} of {len(rows):,} rows are shown" if len(rows) > most else ""
     if not result.has_estimates:
@@ -69,7 +70,7 @@ def as_table(result: Result, most: int = SHOWN) -> str:
 
 
 def with_intervals(result: Result, rows: Sequence[Sequence[object]]) -> tuple[list[str], list[list[object]]]:
-    """A pooled answer to be looked at: estimates with their interval, and the fraction of missing information."""
+    """The columns and rows of a pooled answer: estimates with intervals and the fraction of missing information."""
     numbers = {name for row in result.estimates for name in row}
     parts = {f"{name}_{part}" for name in numbers for part in ("se", "low", "high")}
     kept = [place for place, name in enumerate(result.columns) if name not in parts]
@@ -83,10 +84,10 @@ def with_intervals(result: Result, rows: Sequence[Sequence[object]]) -> tuple[li
     return short, shown
 
 
-def _shown(value: object, name: str, known: Mapping[str, Estimate | Robust | Likely]) -> object:
-    if name in known:
+def _shown(value: Any, name: str, known: Mapping[str, Estimate | Robust | Likely]) -> object:
+    if name in known and value is not None:
         low, high = known[name].interval()
-        at = f"{known[name].estimate:.6g}"
+        at = f"{value:.6g}"
         return at if math.isnan(low) else f"{at} [{low:.6g}, {high:.6g}]"
     if isinstance(value, float) and (name.endswith("_fmi") or name == "in_draws"):
         return f"{value:.0%}"
@@ -94,7 +95,7 @@ def _shown(value: object, name: str, known: Mapping[str, Estimate | Robust | Lik
 
 
 def about(result: Result) -> str:
-    """What intervals are about and stand on, in a line."""
+    """One line on what the intervals are about and what they assume."""
     one = next((one for row in result.estimates for one in row.values()), None)
     if one is None:
         return f"pooled of {result.report.m} draws"
@@ -111,7 +112,7 @@ def about(result: Result) -> str:
 
 
 def summary(report: Report, rows: int) -> str:
-    """What was done, in a line."""
+    """One line on how the answer was computed."""
     done = f"{rows:,} row{'' if rows == 1 else 's'} in {report.planning_ms + report.execution_ms:.1f} ms"
     done += _kept_to(report.budget) if report.budget else ""
     if report.strategy == "verbatim":
@@ -124,26 +125,26 @@ def summary(report: Report, rows: int) -> str:
 
 
 def _kept_to(budget: Budget) -> str:
-    """What an answer was to keep to, as predicted and as reached."""
-    said = ""
+    """The budget of an answer: as set, as predicted, and as reached."""
+    text = ""
     if budget.within_ms is not None and budget.predicted_ms is not None:
-        said += (
+        text += (
             f"; within {budget.within_ms:g} ms, predicted {budget.predicted_ms:.1f}, reached {budget.reached_ms:.1f}"
         )
     if budget.error is not None and budget.reached_error is not None:
         predicted = "" if budget.predicted_error is None else f", predicted {budget.predicted_error:.3g}"
-        said += f"; error {budget.error:.3g} at most{predicted}, reached {budget.reached_error:.3g}"
-    return said
+        text += f"; error {budget.error:.3g} at most{predicted}, reached {budget.reached_error:.3g}"
+    return text
 
 
 def _filled(report: Report, column: str, count: int) -> str:
-    """Cells of a column, with what filled them where that is none of the imputers that were asked for."""
+    """The number of imputed cells of a column, with the method where it is another than the chosen imputer."""
     method = report.methods.get(column, "")
     return f"{count:,} of {column}" + ("" if method in report.imputer.split(",") else f" by {method}")
 
 
 def as_csv(result: Result, delimiter: str = ",") -> str:
-    """Rows as CSV with a header, NULL as nothing."""
+    """Rows as CSV with a header; NULL is an empty field."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n", delimiter=delimiter)
     writer.writerow(result.columns)
@@ -152,18 +153,18 @@ def as_csv(result: Result, delimiter: str = ",") -> str:
 
 
 def as_tsv(result: Result) -> str:
-    """Rows with tabs between values."""
+    """Rows with tab-separated values."""
     return as_csv(result, "\t")
 
 
 def as_json_lines(result: Result) -> str:
-    """Rows as an object each, a line each."""
+    """Rows as JSON Lines, one object for each row."""
     rows = [dict(zip(result.columns, map(plain, row), strict=True)) for row in result.fetchall()]
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 def as_markdown(result: Result) -> str:
-    """Rows as a table of Markdown."""
+    """Rows as a Markdown table."""
     rows = [list(map(_in_markdown, row)) for row in result.fetchall()]
     lines = [list(map(_in_markdown, result.columns)), ["---"] * len(result.columns), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
@@ -175,7 +176,7 @@ def _in_markdown(value: object) -> str:
 
 
 def as_lines(result: Result) -> str:
-    """A line a value, rows apart."""
+    """One line for each value, with a line between rows."""
     width = max(map(len, result.columns), default=0)
     rows = [zip(result.columns, row, strict=True) for row in result.fetchall()]
     return "\n".join("".join(f"{name:>{width}} = {_cell(value)}\n" for name, value in row) for row in rows)
@@ -186,7 +187,7 @@ def _cell(value: object) -> str:
 
 
 def as_json(result: Result) -> str:
-    """Columns, rows and report."""
+    """Columns, rows and report as JSON."""
     return json.dumps(as_data(result), ensure_ascii=False) + "\n"
 
 

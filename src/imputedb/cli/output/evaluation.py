@@ -18,12 +18,12 @@ _CHARTS = (".png", ".svg")
 
 
 def as_json(evaluation: Evaluation) -> str:
-    """Everything."""
+    """The whole evaluation as JSON."""
     return json.dumps(evaluation.data(), indent=2, ensure_ascii=False) + "\n"
 
 
 def as_csv(evaluation: Evaluation) -> str:
-    """A line a score, all rows before subgroups."""
+    """One line for each score; those of all rows come before those of subgroups."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["imputer", "column", "group", "cells", "error", "bias", "wrong", "seconds", "method"])
@@ -35,7 +35,7 @@ def as_csv(evaluation: Evaluation) -> str:
 
 
 def as_table(evaluation: Evaluation) -> str:
-    """Errors by column and imputer, then biases by subgroup, then what an error is."""
+    """Errors by column and imputer, biases by subgroup, and the definition of the error."""
     parts = [printed(_errors(evaluation))]
     if evaluation.by:
         parts.append(printed(_biases(evaluation)))
@@ -94,11 +94,11 @@ def _signed(score: Score) -> str:
 
 
 def check_chart(path: str) -> None:
-    """Refuses a chart that could not be written once the work is done.
+    """Checks that a chart can be written, before the work begins.
 
     Raises:
-        QueryError: the file is to be of another kind than PNG or SVG.
-        StorageError: it cannot be written there.
+        QueryError: the file is neither PNG nor SVG.
+        StorageError: the file cannot be written.
     """
     if Path(path).suffix.lower() not in _CHARTS:
         raise QueryError(f"a chart is written to a file that ends in {' or '.join(_CHARTS)}, not to {path}")
@@ -106,7 +106,7 @@ def check_chart(path: str) -> None:
 
 
 def draw(evaluation: Evaluation, path: str) -> None:
-    """Writes a chart of errors by column and imputer to a PNG or SVG file, whole or not at all.
+    """Writes a chart of errors by column and imputer as a PNG or SVG file, atomically.
 
     Raises:
         DataError: matplotlib is not installed.

@@ -16,7 +16,7 @@ SHOWN = 40
 
 
 def rows_table(columns: Sequence[str], rows: Sequence[Sequence[object]], most: int | None = None) -> Table:
-    """Rows under their column names, all or so many of them at most, numbers to the right."""
+    """Rows under the names of their columns, all of them or at most so many; numbers are right-aligned."""
     table = Table(show_edge=False, pad_edge=False)
     for place, name in enumerate(columns):
         numeric = bool(rows) and all(_is_number(row[place]) for row in rows if row[place] is not None)
@@ -37,7 +37,7 @@ def _cell(value: object) -> str:
 
 
 def frontier_table(frontier: Frontier) -> Table:
-    """Every plan of a frontier: penalty, time, the alphas that pick it, and how often it imputes and drops."""
+    """The frontier of plans: penalty, time, the alphas that choose each plan, and its numbers of imputes and drops."""
     table = Table(show_edge=False, pad_edge=False)
     for name in ("penalty", "time (ms)", "picked by alpha", "imputes", "drops"):
         table.add_column(name, justify="right")
@@ -54,7 +54,7 @@ def frontier_table(frontier: Frontier) -> Table:
 
 
 def profile_tables(profile: Profile) -> Iterable[Table]:
-    """The columns of a table with their missing shares, and its patterns of missingness."""
+    """The columns of a table with their shares of missing values, and the patterns of missingness."""
     columns = Table(
         title=f"{profile.table}: {profile.rows:,} rows", title_justify="left", show_edge=False, pad_edge=False
     )
@@ -76,7 +76,7 @@ def profile_tables(profile: Profile) -> Iterable[Table]:
 
 
 def suspicions(profile: Profile, db: str) -> Iterable[str]:
-    """A line for each suspect of a table, with the command that declares it missing."""
+    """One line for each suspect value, with the command that declares it missing."""
     for one in profile.suspects:
         words = " ".join(map(shlex.quote, one.values))
         yield f"{one.column}: {one.rows:,} x {', '.join(map(repr, one.values))}, {one.why}"
@@ -84,7 +84,7 @@ def suspicions(profile: Profile, db: str) -> Iterable[str]:
 
 
 def _patterns(profile: Profile) -> Table:
-    """Rows by the columns they lack, as mice's md.pattern has them: counts at the left, most frequent first."""
+    """Numbers of rows by pattern, as in mice's md.pattern: counts at the left, most frequent first."""
     table = Table(title="patterns of missingness", title_justify="left", show_edge=False, pad_edge=False)
     table.add_column("rows", justify="right")
     table.add_column("missing together")

@@ -1,4 +1,4 @@
-"""Reasons as text for a terminal."""
+"""The explanation of an imputed cell as text for a terminal."""
 
 from rich.table import Table
 from rich.text import Text
@@ -8,8 +8,8 @@ from imputedb.provenance.reason import Why
 
 
 def as_text(reason: Why) -> str:
-    """The value, the neighbours in a table, and how much they agree."""
-    lines = [f"{reason.table}.{reason.column} where {reason.key} is {reason.row}: {_said(reason)}"]
+    """The value, a table of its donors, and how much they agree."""
+    lines = [f"{reason.table}.{reason.column} where {reason.key} is {reason.row}: {_described(reason)}"]
     if reason.neighbours:
         lines += ["", printed(_neighbours(reason)), "", _agreement(reason)]
     if reason.policy is not None:
@@ -22,7 +22,7 @@ def as_text(reason: Why) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _said(reason: Why) -> str:
+def _described(reason: Why) -> str:
     match reason.fallback:
         case None:
             text = _value(reason.value)

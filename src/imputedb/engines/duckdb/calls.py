@@ -10,6 +10,7 @@ from typing import TypeVar
 import duckdb
 
 from imputedb.border import UNDER_WAY, raise_ours
+from imputedb.engines.duckdb.changes import Written
 from imputedb.engines.duckdb.interrupt import Runner, TurnLock
 from imputedb.engines.duckdb.transactions import Transactions
 from imputedb.engines.duckdb.watchdog import Watchdog
@@ -28,6 +29,7 @@ class Calls:
         path: of the database.
         lock: held by the thread whose turn it is.
         signals: what comes in the middle of a call.
+        titled: gives a message the names that a user knows.
         tidying: called after a call: each lets go of what one that failed may have left.
     """
 
@@ -36,6 +38,7 @@ class Calls:
         self.lock = TurnLock()
         self.signals = signals
         self.tidying: list[Callable[[], None]] = []
+        self.titled: Callable[[str], str] = str
         self._runner = runner
         self._transactions = transactions
         self._writes = writes
@@ -121,7 +124,7 @@ class Calls:
         except BaseException as error:
             self._over(signals, error)
             if signals is None or error is not signals.raised:
-                raise_ours(error)
+                raise_ours(error, self.titled)
             raise
         finally:
             if signals:
@@ -155,4 +158,4 @@ class Calls:
     def _rolled_back(self) -> None:
         """Ends a transaction of ours that a call has left; the user's own stays."""
         self._transactions.end_ours()
-        self._writes.changed()
+        self._writes.changed(Written.ANYTHING)

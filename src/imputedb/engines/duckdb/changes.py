@@ -14,10 +14,14 @@ class Written(Enum):
     """What a statement writes, where it is not the rows of one table."""
 
     NOTHING = "nothing"
+    TABLES = "tables, views and what is kept of them, but no macro"
     ANYTHING = "anything there is"
 
 
 Target: TypeAlias = Table | Written
+
+BROAD = (Written.TABLES, Written.ANYTHING)
+"""What is more than the rows of one table."""
 
 
 class Changes:
@@ -36,6 +40,7 @@ class Changes:
         self._paths = paths
         self.lock = threading.RLock()
         self._all = 0
+        self._anything = 0
         self._count = 0
         self._tables: dict[Table, int] = {}
         self._underway: dict[object, Target] = {}
@@ -67,21 +72,38 @@ class Changes:
                 return object()
             return (last, *[self._tables.get(one, 0) for one in tables or ()])
 
+    def definitions(self, since: int | None = None) -> object:
+        """A token that differs whenever anything but tables and views may have changed, such as a macro or a setting.
+
+        For whoever began to read at a moment that `now` has given it is like no other token as that of `state` is.
+        """
+        with self.lock:
+            self._look()
+            if (since is not None and self._anything > since) or Written.ANYTHING in self._underway.values():
+                return object()
+            return self._anything
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the database is in memory, nobody else's, and nothing but tables and views was made since."""
+        with self.lock:
+            return self._paths is not None and not self._paths and not self._anything and not self._underway
+
     def now(self) -> int:
         """The number of the last write."""
         with self.lock:
             self._look()
             return self._count
 
-    def written(self, table: Table | None = None, since: int | None = None) -> int | None:
-        """Says that rows of a table may have been written, or unless it is given anything there is.
+    def written(self, target: Target, since: int | None = None) -> int | None:
+        """Says what may have been written.
 
         Whoever wrote it sees it: `since` is now, unless others have written since then.
         """
         with self.lock:
             self._look()
             alone = since is not None and self._count <= since
-            self._written(table)
+            self._written(target)
             return self._count if alone else since
 
     def begin(self, mark: object, target: Target) -> None:
@@ -103,13 +125,15 @@ class Changes:
                 self._paths = paths
                 self._stamps = self._read()
 
-    def _written(self, table: Table | None) -> None:
+    def _written(self, target: Target) -> None:
         self._count += 1
-        if table is None:
-            self._all = self._count
-            self._tables.clear()
-        else:
-            self._tables[table] = self._count
+        if isinstance(target, Table):
+            self._tables[target] = self._count
+            return
+        self._all = self._count
+        self._tables.clear()
+        if target is Written.ANYTHING:
+            self._anything = self._count
 
     def ours(self) -> None:
         """Says that whatever the file has changed by just now was written by a statement that is accounted for."""
@@ -120,7 +144,7 @@ class Changes:
         stamps = self._read()
         if stamps != self._stamps:
             self._stamps = stamps
-            self._written(None)
+            self._written(Written.ANYTHING)
 
     def _read(self) -> tuple[object, ...]:
         if self._paths is None:
@@ -132,7 +156,7 @@ def _meets(target: Target, tables: Collection[Table] | None) -> bool:
     """Whether a write may be to one of some tables, or with None to any."""
     if target is Written.NOTHING:
         return False
-    return tables is None or target is Written.ANYTHING or target in tables
+    return tables is None or isinstance(target, Written) or target in tables
 
 
 def _stamp(path: str) -> tuple[int, int] | None:

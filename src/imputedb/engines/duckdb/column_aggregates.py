@@ -75,14 +75,14 @@ def _stacked(rows: Rows, columns: Mapping[str, Reading]) -> list[Sequence[str]]:
 
 
 def _beside(query: Query, rows: Rows, columns: Mapping[str, Reading], calls: Calls) -> dict[str, dict[str, Any]]:
-    asked = [(name, *call) for name, one in columns.items() for call in calls(_clean(name), one.type).items()]
-    if not asked:
+    wanted = [(name, *call) for name, one in columns.items() for call in calls(_clean(name), one.type).items()]
+    if not wanted:
         return {}
     clean = t.subquery(t.select([t.named(one.tree, name) for name, one in columns.items()], rows.source), "clean")
     if rows.sample is not None:
         clean = t.subquery(t.select([EVERYTHING], clean, sample=rows.sample), "clean")
-    values = query(t.select([call for _, _, call in asked], clean))[0]
-    return _by_column((name, label, value) for (name, label, _), value in zip(asked, values, strict=True))
+    values = query(t.select([call for _, _, call in wanted], clean))[0]
+    return _by_column((name, label, value) for (name, label, _), value in zip(wanted, values, strict=True))
 
 
 def _below(query: Query, source: Tree, columns: Mapping[str, Reading], calls: Calls) -> dict[str, dict[str, Any]]:
@@ -91,12 +91,12 @@ def _below(query: Query, source: Tree, columns: Mapping[str, Reading], calls: Ca
     values = t.call("unnest", t.call("list_value", *(one.tree for one in columns.values())))
     places = t.call("unnest", t.call("range", t.number(len(names))))
     clean = t.subquery(t.select([t.named(values, "value"), t.named(places, "place")], source), "clean")
-    asked = calls(_clean("value"), next(iter(columns.values())).type)
-    if not asked:
+    wanted = calls(_clean("value"), next(iter(columns.values())).type)
+    if not wanted:
         return {}
-    found = query(t.select([_clean("place"), *asked.values()], clean, groups=[_clean("place")]))
+    found = query(t.select([_clean("place"), *wanted.values()], clean, groups=[_clean("place")]))
     return _by_column(
-        (names[place], label, value) for place, *row in found for label, value in zip(asked, row, strict=True)
+        (names[place], label, value) for place, *row in found for label, value in zip(wanted, row, strict=True)
     )
 
 

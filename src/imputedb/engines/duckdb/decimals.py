@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from imputedb.algebra.relation import Table
 from imputedb.engines.duckdb.forms import Form, fitting
+from imputedb.engines.duckdb.forms import types as stored_types
 from imputedb.sql.paths import quoted
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ _POINT_UNKNOWN = replace(
     _POINT,
     type="VARCHAR",
     value="{x}",
-    said="its points may stand before decimals or between thousands, so that it stays text until decimal='.' "
+    remark="its points may stand before decimals or between thousands, so that it stays text until decimal='.' "
     "or decimal=',' says which",
 )
 _DECIMAL_POINT = Form(
@@ -131,7 +132,7 @@ def marks(
         source: the files as a table whose columns are text; ? stands for their paths.
         paths: of the files.
     """
-    types = engine.tables.shape(table).types
+    types = stored_types(engine, table)
     shown = {
         name: fitting(engine, table, name, words, (_MARKED, _COMMA, _COMMA_ALONE, _DECIMAL_POINT, _POINT))
         for name, kind in types.items()

@@ -37,7 +37,7 @@ def declare(engine: DuckDB, table: Table, column: str, values: Sequence[object])
     with engine.lock, engine.session.writes.writing(), engine.session.transaction():
         name = checked_codes(engine, table, column, values)
         engine.store.declare(table, name, list(dict.fromkeys(map(as_text, values))))
-        engine.session.changed()
+        engine.session.writes.remade()
 
 
 def checked_codes(engine: DuckDB, table: Table, column: str, values: Sequence[object]) -> str:
@@ -64,7 +64,7 @@ def decide(engine: DuckDB, table: Table, column: str, policy: Policy | None) -> 
     with engine.lock, engine.session.writes.writing(), engine.session.transaction():
         name = own_name(engine, table, column)
         engine.store.decide(table, name, policy and checked(engine, table, name, policy))
-        engine.session.changed()
+        engine.session.writes.remade()
 
 
 def checked(engine: DuckDB, table: Table, column: str, policy: Policy) -> Policy:
@@ -99,17 +99,17 @@ def check_suits(table: Table, shape: Shape) -> None:
     Raises:
         QueryError: there is one; the message says which, and what to do.
     """
-    for column, said in shape.policies.items():
+    for column, policy in shape.policies.items():
         type_name = shape.types[column]
         kind, place = profile.kind_of(type_name), f"{table.name}.{column}"
-        gone = [name for name in said.columns if name not in shape.types]
+        gone = [name for name in policy.columns if name not in shape.types]
         try:
-            measure.check(place, type_name, kind, said)
-            if (said.low is not None or said.high is not None) and not measure.levels_of(type_name):
-                _check_range(place, type_name, kind, said)
-            for value in said.values if kind in _ORDERED else ():
+            measure.check(place, type_name, kind, policy)
+            if (policy.low is not None or policy.high is not None) and not measure.levels_of(type_name):
+                _check_range(place, type_name, kind, policy)
+            for value in policy.values if kind in _ORDERED else ():
                 number(value, kind)
-            why = f"{', '.join(gone)} is not there" if gone else _unsuited(shape, said)
+            why = f"{', '.join(gone)} is not there" if gone else _unsuited(shape, policy)
             if not why:
                 continue
         except DataError as error:
@@ -117,16 +117,16 @@ def check_suits(table: Table, shape: Shape) -> None:
         except (ValueError, TypeError):
             why = f"its values are none of {place}, which is {type_name}"
         raise QueryError(
-            f"the policy on {table.name}({column}), {said}, does not suit {table.name} any more: {why}; "
+            f"the policy on {table.name}({column}), {policy}, does not suit {table.name} any more: {why}; "
             f"{policy_texts.way_out(table, column)}"
         )
 
 
-def _unsuited(shape: Shape, said: Policy) -> str:
-    """Why the columns that a policy rests on do not suit it by their types; empty where they do."""
-    clocks = [name for name in (said.before, said.order) if name]
+def _unsuited(shape: Shape, policy: Policy) -> str:
+    """Columns of a policy whose types do not suit it, as text; empty where all do."""
+    clocks = [name for name in (policy.before, policy.order) if name]
     wrong = [name for name in clocks if profile.kind_of(shape.types[name]) not in _ORDERED]
-    wrong += [name for name in [said.weight] if name and profile.kind_of(shape.types[name]) not in _NUMBERS]
+    wrong += [name for name in [policy.weight] if name and profile.kind_of(shape.types[name]) not in _NUMBERS]
     return ", ".join(f"{name} is {shape.types[name]}" for name in wrong)
 
 
@@ -135,7 +135,7 @@ def forget(engine: DuckDB, table: Table, column: str) -> None:
     with engine.lock, engine.session.writes.writing():
         for name in [known for known in engine.store.policies(table) if known.lower() == column.lower()]:
             engine.store.decide(table, name, None)
-        engine.session.changed()
+        engine.session.writes.remade()
 
 
 def prune(engine: DuckDB, table: Table, *, replaced: bool = True) -> None:
@@ -172,13 +172,13 @@ def _pruned(engine: DuckDB, table: Table) -> tuple[set[str], dict[str, str]]:
 
 def meaning(connection: duckdb.DuckDBPyConnection, shape: Shape, column: str, alias: str) -> Tree | None:
     """The condition, bound, under which a NULL of a column means something of its own; None where it never does."""
-    said = shape.policies.get(column)
-    if said is None or said.action not in ("keep", "structural"):
+    policy = shape.policies.get(column)
+    if policy is None or policy.action not in ("keep", "structural"):
         return None
-    if said.when is None:
+    if policy.when is None:
         return t.literal(True)
     names = {name.lower(): name for name in shape.types}
-    condition = parse.expression(partial(parse.parse, connection), said.when)
+    condition = parse.expression(partial(parse.parse, connection), policy.when)
 
     def bound(node: Tree) -> Tree | None:
         if not t.is_reference(node):
@@ -203,36 +203,43 @@ def own_name(engine: DuckDB, table: Table, column: str) -> str:
     return name
 
 
-def _check(engine: DuckDB, table: Table, column: str, said: Policy) -> None:
-    if said.when is not None:
-        policy_texts.check_condition(engine, table, said.when)
-    if said.derived is not None:
-        policy_texts.check_derived(engine, table, column, said.derived)
+def _check(engine: DuckDB, table: Table, column: str, policy: Policy) -> None:
+    if policy.when is not None:
+        policy_texts.check_condition(engine, table, policy.when)
+    if policy.derived is not None:
+        policy_texts.check_derived(engine, table, column, policy.derived)
     type_name = engine.tables.shape(table).types[column]
     kind, place = profile.kind_of(type_name), f"{table.name}.{column}"
-    measure.check(place, type_name, kind, said)
-    if (said.low is not None or said.high is not None) and not measure.levels_of(type_name):
-        _check_range(place, type_name, kind, said)
-    for value in said.values:
+    measure.check(place, type_name, kind, policy)
+    if (policy.low is not None or policy.high is not None) and not measure.levels_of(type_name):
+        _check_range(place, type_name, kind, policy)
+    for value in policy.values:
         _check_value(engine, table, column, value)
-    numbers = [number(value, kind) for value in said.values] if kind in _ORDERED else []
-    low, high = _ends(kind, said) if numbers else (0.0, 0.0)
+    numbers = [number(value, kind) for value in policy.values] if kind in _ORDERED else []
+    low, high = _ends(kind, policy) if numbers else (0.0, 0.0)
     if numbers and not any(low <= one <= high for one in numbers):
         raise DataError(f"none of the values of {place} is in its range")
-    if said.order is not None:
-        _check_series(engine, table, column, said)
-    if said.cluster is not None:
-        _check_cluster(engine, table, column, said.cluster)
-    if said.weight is not None:
-        _check_weight(engine, table, column, said.weight)
-    if said.before is not None:
-        clock = own_name(engine, table, said.before)
-        if profile.kind_of(engine.tables.shape(table).types[clock]) not in _ORDERED:
-            raise DataError(
-                f"{table.name}.{clock} does not put rows in order: BEFORE needs numbers, dates or timestamps"
-            )
-        if clock == column:
-            raise DataError(f"{place} cannot be predicted from rows that it is missing in the order of: BEFORE itself")
+    _check_predictors(engine, table, column, policy)
+    if policy.order is not None:
+        _check_series(engine, table, column, policy)
+    if policy.cluster is not None:
+        _check_cluster(engine, table, column, policy.cluster)
+    if policy.weight is not None:
+        _check_weight(engine, table, column, policy.weight)
+
+
+def _check_predictors(engine: DuckDB, table: Table, column: str, policy: Policy) -> None:
+    """Refuses predictors that include the column itself, and a BEFORE that puts no rows in order."""
+    place = f"{table.name}.{column}"
+    if any(own_name(engine, table, other) == column for other in policy.predictors):
+        raise DataError(f"{place} cannot be predicted from itself: PREDICTORS names other columns")
+    if policy.before is None:
+        return
+    clock = own_name(engine, table, policy.before)
+    if profile.kind_of(engine.tables.shape(table).types[clock]) not in _ORDERED:
+        raise DataError(f"{table.name}.{clock} does not put rows in order: BEFORE needs numbers, dates or timestamps")
+    if clock == column:
+        raise DataError(f"{place} cannot be predicted from rows that it is missing in the order of: BEFORE itself")
 
 
 def _check_weight(engine: DuckDB, table: Table, column: str, weight: str) -> None:
@@ -256,10 +263,11 @@ def _check_weight(engine: DuckDB, table: Table, column: str, weight: str) -> Non
         raise DataError(f"{place} is 0 in every row, so that nothing is learnt from: take another column")
 
 
-def _check_series(engine: DuckDB, table: Table, column: str, said: Policy) -> None:
-    """Refuses groups that a row may not be of, and an order that there is none of."""
+def _check_series(engine: DuckDB, table: Table, column: str, policy: Policy) -> None:
+    """Refuses groups with missing values, and an ORDER BY that puts no rows in order."""
     types = engine.tables.shape(table).types
-    clock, groups = own_name(engine, table, str(said.order)), [own_name(engine, table, one) for one in said.partition]
+    clock = own_name(engine, table, str(policy.order))
+    groups = [own_name(engine, table, one) for one in policy.partition]
     if column in (clock, *groups):
         raise DataError(f"{table.name}.{column} cannot be filled in in the order of itself, nor in groups of its own")
     if profile.kind_of(types[clock]) not in _ORDERED:
@@ -299,25 +307,26 @@ _NUMBERS = (Kind.INTEGER, Kind.NUMBER)
 _ORDERED = (*_NUMBERS, Kind.DATE, Kind.TIMESTAMP)
 
 
-def _ends(kind: Kind, said: Policy) -> tuple[float, float]:
-    low = -math.inf if said.low is None else number(said.low, kind)
-    high = math.inf if said.high is None else number(said.high, kind)
+def _ends(kind: Kind, policy: Policy) -> tuple[float, float]:
+    low = -math.inf if policy.low is None else number(policy.low, kind)
+    high = math.inf if policy.high is None else number(policy.high, kind)
     return (math.ceil(low), math.floor(high)) if kind is Kind.INTEGER and math.isfinite(low + high) else (low, high)
 
 
-def _check_range(place: str, type_name: str, kind: Kind, said: Policy) -> None:
+def _check_range(place: str, type_name: str, kind: Kind, policy: Policy) -> None:
     if kind not in _ORDERED:
         raise DataError(f"a range is for numbers, dates and timestamps; {place} is {type_name}")
-    for end in (said.low, said.high):
+    for end in (policy.low, policy.high):
         try:
             fits = end is None or not math.isnan(number(end, kind))
         except (ValueError, TypeError):
             fits = False
         if not fits or (kind in (Kind.DATE, Kind.TIMESTAMP) and isinstance(end, int | float)):
             raise DataError(f"{end!r} is no bound of {place}, which is {type_name}")
-    low, high = _ends(kind, said)
+    low, high = _ends(kind, policy)
     if low > high:
-        raise DataError(f"no value of {place} is in the range from {said.low} to {said.high}: the lower end goes first")
+        ends = f"from {policy.low} to {policy.high}"
+        raise DataError(f"no value of {place} is in the range {ends}: the lower end goes first")
 
 
 def _check_value(engine: DuckDB, table: Table, column: str, value: object) -> None:

@@ -1,9 +1,9 @@
 """Columns that a policy derives from others of their table (DERIVED AS), as SQL has them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import duckdb
 
@@ -82,21 +82,59 @@ class _Rows:
         return found
 
 
-def undetermined(engine: "DuckDB", table: Table) -> list[Note]:
-    """What is to be said of rows that have a derived value, but not what it is derived from."""
-    shape, said = engine.tables.shape(table), list[Note]()
-    for name, read in sorted(derivation.derivations(shape.policies, shape.types).items()):
-        there = t.is_present(columns.stored(shape, name, "t", engine.texts.type_tree))
-        gone = t.any_of([t.is_missing(engine.reading(table, one, "t")) for one in sorted(read)])
-        count = t.call("count_star", where=t.all_of([part for part in (there, gone) if part]))
-        rows = int(str(engine.rows(t.select([count], engine.source(table, "t")))[0][0]))
-        if rows:
-            words = (
-                f"{rows:,} rows of {table.name} have {name}, but not all of {', '.join(sorted(read))}, which it is "
-                "derived from and which do not follow from it there: what is filled in of these need not agree with it"
-            )
-            said.append(Note(NoteKind.UNDETERMINED, f"{table.name}.{name}", words))
-    return said
+def notes(engine: "DuckDB", table: Table, names: Collection[str]) -> list[Note]:
+    """Notes on derived columns and the columns of their expressions, where some of these are read.
+
+    That is which cells follow from others of their row, so that they are neither missing nor imputed, and which rows
+    have a derived value, but not what it is derived from.
+    """
+    shape = engine.tables.shape(table)
+    known = derivation.derivations(shape.policies, shape.types)
+    counted = [
+        _undetermined(engine, table, name, read) for name, read in sorted(known.items()) if {name, *read} & set(names)
+    ]
+    related = frozenset(known).union(*known.values())
+    counted += [_following(engine, table, name) for name in sorted(related.intersection(names))]
+    if not counted:
+        return []
+    counts = [t.call("count_star", where=one.rows) for one in counted]
+    (row,) = engine.rows(t.select(counts, engine.source(table, "t")))
+    return [one.note(int(str(rows))) for one, rows in zip(counted, row, strict=True) if rows]
+
+
+class _CountedNote(NamedTuple):
+    """A note of the rows for which a condition holds, given how many these are."""
+
+    rows: Tree
+    note: Callable[[int], Note]
+
+
+def _undetermined(engine: "DuckDB", table: Table, name: str, read: Collection[str]) -> _CountedNote:
+    there = t.is_present(columns.stored(engine.tables.shape(table), name, "t", engine.texts.type_tree))
+    gone = t.any_of([t.is_missing(engine.reading(table, one, "t")) for one in sorted(read)])
+
+    def note(rows: int) -> Note:
+        words = (
+            f"{rows:,} rows of {table.name} have {name}, but not all of {', '.join(sorted(read))}, which it is "
+            "derived from and which do not follow from it there: what is filled in of these need not agree with it"
+        )
+        return Note(NoteKind.UNDETERMINED, f"{table.name}.{name}", words)
+
+    return _CountedNote(t.all_of([part for part in (there, gone) if part]) or there, note)
+
+
+def _following(engine: "DuckDB", table: Table, name: str) -> _CountedNote:
+    gone = t.is_missing(columns.stored(engine.tables.shape(table), name, "t", engine.texts.type_tree))
+    known = t.is_present(engine.reading(table, name, "t"))
+
+    def note(rows: int) -> Note:
+        words = (
+            f"{rows:,} cells of {table.name}.{name} that are NULL as stored follow from others of their rows (DERIVED "
+            "AS), and count as observed: IS NULL and IMPUTED are false of them"
+        )
+        return Note(NoteKind.FOLLOWS, f"{table.name}.{name}", words)
+
+    return _CountedNote(t.all_of([gone, known]) or gone, note)
 
 
 def check(shape: Shape, table: Table, column: str, text: str) -> None:

@@ -1,13 +1,12 @@
 """Text files of other encodings than UTF-8, which DuckDB reads once they are written anew."""
 
 import codecs
-import gzip
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import BinaryIO
 
+from imputedb.engines.duckdb.paths import unpacked
 from imputedb.errors import DataError, QueryError
 from imputedb.notes import Note, NoteKind
 
@@ -18,11 +17,18 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _PIECE = 1 << 22
+_LOOKED_AT = 4096
+"""Bytes that tell whether letters have two bytes each."""
 
 
 @contextmanager
-def as_utf8(paths: Sequence[str], encoding: str | None) -> Iterator[tuple[list[str], list[Note]]]:
-    """Files that hold the same text in UTF-8, the given ones where they do already, and what is to be said of it.
+def as_utf8(
+    paths: Sequence[str], encoding: str | None, most: int | None = None
+) -> Iterator[tuple[list[str], list[Note]]]:
+    """Files that hold the same text in UTF-8, the given ones where they do already, and notes.
+
+    An encoding that is not stated is told from so many bytes of a file at `most`. Copies lie in folders that are called
+    like those of partitions.
 
     Raises:
         QueryError: there is no such encoding.
@@ -34,14 +40,15 @@ def as_utf8(paths: Sequence[str], encoding: str | None) -> Iterator[tuple[list[s
         except (LookupError, ValueError):
             raise QueryError(f"no encoding {encoding!r}; there are utf-8, cp1252, latin-1, utf-16, cp850...") from None
     with TemporaryDirectory() as folder:
-        readable, said = list[str](), list[Note]()
+        readable, notes = list[str](), list[Note]()
         for place, path in enumerate(paths):
-            found = encoding or found_out(path)
+            found = encoding or found_out(path, most)
             if found is None or codecs.lookup(found).name in ("utf-8", "ascii"):
                 readable.append(path)
                 continue
-            copy = Path(folder, str(place), Path(path.removesuffix(".gz").removesuffix(".zst")).name)
-            copy.parent.mkdir()
+            parts = [part for part in Path(path).parts[:-1] if "=" in part]
+            copy = Path(folder, str(place), *parts, Path(path.removesuffix(".gz").removesuffix(".zst")).name)
+            copy.parent.mkdir(parents=True)
             _write(path, found, copy)
             readable.append(str(copy))
             if encoding is None and not found.startswith("utf"):
@@ -49,23 +56,28 @@ def as_utf8(paths: Sequence[str], encoding: str | None) -> Iterator[tuple[list[s
                     f"{path} is not UTF-8, and was read as {found}: look at its letters beyond a to z, and state "
                     "another encoding (such as cp850 or mac_roman) where they are wrong"
                 )
-                said.append(Note(NoteKind.READ_AS, path, words))
-        yield readable, said
+                notes.append(Note(NoteKind.READ_AS, path, words))
+        yield readable, notes
 
 
-def found_out(path: str) -> str | None:
+def found_out(path: str, most: int | None = None) -> str | None:
     """The encoding that a file is taken for; None of UTF-8 and of what Python of this version cannot open."""
     if path.endswith(".zst"):
         return None
-    with _opened(path) as file:
-        first = file.read(_PIECE)
+    with unpacked(path) as file:
+        first, left = file.read(_PIECE), most
         for mark, name in _MARKS:
             if first.startswith(mark):
                 return name
+        if (wide := _of_two_bytes(first[:_LOOKED_AT])) is not None:
+            return wide
         decoder = codecs.getincrementaldecoder("utf-8")()
         try:
             while first:
                 decoder.decode(first)
+                left = None if left is None else left - len(first)
+                if left is not None and left <= 0:
+                    return None
                 first = file.read(_PIECE)
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
@@ -73,9 +85,17 @@ def found_out(path: str) -> str | None:
     return None
 
 
+def _of_two_bytes(first: bytes) -> str | None:
+    """The encoding of two bytes a letter that a text without a mark is of: every second byte is 0, and no other."""
+    for name, zeros, others in (("utf-16-le", first[1::2], first[::2]), ("utf-16-be", first[::2], first[1::2])):
+        if len(zeros) > 1 and zeros.count(0) > 0.5 * len(zeros) and others.count(0) == 0:
+            return name
+    return None
+
+
 def _is_of(path: str, encoding: str) -> bool:
     try:
-        with _opened(path) as file:
+        with unpacked(path) as file:
             for piece in iter(lambda: file.read(_PIECE), b""):
                 piece.decode(encoding)  # one byte is one letter
     except UnicodeDecodeError:
@@ -86,13 +106,9 @@ def _is_of(path: str, encoding: str) -> bool:
 def _write(path: str, encoding: str, copy: Path) -> None:
     decoder = codecs.getincrementaldecoder(encoding)()
     try:
-        with _opened(path) as file, copy.open("w", encoding="utf-8", newline="") as written:
+        with unpacked(path) as file, copy.open("w", encoding="utf-8", newline="") as written:
             for piece in iter(lambda: file.read(_PIECE), b""):
                 written.write(decoder.decode(piece))
             written.write(decoder.decode(b"", final=True))
     except UnicodeError as error:
         raise DataError(f"{path} is not {encoding}: {error.args[-1]}") from error
-
-
-def _opened(path: str) -> BinaryIO:
-    return gzip.open(path, "rb") if path.endswith(".gz") else open(path, "rb")  # type: ignore[return-value]

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from imputedb.algebra.relation import Table
-from imputedb.engines.cache import CacheUse, Recent
+from imputedb.engines.cache import OF_STRUCTURE, CacheUse, Recent
 from imputedb.engines.duckdb import (
     catalog,
     columns,
@@ -20,9 +20,12 @@ from imputedb.engines.duckdb import (
     profile,
     query_texts,
     settings,
+    text_items,
+    unseen,
     variables,
 )
 from imputedb.engines.duckdb.arrays import Slots
+from imputedb.engines.duckdb.copies import Copies
 from imputedb.engines.duckdb.functions import functions
 from imputedb.engines.duckdb.marks import Missing
 from imputedb.engines.duckdb.metadata import Store
@@ -35,12 +38,11 @@ from imputedb.engines.duckdb.statistics import Gathering
 from imputedb.engines.duckdb.tables import Tables
 from imputedb.engines.duckdb.temporary import Temporary
 from imputedb.engines.engine import Array
-from imputedb.engines.entries import Shape
 from imputedb.engines.offers import KeptModels
 from imputedb.engines.reading import Reading
 from imputedb.notes import Note
 from imputedb.sql import ast as t
-from imputedb.sql import derivation, parse
+from imputedb.sql import derivation
 from imputedb.sql.ast import Tree
 from imputedb.sql.bind import Functions
 from imputedb.sql.generate import ROW
@@ -54,10 +56,8 @@ class DuckDB:
 
     Attributes:
         session: its connection and transactions.
-        connection: DuckDB's own, of the session.
-        lock: of the session.
-        store: what is kept in the database.
-        models: that are kept there.
+        connection, lock: of the session.
+        store, models: what is kept in the database.
         texts: trees, and what DuckDB says of texts.
         tables: what tables there are.
         gathering: what is known of them.
@@ -67,6 +67,8 @@ class DuckDB:
         further_caches: those of whoever answers by this engine.
         reads_variables: whether names that mean no table may mean data frames of whoever calls.
     """
+
+    fills_by_expression = False
 
     def __init__(self, way: Opening | str, *, variables: bool = False, beside: "DuckDB | None" = None) -> None:
         self.reads_variables = variables
@@ -82,10 +84,13 @@ class DuckDB:
         self.gathering = Gathering(self.session, self.store, self.tables, self.texts, self._memory)
         self.temporary = Temporary(self.session)
         self.slots = Slots(self.connection)
+        parts = (self.session, self.texts, self.tables, self.gathering, self.temporary)
+        self._copies = Copies(*parts, self._memory, partial(text_items.copied, self))
         self.functions = functions()
         self.further_caches: list[Recent[Any, Any]] = []
         self._offer()
         self.session.tidying += [self.temporary.tidy, self.slots.tidy]
+        self.session.calls.titled = self.temporary.titled
         self.session.undone = lambda: self.store.ended(kept=False)
         self.session.target = lambda text: following.written(self.tables, self.session.home, text)
         self.session.following = lambda text: following.followed(
@@ -98,16 +103,12 @@ class DuckDB:
 
     def _offer(self) -> None:
         """Makes members of the parts members of the engine: those that its protocols name."""
-        session, texts, tables, gathering, scratch = (
-            self.session,
-            self.texts,
-            self.tables,
-            self.gathering,
-            self.temporary,
-        )
+        session, texts, tables = self.session, self.texts, self.tables
+        gathering, scratch = self.gathering, self.temporary
         self.adopted, self.virtual = tables.adopted, tables.virtual
-        self.shapes, self.shape, self.adopt, self.disown = tables.shapes, tables.shape, tables.adopt, tables.disown
-        self.meant, self.found, self.named, self.called = tables.meant, tables.found, tables.named, tables.called
+        self.shapes, self.shape, self.learnable = tables.shapes, tables.shape, tables.learnable
+        self.adopt, self.disown, self.called = tables.adopt, tables.disown, tables.called
+        self.meant, self.found, self.named = tables.meant, tables.found, tables.named
         self.statistics, self.dirty, self.fingerprint = gathering.statistics, gathering.dirty, gathering.fingerprint
         self.classified, self.tree, self.text, self.written = texts.classified, texts.tree, texts.text, texts.written
         self.titles, self.outputs, self.described = texts.titles, texts.outputs, texts.described
@@ -118,6 +119,7 @@ class DuckDB:
         self.answered, self.execute = session.answered, session.execute
         self.check_order = partial(settings.check_order, session)
         self.reread, self.converted, self.streamed = session.reread, session.converted, session.streamed
+        self.copied, self.check_copied = self._copies.copied, self._copies.check
         self.fresh, self.make, self.unmake = scratch.fresh, scratch.make, scratch.unmake
         self.gather, self.extend, self.stage = scratch.rows, scratch.extend, scratch.copy
         self.policies, self.check_writable = self.store.policies, self.store.check_writable
@@ -156,6 +158,15 @@ class DuckDB:
         """Whether a table is one of the user's, which is the same until something is written."""
         return table not in self.tables.adopted
 
+    @property
+    def room(self) -> float:
+        """Bytes of rows that an imputer may be handed at once."""
+        found: float | None = self.recall("room")
+        if found is None:
+            found = settings.room(self.session)
+            self.keep("room", found, tables=OF_STRUCTURE)
+        return found
+
     def related(self, table: Table) -> frozenset[str]:
         """The columns of a table that are derived, or that others are derived from."""
         shape = self.tables.shape(table)
@@ -182,19 +193,6 @@ class DuckDB:
     def meaning(self, table: Table, column: str, alias: str) -> Tree | None:
         """The condition, bound, under which a NULL of a column means something of its own; None where it never does."""
         return declarations.meaning(self.connection, self.tables.shape(table), column, alias)
-
-    def copied(self, item: Tree, virtual: Sequence[str] = ()) -> Table:
-        """A temporary table of the rows of another item of FROM, such as a file, with what is known of it.
-
-        Beside what a star shows it has `virtual` columns, which a star of the table does not show either.
-        """
-        with self.lock:
-            shown = [t.star(), *map(t.reference, virtual)]
-            table = Table("temp", "main", self.temporary.copy(self.text(t.select(shown, item))))
-            names, types = parse.shape(self.connection, f"FROM temp.{table.name}")
-            columns = dict(zip(names, types, strict=True))
-            self.tables.adopt(table, columns, self.gathering.profiled(table, Shape(columns)), virtual)
-            return table
 
     # -- statements ---------------------------------------------------------------------------------------------------
 
@@ -316,8 +314,9 @@ class DuckDB:
         declarations.forget(self, table, column)
 
     def declare(self, table: Table, column: str, values: Sequence[object]) -> None:
-        """Declares values of a column to mean a missing one."""
+        """Declares values of a column to mean a missing one; a remark names those that no row has."""
         declarations.declare(self, table, column, values)
+        unseen.remark(self, table, column, values)
 
     def restate(self, table: Table, missing: Mapping[str, Sequence[str]], policies: Mapping[str, Policy]) -> None:
         """Says of a scratch table these declared values and policies, and no others."""
@@ -328,9 +327,9 @@ class DuckDB:
             for name, policy in policies.items():
                 self.store.decide(table, name, policy)
 
-    def undetermined(self, table: Table) -> list[Note]:
-        """What is to be said of rows that have a derived value, but not what it is derived from."""
-        return derived.undetermined(self, table)
+    def about_derived(self, table: Table, names: Collection[str]) -> list[Note]:
+        """What is to be said of derived columns, and of what these are derived from, where some columns are read."""
+        return derived.notes(self, table, names)
 
     def load(
         self, paths: Sequence[str], table: str | None, missing: Missing, reading: Reading, *, replace: bool

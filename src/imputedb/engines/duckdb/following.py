@@ -73,8 +73,8 @@ def _committed(session: Session, store: Store, prune: Prune) -> Action:
 
         def undone() -> None:
             store.ended(kept=False)
-            said = "an error had aborted the transaction: COMMIT has kept nothing of it"
-            session.remarks.append(Note(NoteKind.UNDONE, "", said))
+            message = "an error had aborted the transaction: COMMIT has kept nothing of it"
+            session.remarks.append(Note(NoteKind.UNDONE, "", message))
 
         return undone
 
@@ -191,9 +191,9 @@ def _column_renamed(store: Store, table: Table, before: str, after: str) -> Acti
     def follow() -> None:
         for column, policy in dict(store.policies(table)).items():
             texts = {name: text for name in ("when", "derived") if (text := getattr(policy, name))}
-            told = {name: _reworded(text, before, after) for name, text in texts.items()}
-            if told != texts:
-                store.decide(table, column, policy.changed(told))
+            reworded = {name: _reworded(text, before, after) for name, text in texts.items()}
+            if reworded != texts:
+                store.decide(table, column, policy.changed(reworded))
         store.column_renamed(table, before, after)
 
     return follow
@@ -270,6 +270,12 @@ def _own(tables: Tables, table: Table, name: str) -> str:
 _WRITING = {"insert": "into", "update": "", "delete": "from", "merge": "into", "copy": ""}
 """The words that statements begin with which write the rows of one table, and the word before its name."""
 
+_TABLES = ("table", "view", "index")
+"""What a statement of CREATE, ALTER or DROP is of that concerns no macro."""
+
+_BEFORE = ("or", "replace", "temp", "temporary", "unique", "recursive")
+"""The words that may stand before these."""
+
 _READING = ("select", "from", "with", "values", "table", "describe", "desc", "show", "summarize", "explain")
 
 _ELSEWHERE = re.compile("execute|_query$")
@@ -288,8 +294,14 @@ def written(tables: Tables, home: str, text: str) -> Target:
     inside = [word for before, word in pairwise(words) if word in _WRITING and before not in ("do", "then")]
     if words[0] in _READING:
         return Written.ANYTHING if inside else Written.NOTHING
+    if words[0] in ("create", "alter", "drop"):
+        what = next((word for word in words[1:] if word not in _BEFORE), "")
+        return Written.TABLES if what in _TABLES else Written.ANYTHING
     if words[0] not in _WRITING or inside:
         return Written.ANYTHING
+    outside = [token.word for token in found if token.depth == 0]
+    if words[0] == "copy" and "to" in outside and "from" not in outside:
+        return Written.NOTHING  # but a file, and files tell for themselves what they are
     at = words.index(_WRITING[words[0]]) + 1 if _WRITING[words[0]] in words else 1
     table, end = _table(tables, found, at)
     if words[0] == "copy" and "from" not in words[end:]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from imputedb.engines.duckdb import labelled, workbooks
+from imputedb.engines.duckdb.packages import package
 from imputedb.engines.reading import Reading
 from imputedb.errors import DataError, StorageError
 from imputedb.notes import Note, NoteKind
@@ -21,33 +20,21 @@ Columns = Mapping[str, Sequence[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What a file holds.
+    """The content of a file.
 
     Attributes:
         frame: by column its values, or a data frame.
         missing: values that the file declares missing, by column.
-        comments: what columns are, and what their codes mean.
-        said: what a user must know of it.
+        comments: descriptions of columns and of their codes.
+        notes: what a user must know of it.
         texts: whether text may hold numbers, and words that mean a missing value.
     """
 
     frame: Any
     missing: Mapping[str, Sequence[object]] = field(default_factory=dict)
     comments: Mapping[str, str] = field(default_factory=dict)
-    said: Sequence[Note] = ()
+    notes: Sequence[Note] = ()
     texts: bool = False
-
-
-def package(name: str, extra: str, what: str) -> ModuleType:
-    """A package that is needed for files of a kind.
-
-    Raises:
-        DataError: it is not installed.
-    """
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise DataError(f"{what} need one more package: pip install 'imputedb[{extra}]'") from error
 
 
 def read(paths: Sequence[str], suffix: str, reading: Reading) -> Read:
@@ -81,9 +68,9 @@ def _together(paths: Sequence[str], found: Sequence[Read]) -> Read:
     for one in found:
         for name, values in one.missing.items():
             missing[name] = list(dict.fromkeys([*missing.get(name, ()), *values]))
-    said = [text for one in found for text in one.said]
+    notes = [text for one in found for text in one.notes]
     frame = {name: labelled.column(values) for name, values in columns.items()}
-    return Read(frame, missing, first.comments, said, first.texts)
+    return Read(frame, missing, first.comments, notes, first.texts)
 
 
 def _listed(values: Any) -> list[Any]:
@@ -93,8 +80,8 @@ def _listed(values: Any) -> list[Any]:
 
 def _workbook(path: str, reading: Reading) -> Read:
     calamine = package("python_calamine", "excel", "workbooks")
-    frame, said = workbooks.read(calamine, path, reading.sheet)
-    return Read(frame, said=said, texts=True)
+    frame, notes = workbooks.read(calamine, path, reading.sheet)
+    return Read(frame, notes=notes, texts=True)
 
 
 def _labelled(path: str, reading: Reading) -> Read:
@@ -112,7 +99,7 @@ def _r(path: str, reading: Reading) -> Read:
         raise DataError(f"{path} has no data frame {wanted!r}; there are {', '.join(map(str, frames))}")
     others = [str(name) for name in frames if name != wanted]
     words = f"{path}: {wanted} was read, and not {', '.join(others)} (--sheet names another)"
-    return Read(frames[wanted], said=[Note(NoteKind.READ_AS, path, words)] if others else [])
+    return Read(frames[wanted], notes=[Note(NoteKind.READ_AS, path, words)] if others else [])
 
 
 KINDS = {

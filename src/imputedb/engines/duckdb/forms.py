@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imputedb.algebra.relation import Table
+from imputedb.sql import parse
 from imputedb.sql.paths import quoted
 
 if TYPE_CHECKING:
@@ -24,20 +25,23 @@ class Form:
         type: DuckDB's name of it; VARCHAR where values may mean two things, and stay text.
         fits: the condition under which a value is one, and comes back from the type as the same number or moment.
         value: what it is.
-        said: what a reader must know of how it was read.
+        remark: what a reader must know of how it was read.
         proof: a condition that at least one value fulfils.
     """
 
     type: str
     fits: str
     value: str
-    said: str = ""
+    remark: str = ""
     proof: str = "true"
 
 
 def _plain(kind: str, exact: str) -> Form:
     return Form(kind, f"TRY_CAST({{x}} AS {kind}) IS NOT NULL AND {exact}", f"CAST({{x}} AS {kind})")
 
+
+_FULL_YEAR = r"regexp_matches({x}, '^\d{{4}}')"
+"""Without it dates whose years have two digits are read too: 01/02/21 as one of the year 1."""
 
 PLAIN: tuple[Form, ...] = (
     _plain("BIGINT", r"regexp_full_match({x}, '-?(0|[1-9]\d*)')"),
@@ -48,9 +52,15 @@ PLAIN: tuple[Form, ...] = (
         r"(length(regexp_replace(regexp_replace({x}, '[eE].*$', ''), '^[-+0.]+|\D', '', 'g')) <= 15 "
         "OR CAST(TRY_CAST({x} AS DOUBLE) AS VARCHAR) = {x})",
     ),
-    _plain("DATE", "TRY_CAST({x} AS TIMESTAMP_NS) = CAST(TRY_CAST({x} AS DATE) AS TIMESTAMP_NS)"),
+    _plain(
+        "DATE",
+        f"{_FULL_YEAR} AND "
+        "coalesce(TRY_CAST({x} AS TIMESTAMP_NS) = TRY_CAST(TRY_CAST({x} AS DATE) AS TIMESTAMP_NS), "
+        "TRY_CAST({x} AS TIMESTAMP) = CAST(TRY_CAST({x} AS DATE) AS TIMESTAMP))",
+    ),
     _plain(
         "TIMESTAMP",
+        rf"{_FULL_YEAR} AND "
         r"NOT regexp_matches({x}, ':.*([+-]\d\d(:?\d\d)?|[zZ]|[A-Za-z]{{3,}})$') "
         r"AND NOT regexp_matches({x}, '\.\d{{6}}\d*[1-9]')",
     ),
@@ -65,6 +75,8 @@ _PERCENT = Form(
     "signs of percent are left out: 50% is 50",
 )
 _DATES = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y")
+_SHORT = tuple(order.replace("-", mark) for mark in "./-" for order in ("%d-%m-%y", "%m-%d-%y", "%y-%m-%d"))
+"""Dates whose years have two digits."""
 
 
 def forms(numbers: Sequence[Form], dates: str | None) -> tuple[Form, ...]:
@@ -75,14 +87,20 @@ def forms(numbers: Sequence[Form], dates: str | None) -> tuple[Form, ...]:
         dates: the format of dates, where it is known.
     """
     whole, *others = PLAIN
-    formats = (dates,) if dates else _DATES
+    formats = (dates,) if dates else (*_DATES, *_SHORT)
     return (whole, *numbers, *others, _PERCENT, *(_date(one) for one in formats))
 
 
 def _date(format: str) -> Form:  # noqa: A002
     text = format.replace("'", "''").replace("{", "{{").replace("}", "}}")
     there = f"TRY_STRPTIME({{x}}, '{text}')"
-    return Form("DATE", f"{there} IS NOT NULL", f"CAST({there} AS DATE)", f"its dates are read as {format}")
+    year = r" AND regexp_matches({x}, '(^|\D)\d{{4}}(\D|$)')" if "%Y" in format else ""  # %Y takes 20 for the year 20
+    return Form("DATE", f"{there} IS NOT NULL{year}", f"CAST({there} AS DATE)", f"its dates are read as {format}")
+
+
+def types(engine: DuckDB, table: Table) -> dict[str, str]:
+    """The types of a table's columns as they are now, whatever is remembered of it."""
+    return dict(zip(*parse.shape(engine.connection, f"FROM {quoted(table.path)}"), strict=True))
 
 
 def found(engine: DuckDB, table: Table, column: str, words: Sequence[str], tried: Sequence[Form]) -> Form | None:
@@ -91,9 +109,15 @@ def found(engine: DuckDB, table: Table, column: str, words: Sequence[str], tried
     Dates that two forms would read as different days are of none.
     """
     left = fitting(engine, table, column, words, tried)
-    if len(left) > 1 and all(one.said and one.type == "DATE" for one in left):
+    if len(left) > 1 and all(one.remark and one.type == "DATE" for one in left):
         return left[0] if not _differ(engine, _values(table, column), words, left) else None
     return left[0] if left else None
+
+
+def orders(engine: DuckDB, table: Table, column: str, words: Sequence[str], tried: Sequence[Form]) -> list[str]:
+    """What is remarked on dates of several forms, of which nobody can tell which they are of; none of any others."""
+    left = fitting(engine, table, column, words, [one for one in tried if one.remark and one.type == "DATE"])
+    return [one.remark for one in left] if len(left) > 1 else []
 
 
 def fitting(engine: DuckDB, table: Table, column: str, words: Sequence[str], tried: Sequence[Form]) -> list[Form]:
@@ -101,6 +125,17 @@ def fitting(engine: DuckDB, table: Table, column: str, words: Sequence[str], tri
     values = _values(table, column)
     left = _fitting(engine, f"{values} LIMIT {_LOOKED_AT}", words, list(tried), proven=False)
     return _fitting(engine, values, words, left, proven=True) if left else []
+
+
+def mixed(engine: DuckDB, table: Table, column: str, words: Sequence[str]) -> tuple[int, int, str] | None:
+    """How many values of a column of text are numbers, how many are not, and one of these; None where few are."""
+    values, number = _values(table, column), "TRY_CAST(x AS DOUBLE) IS NOT NULL"
+    counts = f"SELECT count(*) FILTER ({number}), count(*) FILTER (NOT ({number})), min(x) FILTER (NOT ({number}))"
+    for source in (f"{values} LIMIT {_LOOKED_AT}", values):
+        found = engine.connection.execute(f"{counts} FROM ({source})", {"words": list(words)}).fetchall()[0]
+        if found[0] <= found[1]:
+            return None
+    return found if found[1] else None
 
 
 def example(engine: DuckDB, table: Table, column: str, form: Form, words: Sequence[str]) -> tuple[str, str]:
@@ -138,10 +173,22 @@ def _differ(engine: DuckDB, values: str, words: Sequence[str], dates: Sequence[F
 
 def retype(engine: DuckDB, table: Table, column: str, form: Form, words: Sequence[str]) -> None:
     """Makes a column of text one of a form; words become NULL, unless the type holds them too."""
-    given = ", ".join("'" + word.replace("'", "''") + "'" for word in words) or "NULL"
     name = quoted((column,))
     value = form.value.format(x=f"trim({name})")
+    _alter(engine, table, column, form.type, words, f"TRY_CAST({name} AS {form.type})", value)
+
+
+def blank(engine: DuckDB, table: Table, column: str, words: Sequence[str]) -> None:
+    """Makes words in a column of text NULL."""
+    _alter(engine, table, column, "VARCHAR", words, "NULL", quoted((column,)))
+
+
+def _alter(
+    engine: DuckDB, table: Table, column: str, kind: str, words: Sequence[str], of_words: str, value: str
+) -> None:
+    """Gives a column of text another type, and other values: one of its words, and one of all else."""
+    given, name = ", ".join("'" + word.replace("'", "''") + "'" for word in words) or "NULL", quoted((column,))
     engine.connection.execute(
-        f"ALTER TABLE {quoted(table.path)} ALTER COLUMN {name} SET DATA TYPE {form.type} "
-        f"USING CASE WHEN lower(trim({name})) IN ({given}) THEN TRY_CAST({name} AS {form.type}) ELSE {value} END"
+        f"ALTER TABLE {quoted(table.path)} ALTER COLUMN {name} SET DATA TYPE {kind} "
+        f"USING CASE WHEN lower(trim({name})) IN ({given}) THEN {of_words} ELSE {value} END"
     )

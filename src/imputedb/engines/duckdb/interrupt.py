@@ -22,7 +22,7 @@ Fetched = TypeVar("Fetched")
 _TICK = 0.02
 """Seconds after which a thread that waits looks for signals."""
 
-_TELLINGS = 50
+_REPETITIONS = 50
 """How often DuckDB is told that a statement is to end, for a second in all."""
 
 
@@ -107,7 +107,7 @@ class Runner:
         self._jobs: Jobs = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._telling = threading.Lock()
+        self._interrupt_lock = threading.Lock()
         self._is_running = self.ended = self.late = False
         self.raised: BaseException | None = None
         finalize(self, self._jobs.put, None)
@@ -159,8 +159,8 @@ class Runner:
         Of a statement that is just about to run DuckDB does not know yet, so that it is told again.
         """
         self.ended = is_called
-        for _ in range(_TELLINGS):
-            with self._telling:
+        for _ in range(_REPETITIONS):
+            with self._interrupt_lock:
                 if not (self.ended and self._is_running) or self.late:
                     return
                 self._connection.interrupt()
@@ -189,13 +189,13 @@ class Runner:
     @contextmanager
     def _under_way(self) -> Iterator[None]:
         """A statement that another thread may end; on the main thread signals are shut out where it begins and ends."""
-        with self._telling:
+        with self._interrupt_lock:
             self._is_running = True
         try:
             self.check()
             yield
         finally:
-            with self._telling:
+            with self._interrupt_lock:
                 self._is_running = False
 
     def _wait_for(self, job: _Job) -> None:

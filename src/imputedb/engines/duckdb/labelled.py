@@ -15,10 +15,10 @@ Parts = tuple[dict[str, Any], dict[str, list[object]], dict[str, str], list[Note
 
 
 def read(pyreadstat: ModuleType, path: str, encoding: str | None) -> Parts:
-    """Columns, values declared missing, comments and what is to be said, of a file.
+    """Columns, values declared missing, comments and notes of a file.
 
     SPSS's user-missing values stay as they are and are declared. Letters of Stata and SAS (`.a` to `.z`) become NULL,
-    for a column of numbers cannot hold them; how many there were of each is said.
+    for a column of numbers cannot hold them; a note counts each.
     """
     reader = {
         ".sav": "read_sav", ".zsav": "read_sav", ".por": "read_por", ".dta": "read_dta",
@@ -34,20 +34,20 @@ def read(pyreadstat: ModuleType, path: str, encoding: str | None) -> Parts:
     titles: Mapping[str, str | None] = getattr(meta, "column_names_to_labels", {}) or {}
     letters: Mapping[str, Sequence[str]] = getattr(meta, "missing_user_values", {}) or {}
     ranges: Mapping[str, Sequence[Mapping[str, Any]]] = getattr(meta, "missing_ranges", {}) or {}
-    frame, missing, said = {}, {}, list[Note]()
+    frame, missing, notes = {}, {}, list[Note]()
     for name, values in columns.items():
         left = list(values)
         if letters.get(name):
-            left, told = _without_letters(left, set(letters[name]), labels.get(name, {}))
-            said += [Note(NoteKind.DECLARED, name, f"{Path(path).name}, {name}: {told}")] if told else []
+            left, counts = _without_letters(left, set(letters[name]), labels.get(name, {}))
+            notes += [Note(NoteKind.DECLARED, name, f"{Path(path).name}, {name}: {counts}")] if counts else []
         frame[name] = column(left)
         codes = _declared(left, ranges.get(name, ()))
         if codes:
             missing[name] = codes
             shown = ", ".join(_with_label(code, labels.get(name, {})) for code in codes)
-            said.append(Note(NoteKind.DECLARED, name, f"{Path(path).name}, {name}: the file declares missing {shown}"))
+            notes.append(Note(NoteKind.DECLARED, name, f"{Path(path).name}, {name}: the file declares missing {shown}"))
     comments = {name: text for name in columns if (text := _comment(titles.get(name), labels.get(name, {})))}
-    return frame, missing, comments, said
+    return frame, missing, comments, notes
 
 
 def column(values: Sequence[Any]) -> Any:

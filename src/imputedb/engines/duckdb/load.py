@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +12,12 @@ import duckdb
 
 from imputedb import duckdb_errors
 from imputedb.algebra.relation import Table
+from imputedb.engines.address import Address, address
 from imputedb.engines.duckdb import foreign, forms, levels, text_files
+from imputedb.engines.duckdb.databases import filling
 from imputedb.engines.duckdb.frames import readable
 from imputedb.engines.duckdb.marks import Marks, Missing
-from imputedb.engines.duckdb.paths import files, squeezing
+from imputedb.engines.duckdb.paths import check_columns, files, partitions, squeezing
 from imputedb.engines.reading import Reading
 from imputedb.errors import DataError, StorageError, UnknownName
 from imputedb.sql.paths import one_file, quoted
@@ -50,9 +52,17 @@ def load(
         )
     if engine.session.read_only:
         raise StorageError(f"{engine.session.path} is open for reading only: nothing can be loaded into it")
-    found = [files(path, KINDS) for path in paths]
-    wanted = found if table else [[file] for some in found for file in some]
-    names = [table or _plain(file).stem for file, *_ in wanted]
+    places = [address(path, reading.password_file) for path in paths]
+    if any(places):
+        if len(paths) > 1:
+            raise DataError("a table of a database is loaded alone: load the others by a call of their own")
+        return [_from_database(engine, places[0], table, missing, reading, replace=replace)] if places[0] else []
+    if reading.query is not None:
+        raise DataError("a query is asked of a database, such as postgresql://...: files are loaded whole")
+    named = [(table, files(path, KINDS)) for path in paths]
+    if not table:
+        named = [one for path, (_, found) in zip(paths, named, strict=True) for one in _apart(path, found)]
+    names, wanted = [str(name) for name, _ in named], [some for _, some in named]
     if twice := next((name for place, name in enumerate(names) if name.lower() in map(str.lower, names[:place])), None):
         raise DataError(f"two of the files would be the table {twice}: load one of them as another table")
     left = set(missing)
@@ -66,27 +76,55 @@ def load(
     return names
 
 
+def _apart(path: str, found: list[str]) -> list[tuple[str | None, list[str]]]:
+    """The files of a path as tables by their names: one table of all partitions of a folder, else one of each file."""
+    if partitions(path, KINDS):
+        return [(Path(path).resolve().name, found)]
+    return [(_plain(file).stem, [file]) for file in found]
+
+
+def _from_database(
+    engine: DuckDB, place: Address, table: str | None, missing: Missing, reading: Reading, *, replace: bool
+) -> str:
+    """Makes a table of one in a database or of the rows of a query there; its name."""
+    name = table
+    if name is None and place.system in ("Delta Lake", "Iceberg"):
+        name = Path(place.path).resolve().stem
+    if name is None and reading.query is not None:
+        raise DataError("the rows of a query need the name of a table that they become: give one")
+    with _whole(engine, place.shown), closing(filling.read(place, table, reading)) as rows:
+        made = _place(engine, str(name))
+        _make_room(engine, made, replace=replace)
+        filling.fill(engine, made, place, rows)
+        engine.session.writes.remade()
+        Marks(engine, made, missing, reading.na or (), forms.forms((), reading.dates)).declare()
+    return str(name)
+
+
 def _filled(engine: DuckDB, made: Table, some: Sequence[str], missing: Missing, reading: Reading) -> set[str]:
     """Makes a table of files; the columns of it for which users declare missing values."""
     suffix, words = _suffix(some), reading.na
     tried, every, declared = forms.PLAIN, True, dict[str, Sequence[object]]()
     if suffix in text_files.SUFFIXES:
-        tried = text_files.create(engine, made, some, reading)
+        tried = text_files.create(engine, made, text_files.TextFiles(made.name, some, reading))
     elif suffix in _READERS:
         squeezed = {squeezing(file) for file in some} if suffix != ".parquet" else set()
         source = _READERS[suffix].removesuffix(")") + (squeezed.pop() if len(squeezed) == 1 else "") + ")"
+        check_columns(engine.connection, source, some)
         given = [[one_file(file) for file in some]]
         engine.connection.execute(f"CREATE TABLE {quoted(made.path)} AS FROM {source}", given)
         every = False  # their values have types: text is text
     else:
+        if len({tuple(part for part in Path(file).parts[:-1] if "=" in part) for file in some}) > 1:
+            raise DataError(f"{some[0]} is in a partition, a column of text, Parquet and JSON alone: load it apart")
         read = foreign.read(some, suffix, reading)
         frame = readable(made.name, read.frame)
         _create(engine, made, frame)
-        engine.session.remarks += read.said
+        engine.session.remarks += read.notes
         every, declared = read.texts, dict(read.missing)
         tried = forms.forms((), reading.dates) if read.texts else forms.PLAIN
         _comment(engine, made, read.comments)
-    engine.session.changed()
+    engine.session.writes.remade()
     here = {column for column in missing if _has(engine, made, column)}
     declared = {**declared, **{column: missing[column] for column in here}}
     Marks(engine, made, declared, words if every or words else (), tried, every).declare()
@@ -95,8 +133,8 @@ def _filled(engine: DuckDB, made: Table, some: Sequence[str], missing: Missing, 
 
 def _comment(engine: DuckDB, made: Table, comments: Mapping[str, str]) -> None:
     for column, text in comments.items():
-        said = text.replace("'", "''")
-        engine.connection.execute(f"COMMENT ON COLUMN {quoted((*made.path, column))} IS '{said}'")
+        escaped = text.replace("'", "''")
+        engine.connection.execute(f"COMMENT ON COLUMN {quoted((*made.path, column))} IS '{escaped}'")
 
 
 def _suffix(some: Sequence[str]) -> str:
@@ -176,13 +214,13 @@ def _create(engine: DuckDB, made: Table, frame: Any) -> None:
 
 
 def _unordered(engine: DuckDB, made: Table, columns: Sequence[str]) -> None:
-    """Says of numbers that they are categories in no order, unless something was said of them."""
-    said = engine.store.policies(made)
+    """Declares numbers to be nominal categories, unless a policy states their measure."""
+    policies = engine.store.policies(made)
     for column in columns:
-        policy = said.get(column, DEFAULT)
+        policy = policies.get(column, DEFAULT)
         if policy.measure is None:
             engine.store.decide(made, column, policy.changed({"measure": "nominal"}))
-    engine.session.changed()
+    engine.session.writes.remade()
 
 
 def _copied(engine: DuckDB, name: str, frame: Any) -> str:
@@ -226,18 +264,24 @@ def _whole(engine: DuckDB, what: str) -> Iterator[None]:
             engine.session.taken()
             raise _translated(what, error) from error
         finally:
-            engine.session.changed()
+            engine.session.writes.remade()
 
 
 def _make_room(engine: DuckDB, made: Table, *, replace: bool) -> None:
-    """Drops the table that is where another is to be made."""
-    there = engine.tables.meant(made.path)
+    """Drops the table that is where another is to be made.
+
+    Raises:
+        DataError: it is not to be replaced, or one that lasts as long as the session hides what has its name.
+    """
+    there, meant = engine.tables.meant(made.path), engine.tables.meant((made.name,))
+    if meant is not None and made.catalog != "temp" and meant.catalog == "temp":
+        raise DataError(f"there is a temporary table or view {made.name}, which would hide it: give another name")
     if not isinstance(there, Table):
         return
     if not replace:
         raise DataError(f"there is a table {made.name} already: replace it, or give another name")
     engine.connection.execute(f"DROP TABLE {quoted(there.path)}")
-    engine.session.changed()
+    engine.session.writes.remade()
 
 
 def _translated(what: str, error: BaseException) -> BaseException:

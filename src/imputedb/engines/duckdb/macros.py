@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
+import duckdb
+
 from imputedb.engines.cache import OF_STRUCTURE
+from imputedb.engines.duckdb import opening
 from imputedb.engines.duckdb.functions import built_in_macros, standing_for
 from imputedb.engines.duckdb.query_texts import opened
 from imputedb.engines.duckdb.resolution import DAMAGED, damaged
@@ -21,7 +24,7 @@ from imputedb.sql.functions import MULTIPLYING
 from imputedb.sql.items import call_in, in_place_of, is_table_function
 from imputedb.sql.macros import Call, Macro, call_of, path_of, with_arguments
 from imputedb.sql.macros import written_out as macros_written_out
-from imputedb.sql.missingness import asks
+from imputedb.sql.missingness import tests_missingness
 from imputedb.sql.reading_functions import naming_parameters
 from imputedb.sql.select import is_select, outputs_of
 from imputedb.sql.subqueries import alias_of, nodes
@@ -222,26 +225,44 @@ def has_macro(engine: DuckDB, name: str) -> bool:
 def missingness_macros(engine: DuckDB, called: Collection[str]) -> frozenset[str]:
     """Those of some functions that are the user's macros, and ask about the missingness of an argument."""
     found = [one for one in _definitions(engine, called) if one.name in called and not one.internal and one.scalar]
-    return frozenset(one.name for one in found if _asks(_standing_for(engine, one), one.parameters))
+    return frozenset(one.name for one in found if _tests_missingness(_standing_for(engine, one), one.parameters))
 
 
-def _asks(body: Tree, parameters: Sequence[str]) -> bool:
-    read = [part for tree in t.expressions(body) if asks(tree) for part in t.expressions(tree) if t.is_reference(part)]
+def _tests_missingness(body: Tree, parameters: Sequence[str]) -> bool:
+    read = [
+        part
+        for tree in t.expressions(body)
+        if tests_missingness(tree)
+        for part in t.expressions(tree)
+        if t.is_reference(part)
+    ]
     return any(names_of(part)[0].lower() in parameters for part in read)
 
 
 def _definitions(engine: DuckDB, called: Collection[str]) -> list[_Definition]:
     """Every macro."""
-    known: list[_Definition] | None = engine.recall("macro definitions")
+    state = engine.session.writes.definitions()
+    known: list[_Definition] | None = engine.texts.macros.recall(state)
     if known is None:
         try:
-            known = [_Definition(*row) for row in engine.connection.execute(_MACROS).fetchall()]
+            found = _of_duckdb() if engine.session.changes.is_new else _found(engine.connection)
         except DAMAGED as error:
             if set(called) <= engine.functions.built_in:
                 return []
             raise damaged(error) from error
-        engine.keep("macro definitions", known, tables=OF_STRUCTURE)
+        known = engine.texts.macros.keep(state, found)
     return known
+
+
+def _found(connection: duckdb.DuckDBPyConnection) -> list[_Definition]:
+    return [_Definition(*row) for row in connection.execute(_MACROS).fetchall()]
+
+
+@cache
+def _of_duckdb() -> list[_Definition]:
+    """DuckDB's own macros: a new database in memory has no others."""
+    with opening.opened(opening.Opening(":memory:")) as connection:
+        return _found(connection)
 
 
 def _macro(engine: DuckDB, defined: _Definition, *, closed: bool) -> Macro | None:

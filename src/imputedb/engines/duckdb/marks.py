@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imputedb.algebra.relation import Table
-from imputedb.engines.duckdb import declarations, forms
+from imputedb.engines.duckdb import declarations, forms, sentinels, unseen
 from imputedb.engines.duckdb.forms import Form
 from imputedb.errors import UnknownName
 from imputedb.notes import Note, NoteKind
@@ -26,6 +26,19 @@ _SHARE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
+class InQuery:
+    """Rows of files that one query reads: words in them become NULL, since nothing is declared of them.
+
+    Attributes:
+        title: what they are called.
+        again: the call that reads them, without the bracket behind it.
+    """
+
+    title: str
+    again: str
+
+
+@dataclass(frozen=True, slots=True)
 class Marks:
     """What is looked for in the columns of a table that came in.
 
@@ -34,6 +47,8 @@ class Marks:
         words: that mean a missing value in every column; None for those that commonly do.
         tried: the forms that columns of text may have.
         every: whether all columns of text are tried, as those of text files are; else those that users name.
+        left: columns that stay as they are.
+        query: of rows that one query reads, how they are read; None of a table that lasts.
     """
 
     engine: DuckDB
@@ -42,6 +57,8 @@ class Marks:
     words: Sequence[str] | None
     tried: Sequence[Form] = forms.PLAIN
     every: bool = False
+    left: Collection[str] = ()
+    query: InQuery | None = None
 
     def declare(self) -> None:
         """Makes columns of text what they are of, and declares what means a missing value; says what it did.
@@ -50,22 +67,29 @@ class Marks:
             UnknownName: the table has no column for which values are declared.
             DataError: a column cannot hold a declared value.
         """
-        self.engine.session.changed()
-        declarations.prune(self.engine, self.table)
-        types = self.engine.tables.shape(self.table).types
+        if self.query is None:
+            self.engine.session.writes.remade()
+            declarations.prune(self.engine, self.table)
+        types = forms.types(self.engine, self.table)
         given: dict[str, list[str]] = {}
         for column, values in self.missing.items():
             found = next((known for known in types if known.lower() == column.lower()), None)
             if found is None:
                 raise UnknownName(f"no column {column!r} in {self.table.name}; there are {', '.join(types)}")
             given[found] = [str(value) for value in values]
+            unseen.remark(self.engine, self.table, found, given[found])
         for column, kind in types.items():
+            if column in self.left:
+                continue
             own = given.get(column, [])
             if kind == "VARCHAR" and (own or self.every or self.words):
                 self._text(column, own)
             elif own or self.words:
                 self._typed(column, kind, own)
-        self.engine.session.changed()
+        if self.every and self.words is None:
+            self._remark_on_codes([column for column in types if column not in {*given, *self.left}])
+        if self.query is None:
+            self.engine.session.writes.remade()
 
     def _typed(self, column: str, kind: str, own: Sequence[str]) -> None:
         held = [] if kind == "BOOLEAN" else [word for word in self.words or () if _holds(self.engine, kind, word)]
@@ -76,33 +100,50 @@ class Marks:
             counts = {as_text(value): count for value, count in self.engine.connection.execute(text, held).fetchall()}
         if own or counts:
             declarations.declare(self.engine, self.table, column, [*own, *counts])
-            self._say(column, counts, declared=True)
+            self._note(column, counts, declared=True)
 
     def _text(self, column: str, own: Sequence[str]) -> None:
-        said = BESIDE_NUMBERS if self.words is None else self.words
-        words = tuple(dict.fromkeys(word.strip().lower() for word in (*said, *own)))
+        usual = BESIDE_NUMBERS if self.words is None else self.words
+        words = tuple(dict.fromkeys(word.strip().lower() for word in (*usual, *own)))
         counts = self._counts(column, words)
         form = forms.found(self.engine, self.table, column, words, self.tried)
-        read = f"{form.said}: {self._example(column, form, words)}" if form is not None and form.said else ""
+        read = f"{form.remark}: {self._example(column, form, words)}" if form is not None and form.remark else ""
         if form is not None and form.type != "VARCHAR":
             forms.retype(self.engine, self.table, column, form, words)
-            self.engine.session.changed()
             kept = [word for word in own if _holds(self.engine, form.type, word)]
             if kept:
+                self.engine.session.writes.remade()
                 declarations.declare(self.engine, self.table, column, kept)
-            self._say(column, {word: n for word, n in counts.items() if word not in own}, read=read)
+            self._note(column, {word: n for word, n in counts.items() if word not in own}, read=read)
             return
         if self.words is None and form is None:
-            read = self._doubtful(column, words)
+            read = self._doubtful(column, words) or self._orders(column, words) or self._mostly(column, words)
         if self.words is None:
             counts = self._not_codes(column, counts)
-        if own or counts:
+        if counts and self.query is not None:
+            forms.blank(self.engine, self.table, column, [word.strip().lower() for word in counts])
+        elif own or counts:
             declarations.declare(self.engine, self.table, column, [*own, *counts])
-        self._say(column, {word: n for word, n in counts.items() if word not in own}, read=read, declared=True)
+        counts = {word: n for word, n in counts.items() if word not in own}
+        self._note(column, counts, read=read, declared=self.query is None)
 
     def _example(self, column: str, form: Form, words: Sequence[str]) -> str:
         before, after = forms.example(self.engine, self.table, column, form, words)
         return repr(before) if form.type == "VARCHAR" else f"{before!r} is {after}"
+
+    def _remark_on_codes(self, columns: Sequence[str]) -> None:
+        """Says which numbers lie far from all others of their column, as codes for a missing value do."""
+        kinds = forms.types(self.engine, self.table)
+        numbers = [column for column in columns if kinds[column].startswith(("BIGINT", "DOUBLE", "INTEGER"))]
+        for column, counts in sentinels.found(self.engine, self.table, numbers).items():
+            shown = " and ".join(f"{count:,} of {code:g}" for code, count in counts.items())
+            codes = f"[{', '.join(f'{code:g}' for code in counts)}]"
+            place = f"{self.query.title if self.query else self.table.name}.{column}"
+            words = (
+                f"{place}: {shown} lie far from all other values, as codes of surveys do: "
+                f"missing={{{column!r}: {codes}}} of load declares them missing"
+            )
+            self.engine.session.remarks.append(Note(NoteKind.READ_AS, place, words))
 
     def _doubtful(self, column: str, words: Sequence[str]) -> str:
         """What is said of words that mean zero or a missing value, where all other values are of a type."""
@@ -112,7 +153,24 @@ class Marks:
             return ""
         shown = ", ".join(f"{count:,} of {word!r}" for word, count in counts.items())
         wanted = [*counts, *(word for word in self._counts(column, words) if word)]
-        return f"{shown} may mean zero or a missing value: it stays text, unless na={wanted!r} makes them NULL"
+        way_out = f"na={wanted!r}" if self.query is None else f"{self.query.again}, nullstr = {['', *wanted]!r})"
+        return f"{shown} may mean zero or a missing value: it stays text, unless {way_out} makes them NULL"
+
+    def _orders(self, column: str, words: Sequence[str]) -> str:
+        """What is said of dates that may be of several orders."""
+        found = forms.orders(self.engine, self.table, column, words, self.tried)
+        ways = " or ".join(remark.rpartition(" ")[2] for remark in found)
+        return (
+            f"its dates may be {ways}: it stays text, unless dates= (dateformat of read_csv) says which" if ways else ""
+        )
+
+    def _mostly(self, column: str, words: Sequence[str]) -> str:
+        """What is said of text among numbers."""
+        found = forms.mixed(self.engine, self.table, column, words) if self.every else None
+        if found is None:
+            return ""
+        numbers, others, shown = found
+        return f"it stays text: {numbers:,} of its values are numbers, and {others:,} are not, such as {shown[:40]!r}"
 
     def _counts(self, column: str, words: Sequence[str]) -> dict[str, int]:
         """The words that a column holds, as they stand there, with their counts."""
@@ -143,13 +201,14 @@ class Marks:
             or (count > _SHARE * total and (len(word.strip()), any(map(str.isalnum, word))) not in codes)
         }
 
-    def _say(self, column: str, counts: Mapping[str, int], *, read: str = "", declared: bool = False) -> None:
-        place, parts = f"{self.table.name}.{column}", []
+    def _note(self, column: str, counts: Mapping[str, int], *, read: str = "", declared: bool = False) -> None:
+        place, parts = f"{self.query.title if self.query else self.table.name}.{column}", []
         if counts:
             shown = ", ".join(f"{count:,} of {word!r}" for word, count in counts.items())
             undone = (
                 f"db.missing({self.table.name!r}, {column!r}, [])" if declared else "loading with na=[], or --na '',"
             )
+            undone = f"{self.query.again}, nullstr = '')" if self.query else undone
             parts.append(f"{shown} {'are declared missing' if declared else 'are NULL'} ({undone} undoes it)")
         if read:
             parts.append(read)
@@ -162,5 +221,5 @@ _LETTERS = "regexp_matches(x, '[\\p{L}\\p{N}]')"
 
 
 def _holds(engine: DuckDB, kind: str, text: str) -> bool:
-    asked = f"SELECT TRY_CAST(? AS {kind}) IS NOT NULL"
-    return bool(engine.connection.execute(asked, [text]).fetchall()[0][0])
+    query = f"SELECT TRY_CAST(? AS {kind}) IS NOT NULL"
+    return bool(engine.connection.execute(query, [text]).fetchall()[0][0])

@@ -28,8 +28,8 @@ _NAMED = "WHERE schema_name = ? AND table_name = ?"
 Declared = tuple[dict[str, tuple[str, ...]], dict[str, Policy]]
 """The values declared missing and the policies, each by column."""
 
-Said = dict[Table, Declared]
-"""What is said, by table."""
+Declarations = dict[Table, Declared]
+"""Declarations by table."""
 
 
 class Store:
@@ -48,21 +48,21 @@ class Store:
         self.altered: list[Table] = []
         self._connection = connection
         self._state = state
-        self._shared: Said = beside._shared if beside else {}
-        self._temporary: Said = {}
-        self._pending: Said | None = None
-        self._read: dict[str, tuple[object, Said]] = {}
+        self._shared: Declarations = beside._shared if beside else {}
+        self._temporary: Declarations = {}
+        self._pending: Declarations | None = None
+        self._read: dict[str, tuple[object, Declarations]] = {}
         self._kinds: dict[str, tuple[object, str]] = {}
 
     # -- what is said -------------------------------------------------------------------------------------------------
 
     def missing(self, table: Table) -> Mapping[str, tuple[str, ...]]:
         """The values declared missing, by column."""
-        return self._said(table)[0]
+        return self._declared(table)[0]
 
     def policies(self, table: Table) -> Mapping[str, Policy]:
         """What was said about columns."""
-        return self._said(table)[1]
+        return self._declared(table)[1]
 
     def tables(self) -> list[Table]:
         """The tables of which something is said, in all databases at hand."""
@@ -107,10 +107,10 @@ class Store:
             self.decide(table, column, None)
 
     def detached(self, catalog: str) -> None:
-        """Forgets what was said of tables in a database that is detached, and was in memory."""
-        for said in (self._shared, self._pending or {}):
-            for table in [table for table in said if table.catalog.lower() == catalog.lower()]:
-                del said[table]
+        """Forgets the declarations of a detached database that was in memory."""
+        for declarations in (self._shared, self._pending or {}):
+            for table in [table for table in declarations if table.catalog.lower() == catalog.lower()]:
+                del declarations[table]
 
     def renamed(self, table: Table, after: Table) -> None:
         """Follows a table to another name."""
@@ -134,20 +134,20 @@ class Store:
                 self.decide(table, column, None)
                 self.decide(table, after if column == before else column, policy.renamed(before, after))
 
-    def _said(self, table: Table) -> Declared:
+    def _declared(self, table: Table) -> Declared:
         if self._kind(table.catalog) != "memory":
             return self._in_database(table.catalog).get(table, ({}, {}))
         if self._pending is not None and table in self._pending:
             return self._pending[table]
         return self._memory(table).get(table, ({}, {}))
 
-    def _in_database(self, catalog: str) -> Said:
+    def _in_database(self, catalog: str) -> Declarations:
         known = self._read.get(catalog)
         if known is None or known[0] != self._state():
             known = self._read[catalog] = (self._state(), self._load(catalog))
         return known[1]
 
-    def _memory(self, table: Table) -> Said:
+    def _memory(self, table: Table) -> Declarations:
         return self._temporary if table.catalog == "temp" else self._shared
 
     def _changed(self, table: Table) -> Declared:
@@ -165,9 +165,9 @@ class Store:
         self._pending = {}
 
     def ended(self, *, kept: bool) -> None:
-        """It ends; what was said in it is kept, or forgotten."""
-        for table, said in (self._pending or {}).items() if kept else ():
-            self._memory(table)[table] = said
+        """The transaction ends; its declarations are kept or forgotten."""
+        for table, declared in (self._pending or {}).items() if kept else ():
+            self._memory(table)[table] = declared
         self._pending, self.altered = None, []
         self.reread()
 
@@ -215,19 +215,19 @@ class Store:
         text = "SELECT count(*) FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? AND table_name = ?"
         return bool(self._connection.execute(text, [catalog, SCHEMA, name]).fetchall()[0][0])
 
-    def _load(self, catalog: str) -> Said:
+    def _load(self, catalog: str) -> Declarations:
         self._check_format(catalog)
-        said: Said = {}
+        declarations: Declarations = {}
         for schema, name, column, value in self._rows(catalog, "missing_values"):
-            declared = said.setdefault(Table(catalog, schema, name), ({}, {}))[0]
+            declared = declarations.setdefault(Table(catalog, schema, name), ({}, {}))[0]
             declared[column] = (*declared.get(column, ()), value)
         for schema, name, column, text in self._rows(catalog, "policies"):
             try:
                 policy = Policy.of(json.loads(text))
             except (ValueError, TypeError, AttributeError, RecursionError) as error:
                 raise self._damaged(catalog, "policies") from error
-            said.setdefault(Table(catalog, schema, name), ({}, {}))[1][column] = policy
-        return said
+            declarations.setdefault(Table(catalog, schema, name), ({}, {}))[1][column] = policy
+        return declarations
 
     def _check_format(self, catalog: str) -> None:
         """Refuses a database in which a later version has said what this one cannot read.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import duckdb
 
-from imputedb.errors import QueryError, StorageError
+from imputedb.errors import Busy, QueryError, StorageError
 from imputedb.sql.paths import quoted
 
 _OFFLINE: dict[str, str | bool | int | float | list[str]] = {
@@ -114,7 +114,7 @@ def _refused(path: str, error: duckdb.Error) -> StorageError:
     text = str(error).partition(": ")[2] or str(error)
     first = text.splitlines()[0]
     if "set lock" in text.lower() or "conflicting lock" in text.lower():
-        return StorageError(f"{path} is in use by another process: close it there, or open a copy")
+        return Busy(f"{path} is in use by another process: close it there, or open a copy")
     if "not a valid DuckDB database" in text:
         return StorageError(f"{path} is not a DuckDB database")
     if isinstance(error, duckdb.FatalException | duckdb.SerializationException | duckdb.InternalException):

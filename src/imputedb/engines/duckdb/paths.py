@@ -1,24 +1,37 @@
 """Paths of files, and patterns, which stand for files."""
 
-from collections.abc import Sequence
+import gzip
+import os
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from glob import glob, has_magic
 from pathlib import Path
+from typing import BinaryIO
 
-from imputedb.errors import StorageError
+import duckdb
+
+from imputedb.errors import DataError, StorageError
+from imputedb.sql.paths import one_file
+
+_WAY_OUT = "say by a pattern, such as 'data/*/*.csv', which files are meant"
 
 
 def files(path: str, kinds: Sequence[str]) -> list[str]:
     """The files of a path, which may be a pattern such as `data/*.csv`, or a folder: all files of some kinds in it.
 
-    A file of the very name comes first.
+    A file of the very name comes first. In a folder of partitions these are the files in them.
 
     Raises:
         StorageError: there is none.
+        DataError: files lie beside partitions.
     """
     if Path(path).is_file():
         return [path]
+    if parts := partitions(path, kinds):
+        return parts
     if Path(path).is_dir():
-        there = sorted(str(one) for one in Path(path).iterdir() if one.is_file() and _kind(one) in kinds)
+        there = _in(Path(path), kinds)
         if not there:
             raise StorageError(f"the folder {path} has no file that ends in {', '.join(kinds)}")
         return there
@@ -28,11 +41,84 @@ def files(path: str, kinds: Sequence[str]) -> list[str]:
     return found
 
 
+def partitions(path: str, kinds: Sequence[str]) -> list[str]:
+    """The files of some kinds in a folder's partitions, which are folders such as `year=2020`; none of any other path.
+
+    Folders whose names begin with a point or a line are passed over: they hold what tools keep for themselves.
+
+    Raises:
+        DataError: others lie beside these, files have other partitions than the first, or a folder is a link.
+    """
+    top = Path(path)
+    if not (top.is_dir() and any(one.is_dir() and "=" in one.name for one in top.iterdir())):
+        return []
+    found, other = list[Path](), None
+    for folder, folders, names in os.walk(top):
+        folders[:] = sorted(name for name in folders if name[0] not in "._")
+        if link := next((Path(folder, name) for name in folders if Path(folder, name).is_symlink()), None):
+            raise DataError(f"the folder {link} is a link, and none is followed among partitions: {_WAY_OUT}")
+        there = sorted(Path(folder, name) for name in names if _kind(Path(name)) in kinds)
+        if there and not (parts := Path(folder).relative_to(top).parts):
+            other = f"{there[0]} lies beside the partition {next(name for name in folders if '=' in name)}: {_WAY_OUT}"
+        elif there and (plain := next((part for part in parts if "=" not in part), None)):
+            other = f"{there[0]} lies in the folder {plain}, which is no partition such as year=2020: {_WAY_OUT}"
+        else:
+            found += there
+    if found and other:
+        raise DataError(other)
+    for file in found:
+        if keys(str(file)) != keys(str(found[0])):
+            raise DataError(f"{found[0]} and {file} lie in partitions of different columns: {_WAY_OUT}")
+    return [str(file) for file in found]
+
+
+def keys(path: str) -> list[str]:
+    """The columns whose values the folders of a file tell."""
+    return [part.partition("=")[0] for part in Path(path).parts[:-1] if "=" in part]
+
+
+def _in(folder: Path, kinds: Sequence[str]) -> list[str]:
+    return sorted(str(one) for one in folder.iterdir() if one.is_file() and _kind(one) in kinds)
+
+
 def _kind(path: Path) -> str:
     return Path(str(path).removesuffix(".gz").removesuffix(".zst")).suffix.lower()
+
+
+@contextmanager
+def unpacked(path: str) -> Iterator[BinaryIO]:
+    """The bytes of a file, those of one that ends in `.gz` unpacked.
+
+    Raises:
+        StorageError: it is cut off or damaged.
+    """
+    try:
+        with gzip.open(path, "rb") if path.endswith(".gz") else open(path, "rb") as file:
+            yield file  # type: ignore[misc]
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise StorageError(f"{path} cannot be unpacked, and is cut off or damaged: {error}") from error
 
 
 def squeezing(path: str) -> str:
     """The option of a reader that says how a file is compressed: DuckDB looks for it before a question mark only."""
     kinds = {".gz": "gzip", ".zst": "zstd"}
     return f", compression = '{kinds[Path(path).suffix]}'" if Path(path).suffix in kinds else ""
+
+
+def check_columns(connection: duckdb.DuckDBPyConnection, reader: str, paths: Sequence[str]) -> None:
+    """Refuses files in partitions that have a column of their own which DuckDB would take from their folders.
+
+    Raises:
+        DataError: the first one has; the message names both.
+    """
+    told = keys(paths[0])
+    if not told or any(keys(path) != told for path in paths):
+        return
+    text = f"DESCRIBE FROM {reader.removesuffix(')')}, hive_partitioning = false)"
+    for column in [row[0] for row in connection.execute(text, [one_file(paths[0])]).fetchall()]:
+        if column.lower() in map(str.lower, told):
+            call = reader.partition("(")[0]
+            raise DataError(
+                f"{paths[0]} has a column {column!r}, and so has its partition: rename one, or take the file's with "
+                f"FROM {call}(..., hive_partitioning = false)"
+            )

@@ -94,7 +94,7 @@ def _run(session: Session, table: Table, text: str) -> None:
 
 @contextmanager
 def blamed(session: Session, table: Table, shape: Shape) -> Iterator[None]:
-    """Says which policy a statement over a table fails by, if one of them does.
+    """Errors of a statement over a table, with the policy that causes them named.
 
     Raises:
         QueryError: what a policy computes does not run over the rows as they are now.
@@ -102,8 +102,8 @@ def blamed(session: Session, table: Table, shape: Shape) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
-        said = {column: text for column, policy in shape.policies.items() for text in policy.texts if text}
-        for column, text in said.items():
+        texts = {column: text for column, policy in shape.policies.items() for text in policy.texts if text}
+        for column, text in texts.items():
             if why := _failure(session, table, text, error):
                 raise failed(table, column, text, why) from error
         raise

@@ -89,8 +89,8 @@ def gather(
         found[name] = replace(column, meant=meant.get(name, 0))
     for name in codes(query, sampled, columns, found):
         found[name] = replace(_moded(found[name], shapes[name]["quantiles"]), coded=True)
-    told = json.dumps([rows.count, [(name, counts[name]["observed"]) for name in sorted(counts)], str(total)])
-    return Statistics(rows.count, found, content=_number(told))
+    summary = json.dumps([rows.count, [(name, counts[name]["observed"]) for name in sorted(counts)], str(total)])
+    return Statistics(rows.count, found, content=_number(summary))
 
 
 def _measures(
@@ -129,9 +129,21 @@ def _sampled_measures(
     return counts, distinct, shapes | measured(query, rows, whole, _distributions)
 
 
-def named(path: Sequence[str], types: Mapping[str, str]) -> int:
-    """What tells a table from others whose rows have times: later ones may change nothing, not even random numbers."""
-    return _number(json.dumps([list(path), sorted(types)]))
+def earliest(
+    query: Query, source: Tree, readings: Mapping[str, Tree], types: Mapping[str, str], times: Sequence[str]
+) -> int:
+    """A hash of the earliest rows of a table, by each of some columns of times.
+
+    Later rows change nothing of it, so that they change no random number. The rows of the earliest time have none
+    before them, from which they could be filled in.
+    """
+    columns = {name: Reading(tree, types[name], kind_of(types[name])) for name, tree in readings.items()}
+    totals = []
+    for name in sorted(times):
+        least = t.select([t.call("min", readings[name])], source)
+        ((total,),) = query(t.select([_content(columns)], source, t.among(readings[name], least)))
+        totals.append(str(total))
+    return _number(json.dumps([sorted(types), totals]))
 
 
 def _number(text: str) -> int:
@@ -286,7 +298,7 @@ def _distinct(
         exact = measured(query, rows, open_ones, _listed)
         return found | {name: one["distinct"] or 0 for name, one in exact.items()}
     for names in portions(list(open_ones), DISTINCT_TOGETHER):
-        exact = measured(query, rows, {name: columns[name] for name in names}, _told_apart)
+        exact = measured(query, rows, {name: columns[name] for name in names}, _distinct_count)
         found |= {name: one["distinct"] for name, one in exact.items()}
     return found
 
@@ -295,7 +307,7 @@ def _listed(column: Tree, _: str) -> dict[str, Tree]:
     return {"distinct": t.call("list_unique", t.call("list", column))}
 
 
-def _told_apart(column: Tree, _: str) -> dict[str, Tree]:
+def _distinct_count(column: Tree, _: str) -> dict[str, Tree]:
     return {"distinct": {**t.call("count", column), "distinct": True}}
 
 

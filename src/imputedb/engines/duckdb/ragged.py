@@ -1,24 +1,48 @@
 """Text files that are no table: empty ones, and those whose lines have different numbers of values."""
 
 import csv
-import gzip
-from collections.abc import Iterator
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from io import TextIOWrapper
+from itertools import islice, takewhile
+from typing import Any
 
 import duckdb
 
-from imputedb.engines.duckdb.paths import squeezing
-from imputedb.errors import DataError
+from imputedb import duckdb_errors
+from imputedb.engines.duckdb.paths import squeezing, unpacked
+from imputedb.errors import DataError, QueryError
 from imputedb.sql.paths import one_file
 
+csv.field_size_limit(max(csv.field_size_limit(), 1 << 30))  # DuckDB reads longer values than Python's 131,072
+
 _DELIMITERS = ",;\t|"
+_FIRST = "FROM read_csv(?, columns = {'line': 'VARCHAR'}, auto_detect = false, delim = '\x01', quote = '', escape = ''"
+_EXCELS = re.compile(r'\ufeff?"?sep=."?\s*', re.IGNORECASE)
+_COMMENTS = 100
+"""Lines of comments that are left out, at most."""
+_LINES = 10_000
+"""Lines of a file whose values are counted."""
+
+SWITCHES = ("ignore_errors", "null_padding", "strict_mode", "union_by_name", "hive_partitioning")
+"""Options of DuckDB's that are true or false, and on which it depends what is checked and noted."""
 
 _SNIFFED = (
-    "SELECT Delimiter, SkipRows, list_transform(Columns, lambda c: c.name), coalesce(DateFormat, ''), HasHeader "
-    "FROM sniff_csv(?, sample_size = -1, nullstr = ['', 'NA', 'N/A', 'NULL', 'NaN', '.', '?']"
+    "SELECT Delimiter, SkipRows, list_transform(Columns, lambda c: c.type), coalesce(DateFormat, ''), HasHeader "
+    "FROM sniff_csv(?"
 )
-"""Words are left out where it is told whether the first line has names: columns of numbers tell it."""
+WORDS = "['', 'NA', 'N/A', 'NULL', 'NaN', '.', '?']"
+"""What is left out where it is told whether the first line has names: columns of numbers tell it."""
+
+
+_WAYS = {
+    "delimiter": "between values",
+    "skipped": "lines above the table",
+    "above": "lines of comments",
+    "header": "whether the first line has names",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,52 +54,146 @@ class Sniffed:
         dates: their format; empty where there are none.
         header: whether the first line has names.
         skipped: lines above it.
+        above: those of them that DuckDB would not leave out: comments, and what Excel writes of the delimiter.
     """
 
     delimiter: str
     dates: str
     header: bool
     skipped: int
+    above: int = 0
+
+    @property
+    def options(self) -> dict[str, str]:
+        """What DuckDB's reader is to be given."""
+        skip = {"skip": str(self.above), "delim": "'" + self.delimiter.replace("'", "''") + "'"} if self.above else {}
+        return {"header": str(self.header), **skip}
 
 
-def sniffed(connection: duckdb.DuckDBPyConnection, path: str, options: str, name: str) -> Sniffed | None:
-    """How a file is read; None of one that Python of this version has no reader for.
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """What of a file is checked.
+
+    Attributes:
+        skipped: whether DuckDB leaves out lines that have values.
+        single: whether DuckDB takes lines for one value each that have more.
+    """
+
+    skipped: bool = True
+    single: bool = True
+
+    @classmethod
+    def under(cls, options: Mapping[str, str]) -> "Checks":
+        """What is checked under options of DuckDB's reader, of which some say what becomes of such lines."""
+        loose = any(is_on(options, name) for name in ("ignore_errors", "null_padding"))
+        strict = is_on(options, "strict_mode", default="true")
+        return cls(strict and not loose and "skip" not in options, not loose and {"delim", "sep"}.isdisjoint(options))
+
+
+def is_on(options: Mapping[str, str], name: str, default: str = "false") -> bool:
+    """Whether one of the SWITCHES among DuckDB's options is true; each is stated as `true` or `false`."""
+    return options.get(name, default) == "true"
+
+
+def sniffed(connection: duckdb.DuckDBPyConnection, path: str, options: str, name: str, checks: Checks) -> Sniffed:
+    """How a file is read.
 
     Refuses a file of which DuckDB would read a part of the lines, or each line as one text; it is called by its name.
 
     Raises:
         DataError: the file is empty, or its lines have different numbers of values; the message names a line.
     """
-    if path.endswith(".zst"):
-        return None  # Python of this version has no reader for it: what DuckDB makes of it has to do
-    if not any(line.strip() for line in _lines(path)):
+    if not any(line.strip() for line in _lines(connection, path)):
         raise DataError(f"{name} is empty: it has no line with a header or with values")
-    asked = f"{_SNIFFED}{options}{squeezing(path)})"
-    ((delimiter, skipped, columns, dates, header),) = connection.execute(asked, [one_file(path)]).fetchall()
-    for line in islice(_lines(path), skipped):
+    query = f"{_SNIFFED}{options}{squeezing(path)}"
+    try:
+        found = connection.execute(f"{query})", [one_file(path)]).fetchall()[0]
+    except (duckdb.BinderException, duckdb.ParserException) as error:  # of what is stated: the file is another's
+        words = duckdb_errors.reason(str(error)).splitlines()[0].replace("sniff_csv", "read_csv")
+        raise QueryError(f"{name} cannot be read: {words}") from error
+    above = _above(connection, path) if checks.skipped else 0
+    if above:
+        below = connection.execute(f"{query}, skip = {above})", [one_file(path)]).fetchall()[0]
+        above = above if _typed(below) > _typed(found) or _EXCELS.fullmatch(next(_lines(connection, path))) else 0
+        found = below if above else found
+    delimiter, skipped, columns, dates, header = found
+    for line in islice(_lines(connection, path), above, skipped if checks.skipped else 0):
         if _width(line, delimiter) > 1:
-            raise DataError(_uneven(path, name, delimiter))
-    if len(columns) == 1 and skipped == 0:
+            raise DataError(_uneven(connection, path, name, delimiter))
+    if len(columns) == 1 and skipped == 0 and checks.single:
         for mark in _DELIMITERS:
-            if _width(next(line for line in _lines(path) if line.strip()), mark) > 1:
-                raise DataError(_uneven(path, name, mark))
-    return Sniffed(delimiter, dates, header, skipped)
+            if _width(next(line for line in _lines(connection, path) if line.strip()), mark) > 1:
+                raise DataError(_uneven(connection, path, name, mark))
+    return Sniffed(delimiter, dates, header, skipped, above)
 
 
-def _uneven(path: str, name: str, delimiter: str) -> str:
-    first, *_ = widths = [
-        (number, _width(line, delimiter)) for number, line in enumerate(islice(_lines(path), 10_000), 1) if line.strip()
-    ]
+def one_form(forms: Mapping[str, Sniffed]) -> Sniffed:
+    """How files of one table are read, by their names: all as the first.
+
+    Raises:
+        DataError: one is written otherwise; the message names it and the difference.
+    """
+    (first, form), *others = forms.items()
+    for name, other in others:
+        for what in ("delimiter", "skipped", "above", "header"):
+            one, two = getattr(form, what), getattr(other, what)
+            if one != two:
+                raise DataError(
+                    f"{first} and {name} are written in two ways ({_WAYS[what]}: {one!r} and {two!r}) and would lose "
+                    "rows as one table: read each by a read_csv(...) or load of its own, and join them by UNION ALL "
+                    "BY NAME"
+                )
+    return form
+
+
+def _above(connection: duckdb.DuckDBPyConnection, path: str) -> int:
+    """How many lines at the beginning are comments, or say to Excel what stands between values."""
+    lines = list(islice(_lines(connection, path), _COMMENTS))
+    return 1 if _EXCELS.fullmatch(lines[0]) else sum(1 for _ in takewhile(lambda line: line.startswith("#"), lines))
+
+
+def _typed(found: Sequence[Any]) -> int:
+    """How many of the columns that were found have another type than text."""
+    return sum(kind != "VARCHAR" for kind in found[2])
+
+
+def short_lines(connection: duckdb.DuckDBPyConnection, paths: Sequence[str], form: Sniffed) -> tuple[int, int]:
+    """How many of the first lines of files have fewer values than others, and how many were looked at."""
+    widths = Counter[int]()
+    for path in paths:
+        lines = islice(_lines(connection, path), form.skipped, form.skipped + _LINES)
+        records = _records(lines, form.delimiter)
+        widths.update(len(record) for record in records if record)
+    return widths.total() - widths[max(widths, default=0)], widths.total()
+
+
+def _uneven(connection: duckdb.DuckDBPyConnection, path: str, name: str, delimiter: str) -> str:
+    lines = enumerate(islice(_lines(connection, path), _LINES), 1)
+    first, *_ = widths = [(number, _width(line, delimiter)) for number, line in lines if line.strip()]
     other = next((one for one in widths if one[1] != first[1]), None)
     where = f": line {first[0]} has {first[1]}, line {other[0]} has {other[1]}" if other else ""
-    return f"the lines of {name} have different numbers of values{where}; mend the file, or load it with execute()"
+    return (
+        f"the lines of {name} have different numbers of values{where}; mend the file, or say in read_csv(...) what "
+        "becomes of them: null_padding = true fills them up, ignore_errors = true leaves them out"
+    )
 
 
 def _width(line: str, delimiter: str) -> int:
-    return len(next(csv.reader([line], delimiter=delimiter), []))
+    return len(next(_records([line], delimiter), []))
 
 
-def _lines(path: str) -> Iterator[str]:
-    opening = gzip.open if path.endswith(".gz") else open
-    with opening(path, "rt", encoding="utf-8", errors="replace", newline="") as file:
-        yield from file
+def _records(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
+    """The values of lines; quotes are looked at where values are separated by one character."""
+    if len(delimiter) == 1:
+        return csv.reader(lines, delimiter=delimiter)
+    whole = (line.rstrip("\r\n") for line in lines)
+    return (line.split(delimiter) if delimiter else [line] for line in whole if line)
+
+
+def _lines(connection: duckdb.DuckDBPyConnection, path: str) -> Iterator[str]:
+    if path.endswith(".zst"):  # Python of this version has no reader for it
+        rows = connection.execute(f"{_FIRST}{squeezing(path)}) LIMIT {_LINES}", [one_file(path)]).fetchall()
+        yield from (f"{line or ''}\n" for (line,) in rows)
+        return
+    with unpacked(path) as file, TextIOWrapper(file, encoding="utf-8", errors="replace", newline="") as text:
+        yield from text

@@ -99,10 +99,10 @@ class Resolution:
             self._state, self._known = state, {}
         if path not in self._known:
             with self._session.lock:
-                self._known[path] = self._asked(path)
+                self._known[path] = self._bound(path)
         return self._known[path]
 
-    def _asked(self, path: tuple[str, ...]) -> Table | View | None:
+    def _bound(self, path: tuple[str, ...]) -> Table | View | None:
         if len(path) == 1 and "." in path[0] and not self._is_entry(path[0]):
             return None  # to bind it would read a file
         plan = self._plan(f"SELECT 1 FROM {quoted(path)}")

@@ -16,7 +16,7 @@ from imputedb.duckdb_errors import CLOSED
 from imputedb.engines.duckdb import fetching
 from imputedb.engines.duckdb.bound import Bound
 from imputedb.engines.duckdb.calls import Calls
-from imputedb.engines.duckdb.changes import Changes, Target, Written
+from imputedb.engines.duckdb.changes import BROAD, Changes, Target, Written
 from imputedb.engines.duckdb.fetching import files_of
 from imputedb.engines.duckdb.interrupt import Runner
 from imputedb.engines.duckdb.opening import Opening, further, opened
@@ -99,7 +99,7 @@ class Session:
             self._runner.close()
             self.connection.close()
             self._counted()
-            self.changed()  # what a transaction of the user's has written is undone
+            self.changed(Written.ANYTHING)  # what a transaction of the user's has written is undone
         self._is_closed = True
 
     # -- the border ---------------------------------------------------------------------------------------------------
@@ -147,9 +147,9 @@ class Session:
         """Whether another session has written since the call began that is under way, or is writing."""
         return self.writes.is_behind(own)
 
-    def changed(self, table: Table | None = None) -> None:
-        """Says that this connection may have written rows of a table, or unless it is given anything there is."""
-        self.writes.changed(table)
+    def changed(self, target: Target = Written.ANYTHING) -> None:
+        """Says what this connection may have written."""
+        self.writes.changed(target)
 
     # -- statements ---------------------------------------------------------------------------------------------------
 
@@ -205,6 +205,23 @@ class Session:
     def tables_in(self, text: str) -> set[str]:
         """The names of tables and views that a query reads."""
         return self.connection.get_table_names(text)
+
+    def qualified_tables_in(self, text: str) -> set[str]:
+        """The same as they are written, quoted where need be; none where a text is no query."""
+        try:
+            return self.connection.get_table_names(text, qualified=True)
+        except duckdb.Error:
+            return set()
+
+    def untold_tables(self, text: str) -> str:
+        """Why DuckDB cannot tell which tables a query reads; nothing where it can, or where a text is no query."""
+        try:
+            self.connection.get_table_names(text)
+        except duckdb.BinderException as error:
+            return str(error).splitlines()[0]
+        except duckdb.Error:
+            return ""
+        return ""
 
     def streamed(self, text: str, schema: object) -> object:
         """A stream of Arrow's C interface of rows that are held.
@@ -265,7 +282,7 @@ class Session:
                 self.bounded_by(self.owed)
             verb = first_word(text)
             target = self.target(text) if self.target else Written.ANYTHING
-            follow = self.following(text) if self.following and target is Written.ANYTHING else None
+            follow = self.following(text) if self.following and target in BROAD else None
             with self.writes.writing(target):
                 try:
                     return self._noted(text, verb, work, follow)
@@ -289,7 +306,7 @@ class Session:
             if verb in _ATTACHING:
                 self.changes.watch(files_of(self.connection, self.path) or ())
             if follow:
-                self.changed()
+                self.writes.remade()
                 follow()
         return found
 

@@ -20,6 +20,9 @@ from imputedb.sql.titles import Titles, titled
 _USUAL, _DEEPEST = 1000, 3000
 """Levels that expressions of ours may have: DuckDB's default, and of long queries, each of whose may become three."""
 
+SHARE = 0.25
+"""Share of `memory_limit` that rows which an imputer is handed may take beside it."""
+
 
 @contextmanager
 def own_statements(session: Session, text: str = "") -> Iterator[None]:
@@ -47,12 +50,12 @@ def _bound(session: Session) -> Bound:
         session.bounded_by(session.owed)
     state = session.state(())
     if session.depth is None or session.depth[0] != state:
-        session.depth = (state, _asked_bound(session))
+        session.depth = (state, _queried_bound(session))
     return session.depth[1]
 
 
-def _asked_bound(session: Session) -> Bound:
-    """The same, asked; where the question is too deep itself, its refusal says so."""
+def _queried_bound(session: Session) -> Bound:
+    """The bound as the session has it; where the query itself is too deep, as its error message has it."""
     try:
         depth = int(session.rows(f"SELECT current_setting('{SETTING}')")[0][0])
         usual = depth == _USUAL or session.rows(f"SELECT scope FROM duckdb_settings() WHERE name = '{SETTING}'")
@@ -72,7 +75,7 @@ def _is_locked(session: Session) -> bool:
 
 def as_set(session: Session, tree: Any, titles: Titles) -> Any:
     """A statement in which the setting that is ours meanwhile has the value that the user has given it."""
-    if not any(map(_asks, t.expressions(tree))):
+    if not any(map(_reads_depth_limit, t.expressions(tree))):
         return tree
     depth = (session.bounds or [_bound(session)])[0].depth
 
@@ -82,19 +85,25 @@ def as_set(session: Session, tree: Any, titles: Titles) -> Any:
         if not isinstance(part, dict):
             return part
         if is_select(part):
-            part = titled(part, lambda item: any(map(_asks, t.expressions(item))), titles)
-        if _asks(part):
+            part = titled(part, lambda item: any(map(_reads_depth_limit, t.expressions(item))), titles)
+        if _reads_depth_limit(part):
             return t.named(t.cast(t.number(depth), t.plain_type("UBIGINT")), alias_written(part))
         return {key: change(below) if isinstance(below, (dict, list)) else below for key, below in part.items()}
 
     return change(tree)
 
 
-def _asks(part: Tree) -> bool:
-    """Whether an expression asks how deep expressions may be."""
+def _reads_depth_limit(part: Tree) -> bool:
+    """Whether an expression reads the setting of the greatest depth."""
     if not is_call(part) or function_of(part) != "current_setting":
         return False
     return [text_of(one).lower() for one in arguments_of(part)] == [SETTING]
+
+
+def room(session: Session) -> float:
+    """Bytes of rows that an imputer may be handed at once: a quarter of what DuckDB itself may take."""
+    ((limit,),) = session.rows("SELECT parse_formatted_bytes(current_setting('memory_limit'))")
+    return float(limit) * SHARE
 
 
 def check_order(session: Session) -> None:

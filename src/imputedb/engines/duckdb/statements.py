@@ -33,6 +33,7 @@ class Texts:
     """Texts to trees and back on one session.
 
     Attributes:
+        macros: all that there are.
         caches: what is remembered for as long as the session.
     """
 
@@ -45,7 +46,12 @@ class Texts:
         self._types: Recent[str, Tree] = Recent("syntax trees of types", "name of a type", never, _KEPT)
         self._statements: Recent[str, Classified] = Recent("kinds of statements", "text", never, _KEPT)
         self._combined: Recent[str, bool] = Recent("which aggregates combine over parts", "aggregates", never, _KEPT)
-        self.caches: list[Recent[Any, Any]] = [self._texts, self._titles, self._types, self._statements, self._combined]
+        beyond = "CREATE MACRO, SET and whatever else changes more than tables and views"
+        self.macros: Recent[object, list[Any]] = Recent(
+            "definitions of macros", "state of all but tables and views", beyond, 1
+        )
+        self.caches: list[Recent[Any, Any]] = [self._texts, self._titles, self._types, self._statements]
+        self.caches += [self._combined, self.macros]
 
     def text(self, node: Tree) -> str:
         """The SQL of a SELECT node."""
@@ -175,14 +181,14 @@ class Texts:
         )
         if not found:
             raise UnknownName(f"no prepared statement {name!r}: PREPARE {name} AS ... makes one")
-        told = self.classified(str(found[0][0]))
-        match told.statement:
+        parsed = self.classified(str(found[0][0]))
+        match parsed.statement:
             case Query(text) as query:
-                return replace(told, statement=replace(query, text=self._as_it_was(text)))
+                return replace(parsed, statement=replace(query, text=self._as_it_was(text)))
             case Keeps(query=text) as around:
-                return replace(told, statement=replace(around, query=self._as_it_was(text)))
+                return replace(parsed, statement=replace(around, query=self._as_it_was(text)))
             case _:
-                return told
+                return parsed
 
     def _as_it_was(self, text: str) -> str:
         """A query that DuckDB has written down as it is read now."""

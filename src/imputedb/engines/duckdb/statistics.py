@@ -19,6 +19,7 @@ from imputedb.engines.duckdb.sharing import SessionCache
 from imputedb.engines.duckdb.statements import Texts
 from imputedb.engines.duckdb.tables import Tables
 from imputedb.engines.entries import Shape
+from imputedb.engines.names import salt
 from imputedb.sql import ast as t
 from imputedb.sql import parse
 from imputedb.sql.ast import Tree
@@ -74,8 +75,10 @@ class Gathering:
         else:
             statistics = self._store.statistics(table, fingerprint) or self._gathered(table, shape, fingerprint)
         statistics = replace(statistics, policies=shape.policies)
-        if any(policy.before for policy in shape.policies.values()):
-            statistics = replace(statistics, content=profile.named(table.path[1:], shape.types))
+        times = {policy.before for policy in shape.policies.values() if policy.before}
+        if times:
+            content = self._earliest(table, shape, times) ^ salt(table, self._session.home)
+            statistics = replace(statistics, content=content)
         return fingerprint, statistics
 
     def dirty(self, table: Table, names: Collection[str]) -> set[str]:
@@ -116,14 +119,20 @@ class Gathering:
         nan = profile.with_nan(self._rows, source, "t", [name for name, one in shape.types.items() if one in FLOATING])
         return replace(found, columns={name: replace(one, nan=name in nan) for name, one in found.columns.items()})
 
+    def _earliest(self, table: Table, shape: Shape, times: Collection[str]) -> int:
+        spelled = {name.lower(): name for name in shape.types}
+        with policy_texts.blamed(self._session, table, shape):
+            source, names, _ = self._readings(table, shape, list(shape.types))
+            return profile.earliest(self._rows, source, names, shape.types, [spelled[one.lower()] for one in times])
+
     def _readings(
         self, table: Table, shape: Shape, names: Sequence[str]
     ) -> tuple[Tree, dict[str, Tree], dict[str, Tree | None]]:
         """A table in FROM, how some of its columns are read, and what their NULLs may mean."""
         connection, types = self._session.connection, self._texts.type_tree
         read = {name: derived.known(connection, shape, name, "t", types) for name in names}
-        said = [name for name in shape.policies if name in read]
-        meanings = {name: declarations.meaning(self._session.connection, shape, name, "t") for name in said}
+        declared = [name for name in shape.policies if name in read]
+        meanings = {name: declarations.meaning(self._session.connection, shape, name, "t") for name in declared}
         return t.table(table.path, "t"), read, meanings
 
     def _fingerprint(self, table: Table, shape: Shape) -> str:

@@ -16,6 +16,9 @@ from imputedb.sql import parse
 from imputedb.sql.paths import parts_of, quoted
 from imputedb.statistics.table import Statistics
 
+_FILES = (".csv", ".tsv", ".parquet", ".json", ".jsonl", ".xlsx", ".sav", ".dta", ".rds")
+"""How names end that are likely those of files."""
+
 _COLUMNS = """
     SELECT database_name, schema_name, table_name, column_name, data_type FROM duckdb_columns()
     JOIN duckdb_tables() USING (database_name, schema_name, table_name)
@@ -59,9 +62,9 @@ class Tables:
             raise damaged(error) from error
         for *path, column, kind in rows:
             types.setdefault(Table(*path), {})[column] = kind
-        return {table: self._said(table, columns) for table, columns in types.items()}
+        return {table: self._declared(table, columns) for table, columns in types.items()}
 
-    def _said(self, table: Table, columns: Mapping[str, str]) -> Shape:
+    def _declared(self, table: Table, columns: Mapping[str, str]) -> Shape:
         missing, policies = self._store.missing(table), self._store.policies(table)
         return Shape(
             columns,
@@ -90,8 +93,12 @@ class Tables:
         known = self._single[1]
         if table not in known:
             names, types = parse.shape(self._session.connection, f"FROM {quoted(table.path)}")
-            known[table] = self._said(table, dict(zip(names, types, strict=True)))
+            known[table] = self._declared(table, dict(zip(names, types, strict=True)))
         return known[table]
+
+    def learnable(self, table: Table, most: int) -> Table:  # noqa: ARG002 -- all rows are at hand
+        """The table itself, which imputers may read as it is."""
+        return table
 
     def meant(self, path: Sequence[str], within: View | None = None) -> Table | View | None:
         """The user's table or view that a path means to DuckDB, in the query of a view if need be."""
@@ -124,6 +131,8 @@ class Tables:
     def _unknown(self, name: str) -> UnknownName:
         from difflib import get_close_matches
 
+        if name.lower().removesuffix(".gz").removesuffix(".zst").endswith(_FILES):
+            return UnknownName(f"no table {name!r}: a file is loaded first, by load or `imputedb load`")
         called = sorted(self.called(table) for table in self.shapes())
         near = get_close_matches(name, called, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(called) or 'no tables yet'}"

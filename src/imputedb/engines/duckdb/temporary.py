@@ -11,6 +11,10 @@ from imputedb.algebra.relation import Table
 from imputedb.engines.duckdb.session import Session
 from imputedb.engines.names import OURS, PREFIX
 
+_COPY = re.compile(rf'(?:"?temp"?\."?main"?\.)?"?({PREFIX}copy_\d+)\b"?')
+_TITLES = 100
+"""Copies whose titles are kept: those of the last statements, whose errors may name them."""
+
 
 def is_ours(table: Table) -> bool:
     """Whether a table is one of ours."""
@@ -24,6 +28,7 @@ class Temporary:
         self._session = session
         self._numbers = itertools.count(1)
         self._made: dict[str, str] = {}
+        self._titles: dict[str, str] = {}
 
     def fresh(self, kind: str) -> str:
         """A name that no other table or view has."""
@@ -39,7 +44,7 @@ class Temporary:
         """Lets go of what `make` made."""
         with self._session.lock, suppress(duckdb.Error):
             for name in names:
-                self._session.rows(f"DROP {kind} IF EXISTS temp.{name}")
+                self._session.rows(f"DROP {self._made.get(name, kind)} IF EXISTS temp.{name}")
                 self._made.pop(name, None)
 
     def tidy(self) -> None:
@@ -51,6 +56,31 @@ class Temporary:
         """Makes a table of a query, its columns named c0, c1, ..., of the name that is returned."""
         name = self.fresh("rows")
         self.make("TABLE", name, [f"c{place}" for place in range(width)], text)
+        return name
+
+    def titled(self, text: str) -> str:
+        """A message with the titles of what was copied in place of the names of copies, marks of places below them."""
+        lines = text.split("\n")
+        for place, line in enumerate(lines):
+            under = lines[place + 1] if place + 1 < len(lines) else ""
+            if under.strip() and set(under) <= {" ", "^"}:
+                marked = under.lstrip()
+                before = _COPY.sub(self._title, line[: len(under) - len(marked)])
+                lines[place + 1] = " " * len(before) + marked
+            lines[place] = _COPY.sub(self._title, line)
+        return "\n".join(lines)
+
+    def _title(self, found: re.Match[str]) -> str:
+        return self._titles.get(found[1], found[0])
+
+    def reserved(self, kind: str = "copy", title: str = "") -> str:
+        """The name of a table that a statement is going to make; messages call it by its title."""
+        name = self.fresh(kind)
+        if title:
+            self._titles[name] = "'" + title.replace("'", "''") + "'"
+            for old in list(self._titles)[:-_TITLES]:
+                del self._titles[old]
+        self._made[name] = "TABLE"
         return name
 
     def copy(self, text: str, name: str | None = None) -> str:

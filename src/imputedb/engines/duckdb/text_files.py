@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from imputedb.algebra.relation import Table
 from imputedb.engines.duckdb import decimals, forms, ragged
 from imputedb.engines.duckdb.encodings import as_utf8
 from imputedb.engines.duckdb.forms import Form
-from imputedb.engines.duckdb.paths import squeezing
+from imputedb.engines.duckdb.paths import check_columns, squeezing
 from imputedb.engines.duckdb.ragged import Sniffed
 from imputedb.engines.reading import Reading
 from imputedb.notes import Note, NoteKind
@@ -27,115 +28,202 @@ SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".dat")
 _MANY_DIGITS = 100_000
 """Rows of a file that are looked at for numbers of more digits than a DOUBLE has."""
 
+OF_TYPES = ("types", "dtypes", "column_types", "all_varchar")
+"""Options of DuckDB's that state the types of columns."""
+_OF_ROWS = ("filename", "store_rejects", "rejects_table", "rejects_scan", "rejects_limit")
+"""Options of DuckDB's that say nothing of how a file is written."""
 
-def create(engine: DuckDB, made: Table, paths: Sequence[str], reading: Reading) -> tuple[Form, ...]:
+
+@dataclass(frozen=True, slots=True)
+class TextFiles:
+    """Files of text that become one table, and how they are read.
+
+    Attributes:
+        title: what the table is called.
+        paths: of the files.
+        reading: what is said of them.
+        stated: DuckDB's own options for them, as SQL.
+        rows: that are looked at to find out how they are written; -1 for all.
+        most: bytes of them that are looked at for their encoding.
+    """
+
+    title: str
+    paths: Sequence[str]
+    reading: Reading
+    stated: Mapping[str, str] = field(default_factory=dict)
+    rows: int = -1
+    most: int | None = None
+
+    def options(self, *without: str, **more: str) -> str:
+        """The options of DuckDB's reader: what is said, and more where nothing is said of it."""
+        every = {"sample_size": str(self.rows), **more, **self._of_reading(), **self.stated}
+        return "".join(f", {name} = {value}" for name, value in every.items() if name not in without)
+
+    def call(self, paths: Sequence[str], options: str) -> str:
+        """DuckDB's reader of the files, or of others in their place; ? stands for the paths."""
+        squeezed = {squeezing(path) for path in paths}
+        return f"read_csv(?{options}{squeezed.pop() if len(squeezed) == 1 else ''})"
+
+    def as_text(self, paths: Sequence[str], **known: str) -> str:
+        """The same where all columns are text."""
+        given = {**self._of_reading(), **self.stated, "sample_size": str(self.rows), **known}
+        found = "".join(f", {name} = {value}" for name, value in given.items() if name not in (*OF_TYPES, *_OF_ROWS))
+        return self.call(paths, f", all_varchar = true{found}")
+
+    def _of_reading(self) -> dict[str, str]:
+        wanted = {
+            "delim": self.reading.delimiter,
+            "decimal_separator": self.reading.decimal,
+            "dateformat": self.reading.dates,
+        }
+        return {name: "'" + value.replace("'", "''") + "'" for name, value in wanted.items() if value is not None}
+
+
+def create(engine: DuckDB, made: Table, files: TextFiles) -> tuple[Form, ...]:
     """Makes a table of files of text; the forms that its columns of text may have.
 
     Raises:
         DataError: a file holds no table, or is not of its encoding.
     """
-    options = _options(reading)
-    with as_utf8(paths, reading.encoding) as (readable, said):
-        names = dict(zip(readable, paths, strict=True))
-        engine.session.remarks += said
-        sniffed = [ragged.sniffed(engine.connection, path, options, names[path]) for path in readable]
-        first = next((one for one in sniffed if one is not None), None)
-        if first is not None:
-            options += f", header = {first.header}"
-        _read(engine, made, readable, options)
-        numbers = _numbers(engine, made, reading, readable, options, first)
-        _remark_on_dates(engine, made, {one.dates for one in sniffed if one} if reading.dates is None else set())
-        if first is not None:
-            _remark_on_digits(engine, made, readable, f"{options}, skip = {first.skipped}")
-        if first is not None and first.header:
-            _remark_on_names(engine, made, readable[0], f"{_options(reading)}, skip = {first.skipped}")
-    return forms.forms(numbers, reading.dates)
+    with as_utf8(files.paths, files.reading.encoding, files.most) as (readable, notes):
+        names = dict(zip(readable, files.paths, strict=True))
+        engine.session.remarks += notes
+        options = files.options(*_OF_ROWS, nullstr=ragged.WORDS)
+        checks = ragged.Checks.under(files.stated)
+        sniffed = [ragged.sniffed(engine.connection, path, options, names[path], checks) for path in readable]
+        first = ragged.one_form({names[path]: one for path, one in zip(readable, sniffed, strict=True)})
+        if ragged.is_on(files.stated, "hive_partitioning", default="true"):
+            check_columns(engine.connection, files.call(readable[:1], files.options(**first.options)), readable)
+        known, skipped = first.options, {"skip": str(first.skipped)}
+        _read(engine, made, files, readable, known)
+        numbers = _numbers(engine, made, files, readable, known, first)
+        if "dateformat" not in files.options():
+            _remark_on_dates(engine, made, files.title, {one.dates for one in sniffed})
+        _remark_on_digits(engine, made, files, readable, {**known, **skipped})
+        _remark_on_short_lines(engine, files, readable, first)
+        _remark_on_header(engine, made, files, first)
+        if first.header and "names" not in files.stated:
+            _remark_on_names(engine, made, files, readable[0], skipped)
+    return forms.forms(numbers, files.reading.dates)
 
 
-def _options(reading: Reading) -> str:
-    wanted = {"delim": reading.delimiter, "decimal_separator": reading.decimal, "dateformat": reading.dates}
-    stated = {name: value.replace("'", "''") for name, value in wanted.items() if value is not None}
-    return "".join(f", {name} = '{value}'" for name, value in stated.items())
-
-
-def _read(engine: DuckDB, made: Table, paths: Sequence[str], options: str) -> None:
-    text = f"CREATE TABLE {quoted(made.path)} AS FROM read_csv(?, sample_size = -1{options}{_squeezing(paths)})"
+def _read(
+    engine: DuckDB, made: Table, files: TextFiles, paths: Sequence[str], known: Mapping[str, str], types: str = ""
+) -> None:
+    kind = "TEMP TABLE" if made.catalog == "temp" else "TABLE"
+    call = files.call(paths, f"{files.options(**known)}{types}")
+    text = f"CREATE {kind} {quoted(made.path)} AS FROM {call}"
     engine.connection.execute(text, [[one_file(path) for path in paths]])
-    engine.session.changed()
-
-
-def _squeezing(paths: Sequence[str]) -> str:
-    squeezed = {squeezing(path) for path in paths}
-    return squeezed.pop() if len(squeezed) == 1 else ""
 
 
 def _numbers(
-    engine: DuckDB, made: Table, reading: Reading, paths: Sequence[str], options: str, first: Sniffed | None
+    engine: DuckDB,
+    made: Table,
+    files: TextFiles,
+    paths: Sequence[str],
+    known: Mapping[str, str],
+    first: Sniffed,
 ) -> tuple[Form, ...]:
     """The forms of numbers with points and commas; columns of which nobody can tell are read anew, as text."""
+    reading = files.reading
     if reading.decimal is not None:
         return decimals.stated(reading.decimal)
     words = BESIDE_NUMBERS if reading.na is None else [word.strip().lower() for word in reading.na]
-    skipped = f", skip = {first.skipped}" if first else ""
-    source = f"read_csv(?, all_varchar = true, sample_size = -1{options}{skipped}{_squeezing(paths)})"
-    delimiter = first.delimiter if first else reading.delimiter or ","
-    found = decimals.marks(engine, made, words, delimiter, source, [one_file(path) for path in paths])
-    types = engine.tables.shape(made).types
+    looked_at = f" LIMIT {files.rows}" if files.rows > 0 else ""
+    source = f"(FROM {files.as_text(paths, **{**known, 'skip': str(first.skipped)})}{looked_at})"
+    found = decimals.marks(engine, made, words, first.delimiter, source, [one_file(path) for path in paths])
+    types = forms.types(engine, made)
     doubtful = [name for name in found.doubtful if types[name] == "DOUBLE"] if found.unclear else []
-    if doubtful:
+    if "%y" in first.dates and "dateformat" not in files.options():
+        doubtful += [name for name, kind in types.items() if kind in ("DATE", "TIMESTAMP")]
+    if doubtful and not set(OF_TYPES) & set(files.stated):
         engine.connection.execute(f"DROP TABLE {quoted(made.path)}")
-        engine.session.changed()
         texts = ", ".join("'" + name.replace("'", "''") + "': 'VARCHAR'" for name in doubtful)
-        _read(engine, made, paths, f"{options}, types = {{{texts}}}")
+        _read(engine, made, files, paths, known, f", types = {{{texts}}}")
     return found.forms()
 
 
-def _remark_on_dates(engine: DuckDB, made: Table, formats: set[str]) -> None:
+def _remark_on_dates(engine: DuckDB, made: Table, title: str, formats: set[str]) -> None:
     """Says in which order dates were read, where another order would give other days."""
     doubtful = [one for one in formats if one and not one.startswith("%Y")]
     if not doubtful:
         return
-    types = engine.tables.shape(made).types
+    types = forms.types(engine, made)
     for column in (name for name, kind in types.items() if kind in ("DATE", "TIMESTAMP")):
         text = f"SELECT coalesce(max(day({quoted((column,))})), 13) FROM {quoted(made.path)}"
         if "%y" in doubtful[0] or engine.connection.execute(text).fetchall()[0][0] <= 12:
             words = (
-                f"{made.name}.{column}: its dates are read as {doubtful[0]}, and may be of another order: "
-                "state it with dates='%m/%d/%Y', say, or --dates"
+                f"{title}.{column}: its dates are read as {doubtful[0]}, and may be of another order: "
+                "state it with dates='%m/%d/%Y', say, or --dates (dateformat of read_csv)"
             )
-            engine.session.remarks.append(Note(NoteKind.READ_AS, f"{made.name}.{column}", words))
+            engine.session.remarks.append(Note(NoteKind.READ_AS, f"{title}.{column}", words))
 
 
-def _remark_on_names(engine: DuckDB, made: Table, path: str, options: str) -> None:
+def _remark_on_names(engine: DuckDB, made: Table, files: TextFiles, path: str, skipped: Mapping[str, str]) -> None:
     """Says which columns are called otherwise than in the file, where several have a name there."""
-    text = f"FROM read_csv(?, all_varchar = true, header = false{options}{_squeezing([path])}) LIMIT 1"
+    text = f"FROM {files.as_text([path], header='false', hive_partitioning='false', **skipped)} LIMIT 1"
     (written,) = engine.connection.execute(text, [one_file(path)]).fetchall()
     called = [str(name or "").strip() for name in written]
     again = [place for place, name in enumerate(called) if name and name.lower() in map(str.lower, called[:place])]
-    names = list(engine.tables.shape(made).types)
-    for place in again[:_NAMES] if len(names) == len(called) else ():
-        column = f"{made.name}.{names[place]}"
+    names = list(forms.types(engine, made))
+    for place in again[:_NAMES] if len(names) >= len(called) else ():
+        column = f"{files.title}.{names[place]}"
         words = (
             f"{column}: several columns of the file are called {called[place]!r}; this is the one at place {place + 1}"
         )
         engine.session.remarks.append(Note(NoteKind.READ_AS, column, words))
 
 
-def _remark_on_digits(engine: DuckDB, made: Table, paths: Sequence[str], options: str) -> None:
+def _remark_on_header(engine: DuckDB, made: Table, files: TextFiles, first: Sniffed) -> None:
+    """Says that the first line may hold values, where all columns are text and one has a value that is its name."""
+    types = forms.types(engine, made)
+    if not first.header or set(types.values()) != {"VARCHAR"} or {"header", "names"} & set(files.stated):
+        return
+    held = ", ".join(f"coalesce(bool_or({quoted((name,))} = {_literal(name)}), false)" for name in types)
+    found = engine.connection.execute(f"SELECT {held} FROM {quoted(made.path)}").fetchall()[0]
+    for name in [name for name, is_held in zip(types, found, strict=True) if is_held][:1]:
+        words = (
+            f"{files.title}: its first line is taken for names of columns, but {name!r} is a value below it too: where "
+            "it holds values, read it by read_csv(..., header = false)"
+        )
+        engine.session.remarks.append(Note(NoteKind.READ_AS, files.title, words))
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _remark_on_short_lines(engine: DuckDB, files: TextFiles, paths: Sequence[str], first: Sniffed) -> None:
+    """Says how many lines are filled up with NULL, where that is stated."""
+    if not ragged.is_on(files.stated, "null_padding"):
+        return
+    short, looked_at = ragged.short_lines(engine.connection, paths, first)
+    if short:
+        words = (
+            f"{files.title}: {short:,} of the first {looked_at:,} lines have fewer values than others, and are filled "
+            "up with NULL as null_padding has it, which counts as missing"
+        )
+        engine.session.remarks.append(Note(NoteKind.READ_AS, files.title, words))
+
+
+def _remark_on_digits(
+    engine: DuckDB, made: Table, files: TextFiles, paths: Sequence[str], known: Mapping[str, str]
+) -> None:
     """Says of numbers that they are rounded, where a file has more digits than a DOUBLE."""
-    columns = [name for name, kind in engine.tables.shape(made).types.items() if kind == "DOUBLE"]
+    columns = [name for name, kind in forms.types(engine, made).items() if kind == "DOUBLE"]
     if not columns:
         return
     digits = "regexp_replace(regexp_replace({x}, '[eE].*$', ''), '^[-+0.]+|\\D', '', 'g')"
     endless = "(isinf(TRY_CAST({x} AS DOUBLE)) AND NOT contains(lower({x}), 'inf'))"
     lost = f"length({digits}) > 17 OR {endless}"
     parts = [f"count(*) FILTER ({lost.format(x=quoted((name,)))})" for name in columns]
-    text = f"SELECT {', '.join(parts)} FROM (FROM read_csv(?, all_varchar = true{options}) LIMIT {_MANY_DIGITS})"
+    most = files.rows if 0 < files.rows < _MANY_DIGITS else _MANY_DIGITS
+    text = f"SELECT {', '.join(parts)} FROM (FROM {files.as_text(paths, **known)} LIMIT {most})"
     counts = engine.connection.execute(text, [[one_file(path) for path in paths]]).fetchall()[0]
     for name, count in zip(columns, counts, strict=True):
         if count:
             words = (
-                f"{made.name}.{name}: numbers of more than 17 digits are rounded, and beyond 1.8e308 infinite "
-                f"({count:,} of the first {_MANY_DIGITS:,})"
+                f"{files.title}.{name}: numbers of more than 17 digits are rounded, and beyond 1.8e308 infinite "
+                f"({count:,} of the first {most:,})"
             )
-            engine.session.remarks.append(Note(NoteKind.READ_AS, f"{made.name}.{name}", words))
+            engine.session.remarks.append(Note(NoteKind.READ_AS, f"{files.title}.{name}", words))

@@ -58,7 +58,7 @@ class Frames:
             for path in paths:
                 self.engine.session.rows(f"DROP TABLE IF EXISTS {path}")
         if paths:
-            self.engine.session.changed()
+            self.engine.session.writes.remade()
 
 
 @contextmanager

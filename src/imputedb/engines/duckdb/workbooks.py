@@ -15,7 +15,7 @@ Row = Sequence[Any]
 
 
 def read(calamine: ModuleType, path: str, sheet: str | None) -> tuple[dict[str, Any], list[Note]]:
-    """The columns of a sheet, the first one unless another is named, and what is to be said of the others.
+    """The columns of a sheet, the first one unless another is named, and notes on the others.
 
     Raises:
         DataError: there is no such sheet, or it holds no table.
@@ -31,9 +31,9 @@ def read(calamine: ModuleType, path: str, sheet: str | None) -> tuple[dict[str, 
     if top is None or width == 0:
         raise DataError(f"sheet {wanted!r} of {path} is empty")
     others = f"{path}: sheet {wanted!r} was read, and not {', '.join(map(repr, names[1:]))} (--sheet names another)"
-    said = [others] if sheet is None and len(names) > 1 else []
-    said += [f"{path}: {top} rows above the titles were left out"] if top else []
-    return _columns(rows[top], rows[top + 1 :]), [Note(NoteKind.READ_AS, path, words) for words in said]
+    messages = [others] if sheet is None and len(names) > 1 else []
+    messages += [f"{path}: {top} rows above the titles were left out"] if top else []
+    return _columns(rows[top], rows[top + 1 :]), [Note(NoteKind.READ_AS, path, words) for words in messages]
 
 
 def _there(cell: Any) -> bool:

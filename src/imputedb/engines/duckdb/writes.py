@@ -24,6 +24,7 @@ class Writes:
         self._connection = connection
         self._signals = signals
         self._looks = 0
+        self._alone: tuple[int | None, int] | None = None
 
     def state(self, tables: Collection[Table] | None = None) -> object:
         """A token that differs whenever one of some tables, or any, may have been written, by whatever connection.
@@ -33,6 +34,10 @@ class Writes:
         """
         return self.changes.state(tables, self.since)
 
+    def definitions(self) -> object:
+        """A token that differs whenever anything but tables and views may have changed, such as a macro."""
+        return self.changes.definitions(self.since)
+
     def is_behind(self, own: object = None) -> bool:
         """Whether another session has written since the call began that is under way, or is writing.
 
@@ -40,22 +45,27 @@ class Writes:
         """
         return self.changes.state(None, self.since, own) != self.changes.state(None, None, own)
 
-    def changed(self, table: Table | None = None) -> None:
-        """Says that this connection may have written rows of a table, or unless it is given anything there is."""
-        self.since = self.changes.written(table, self.since)
+    def changed(self, target: Target) -> None:
+        """Says what this connection may have written."""
+        self.since = self.changes.written(target, self.since)
+
+    def remade(self) -> None:
+        """Says that this connection has made, changed or dropped tables, or what is kept of them."""
+        self._take()
+        self.changed(Written.TABLES)
 
     @contextmanager
-    def writing(self, target: Target = Written.ANYTHING) -> Iterator[object]:
-        """A write that is under way by the mark that is given, and noted when it is over."""
+    def writing(self, target: Target = Written.TABLES) -> Iterator[object]:
+        """A write that is under way by the mark that is given, and noted when it is over; ours make no macros."""
         mark = object()
         try:
             self.changes.begin(mark, target)
-            with self.alone() if isinstance(target, Table) else nullcontext():
+            with nullcontext() if target in (Written.ANYTHING, Written.NOTHING) else self.alone():
                 yield mark
         finally:
             with self._signals.held():
                 if target is not Written.NOTHING:
-                    self.changed(target if isinstance(target, Table) else None)
+                    self.changed(target)
                 self.changes.end(mark)
 
     @contextmanager
@@ -64,8 +74,18 @@ class Writes:
 
         DuckDB numbers connections as they are opened. The work opens so many of its own, and one a look at the number.
         """
-        before, looks = self._last_connection(), self._looks
-        yield
+        outer, self._alone = self._alone, (self._last_connection(), self._looks)
+        try:
+            yield
+            self._take(connections)
+        finally:
+            self._alone = outer
+
+    def _take(self, connections: int = 0) -> None:
+        """Takes what the file has changed by so far for the work that is under way, where no other was there."""
+        if self._alone is None:
+            return
+        before, looks = self._alone
         connections += self._looks - looks
         after = self._last_connection()
         if before is not None and after == before + 1 + connections:

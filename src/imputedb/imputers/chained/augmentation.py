@@ -27,15 +27,12 @@ def augmented(features: Matrix, codes: Vector, classes: int, everyone: Matrix | 
     if p == 0:
         return Augmented(features, codes, np.ones(len(codes)))
     mean, half = whole.mean(axis=0), 0.5 * whole.std(axis=0, ddof=1)
-    added = np.tile(mean, (2 * p * classes, 1))
-    labels = np.empty(len(added))
-    row = 0
-    for predictor in range(1, p + 1):
-        for code in range(classes):
-            for sign in (1, -1):
-                added[row, predictor] += sign * half[predictor]
-                labels[row] = code
-                row += 1
+    many = 2 * classes
+    added = np.tile(mean, (many * p, 1))
+    signs = np.tile([1.0, -1.0], p * classes)
+    places = np.repeat(np.arange(1, p + 1), many)
+    added[np.arange(len(added)), places] += signs * half[places]
+    labels = np.tile(np.repeat(np.arange(classes, dtype=np.float64), 2), p)
     added = np.clip(added, whole.min(axis=0), whole.max(axis=0))
     weights = np.concatenate([np.ones(len(codes)), np.full(len(added), (p + 1) / len(added))])
     return Augmented(np.vstack([features, added]), np.concatenate([codes, labels]), weights)

@@ -1,4 +1,4 @@
-"""Chained equations: any model of one column becomes an imputer of all."""
+"""Chained equations: a model for one column becomes an imputer for all."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,26 +28,26 @@ MOST_CYCLES = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Chained:
-    """Fully conditional specification (van Buuren & Groothuis-Oudshoorn 2011), the chain of mice.
+    """Fully conditional specification (van Buuren & Groothuis-Oudshoorn 2011), the method of mice.
 
-    1. Rows are put in the order of their keys; a matrix of ones, standardised numbers and indicators of categories is
-       built. Incomplete columns take part whether they are targets or only predict.
-    2. Cycles of linear regressions run on cross-products, a pattern of missingness each, without touching rows
-       (crossproducts.py), with expectations until coefficients stand still. Cycles of Bayesian
-       regressions follow, as many as it takes to forget the start. Indicators of categories are taken as numbers.
+    1. Rows are sorted by their keys, and a matrix with an intercept, standardised numbers and indicators of categories
+       is built. It has all incomplete columns, whether they are targets or only predictors.
+    2. Cycles of linear regressions run on cross-products, one matrix for each pattern of missingness, without touching
+       rows (crossproducts.py): first with expectations until coefficients converge, then as Bayesian regressions, as
+       many as are needed to forget the start. Indicators of categories are treated as numbers.
     3. Where a column's model is not linear in numbers, columns are drawn from their models over rows (row_models.py),
        each given the newest draws of all others, cycle after cycle: targets, and other numbers where `pmm` draws these.
-       What else is incomplete is drawn by the linear chain.
-    4. With a draw number all parameters are drawn too; without, expected values come from the linear chain, and
-       most probable categories or donors from the models given these.
+       All other incomplete columns are drawn by the linear chain.
+    4. In a draw, all parameters are drawn too. For single values, expected values come from the linear chain, and most
+       probable categories or donors from the models given these.
 
-    Warning: values are taken to be missing at random given the columns at hand, and each column's model to be right. In
-    `deltas` departures from that can be stated.
+    Warning: values are assumed to be missing at random given the available columns, and each column's model to be
+    right. `deltas` states departures from that.
 
     Attributes:
-        model: of the columns it suits.
-        others: models for the rest, the first that suits.
-        cycles: of draws, after the start; None for as many as the data ask for.
+        model: model of the columns that it suits.
+        others: models for all other columns; the first that suits is used.
+        cycles: number of cycles after the start; None for as many as the data need.
         deltas: departures from missing at random, by column.
     """
 
@@ -72,17 +72,27 @@ class Chained:
 
     @property
     def name(self) -> str:
-        """The model's."""
+        """The name of the model."""
         return self.model.name
 
     @property
     def takes_donors(self) -> bool:
-        """Whether numbers are matched."""
+        """Whether numbers are imputed by matching."""
         return isinstance(self._of_numbers, Pmm)
 
     @property
+    def matches_lines(self) -> bool:
+        """Whether they are matched by a linear prediction."""
+        return self.takes_donors
+
+    @property
+    def same_donors(self) -> bool:
+        """Whether all draws match with the same donors, not each with a bootstrap sample."""
+        return isinstance(self._of_numbers, Pmm) and not self._of_numbers.bootstrap
+
+    @property
     def takes_lines(self) -> bool:
-        """Whether numbers are drawn around a straight line, with normal residuals."""
+        """Whether numbers are drawn from a linear model with normal residuals."""
         return isinstance(self._of_numbers, Normal)
 
     @property
@@ -93,10 +103,10 @@ class Chained:
     @property
     def assumption(self) -> str:
         """The stated departures from missing at random, in words."""
-        said = [f"{name} {shift}" for name, shift in self.deltas]
+        shown = [f"{name} {shift}" for name, shift in self.deltas]
         return (
-            f"assumed is that values that are missing differ from those alike in all else: {', '.join(said)}"
-            if said
+            f"assumed is that values that are missing differ from those alike in all else: {', '.join(shown)}"
+            if shown
             else ""
         )
 
@@ -117,7 +127,7 @@ class Chained:
         return linear + applied + over_rows
 
     def penalty(self, work: Work) -> float:
-        """A tree's, times what was measured beside it: 1.04 of the unexplained variance, 1.2 for donors' values."""
+        """A tree's penalty, times measured factors: 1.04 of the unexplained variance, 1.2 for donors' values."""
         worse = 1.2 if isinstance(self.model, Pmm) else 1.04
         loss = work.targets / work.attributes * min(1.0, worse * cost.unexplained(work.rows, work.attributes))
         return float(loss / (1 + loss))
@@ -132,7 +142,7 @@ class Chained:
         drawn: Collection[Column] = (),
         draw: int = 0,
     ) -> Mapping[Column, Array]:
-        """One draw of the chain of those that are drawn, and the single best values of others given these."""
+        """One draw of the chain for drawn targets, and the single best values of the others given these."""
         values: dict[Column, Array] = {}
         for some, draws in apart(targets, drawn):
             values |= self.run(rows.given(values), some, seed, progress, draw if draws else None)
@@ -147,14 +157,14 @@ class Chained:
         draw: int | None = None,
         trace: Trace | None = None,
     ) -> Mapping[Column, Array]:
-        """The same, and what happened is told to `trace`."""
+        """The values of `impute`; the course of the chain is recorded in `trace`."""
         return self.prepared(rows, targets).run(seed, progress, draw, trace)
 
     def prepared(self, rows: Rows, targets: Sequence[Column]) -> "Prepared":
-        """What all draws share: the matrix of the rows, sorted by what is missing in them, and the models of targets.
+        """What all draws share: the matrix of the rows, sorted by pattern of missingness, and the models of targets.
 
         Raises:
-            CannotImpute: no value of a target is observed among the rows that are learnt from.
+            CannotImpute: a target has no observed value in the rows to learn from.
         """
         with one_thread():
             return prepared(self, rows, targets)
@@ -165,10 +175,10 @@ class Chained:
 
 
 def check_departures(imputer: Imputer, derived: Mapping[Column, str]) -> None:
-    """Refuses departures of columns that are computed, by column how: no chain draws these.
+    """Refuses departures of derived columns, which no chain draws.
 
     Raises:
-        QueryError: the message names the column.
+        QueryError: a column is derived; the message names it.
     """
     for name, _ in imputer.deltas if isinstance(imputer, Chained) else ():
         for column, text in derived.items():

@@ -1,7 +1,7 @@
 """How the chains of a run moved, and how many cycles are enough."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -94,15 +94,19 @@ class Movement:
         columns: w names of columns.
         moments: (m, cycles, w + 1, w + 1) of each draw after each cycle the mean products of ones and the columns.
         rows: that they are means over.
+        stuck: how the first draws moved in the most cycles that were tried, where these were not enough.
     """
 
     columns: Sequence[str]
     moments: Cube
     rows: int
+    stuck: Chains | None = None
 
     @cached_property
     def chains(self) -> Chains | None:
         """What they say; nothing of fewer than two draws or iterations, or where nothing varies."""
+        if self.stuck is not None:
+            return self.stuck
         m, cycles = self.moments.shape[:2]
         if m < 2 or cycles < 2 or not self.columns:
             return None
@@ -122,6 +126,48 @@ class Movement:
             _chance(m, cycles, len(names), 0.0),
             _chance(m, cycles, len(names), MILD),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Movements:
+    """How draws moved, as they are made: each by the chains of its parts, in an order that all draws share.
+
+    Attributes:
+        movements: by draw and part, one a chain; None of one that had nothing to forget.
+    """
+
+    movements: dict[int, dict[int, list[Movement | None]]] = field(default_factory=dict)
+
+    def add(self, part: int, draw: int, movement: Movement | None) -> None:
+        """Notes down how one more chain of a part of a draw moved."""
+        self.movements.setdefault(draw, {}).setdefault(part, []).append(movement)
+
+    def of(self, draw: int) -> list[Movement | None]:
+        """How the chains of one draw moved."""
+        parts = self.movements.get(draw, {})
+        return [one for part in sorted(parts) for one in parts[part]]
+
+    @property
+    def chains(self) -> list[Chains]:
+        """What the chains of all draws say together."""
+        return chains_of([self.of(draw) for draw in sorted(self.movements)])
+
+
+def chains_of(draws: Sequence[Sequence[Movement | None]]) -> list[Chains]:
+    """The convergence of each chain over some draws, which have as many chains each."""
+    found = (_together(one for one in chain if one is not None) for chain in zip(*draws, strict=True))
+    return [one.chains for one in found if one is not None and one.chains is not None]
+
+
+def _together(movements: Iterable[Movement]) -> Movement | None:
+    """Several draws of one chain; those that stopped since nothing changed stay as they were."""
+    some = list(movements)
+    if not some or some[0].stuck is not None:
+        return some[0] if some else None
+    moments = [one.moments[0] for one in some]
+    most = max(map(len, moments))
+    level = [np.concatenate([one, np.repeat(one[-1:], most - len(one), axis=0)]) for one in moments]
+    return Movement(some[0].columns, np.stack(level), some[0].rows)
 
 
 def _statistics(columns: Sequence[str], moments: Cube, rows: int) -> tuple[list[str], Cube]:

@@ -102,8 +102,8 @@ class Regressions:
     def only(self, begin: int, end: int) -> "Regressions":
         """Some of the draws."""
         some = slice(begin, end)
-        told = self.b[some], self.sigma[some], self.traced[some], self.moments[some]
-        return Regressions(self.keys[some], self.cycles, *told)
+        parts = self.b[some], self.sigma[some], self.traced[some], self.moments[some]
+        return Regressions(self.keys[some], self.cycles, *parts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,26 +165,26 @@ class Chain:
         m, steps, q, places = len(keys), len(self.steps), self.x.shape[1], [0, *watched]
         count = cycles * steps
         b, sigma, traced = np.zeros((m, count, q)), np.zeros((m, count)), np.zeros((m, count, 3))
-        told = Regressions(keys, cycles, b, sigma, traced, np.zeros((m, cycles, len(places), len(places))))
-        flat = b.ravel(), sigma.ravel(), traced.ravel(), told.moments.ravel()
+        regressions = Regressions(keys, cycles, b, sigma, traced, np.zeros((m, cycles, len(places), len(places))))
+        flat = b.ravel(), sigma.ravel(), traced.ravel(), regressions.moments.ravel()
         self.equations.draw(np.asarray(keys, np.uint64), cycles, places, *flat, threads(), progress)
-        return told
+        return regressions
 
-    def values(self, columns: Sequence[int], told: Regressions | None) -> Cube:
+    def values(self, columns: Sequence[int], regressions: Regressions | None) -> Cube:
         """(m, n, c) values of some columns where they are missing, 0 elsewhere; without draws the expected ones."""
-        m = 1 if told is None else len(told.keys)
+        m = 1 if regressions is None else len(regressions.keys)
         out = np.zeros((m, len(self.x), len(columns)))
-        self._fill(columns, range(len(columns)), told, out)
+        self._fill(columns, range(len(columns)), regressions, out)
         return out
 
-    def filled(self, told: Regressions | None, out: Matrix | None = None) -> Matrix:
+    def filled(self, regressions: Regressions | None, out: Matrix | None = None) -> Matrix:
         """(n, q) the matrix with all its missing values, of one draw, or expected ones; in `out`, an earlier such."""
         out = self.x.copy() if out is None else out
-        self._fill(self.steps, self.steps, told, out)
+        self._fill(self.steps, self.steps, regressions, out)
         return out
 
     def _fill(
-        self, columns: Sequence[int], places: Sequence[int], told: Regressions | None, out: NDArray[np.float64]
+        self, columns: Sequence[int], places: Sequence[int], regressions: Regressions | None, out: NDArray[np.float64]
     ) -> None:
         none = np.zeros(0)
         _kernel.fill_sheet(
@@ -195,9 +195,9 @@ class Chain:
             list(self.steps),
             self.b.ravel(),
             self.sigma,
-            told.b.ravel() if told else none,
-            told.sigma.ravel() if told else none,
-            told.keys if told else np.zeros(0, np.uint64),
+            regressions.b.ravel() if regressions else none,
+            regressions.sigma.ravel() if regressions else none,
+            regressions.keys if regressions else np.zeros(0, np.uint64),
             list(columns),
             list(places),
             out.ravel(),

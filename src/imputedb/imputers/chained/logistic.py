@@ -6,9 +6,7 @@ import numpy as np
 
 from imputedb.imputers.chained.augmentation import augmented
 from imputedb.imputers.chained.column_model import LEARN_ROWS, Matrix, Observed, Randomness, Vector
-
-STEPS = 50
-CONVERGED = 1e-9
+from imputedb.imputers.chained.multinomial import fitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +14,7 @@ class Logistic:
     """Bayesian logistic regression (Rubin 1987, page 169; White, Daniel & Royston 2010; mice's `logreg`).
 
     1. The rows are augmented, so that separated classes leave the coefficients finite.
-    2. beta and its covariance V by iteratively reweighted least squares; beta* is drawn from Normal(beta, V).
+    2. beta and its covariance V by Newton's method; beta* is drawn from Normal(beta, V).
     3. A missing value is 1 with probability 1 / (1 + exp(-x beta*)).
 
     Warning: the augmentation shrinks a little towards equal classes, which shows in samples of a few dozen rows.
@@ -50,35 +48,13 @@ def _fitted(
 ) -> tuple[Vector, Matrix]:
     rows, place = observed.sample(LEARN_ROWS), f"logistic {features.shape[1]}"
     data = augmented(features[rows], observed.values[rows], 2, observed.everyone(features, unknown))
-    found = fitted(*data, None if fits is None else fits.get(place))
+    beta, root = fitted(*data, 2, None if fits is None else fits.get(place))
     if fits is not None:
-        fits[place] = found[0]
-    return found
+        fits[place] = beta
+    return beta[0], root
 
 
 def logistic(x: Vector) -> Vector:
     """1 / (1 + exp(-x)), for any x."""
     small = np.exp(-np.abs(x))
     return np.asarray(np.where(x >= 0, 1, small) / (1 + small))
-
-
-def fitted(features: Matrix, codes: Vector, weights: Vector, start: Vector | None = None) -> tuple[Vector, Matrix]:
-    """Coefficients (p,) and a root (p, p) of their covariance, by iteratively reweighted least squares."""
-    beta = np.zeros(features.shape[1]) if start is None else start
-    for _ in range(STEPS):
-        chance = logistic(features @ beta)
-        information = _information(features, weights * chance * (1 - chance))
-        step = np.linalg.solve(information, features.T @ (weights * (codes - chance)))
-        beta = beta + step * min(1.0, 5.0 / max(float(np.abs(step).max()), 1e-300))
-        if np.abs(step).max() < CONVERGED * (1 + np.abs(beta).max()):
-            break
-    chance = logistic(features @ beta)
-    lower = np.linalg.cholesky(_information(features, weights * chance * (1 - chance)))
-    return beta, np.linalg.inv(lower).T
-
-
-def _information(features: Matrix, curvature: Vector) -> Matrix:
-    found = features.T @ (features * curvature[:, None])
-    # a trace of ridge, so that a collinear predictor stops nothing
-    found[np.diag_indices_from(found)] += 1e-10 * max(float(np.trace(found)), 1e-10)
-    return np.asarray(found)

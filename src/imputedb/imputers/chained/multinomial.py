@@ -1,18 +1,20 @@
 """Multinomial regression of a column of several unordered values."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from imputedb.imputers.chained.augmentation import augmented
 from imputedb.imputers.chained.column_model import Matrix, Observed, Randomness, Vector
+from imputedb.kernel import _kernel
 
 PARAMETERS = 300
 """Coefficients at most; a column with more takes the next model that suits it."""
 
 LEARN_ROWS = 10_000
-STEPS = 60
-CONVERGED = 1e-9
+_TAKEN: tuple[Literal["C_CONTIGUOUS"], Literal["WRITEABLE"]] = ("C_CONTIGUOUS", "WRITEABLE")
+"""Arrays that the kernel takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,43 +79,15 @@ def chances(features: Matrix, beta: Matrix, log_odds: Matrix | None = None) -> M
 def fitted(
     features: Matrix, codes: Vector, weights: Vector, classes: int, start: Matrix | None = None
 ) -> tuple[Matrix, Matrix]:
-    """Coefficients (classes - 1, p) and a root of their covariance, by Newton's method with halved steps."""
-    p = features.shape[1]
-    told = (codes[:, None] == np.arange(1, classes)).astype(np.float64)
-    beta = np.zeros((classes - 1, p)) if start is None else start
-    best = _loglik(features, codes, weights, beta)
-    for _ in range(STEPS):
-        chance = chances(features, beta)[:, 1:]
-        slope = ((told - chance) * weights[:, None]).T @ features
-        step = np.linalg.solve(_information(features, chance, weights), slope.ravel()).reshape(beta.shape)
-        size = 1.0
-        while size > 1e-4:
-            found = _loglik(features, codes, weights, beta + size * step)
-            if found >= best:
-                break
-            size /= 2
-        gained, best, beta = found - best, max(found, best), beta + size * step * (found >= best)
-        if gained < CONVERGED * (abs(best) + 1):
-            break
-    lower = np.linalg.cholesky(_information(features, chances(features, beta)[:, 1:], weights))
-    return beta, np.linalg.inv(lower).T
+    """Coefficients (classes - 1, p) and a root of their covariance, by Newton's method with halved steps.
 
-
-def _loglik(features: Matrix, codes: Vector, weights: Vector, beta: Matrix) -> float:
-    chance = chances(features, beta)[np.arange(len(codes)), codes.astype(np.intp)]
-    return float(weights @ np.log(np.maximum(chance, 1e-300)))
-
-
-def _information(features: Matrix, chance: Matrix, weights: Vector) -> Matrix:
-    """((classes - 1) p, (classes - 1) p), block by block."""
-    k, p = chance.shape[1], features.shape[1]
-    found = np.empty((k, p, k, p))
-    for a in range(k):
-        for b in range(a, k):
-            curvature = weights * chance[:, a] * ((a == b) - chance[:, b])
-            block = features.T @ (features * curvature[:, None])
-            found[a, :, b, :] = block
-            found[b, :, a, :] = block.T
-    whole = found.reshape(k * p, k * p)
-    whole[np.diag_indices_from(whole)] += 1e-10 * max(float(np.trace(whole)), 1e-10)
-    return whole
+    Raises:
+        LinAlgError: the information has no root, as where a feature is not finite.
+    """
+    width = features.shape[1]
+    beta = np.zeros((classes - 1, width)) if start is None else start.copy()
+    root = np.empty(((classes - 1) * width,) * 2)
+    x, y, each = (np.require(one, np.float64, _TAKEN).ravel() for one in (features, codes, weights))
+    if not _kernel.fit_logits(x, y, each, classes, beta.ravel(), root.ravel()):
+        raise np.linalg.LinAlgError("the information of the coefficients is singular")
+    return beta, root

@@ -25,6 +25,7 @@ from imputedb.imputers.chained.two_level import CLUSTERS
 from imputedb.imputers.order import by_name
 from imputedb.imputers.protocol import Progress
 from imputedb.imputers.rows import Array, Cells, Rows
+from imputedb.notes import Note, NoteKind
 
 if TYPE_CHECKING:
     from imputedb.imputers.chained.chained import Chained
@@ -48,12 +49,12 @@ class Prepared:
 
     Attributes:
         equations: the models of their columns.
-        moved: what the draws of the last run told, as far as they have been made.
-        stuck: how its first draws moved, where no number of cycles was enough.
+        moved: what the draw told that was given last.
+        stuck: how the first draws moved, where no number of cycles was enough.
     """
 
     equations: Equations
-    moved: list[Trace] = field(default_factory=list)
+    moved: Trace = field(default_factory=Trace)
     stuck: Chains | None = None
 
     def run(
@@ -78,35 +79,34 @@ class Prepared:
             seed: what random numbers are keyed by.
             numbers: of the draws.
             progress: told how far it is.
-            traces: told what happened, one a draw.
+            traces: of the draws, one each, filled in here.
         """
         mine = traces or [Trace() for _ in numbers]
-        self.moved, self.stuck = [], None
+        self.moved, self.stuck, count = Trace(), None, 0
         cycles, known = self._settled(seed)
         for at in range(0, len(numbers), TOGETHER):
-            some, told = numbers[at : at + TOGETHER], mine[at : at + TOGETHER]
-            new = [(number, trace) for number, trace in zip(some, told, strict=True) if number not in known]
+            some, some_traces = numbers[at : at + TOGETHER], mine[at : at + TOGETHER]
+            new = [(number, trace) for number, trace in zip(some, some_traces, strict=True) if number not in known]
             drawn = self._some(seed, [number for number, _ in new], cycles, [trace for _, trace in new])
-            for number, trace in zip(some, told, strict=True):
+            for number, trace in zip(some, some_traces, strict=True):
                 if number in known:
                     values, before = known[number]
                     trace.become(before)
                 else:
                     values = next(drawn)
-                self.moved.append(trace)
+                self.moved = trace
+                count += 1
                 if progress:
-                    progress(len(self.moved) / len(numbers))
+                    progress(count / len(numbers))
                 yield values
 
     @property
-    def chains(self) -> Chains | None:
-        """How the chains of the last run moved."""
-        kept = [trace for trace in self.moved if len(trace.moments) > 1]
-        if self.stuck or len(kept) < len(self.moved) or not kept:
-            return self.stuck
-        return Movement(
-            list(map(str, kept[0].watched)), np.array([trace.moments for trace in kept]), self.equations.learnt_from
-        ).chains
+    def movement(self) -> Movement | None:
+        """How the chain of the draw that was given last moved."""
+        moments = np.array([self.moved.moments])
+        if self.stuck is None and len(self.moved.moments) < 2:
+            return None
+        return Movement(list(map(str, self.moved.watched)), moments, self.equations.learnt_from, self.stuck)
 
     def _settled(self, seed: int) -> tuple[int | None, Mapping[int, tuple[Mapping[Column, Array], Trace]]]:
         """How many cycles draws take, and the draws that it took to say; None for as many as they start with."""
@@ -138,14 +138,14 @@ class Prepared:
             return
         check_call()
         with one_thread():
-            told = self._told(seed, numbers, cycles)
-        for place, values in enumerate(self._drawn(told, seed, numbers, cycles, traces)):
+            regressions = self._regressions(seed, numbers, cycles)
+        for place, values in enumerate(self._drawn(regressions, seed, numbers, cycles, traces)):
             check_call()
-            if self.equations.is_linear and told:
-                self._trace(told.only(place, place + 1), traces[place])
+            if self.equations.is_linear and regressions:
+                self._trace(regressions.only(place, place + 1), traces[place])
             yield values
 
-    def _told(self, seed: int, numbers: Sequence[int], cycles: int | None) -> Regressions | None:
+    def _regressions(self, seed: int, numbers: Sequence[int], cycles: int | None) -> Regressions | None:
         """The regressions of the linear chain; None where nothing is drawn by it."""
         equations = self.equations
         if not equations.modelled or not (equations.is_linear or len(equations.members) < len(equations.incomplete)):
@@ -156,7 +156,12 @@ class Prepared:
         return equations.chain.drawn(keys, 1 + (equations.base_cycles if cycles is None else cycles), equations.watched)
 
     def _drawn(
-        self, told: Regressions | None, seed: int, numbers: Sequence[int], cycles: int | None, traces: Sequence[Trace]
+        self,
+        regressions: Regressions | None,
+        seed: int,
+        numbers: Sequence[int],
+        cycles: int | None,
+        traces: Sequence[Trace],
     ) -> Iterator[Mapping[Column, Array]]:
         """The draws of these numbers, given their regressions."""
         equations = self.equations
@@ -164,10 +169,10 @@ class Prepared:
             yield from ({c: equations.rows.columns[c].values[:0] for c in equations.targets} for _ in numbers)
             return
         for trace in traces:
-            self._tell(trace)
+            self._describe(trace)
         if equations.is_linear:
-            assert told
-            yield from map(self._ordered, linear_draws.values(equations.chain, equations.modelled, told))
+            assert regressions
+            yield from map(self._ordered, linear_draws.values(equations.chain, equations.modelled, regressions))
             return
         assert equations.members  # these and the pattern matrix are made once, before threads share them
         assert len(equations.pattern_matrix.keys)
@@ -180,7 +185,7 @@ class Prepared:
                         pool.submit(
                             copy_context().run,
                             self._over_rows,
-                            told and told.only(k, k + 1),
+                            regressions and regressions.only(k, k + 1),
                             seed,
                             numbers[k],
                             cycles,
@@ -192,15 +197,15 @@ class Prepared:
                 yield from done
 
     def _over_rows(
-        self, told: Regressions | None, seed: int, number: int, cycles: int | None, trace: Trace
+        self, regressions: Regressions | None, seed: int, number: int, cycles: int | None, trace: Trace
     ) -> Mapping[Column, Array]:
         """One draw over rows."""
         equations = self.equations
         x = equations.chain.x.copy()
         members = {one.column: one for one in equations.members}
         expected = equations.chain.filled(None) if any(one.late for one in equations.members) else x
-        if told:
-            x = equations.chain.filled(told, x)
+        if regressions:
+            x = equations.chain.filled(regressions, x)
         for column in equations.incomplete:
             part, gone = equations.part(column), np.flatnonzero(equations.rows.columns[column].missing)
             if column not in members:
@@ -220,7 +225,7 @@ class Prepared:
         equations = self.equations
         if not equations.modelled:
             return {column: equations.rows.columns[column].values[:0] for column in equations.targets}
-        self._tell(trace)
+        self._describe(trace)
         if equations.is_linear:
             block = equations.chain.values([one.part.places.start for one in equations.modelled], None)[0]
             return self._ordered(
@@ -234,26 +239,28 @@ class Prepared:
         none = {c: equations.rows.columns[c].values[:0] for c in equations.targets}
         return none | {c: found[equations.places[c]] for c, found in values.items()}
 
-    def _tell(self, trace: Trace) -> None:
+    def _describe(self, trace: Trace) -> None:
         equations = self.equations
         named = {j: c for c, part in equations.design.parts.items() for j in range(part.places.start, part.places.stop)}
         trace.watched = tuple(named[j] for j in equations.watched)
         for one in equations.modelled:
             trace.methods[one.column] = one.model.name
             if one.model is not equations.chained.model:
-                trace.note(one.column, f"{equations.chained.name} does not suit it: modelled by {one.model.name}")
+                message = f"{equations.chained.name} does not suit it: modelled by {one.model.name}"
+                trace.note(one.column, Note(NoteKind.REMODELLED, one.column.name, message))
         for place, column in equations.first_steps:
             if equations.chain.left_out[place]:
-                trace.note(column, _left_out(equations.chain.left_out[place], equations.design.x.shape[1]))
+                message = _left_out(equations.chain.left_out[place], equations.design.x.shape[1])
+                trace.note(column, Note(NoteKind.LEFT_OUT, column.name, message))
 
-    def _trace(self, told: Regressions, trace: Trace) -> None:
+    def _trace(self, regressions: Regressions, trace: Trace) -> None:
         """The imputed values of the linear chain, cycle by cycle."""
         equations = self.equations
-        if told.cycles > 1:
-            trace.moments = list(told.moments[0])
-        for cycle in range(told.cycles):
+        if regressions.cycles > 1:
+            trace.moments = list(regressions.moments[0])
+        for cycle in range(regressions.cycles):
             for place, column in equations.first_steps:
-                count, total, square = told.traced[0, cycle * len(equations.steps) + place]
+                count, total, square = regressions.traced[0, cycle * len(equations.steps) + place]
                 mean, part = total / max(count, 1.0), equations.part(column)
                 deviation = np.sqrt(max(square / max(count, 1.0) - mean**2, 0.0))
                 trace.add(column, float(mean * part.scale + part.centre), float(deviation * part.scale))

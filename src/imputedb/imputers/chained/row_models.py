@@ -224,7 +224,7 @@ class Imputation:
                 self.found[one.column] = self._closed(one)
             case _:
                 self.found[one.column] = self._modelled(one, what, barred)
-        self._tell(one)
+        self._record(one)
 
     def _modelled(self, one: Modelled, what: tuple[int | str, ...], barred: NDArray[np.uint8]) -> Array:
         """By a model of one column that is given arrays."""
@@ -253,7 +253,7 @@ class Imputation:
     def _closed(self, one: Modelled) -> Array:
         return one.closed(self.x[:, one.part.places], bounded=False)
 
-    def _tell(self, one: Modelled) -> None:
+    def _record(self, one: Modelled) -> None:
         places, part = one.part.places, one.part
         if places.stop > places.start:
             values = self.x[one.gone, places.start] * part.scale + part.centre

@@ -1,4 +1,4 @@
-"""Stated departures from missing at random: what missing values differ by from what a model says of them."""
+"""Departures from missing at random: differences of missing values from a model's predictions."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,14 +20,13 @@ Amount = float | Mapping[object, float]
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """How imputed values of a column differ from observed ones alike in all else (van Buuren 2018, section 9.2).
+    """The difference of imputed values from observed ones that are alike in all else (van Buuren 2018, section 9.2).
 
     Attributes:
-        add: added to an imputed number, in its units; one number, or one by group of `by`.
-        times: what it is multiplied by first.
-        odds: of categories, by level, what the odds of an imputed one are multiplied by, likewise; of booleans by True
-            and False.
-        by: a complete column of the same table whose values are the groups, such as a trial's arms.
+        add: number that is added to an imputed number, in its units; or one for each group of `by`.
+        times: factor by which it is multiplied first.
+        odds: for categories, factors of the odds by level, likewise; for booleans by True and False.
+        by: complete column of the same table that defines the groups, such as a trial's arms.
     """
 
     add: Amount = 0.0
@@ -60,7 +59,7 @@ class Shift:
         return f"{amount:{sign}.4g}"
 
     def scaled(self, size: float) -> "Shift":
-        """The same departure so many times as large; of odds its power."""
+        """The same departure multiplied by a size; for odds, raised to that power."""
         return Shift(
             _each(self.add, lambda one: size * one),
             1 + size * (self.times - 1),
@@ -69,11 +68,11 @@ class Shift:
         )
 
     def delta(self, column: Column, rows: Rows, made: Design) -> Delta:
-        """The same for the standardised column of a design: times (y - centre) / scale, and a linear form of a row.
+        """The departure for a standardised column: times (y - centre) / scale, and a linear form of a row.
 
         Raises:
-            UnknownName: a group is none of the column's.
-            CannotImpute: the groups are incomplete, or too many to tell apart.
+            UnknownName: the column has no such group.
+            CannotImpute: the groups are incomplete, or too many.
         """
         part = made.parts[column]
         shift = np.zeros(made.x.shape[1])
@@ -84,10 +83,10 @@ class Shift:
         return Delta(self.times, shift)
 
     def log_odds(self, column: Column, rows: Rows, classes: int) -> Matrix | None:
-        """(n or 1, classes) what is added to the log-odds, row by row; None where nothing is.
+        """(n or 1, classes) the terms to add to the log-odds, row by row; None where there are none.
 
         Raises:
-            UnknownName: a level or a group is none of the column's.
+            UnknownName: there is no such level or group.
             CannotImpute: the groups are incomplete.
         """
         if not self.odds or not classes:
@@ -122,7 +121,7 @@ class _Groups:
             raise CannotImpute(f"{self.by} misses {gone:,} values: a column that groups shifts has to be complete")
 
     def _codes(self, amounts: Mapping[object, float]) -> tuple[list[object], Sequence[object]]:
-        """The groups there are, and what stands for them among the cells' values."""
+        """The groups, and their representation among the cells' values."""
         cells = self.rows.columns[self.by]
         codes = np.unique(cells.values).tolist()
         names = [cells.levels[code] for code in codes] if cells.kind is Kind.CATEGORY else codes
@@ -132,7 +131,7 @@ class _Groups:
         return names, codes
 
     def of_rows(self, amounts: Mapping[object, float]) -> Vector:
-        """(n,) the odds of each row's group, 1 unless named."""
+        """(n,) the odds factor of each row's group, 1 unless named."""
         names, codes = self._codes(amounts)
         found = np.ones(len(self.rows.keys))
         for name, code in zip(names, codes, strict=True):
@@ -140,7 +139,7 @@ class _Groups:
         return found
 
     def form(self, amounts: Mapping[object, float], made: Design) -> Vector:
-        """(q,) the linear form of a design's row that is its group's amount."""
+        """(q,) the linear form of a design's row that gives its group's amount."""
         names, codes = self._codes(amounts)
         part, form = made.parts[self.by], np.zeros(made.x.shape[1])
         wanted = np.array([float(amounts.get(name, 0.0)) for name in names])

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
+from imputedb.notes import Note
 
 WATCHED = 20
 """Columns of which a chain's cycles are kept at most, those that miss most."""
@@ -26,7 +27,7 @@ class Trace:
 
     means: dict[Column, list[float]] = field(default_factory=dict)
     deviations: dict[Column, list[float]] = field(default_factory=dict)
-    notes: dict[Column, list[str]] = field(default_factory=dict)
+    notes: dict[Column, list[Note]] = field(default_factory=dict)
     methods: dict[Column, str] = field(default_factory=dict)
     watched: tuple[Column, ...] = ()
     moments: list[NDArray[np.float64]] = field(default_factory=list)
@@ -37,11 +38,14 @@ class Trace:
         self.deviations.setdefault(column, []).append(deviation)
 
     def become(self, other: "Trace") -> None:
-        """Tells what another one does."""
-        self.means, self.deviations, self.notes = other.means, other.deviations, other.notes
+        """Takes over what another one holds, beside the notes that are here already."""
+        self.means, self.deviations = other.means, other.deviations
+        for column, notes in other.notes.items():
+            for one in notes:
+                self.note(column, one)
         self.methods, self.watched, self.moments = other.methods, other.watched, other.moments
 
-    def note(self, column: Column, sentence: str) -> None:
+    def note(self, column: Column, sentence: Note) -> None:
         """Something that a reader of the answer may want to know; said once."""
         known = self.notes.setdefault(column, [])
         if sentence not in known:

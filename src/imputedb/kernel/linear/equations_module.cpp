@@ -9,6 +9,7 @@
 #include "shared/arrays.hpp"
 #include "shared/caller.hpp"
 #include "linear/imputation.hpp"
+#include "linear/logits.hpp"
 #include "shared/pool.hpp"
 #include "linear/pattern_matrix.hpp"
 
@@ -181,6 +182,21 @@ void gram(const Held& self, const Place<double>& out) {
   std::copy(found.begin(), found.end(), out.data());
 }
 
+// Coefficients of a multinomial regression in place of those to begin with, and a root of their covariance; false where
+// there is none.
+bool fit_logits(const Array<double>& x, const Array<double>& codes, const Array<double>& weights, std::size_t classes,
+                const Place<double>& beta, const Place<double>& root) {
+  const std::size_t n = codes.shape(0);
+  check(classes > 1 && n > 0 && weights.shape(0) == n && x.shape(0) % n == 0 && x.shape(0) > 0);
+  const std::size_t p = x.shape(0) / n, q = (classes - 1) * p;
+  check(beta.shape(0) == q && root.shape(0) == q * q);
+  const double last = static_cast<double>(classes);
+  check(std::all_of(codes.data(), codes.data() + n, [last](double code) { return code >= 0 && code < last; }));
+  const nb::gil_scoped_release unlocked;
+  Logits logits({x.data(), codes.data(), weights.data(), n, p, classes});
+  return logits.fit(beta.data()) && logits.root(root.data());
+}
+
 }  // namespace
 
 void bind_equations(nb::module_& m) {
@@ -197,6 +213,7 @@ void bind_equations(nb::module_& m) {
       .def("regress", &regress, "column"_a, "key"_a, "barred"_a)
       .def("put", &put, "column"_a, "values"_a)
       .def("gram", &gram, "out"_a);
+  m.def("fit_logits", &fit_logits, "x"_a, "codes"_a, "weights"_a, "classes"_a, "beta"_a, "root"_a);
   m.def("fill_sheet", &filled, "x"_a, "starts"_a, "gone"_a, "keys"_a, "steps"_a, "start_b"_a, "start_sigma"_a, "b"_a,
         "sigma"_a, "draws"_a, "wanted"_a, "places"_a, "out"_a, "threads"_a);
 }

@@ -1,6 +1,7 @@
 #include "trees/donors.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 namespace imputedb {
@@ -8,7 +9,7 @@ namespace {
 
 constexpr int kFewestDonors = 5;
 constexpr std::size_t kRowsPerSlope = 5;  // rows a coefficient without which gaps count as means
-constexpr std::uint32_t kLooks = 32;      // rows of a leaf that are looked at for a category, at most
+constexpr double kBent = 2.5;  // standard errors by which the residuals of a split's sides differ where it is no line's
 constexpr std::size_t kViews = 3;         // frequent classes by whose shares categories of a predictor enter the lines
 
 void learn_from(const Lesson& lesson, Numbers numbers, Ground& out) {
@@ -78,21 +79,60 @@ Sample redrawn(const Ground& ground, const std::vector<Binned>& columns, const C
   return out;
 }
 
-void fill_leaves(Donors& out, const Ground& ground, const Picked& picked) {
+// The rows of a bootstrap, and which of them are those of each node.
+void fill_nodes(Donors& out, const Ground& ground, const Picked& picked) {
   constexpr std::size_t kUsual = 4;  // times that are written at once; a row is hardly ever in a bootstrap more often
+  std::vector<std::uint32_t> starts;
   out.rows.resize(picked.count + kUsual);
   std::uint32_t* to = out.rows.data();
-  for (const Node& node : out.tree.nodes) {
-    if (node.feature >= 0) continue;
-    out.begins.push_back(static_cast<std::uint32_t>(to - out.rows.data()));
-    for (const std::uint32_t i : std::span(picked.rows).subspan(node.begin, node.rows)) {
-      std::fill_n(to, kUsual, ground.rows[i]);
-      if (picked.times[i] > kUsual) std::fill_n(to, picked.times[i], ground.rows[i]);
-      to += picked.times[i];
-    }
+  for (const std::uint32_t i : picked.rows) {
+    starts.push_back(static_cast<std::uint32_t>(to - out.rows.data()));
+    std::fill_n(to, kUsual, ground.rows[i]);
+    if (picked.times[i] > kUsual) std::fill_n(to, picked.times[i], ground.rows[i]);
+    to += picked.times[i];
   }
-  out.begins.push_back(static_cast<std::uint32_t>(picked.count));
+  starts.push_back(static_cast<std::uint32_t>(picked.count));
   out.rows.resize(picked.count);
+  out.parents.resize(out.tree.nodes.size());
+  for (std::uint32_t place = 0; place < out.tree.nodes.size(); ++place) {
+    const Node& node = out.tree.nodes[place];
+    out.ranges.push_back({starts[node.begin], starts[node.begin + node.rows]});
+    if (node.feature < 0) continue;
+    for (const int child : {node.left, node.right}) out.parents[static_cast<std::size_t>(child)] = place;
+  }
+}
+
+// Number, sum and squares of residuals, up to each place.
+struct Residuals {
+  std::vector<double> sums{0.0}, squares{0.0};
+
+  void add(double residual) {
+    sums.push_back(sums.back() + residual);
+    squares.push_back(squares.back() + residual * residual);
+  }
+  double mean(const Donors::Range& range) const { return (sums[range.end] - sums[range.begin]) / range.size(); }
+  double variance(const Donors::Range& range) const {
+    const double mean = this->mean(range);
+    return std::max(0.0, (squares[range.end] - squares[range.begin]) / range.size() - mean * mean);
+  }
+};
+
+// Whether the residuals of both sides of each split have the same mean, as far as can be told.
+void tell_straight(Donors& out, const Ground& ground, const Picked& picked) {
+  Residuals residuals;
+  std::size_t place = 0;
+  for (const std::uint32_t i : picked.rows)
+    for (int time = 0; time < picked.times[i]; ++time) residuals.add(ground.y[i] - out.line[place++]);
+  out.straight.resize(out.tree.nodes.size());
+  for (std::size_t at = 0; at < out.tree.nodes.size(); ++at) {
+    const Node& node = out.tree.nodes[at];
+    if (node.feature < 0) continue;
+    const Donors::Range &left = out.ranges[static_cast<std::size_t>(node.left)],
+                        &right = out.ranges[static_cast<std::size_t>(node.right)];
+    const double apart = residuals.mean(left) - residuals.mean(right);
+    const double variance = residuals.variance(out.ranges[at]) * (1.0 / left.size() + 1.0 / right.size());
+    out.straight[at] = apart * apart <= kBent * kBent * variance;
+  }
 }
 
 // Places of the rows that miss no feature, or of all where those are few.
@@ -109,30 +149,56 @@ std::vector<std::uint32_t> complete(const Ground& ground) {
   return out;
 }
 
+// The columns that stand for the views, of which linear models are made.
+std::vector<Regressor> regressors_of(const Ground& ground, const std::vector<Binned>& columns) {
+  std::vector<Regressor> out;
+  for (const View& view : ground.views)
+    out.push_back({columns[static_cast<std::size_t>(ground.features[view.feature])].codes, view.z});
+  return out;
+}
+
+// A line of all rows, of which each category's mean is then one beside what the other features tell: groups that differ
+// in these by chance would else be taken to differ by less, or more, than they do.
+void set_apart(const Lesson& lesson, Ground& out) {
+  const std::vector<Regressor> regressors = regressors_of(out, lesson.columns);
+  CrossProducts products(regressors.size(), out.lines.size());
+  accumulate(regressors, out.rows, out.lines, out.whole, products);
+  const auto found = products.solve(penalty_of(out.rows.size()));
+  if (found.empty()) return;
+  for (View& view : out.views) {
+    const Binned& column = lesson.column(out.features[view.feature]);
+    if (!column.nominal) continue;
+    std::vector<float> left = out.lines[view.line];
+    for (std::size_t v = 0; v < regressors.size(); ++v) {
+      const double slope = out.views[v].feature == view.feature ? 0.0 : found[view.line][v];
+      if (slope == 0) continue;
+      for (std::size_t i = 0; i < left.size(); ++i)
+        left[i] -= static_cast<float>(slope * regressors[v].z[regressors[v].codes[out.rows[i]]]);
+    }
+    view.z = standardised(level_means(column.codes.data(), column.bins(), out.rows, left), column, out.rows);
+  }
+}
+
 // What linear predictions need.
 void line_up(const Lesson& lesson, Ground& out) {
-  std::vector<Regressor> regressors;
+  bool nominal = false;
   for (std::size_t f = 0; f < out.features.size(); ++f) {
     const Binned& column = lesson.column(out.features[f]);
     const std::size_t views = column.nominal ? std::min(out.lines.size(), kViews) : 1;
     for (std::size_t k = 0; k < views; ++k) {
       Table by_code =
           column.nominal ? level_means(column.codes.data(), column.bins(), out.rows, out.lines[k]) : column.centre;
-      regressors.push_back({column.codes, standardised(std::move(by_code), column, out.rows)});
-      out.views.push_back({f, {}});
+      out.views.push_back({f, k, standardised(std::move(by_code), column, out.rows)});
     }
+    nominal = nominal || column.nominal;
   }
-  out.products.emplace(regressors.size(), out.lines.size());
   out.whole = complete(out);
-  accumulate(regressors, out.rows, out.lines, out.whole, *out.products);
-  for (std::size_t v = 0; v < regressors.size(); ++v) out.views[v].z = std::move(regressors[v].z);
+  if (nominal && out.features.size() > 1) set_apart(lesson, out);
 }
 
 // The products of the rows of a bootstrap.
 CrossProducts weighed(const Ground& ground, const std::vector<Binned>& columns, const Picked& picked) {
-  std::vector<Regressor> regressors;
-  for (const View& view : ground.views)
-    regressors.push_back({columns[static_cast<std::size_t>(ground.features[view.feature])].codes, view.z});
+  const std::vector<Regressor> regressors = regressors_of(ground, columns);
   std::vector<std::uint32_t> places;
   for (const std::uint32_t i : ground.whole) places.insert(places.end(), picked.times[i], i);
   CrossProducts out(regressors.size(), ground.lines.size());
@@ -149,7 +215,7 @@ void predict(Donors& out, const Ground& ground, const CrossProducts& products, s
   out.lines = found.size();
   out.slopes.resize(ground.features.size());
   for (std::size_t v = 0; v < ground.views.size(); ++v) {
-    const auto& [f, z] = ground.views[v];
+    const auto& [f, line, z] = ground.views[v];
     if (barred[f] != 0) continue;
     out.slopes[f].resize(z.size() * out.lines);
     for (std::size_t code = 0; code < z.size(); ++code)
@@ -186,13 +252,15 @@ Donors donors(const Ground& ground, const std::vector<Binned>& columns, const Co
   const Growth growth{settings.leaves, std::min(settings.min_leaf, kFewestDonors), ground.sample.classes ? 4.0 : 3.0,
                       barred};
   out.tree = grown(differs ? own : ground.sample, some.rows, growth, some.times);
-  fill_leaves(out, ground, some);
-  const bool classes = ground.sample.classes > 0;
-  if (classes) out.alike = 1, out.most = kLooks;
-  if (ground.products) predict(out, ground, classes ? weighed(ground, columns, some) : *ground.products, barred);
+  fill_nodes(out, ground, some);
+  if (!ground.views.empty()) predict(out, ground, weighed(ground, columns, some), barred);
   for (std::size_t f = 0; f < ground.features.size(); ++f)
     out.features.push_back({codes.now[static_cast<std::size_t>(ground.features[f])], nullptr});
   for (std::size_t f = 0; f < out.features.size(); ++f) out.features[f].order = out.orders[f].data();
+  if (!out.slopes.empty() && ground.sample.classes == 0) {
+    out.predict();
+    tell_straight(out, ground, some);
+  }
   return out;
 }
 

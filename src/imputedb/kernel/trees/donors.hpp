@@ -6,7 +6,7 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
-#include <optional>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -21,7 +21,8 @@ constexpr std::size_t kMostLines = 4;  // frequent classes of which a linear mod
 // A number a code of one feature, of which linear models are made; categories have one for each frequent class.
 struct View {
   std::size_t feature;
-  Table z;  // standardised
+  std::size_t line;  // that a category's numbers are made by
+  Table z;           // standardised
 };
 
 // What all draws of a column learn from.
@@ -35,48 +36,70 @@ struct Ground {
   std::vector<std::vector<std::uint32_t>> of_class;  // per class the places of its rows
   std::vector<std::vector<float>> lines;  // what linear models tell: y, or of the frequent classes which a row is of
   std::vector<View> views;
-  std::vector<std::uint32_t> whole;       // places of the rows that miss no feature; of few such rows, of all
-  std::optional<CrossProducts> products;  // of views and lines, in these rows
+  std::vector<std::uint32_t> whole;  // places of the rows that miss no feature; of few such rows, of all
 };
 Ground ground(const Lesson& lesson);
 
-// Observed rows by the leaves of a tree, and linear predictions of them.
+// Of rows that are looked at the nearest below and the nearest above a prediction.
+class Bracket {
+ public:
+  explicit Bracket(float wanted) : wanted_(wanted) {}
+
+  void take(std::uint32_t place, float found) {
+    const float away = found - wanted_;
+    if (away <= 0 && -away < under_) under_ = -away, low_ = place;
+    if (away >= 0 && away < over_) over_ = away, high_ = place;
+  }
+  bool open() const { return under_ == kNone || over_ == kNone; }
+
+  // One of the two, by the chance that makes them what is wanted on average; `share` is a uniform number.
+  std::uint32_t of(float share) const {
+    if (over_ == kNone) return low_;
+    return under_ == kNone || share * (under_ + over_) < under_ ? high_ : low_;
+  }
+
+ private:
+  static constexpr float kNone = std::numeric_limits<float>::infinity();
+
+  float wanted_, under_ = kNone, over_ = kNone;
+  std::uint32_t low_ = 0, high_ = 0;
+};
+
+// Observed rows by the nodes of a tree, and linear predictions of them.
 struct Donors {
+  // Places of a node's rows, which those of its children share out.
+  struct Range {
+    std::uint32_t begin, end;
+    std::uint32_t size() const { return end - begin; }
+  };
+
   Tree tree;
   std::vector<Order> orders;
-  std::vector<std::uint32_t> rows;    // leaf after leaf, as often as they are in the bootstrap
-  std::vector<std::uint32_t> begins;  // per leaf, and where the last one ends
-  std::vector<Feature> features;      // with the codes of this draw
-  std::vector<Table> slopes;          // per feature, code and line; none where any row of a leaf is as good as another
-  std::size_t lines = 0;              // numbers of a prediction
-  std::uint32_t alike = 3, most = 8;  // rows of a leaf for each that is looked at, and how many are at most
-  std::vector<float> line;            // predictions of the rows; empty where only those that are looked at are worked out
+  std::vector<std::uint32_t> rows;     // leaf after leaf, as often as they are in the bootstrap
+  std::vector<Range> ranges;           // per node
+  std::vector<std::uint32_t> parents;  // per node
+  std::vector<bool> straight;          // per node whether the linear model tells what its split does; numbers alone
+  std::vector<Feature> features;       // with the codes of this draw
+  std::vector<Table> slopes;           // per feature, code and line; none where any row of a leaf is as good as another
+  std::size_t lines = 0;               // numbers of a prediction
+  std::vector<float> line;             // predictions of the rows; empty where only those that are looked at are worked out
 
   bool known() const { return !rows.empty(); }
 
-  // A donor for a row that comes to a leaf: of a few random ones of the leaf the one whose prediction is nearest, so that
-  // values follow their predictors within a leaf too. The larger the leaf, the more are looked at. `below` gives random
-  // numbers below its argument, by turn.
+  // A donor for a row that comes to a leaf. `below` gives random numbers below its argument, by turn.
   template <class Below>
-  std::uint32_t of(std::size_t node, std::uint32_t row, Below&& below) const {
-    const auto leaf = static_cast<std::size_t>(tree.nodes[node].leaf);
-    const std::uint32_t first = begins[leaf], count = begins[leaf + 1] - first;
-    std::uint32_t best = first + below(0, count);
-    const std::uint32_t looks = slopes.empty() ? 1 : std::min(count / alike, most);
-    if (looks < 2) return rows[best];
-    const Prediction wanted = prediction(row);
-    float least = away(best, wanted);
-    for (std::uint32_t turn = 1; turn < looks; ++turn) {
-      const std::uint32_t other = first + below(turn, count);
-      const float found = away(other, wanted);
-      if (found < least) least = found, best = other;
-    }
-    return rows[best];
+  std::uint32_t of(std::size_t leaf, std::uint32_t row, Below&& below) const {
+    if (slopes.empty()) return rows[ranges[leaf].begin + below(0, ranges[leaf].size())];
+    return straight.empty() ? nearest(leaf, row, below) : between(leaf, row, below);
   }
 
   // Works out all predictions, if so many rows are to be given donors that it pays.
   void expect(std::size_t wanted) {
-    if (slopes.empty() || wanted * most < rows.size()) return;
+    if (line.empty() && wanted * kLooks >= rows.size()) predict();
+  }
+
+  // Works out all predictions.
+  void predict() {
     line.assign(rows.size() * lines, 0.0F);
     for (std::size_t f = 0; f < slopes.size(); ++f)
       for (std::size_t i = 0; !slopes[f].empty() && i < rows.size(); ++i)
@@ -85,6 +108,50 @@ struct Donors {
 
  private:
   using Prediction = std::array<float, kMostLines>;
+
+  static constexpr std::uint32_t kLooks = 32;  // rows of a leaf that are looked at for a category, at most
+  static constexpr std::uint32_t kAlike = 4;   // rows of a leaf for each that is looked at for a number
+  static constexpr std::uint32_t kFew = 4;     // of those, at most
+  static constexpr std::uint32_t kMore = 8;    // further rows of each node, while one side of the prediction has none
+  static constexpr std::uint32_t kFine = 1U << 24;  // steps of a chance
+  static constexpr std::uint32_t kChoice = ~0U;     // the turn by which a side is chosen
+
+  // Of random rows of the leaf the one whose prediction is nearest, so that values follow their predictors within a leaf.
+  template <class Below>
+  std::uint32_t nearest(std::size_t leaf, std::uint32_t row, Below&& below) const {
+    const auto [first, end] = ranges[leaf];
+    std::uint32_t best = first + below(0, end - first);
+    const std::uint32_t looks = std::min(end - first, kLooks);
+    if (looks < 2) return rows[best];
+    const Prediction wanted = prediction(row);
+    float least = away(best, wanted);
+    for (std::uint32_t turn = 1; turn < looks; ++turn) {
+      const std::uint32_t other = first + below(turn, end - first);
+      const float found = away(other, wanted);
+      if (found < least) least = found, best = other;
+    }
+    return rows[best];
+  }
+
+  // One of two random rows, of predictions below and above, so that what the line expects of donors is what it expects
+  // of the row, on average: the nearest alone would lean towards the middle of its leaf. Where the leaf has but one side,
+  // the other is looked for in the nodes above it, as long as the line tells what their splits do.
+  template <class Below>
+  std::uint32_t between(std::size_t leaf, std::uint32_t row, Below&& below) const {
+    Bracket found(prediction(row)[0]);
+    std::uint32_t turn = 0;
+    const auto look = [&](std::size_t node) {
+      const std::uint32_t place = ranges[node].begin + below(turn++, ranges[node].size());
+      found.take(place, line[place]);
+    };
+    const std::uint32_t few = std::clamp(ranges[leaf].size() / kAlike, 1U, kFew);
+    while (turn < few || (found.open() && turn < few + kMore)) look(leaf);
+    for (std::size_t node = leaf; found.open() && node > 0 && straight[parents[node]];) {
+      node = parents[node];
+      for (std::uint32_t more = 0; more < kMore; ++more) look(node);
+    }
+    return rows[found.of(static_cast<float>(below(kChoice, kFine)) / static_cast<float>(kFine))];
+  }
 
   // How far the prediction of a donor is from one.
   float away(std::size_t place, const Prediction& wanted) const {

@@ -1,1 +1,1 @@
-"""The HTTP door: JSON and Arrow, problems as RFC 9457 has them."""
+"""The HTTP interface: JSON and Arrow, errors as problem documents (RFC 9457)."""

@@ -1,4 +1,4 @@
-"""Answers as the HTTP door sends them: JSON, or a stream of Arrow."""
+"""Answers of the HTTP interface: JSON documents, or streams of Arrow."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ ARROW = "application/vnd.apache.arrow.stream"
 
 
 def as_json(most: int) -> Any:
-    """A form of answers: a JSON document of at most so many bytes."""
+    """A formatter of answers as JSON documents of at most so many bytes."""
 
     def form(result: Result, count: int, truncated: bool) -> bytes:
-        told = {
+        document = {
             "columns": result.columns,
             "types": result.types,
             "rows": plain_rows(result.first(count)),
             "truncated": truncated,
             "report": report_data(result),
         }
-        body = json.dumps(told, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
+        body = json.dumps(document, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
         if len(body) > most:
             raise TooLarge(f"the answer has more than the {most:,} bytes that are sent: ask for fewer rows or columns")
         return body
@@ -39,7 +39,7 @@ def as_json(most: int) -> Any:
 
 
 def as_arrow(result: Result, count: int, truncated: bool) -> Iterator[bytes]:
-    """A form of answers: pieces of an Arrow stream, whose schema holds the report.
+    """An answer as pieces of an Arrow stream, whose schema metadata holds the report.
 
     Raises:
         DataError: pyarrow is not installed.
@@ -70,7 +70,7 @@ def _pieces(pyarrow: Any, reader: Any, count: int, report: str) -> Iterator[byte
 
 
 class _Sink:
-    """A file that hands on what was written to it."""
+    """A file object that collects what is written to it."""
 
     closed = False
 
@@ -78,29 +78,29 @@ class _Sink:
         self._parts: list[bytes] = []
 
     def write(self, data: Any) -> int:
-        """Takes some bytes."""
+        """Appends bytes."""
         self._parts.append(bytes(data))
         return len(data)
 
     def flush(self) -> None:
-        """There is nothing to flush."""
+        """Does nothing: nothing is buffered elsewhere."""
 
     def taken(self) -> bytes:
-        """What was written since this was last asked."""
+        """The bytes written since the last call."""
         found = b"".join(self._parts)
         self._parts.clear()
         return found
 
 
 class Streamed(StreamingResponse):
-    """The pieces of an answer, which is let go of at the end, or when nobody reads on, or has begun to."""
+    """A response that streams the pieces of an answer, and closes the answer at the end or when the caller is gone."""
 
     def __init__(self, answer: Answer, headers: Mapping[str, str]) -> None:
         super().__init__(_read(answer.body), media_type=ARROW, headers=headers)
         self._answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Sends them."""
+        """Sends the pieces."""
         try:
             await super().__call__(scope, receive, send)
         finally:

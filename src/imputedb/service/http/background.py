@@ -1,4 +1,4 @@
-"""The routes about jobs and the audit log."""
+"""The HTTP routes of jobs and of the audit log."""
 
 from __future__ import annotations
 
@@ -68,11 +68,11 @@ class Cells(Strict):
     seed: Annotated[Whole, Field(description="Which rows are in the sample.")] = 0
 
 
-Asked = Annotated[Evaluate | Impute | Compare | Cells, Body(discriminator="kind")]
+JobRequest = Annotated[Evaluate | Impute | Compare | Cells, Body(discriminator="kind")]
 
 
 class Background:
-    """The routes."""
+    """Handlers of the routes."""
 
     def __init__(self, core: Core, jobs: Jobs, runner: Runner, side: Side) -> None:
         self._core = core
@@ -81,7 +81,7 @@ class Background:
         self._side = side
 
     def add_to(self, app: FastAPI, who: Sequence[Any]) -> None:
-        """Adds them to an application whose callers are told by some dependencies."""
+        """Adds the routes to an application, with the dependencies that authenticate callers."""
         depends = list(who)
         app.post("/v1/jobs", status_code=202, dependencies=depends)(self.add)
         app.get("/v1/jobs", dependencies=depends)(self.jobs)
@@ -90,7 +90,7 @@ class Background:
         app.post("/v1/jobs/{id_}/retry", status_code=202, dependencies=depends)(self.retry)
         app.get("/v1/audit", dependencies=depends)(self.audit)
 
-    async def add(self, received: Received, body: Asked) -> Response:
+    async def add(self, received: Received, body: JobRequest) -> Response:
         """Starts a job: evaluate, impute, compare or cells."""
         principal = _of_role(received, "analyst", "admin")
         await asyncio.to_thread(self._check, body)
@@ -134,7 +134,7 @@ class Background:
         """A job that the caller may see.
 
         Raises:
-            NotFound: there is none, or it is another's.
+            NotFound: there is no such job, or it belongs to another caller.
         """
         principal = _of_role(received, "analyst", "admin")
         job = await asyncio.to_thread(self._jobs.get, id_)
@@ -143,7 +143,7 @@ class Background:
         return self._runner.seen(job)
 
     def _check(self, body: Evaluate | Impute | Compare | Cells) -> None:
-        """Refuses tables that are not there, and statements that do more than read."""
+        """Refuses unknown tables, and statements that do more than read."""
         lease = self._core.instances.take()
         try:
             if isinstance(body, Compare):

@@ -1,4 +1,4 @@
-"""What the HTTP door reads and writes."""
+"""Bodies of HTTP requests and responses."""
 
 from __future__ import annotations
 
@@ -24,6 +24,14 @@ class Planned(Strict):
         list[Scalar] | dict[str, Scalar] | None, Field(description="A list for ? and $1, an object for $name.")
     ] = None
     alpha: Annotated[float, Field(ge=0, le=1, description="0: the best answer; 1: the fastest.")] = 0.0
+    within_ms: Annotated[
+        float | None,
+        Field(gt=0, allow_inf_nan=False, description="Milliseconds for the answer, in place of alpha (WITHIN n MS)."),
+    ] = None
+    error: Annotated[
+        float | None,
+        Field(gt=0, lt=1, description="Half the width of every interval beside its number, such as 0.02 (ERROR n %)."),
+    ] = None
     imputer: Annotated[str | list[str], Field(description="Its name, or those to choose from.")] = "tree"
     seed: Annotated[Whole, Field(description="One seed gives one answer.")] = 0
     fit: Annotated[

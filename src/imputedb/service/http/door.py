@@ -1,4 +1,4 @@
-"""The routes of the HTTP door."""
+"""The routes of the HTTP interface."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ _MODEL = ("name", "version", "table", "columns", "imputer", "where", "draws", "r
 def application(
     core: Core, credentials: Credentials, exposition: Callable[[], bytes], background: Background
 ) -> FastAPI:
-    """The application of the HTTP door.
+    """The application of the HTTP interface.
 
     Args:
-        core: that answers.
-        credentials: of callers.
-        exposition: of metrics, in the format of OpenMetrics.
+        core: answers the requests.
+        credentials: authenticate the callers.
+        exposition: gives the metrics in the format of OpenMetrics.
         background: the routes about jobs and the audit log.
     """
     app = FastAPI(
@@ -76,7 +76,7 @@ def application(
 
 
 class Door:
-    """The routes."""
+    """Handlers of the routes."""
 
     def __init__(self, core: Core, credentials: Credentials, exposition: Callable[[], bytes]) -> None:
         self._core = core
@@ -85,7 +85,7 @@ class Door:
         self._failures = Rates()
 
     def add_to(self, app: FastAPI) -> None:
-        """Adds them to an application."""
+        """Adds the routes to an application."""
         who = [Depends(self.caller)]
         post, get = app.post, app.get
         post("/v1/query", response_model=Answered, dependencies=who, responses={200: {"content": {ARROW: {}}}})(
@@ -181,27 +181,27 @@ class Door:
         return Response(await asyncio.to_thread(self._exposition), media_type=OPEN_METRICS)
 
     def _beyond_loopback(self, received: Received) -> None:
-        """Asks for a credential where others than this machine can ask, and for a name of this machine elsewhere."""
+        """Authenticates the caller where other machines can reach the service; elsewhere checks the Host header."""
         if not self._core.configuration.is_loopback:
             self._known(received)
         else:
             self._check_host(received)
 
     async def caller(self, received: Received) -> None:
-        """Finds out who asks, and counts his request.
+        """Authenticates the caller, and counts the request against the rate limit.
 
         Raises:
-            Refusal: nobody who is known, or too often.
+            Refusal: the credential is unknown, or the rate limit is used up.
         """
         principal = self._known(received)
         self._core.admit(principal)
         received.state.principal = principal
 
     def _known(self, received: Received) -> Principal:
-        """Who asks; wrong credentials, of which too many came from an address, have to wait.
+        """The authenticated caller. Addresses with too many failed attempts have to wait.
 
         Raises:
-            Refusal: nobody who is known, or too often.
+            Refusal: the credential is unknown, or too many attempts have failed.
         """
         scheme, _, text = received.headers.get("authorization", "").partition(" ")
         try:
@@ -209,7 +209,7 @@ class Door:
                 raise Unauthenticated("the credential is of another kind than Bearer")
             principal = self._credentials.principal(text.strip() if scheme else None)
         except Unauthenticated:
-            if scheme:  # a right one is answered all the same: others may share the address
+            if scheme:  # a right credential is accepted all the same: callers may share an address
                 address = received.client.host if received.client else "?"
                 most = self._core.configuration.security.failures_per_minute
                 self._failures.check(address, most)
@@ -220,10 +220,10 @@ class Door:
         return principal
 
     def _check_host(self, received: Received) -> None:
-        """Refuses names that are not this machine's: a page from elsewhere may have its own name mean this machine.
+        """Refuses a Host header that does not name this machine, as a foreign page sends after DNS rebinding.
 
         Raises:
-            Forbidden: the request is to another name.
+            Forbidden: the Host header names another machine.
         """
         try:
             host = urlsplit("//" + received.headers.get("host", "")).hostname
@@ -234,7 +234,7 @@ class Door:
             raise Forbidden(f"the request is to host {host}: without a credential ask {own} or localhost")
 
     async def _ended(self, received: Received, run: Run[Given]) -> Given:
-        """What a run gives; it is ended where the caller has gone."""
+        """The result of a run. The run is stopped when the caller disconnects."""
         future = asyncio.wrap_future(run.future)
         try:
             while not (await asyncio.wait({future}, timeout=_POLL))[0]:
@@ -248,13 +248,13 @@ class Door:
 
 
 def _let_go(future: Future[Any]) -> None:
-    """Closes an answer that came after its caller had gone."""
+    """Closes an answer that came after its caller had disconnected."""
     if not future.cancelled() and future.exception() is None and isinstance(future.result(), Answer):
         future.result().close()
 
 
 def _request(received: Received, body: Planned | None) -> Request:
-    """A request of the core, of whoever was found to ask."""
+    """The request for the core, made of an authenticated HTTP request."""
     principal: Principal = received.state.principal
     if body is None:
         return Request(principal, "", id=received.state.id)
@@ -266,6 +266,8 @@ def _request(received: Received, body: Planned | None) -> Request:
         body.imputer,
         body.seed,
         fit=body.fit,
+        within_ms=body.within_ms,
+        error=body.error,
         seconds=body.seconds,
         id=received.state.id,
     )

@@ -1,4 +1,4 @@
-"""What every request of the HTTP door passes: an id, a bound on its body and on its patience, plain headers."""
+"""Middleware of every HTTP request: an id, limits of the body's size and time, plain headers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _CLOSE = {"Connection": "close"}
 
 
 class Bounds:
-    """Gives each request an id, ends those whose body is too large or comes too slowly."""
+    """Middleware that gives each request an id, and refuses a body that is too large or too slow."""
 
     def __init__(self, app: App, body_bytes: int, seconds: float) -> None:
         self._app = app

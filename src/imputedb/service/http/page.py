@@ -1,4 +1,4 @@
-"""The page of the HTTP door's routes: plain HTML made of its OpenAPI document; nothing is loaded from elsewhere."""
+"""The reference page of the HTTP routes: plain HTML made from the OpenAPI document, without external resources."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _STYLE = (
 
 
 def page(document: Mapping[str, Any]) -> str:
-    """The page."""
+    """The page as HTML."""
     info = document["info"]
     parts = [
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(info['title'])}</title>",
@@ -24,14 +24,14 @@ def page(document: Mapping[str, Any]) -> str:
         f"<p>{escape(info['description'])} The same as data: <a href=/openapi.json>openapi.json</a>.</p>",
     ]
     for path, methods in document["paths"].items():
-        for method, told in methods.items():
-            parts.append(_route(document, path, method, told))
+        for method, operation in methods.items():
+            parts.append(_route(document, path, method, operation))
     return "\n".join(parts)
 
 
-def _route(document: Mapping[str, Any], path: str, method: str, told: Mapping[str, Any]) -> str:
-    parts = [f"<h2><code>{method.upper()} {escape(path)}</code></h2><p>{escape(told.get('description', ''))}</p>"]
-    body = told.get("requestBody")
+def _route(document: Mapping[str, Any], path: str, method: str, operation: Mapping[str, Any]) -> str:
+    parts = [f"<h2><code>{method.upper()} {escape(path)}</code></h2><p>{escape(operation.get('description', ''))}</p>"]
+    body = operation.get("requestBody")
     if body:
         schema = _meant(document, body["content"]["application/json"]["schema"])
         parts.append(_fields(schema))
@@ -47,17 +47,17 @@ def _meant(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[st
 def _fields(schema: Mapping[str, Any]) -> str:
     needed = schema.get("required", ())
     rows = [
-        f"<tr><td><code>{escape(name)}</code><td>{escape(_kind(told))}<td>"
-        f"{'required' if name in needed else escape(json.dumps(told.get('default')))}"
-        f"<td>{escape(told.get('description', ''))}"
-        for name, told in schema.get("properties", {}).items()
+        f"<tr><td><code>{escape(name)}</code><td>{escape(_kind(field))}<td>"
+        f"{'required' if name in needed else escape(json.dumps(field.get('default')))}"
+        f"<td>{escape(field.get('description', ''))}"
+        for name, field in schema.get("properties", {}).items()
     ]
     return "<table><tr><th>field<th>type<th>default<th>meaning" + "".join(rows) + "</table>"
 
 
-def _kind(told: Mapping[str, Any]) -> str:
-    if "anyOf" in told:
-        return " or ".join(dict.fromkeys(_kind(one) for one in told["anyOf"]))
-    if "enum" in told:
-        return " | ".join(map(str, told["enum"]))
-    return str(told.get("const", told.get("type", "any")))
+def _kind(schema: Mapping[str, Any]) -> str:
+    if "anyOf" in schema:
+        return " or ".join(dict.fromkeys(_kind(one) for one in schema["anyOf"]))
+    if "enum" in schema:
+        return " | ".join(map(str, schema["enum"]))
+    return str(schema.get("const", schema.get("type", "any")))

@@ -1,4 +1,4 @@
-"""Errors as problem documents (RFC 9457), with our error's name, place and way out."""
+"""Errors as problem documents (RFC 9457), with the name and the message of the error."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MEDIA = "application/problem+json"
 
 
 def status_of(error: Error) -> int:
-    """The status of HTTP that stands for an error."""
+    """The HTTP status code of an error."""
     match error:
         case Refusal():
             return error.status
@@ -46,20 +46,20 @@ def problem(request: Request, error: Error) -> Response:
 
 
 def of_validation(request: Request, error: RequestValidationError) -> Response:
-    """A body or a parameter that is not what it must be; what was sent is not repeated."""
+    """The problem document of an invalid body or parameter; the value that was sent is not repeated."""
     places = "; ".join(f"{_place(one['loc'])}: {one['msg']}" for one in error.errors()[:10])
     return _document(request, "QueryError", 422, places, {})
 
 
 def of_http(request: Request, error: HTTPException) -> Response:
-    """What the framework refuses: an unknown path, or a method that a path does not have."""
+    """The problem document of an error of the framework: an unknown path, or a method that a path does not have."""
     names = {404: "NotFound", 408: "Overdue", 413: "TooLarge"}
     headers = dict(error.headers or {})
     return _document(request, names.get(error.status_code, "QueryError"), error.status_code, str(error.detail), headers)
 
 
 def of_any(request: Request, error: Exception) -> Response:
-    """Any other exception."""
+    """The problem document of any other exception."""
     return problem(request, ours(error))
 
 
@@ -68,11 +68,11 @@ def _place(path: Sequence[Any]) -> str:
 
 
 def _document(request: Request, title: str, status: int, detail: str, headers: dict[str, str]) -> Response:
-    told = {
+    problem = {
         "type": f"urn:imputedb:problem:{title}",
         "title": title,
         "status": status,
         "detail": detail,
         "instance": f"urn:imputedb:request:{getattr(request.state, 'id', '')}",
     }
-    return Response(json.dumps(told, ensure_ascii=False), status, headers, MEDIA)
+    return Response(json.dumps(problem, ensure_ascii=False), status, headers, MEDIA)

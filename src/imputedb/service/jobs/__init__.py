@@ -1,1 +1,1 @@
-"""Work in the background: kept in the side file, run by processes of its own, taken up again after a restart."""
+"""Background jobs: stored in the side file, run in processes of their own, resumed after a restart."""

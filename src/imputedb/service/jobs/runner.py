@@ -1,4 +1,4 @@
-"""Runs jobs, one after the other, each in a process of its own that ends with the service."""
+"""The job runner: one job at a time, each in a process of its own that ends with the service."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from typing import Any
 from imputedb.errors import Error
 from imputedb.service.jobs.store import Job, Jobs
 
+WRITING = ("impute",)
+"""Jobs that write files: their processes are not confined, and take no statement."""
+
 _LOOK = 0.5
 """Seconds after which it is looked for a job that waits, unless one was added."""
 
@@ -24,10 +27,10 @@ class Ended:
     """A job that is over.
 
     Attributes:
-        job: with its state and its result.
-        seconds: that it took.
+        job: the job with its state and its result.
+        seconds: time that it took.
         cpu: processor seconds of its process.
-        bytes: largest memory of its process.
+        bytes: peak memory of its process.
     """
 
     job: Job
@@ -37,13 +40,32 @@ class Ended:
 
 
 class Runner:
-    """One job at a time.
+    """A thread that runs the queued jobs one after the other.
 
     Attributes:
-        observers: told of every job that is over.
+        observers: functions that receive every job that is over.
     """
 
-    def __init__(self, jobs: Jobs, path: Path, memory: str, folder: Path, remark: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        jobs: Jobs,
+        path: Path,
+        memory: str,
+        folder: Path,
+        remark: Callable[[str], None],
+        confined: int | None = None,
+    ) -> None:
+        """A runner of the jobs of a database.
+
+        Args:
+            jobs: the queue of jobs.
+            path: the database file.
+            memory: memory limit of DuckDB in each process.
+            folder: where jobs write their files.
+            remark: receives errors that keep jobs from running.
+            confined: memory limit in bytes of processes that are confined like the sandbox; None where they are not.
+        """
+        self._confined = confined
         self.observers: list[Callable[[Ended], None]] = []
         self._jobs = jobs
         self._path = path
@@ -59,22 +81,22 @@ class Runner:
         self._thread = threading.Thread(target=self._run, name="imputedb-jobs", daemon=True)
 
     def start(self) -> None:
-        """Begins, with jobs that were under way when the service last ended."""
+        """Starts the thread; jobs that were interrupted by the end of the service run first."""
         self._jobs.take_up()
         self._thread.start()
 
     def wake(self) -> None:
-        """Says that a job was added."""
+        """Wakes the thread after a job was added."""
         self._wake.set()
 
     def seen(self, job: Job) -> Job:
-        """A job with the share that is done of it now."""
+        """The job with its current progress."""
         with self._lock:
             is_now = self._now is not None and self._now[0].id == job.id and job.state == "running"
             return replace(job, progress=self._progress) if is_now else job
 
     def cancel(self, job: Job) -> None:
-        """Ends a job that waits or runs; one that is over stays as it is."""
+        """Cancels a job that waits or runs; a finished job stays as it is."""
         with self._lock:
             if self._now is not None and self._now[0].id == job.id:
                 self._is_cancelled = True
@@ -84,7 +106,7 @@ class Runner:
                 self._jobs.end(job, "cancelled")
 
     def close(self) -> None:
-        """Ends; a job that runs is taken up when the service starts again."""
+        """Ends the thread; the running job is resumed when the service starts again."""
         with self._lock:
             self._is_closed = True
             if self._now is not None:
@@ -101,21 +123,22 @@ class Runner:
                 if job is not None:
                     self._one(job)
                     continue
-            except Error as error:  # such as a full disk: it may be over soon
+            except Error as error:  # such as a full disk, which may pass
                 self._remark(f"jobs wait: {error}")
             self._wake.wait(_LOOK)
             self._wake.clear()
 
     def _one(self, job: Job) -> None:
         began = time.monotonic()
-        told = {
+        task = {
             "kind": job.kind,
-            "asked": dict(job.asked),
+            "request": dict(job.request),
             "path": str(self._path),
             "memory": self._memory,
             "out": str(self._folder / job.id),
+            "confined": None if job.kind in WRITING else self._confined,
         }
-        command = [sys.executable, "-m", "imputedb.service.jobs.work"]
+        command = [sys.executable, "-P", "-m", "imputedb.service.jobs.work"]
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
@@ -123,7 +146,7 @@ class Runner:
             self._now, self._progress, self._is_cancelled = (job, process), 0.0, False
             if self._is_closed:
                 process.kill()
-        found = self._followed(process, told)
+        found = self._followed(process, task)
         cpu, most = _used(process)
         with self._lock:
             self._now = None
@@ -143,28 +166,28 @@ class Runner:
         for observer in self.observers:
             observer(ended)
 
-    def _followed(self, process: subprocess.Popen[str], told: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """The last word of a process; None where it has ended without one."""
+    def _followed(self, process: subprocess.Popen[str], task: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """The last message of a process; None where it has ended without one."""
         assert process.stdin is not None
         assert process.stdout is not None
         last: Mapping[str, Any] | None = None
         try:
-            process.stdin.write(json.dumps(told) + "\n")
+            process.stdin.write(json.dumps(task) + "\n")
             process.stdin.flush()
             for line in process.stdout:
-                said = json.loads(line)
-                if "progress" in said:
+                message = json.loads(line)
+                if "progress" in message:
                     with self._lock:
-                        self._progress = float(said["progress"])
+                        self._progress = float(message["progress"])
                 else:
-                    last = said
-        except (BrokenPipeError, ValueError):  # it was ended in the middle of a line
+                    last = message
+        except (BrokenPipeError, ValueError):  # the process was ended in the middle of a line
             last = None
         return last
 
 
 def _used(process: subprocess.Popen[str]) -> tuple[float, int]:
-    """Processor seconds and the largest memory of a process that ends."""
+    """Processor seconds and peak memory of a process that ends."""
     import os
 
     try:

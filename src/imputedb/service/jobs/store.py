@@ -1,4 +1,4 @@
-"""Jobs as the side file keeps them."""
+"""The table of jobs in the side file."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ class Job:
     """One job.
 
     Attributes:
-        id: of the job.
-        kind: what it does.
+        id: identifier of the job.
+        kind: `evaluate`, `impute`, `compare` or `cells`.
         state: `queued`, `running`, `done`, `failed` or `cancelled`.
-        principal: who has asked for it.
-        asked: what was asked.
-        created, started, ended: times in UTC, in ISO 8601; None before.
-        attempts: how often it was begun.
-        progress: the share that is done.
-        result: what came of it; None before.
-        error: name and text of what went wrong.
+        principal: owner of the job.
+        request: the options of the job, by name.
+        created, started, ended: times in UTC, in ISO 8601; None before they occur.
+        attempts: number of times that the job was started.
+        progress: share of the work that is done.
+        result: result of the job; None until it is done.
+        error: class name and message of the error; None without one.
     """
 
     id: str
     kind: str
     state: State
     principal: Principal
-    asked: Mapping[str, Any]
+    request: Mapping[str, Any]
     created: str
     started: str | None
     ended: str | None
@@ -55,19 +55,19 @@ class Job:
         """The job as JSON-ready data."""
         names = ("id", "kind", "state", "created", "started", "ended", "attempts", "progress", "result", "error")
         found = {name: getattr(self, name) for name in names}
-        return {**found, "principal": self.principal.name, "asked": dict(self.asked)}
+        return {**found, "principal": self.principal.name, "asked": dict(self.request)}
 
 
 class Jobs:
-    """All jobs, over the side file."""
+    """All jobs in the side file."""
 
     def __init__(self, side: Side) -> None:
         self._side = side
 
-    def add(self, principal: Principal, kind: str, asked: Mapping[str, Any]) -> Job:
-        """A new job, which waits."""
+    def add(self, principal: Principal, kind: str, request: Mapping[str, Any]) -> Job:
+        """A new job in the queue."""
         id_ = secrets.token_hex(8)
-        values = (id_, kind, "queued", principal.name, principal.role, json.dumps(dict(asked)), _now())
+        values = (id_, kind, "queued", principal.name, principal.role, json.dumps(dict(request)), _now())
         text = "INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL, 0, 0, NULL, NULL)"
         self._side.write([(text, values)])
         return self.get(id_)
@@ -76,7 +76,7 @@ class Jobs:
         """A job.
 
         Raises:
-            NotFound: there is none of the id.
+            NotFound: there is no job with this id.
         """
         rows = self._side.rows(f"SELECT {_COLUMNS} FROM jobs WHERE id = ?", [id_])
         if not rows:
@@ -84,13 +84,13 @@ class Jobs:
         return _job(rows[0])
 
     def of(self, principal: Principal | None, count: int = 100) -> list[Job]:
-        """The newest jobs of a caller, or of all with None."""
+        """The newest jobs of a caller, or of all callers for None."""
         where, values = ("WHERE principal = ?", [principal.name]) if principal else ("", [])
         text = f"SELECT {_COLUMNS} FROM jobs {where} ORDER BY created DESC, id LIMIT {int(count)}"
         return [_job(row) for row in self._side.rows(text, values)]
 
     def next(self) -> Job | None:
-        """The job that has waited longest, now begun; None where none waits."""
+        """The job that has waited longest, marked as running; None where none waits."""
         rows = self._side.rows("SELECT id FROM jobs WHERE state = 'queued' ORDER BY created, id LIMIT 1")
         if not rows:
             return None
@@ -99,18 +99,18 @@ class Jobs:
         return self.get(str(rows[0][0]))
 
     def waiting(self) -> int:
-        """How many wait."""
+        """Number of waiting jobs."""
         return int(self._side.rows("SELECT count(*) FROM jobs WHERE state = 'queued'")[0][0])
 
     def end(self, job: Job, state: State, result: Any = None, error: Mapping[str, str] | None = None) -> None:
-        """Notes that a job is over, and what came of it."""
+        """Stores the end of a job with its result or error."""
         text = "UPDATE jobs SET state = ?, ended = ?, progress = ?, result = ?, error = ? WHERE id = ?"
         share = 1.0 if state == "done" else job.progress
         values = (state, _now(), share, _dumped(result), _dumped(error), job.id)
         self._side.write([(text, values)])
 
     def again(self, job: Job) -> Job:
-        """Has a job that is over run once more."""
+        """Queues a finished job once more."""
         text = (
             "UPDATE jobs SET state = 'queued', started = NULL, ended = NULL, attempts = 0, progress = 0, "
             "result = NULL, error = NULL WHERE id = ?"
@@ -119,7 +119,7 @@ class Jobs:
         return self.get(job.id)
 
     def take_up(self) -> None:
-        """Has jobs run again that were under way when the service ended; gives up those that were so too often."""
+        """Queues the jobs that were running when the service ended; those started too often are marked as failed."""
         error = json.dumps({"title": "Ended", "detail": f"the service ended {ATTEMPTS} times while this job ran"})
         self._side.write(
             [
@@ -133,11 +133,10 @@ class Jobs:
 
 
 def _job(row: tuple[Any, ...]) -> Job:
-    id_, kind, state, name, role, asked, created, started, ended, attempts, progress, result, error = row
+    id_, kind, state, name, role, request, created, started, ended, attempts, progress, result, error = row
     loaded = [None if text is None else json.loads(text) for text in (result, error)]
-    return Job(
-        id_, kind, state, Principal(name, role), json.loads(asked), created, started, ended, attempts, progress, *loaded
-    )
+    owner = Principal(name, role)
+    return Job(id_, kind, state, owner, json.loads(request), created, started, ended, attempts, progress, *loaded)
 
 
 def _now() -> str:

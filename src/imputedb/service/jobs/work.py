@@ -1,7 +1,7 @@
-"""What jobs do, each in a process of its own: `python -m imputedb.service.jobs.work`.
+"""The process of one job: `python -m imputedb.service.jobs.work`.
 
-It reads what to do from its standard input, tells its progress and what came of it in lines of JSON on its standard
-output, and ends when its input does: then the service has ended.
+It reads its task from standard input, and writes its progress and its result as lines of JSON to standard output. It
+ends when its input is closed, as the end of the service does.
 """
 
 from __future__ import annotations
@@ -19,40 +19,41 @@ from typing import Any, TextIO
 from imputedb.border import ours
 from imputedb.database import Database, connect
 from imputedb.errors import QueryError
+from imputedb.service.sandbox.confinement import confine
 from imputedb.sql.paths import parts_of, quoted
 
 Progress = Callable[[float], None]
 
 
-def evaluate(db: Database, asked: Mapping[str, Any], _: Path, progress: Progress) -> Any:
-    """How well imputers fill in a table: observed cells are hidden, filled and compared."""
+def evaluate(db: Database, request: Mapping[str, Any], _: Path, progress: Progress) -> Any:
+    """Errors of imputers on a table: observed cells are hidden, imputed and compared with their values."""
     names = ("imputer", "share", "pattern", "by", "columns", "seed")
-    return db.evaluate(asked["table"], **_given(asked, names), progress=progress).data()
+    return db.evaluate(request["table"], **_given(request, names), progress=progress).data()
 
 
-def impute(db: Database, asked: Mapping[str, Any], out: Path, progress: Progress) -> Any:
-    """Completed copies of a table, in a folder of the job's own."""
+def impute(db: Database, request: Mapping[str, Any], out: Path, progress: Progress) -> Any:
+    """Completed copies of a table, written to the folder of the job."""
     names = ("m", "imputer", "seed", "columns", "cycles")
-    found = db.impute(asked["table"], out, **_given(asked, names), progress=progress)
+    found = db.impute(request["table"], out, **_given(request, names), progress=progress)
     return {"folder": str(out), "m": found.m, "manifest": found.manifest}
 
 
-def compare(db: Database, asked: Mapping[str, Any], _: Path, progress: Progress) -> Any:
-    """The same answer under several assumptions, beside that of complete cases where it has one row."""
-    found = db.compare(asked["sql"], **_given(asked, ("ways", "m", "seed"))).table()
+def compare(db: Database, request: Mapping[str, Any], _: Path, progress: Progress) -> Any:
+    """The answer to a query under several assumptions, beside that of complete cases where it has one row."""
+    found = db.compare(request["sql"], **_given(request, ("ways", "m", "seed"))).table()
     progress(0.9)
-    plain = db.sql(asked["sql"], imputer="drop")
+    plain = db.sql(request["sql"], imputer="drop")
     rows = plain.first(2)
     return {"lines": found, "complete_cases": dict(zip(plain.columns, rows[0], strict=True)) if len(rows) == 1 else {}}
 
 
-def cells(db: Database, asked: Mapping[str, Any], _: Path, progress: Progress) -> Any:
-    """What missing cells of a table are imputed from by nearest neighbours: how alike these are, and what stood in."""
-    count = db.audit(asked["table"], _CELLS, seed=asked["seed"], **_given(asked, ("columns", "limit")))
+def cells(db: Database, request: Mapping[str, Any], _: Path, progress: Progress) -> Any:
+    """The donors of a table's missing cells under nearest neighbours, with their distances, weights and fallbacks."""
+    count = db.audit(request["table"], _CELLS, seed=request["seed"], **_given(request, ("columns", "limit")))
     progress(0.9)
     rows = db.execute(f"SELECT column_name, variance, fallback FROM {_CELLS}")
     varied = [(str(name), float(variance)) for name, variance, _ in rows if variance is not None]
-    table, spreads, stood_in = quoted(parts_of(asked["table"])), list[float](), Counter[str]()
+    table, spreads, stood_in = quoted(parts_of(request["table"])), list[float](), Counter[str]()
     for column in sorted({name for name, _ in varied}):
         ((whole,),) = db.execute(f"SELECT var_pop({quoted((column,))}) FROM {table}")
         if whole:
@@ -71,56 +72,58 @@ WORK: Mapping[str, Callable[[Database, Mapping[str, Any], Path, Progress], Any]]
     "compare": compare,
     "cells": cells,
 }
-"""What jobs can be of, by kind."""
+"""The function of each kind of job."""
 
 
-def _given(asked: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: asked[name] for name in names if asked.get(name) is not None}
+def _given(request: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: request[name] for name in names if request.get(name) is not None}
 
 
 def main() -> None:
-    """Does one job."""
-    told = json.loads(sys.stdin.readline())
+    """Runs the job of the task that is read from standard input."""
+    task = json.loads(sys.stdin.readline())
     words = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what anything else prints is none of our words
+    os.dup2(2, 1)  # so that prints of libraries are not taken for messages
+    if task.get("confined") is not None:
+        confine([Path(task["path"]), Path(task["path"] + ".wal")], task["confined"])
     threading.Thread(target=_watch, daemon=True).start()
     last = [0.0]
 
     def progress(share: float) -> None:
         if share >= last[0] + 0.01:
             last[0] = share
-            _say(words, progress=share)
+            _send(words, progress=share)
 
     try:
-        work = WORK.get(told["kind"])
+        work = WORK.get(task["kind"])
         if work is None:
-            raise QueryError(f"there is no job of kind {told['kind']}; there are {', '.join(WORK)}")
-        with connect(told["path"], locked=True, config=_settings(told)) as db:
-            found = work(db, told["asked"], Path(told["out"]), progress)
-        _say(words, result=found)
+            raise QueryError(f"there is no job of kind {task['kind']}; there are {', '.join(WORK)}")
+        with connect(task["path"], locked=True, config=_settings(task)) as db:
+            found = work(db, task["request"], Path(task["out"]), progress)
+        _send(words, result=found)
     except Exception as error:
         known = ours(error)
-        _say(words, error={"title": type(known).__name__, "detail": str(known)})
+        _send(words, error={"title": type(known).__name__, "detail": str(known)})
 
 
-def _settings(told: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of DuckDB for a job; one that writes files may reach its own folder, and nothing else."""
-    folder = str(told["out"]).replace("'", "''")
-    reached = {"allowed_directories": f"['{folder}']"} if told["kind"] == "impute" else {}
-    return {"memory_limit": told["memory"], **reached}
+def _settings(task: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of DuckDB for a job; a job that writes files may access its own folder only."""
+    folder = str(task["out"]).replace("'", "''")
+    reached = {"allowed_directories": f"['{folder}']"} if task["kind"] == "impute" else {}
+    return {"memory_limit": task["memory"], "TimeZone": "UTC", **reached}
 
 
-def _say(words: TextIO, /, **told: Any) -> None:
+def _send(words: TextIO, /, **message: Any) -> None:
     from imputedb.answers.as_json import plain
 
-    print(json.dumps(plain(told)), file=words, flush=True)
+    print(json.dumps(plain(message)), file=words, flush=True)
 
 
 def _watch() -> None:
-    """Ends with the service: its end of the pipe is closed then, however it ends."""
+    """Ends the process when standard input is closed, as the end of the service does."""
     while os.read(0, 4096):
         pass
-    os.kill(os.getpid(), signal.SIGKILL)
+    signal.raise_signal(signal.SIGKILL)
 
 
 if __name__ == "__main__":

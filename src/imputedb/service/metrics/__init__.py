@@ -1,1 +1,1 @@
-"""What is measured of a service, in the format of Prometheus, without any value of the data."""
+"""Metrics of a service in the format of Prometheus, without any value of the data."""

@@ -1,4 +1,4 @@
-"""Gauges that are set whenever metrics are asked for: of admission, the data, caches and kept models."""
+"""Gauges that are refreshed at each scrape: admission, data, caches and kept models."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from imputedb.service.metrics.meter import Meter
 
 
 def refreshing(core: Core, meter: Meter) -> Callable[[], None]:
-    """What sets them."""
+    """A function that refreshes the gauges."""
     known: list[Instance] = []
 
     def refresh() -> None:
@@ -28,7 +28,7 @@ def refreshing(core: Core, meter: Meter) -> Callable[[], None]:
                 _of_data(lease, meter)
                 known[:] = [instance]
             _of_models(lease, meter)
-        except Error:  # what cannot be asked now keeps its last value; /readyz says that
+        except Error:  # gauges keep their last values; /readyz reports the error
             pass
         finally:
             lease.end()
@@ -49,7 +49,7 @@ def _of_caches(lease: Lease, meter: Meter) -> None:
 
 
 def _of_data(lease: Lease, meter: Meter) -> None:
-    """What misses in each column: the file does not change while it is open."""
+    """Shares of missing values by column; the file does not change while it is open."""
     meter.forget("imputedb_missing_fraction")
     for table in lease.instance.rows:
         for column in lease.session.profile(table)[0].columns:

@@ -1,4 +1,4 @@
-"""What jobs are measured by, and what their results say."""
+"""Metrics of jobs and their results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from imputedb.service.metrics.meter import Meter
 
 
 def observing(meter: Meter) -> Callable[[Ended], None]:
-    """The observer of jobs."""
+    """An observer of finished jobs."""
 
     def observe(ended: Ended) -> None:
         job = ended.job
@@ -21,33 +21,33 @@ def observing(meter: Meter) -> Callable[[Ended], None]:
         meter.of("imputedb_run_bytes", job.kind).set(ended.bytes)
         if job.state != "done":
             return
-        telling = _TELLING.get(job.kind)
-        if telling is not None:
-            telling(meter, job.result)
+        measure = _MEASURES.get(job.kind)
+        if measure is not None:
+            measure(meter, job.result)
 
     return observe
 
 
 def _evaluated(meter: Meter, result: Mapping[str, Any]) -> None:
-    """Errors of hidden cells by the best imputer of each column, and the worst subgroup over all rows."""
-    whole: dict[str, float] = {}
-    worst: dict[str, float] = {}
+    """The least error on hidden cells by column, and the ratio of that imputer's largest error of a subgroup to it."""
+    whole: dict[str, tuple[float, str]] = {}
+    worst: dict[tuple[str, str], float] = {}
     for score in result["scores"]:
-        error, column = score["error"], score["column"]
+        error, column, imputer = score["error"], score["column"], score["imputer"]
         if not isinstance(error, int | float) or not math.isfinite(error):
             continue
         if score["group"] is None:
-            whole[column] = min(error, whole.get(column, math.inf))
+            whole[column] = min((error, imputer), whole.get(column, (math.inf, "")))
         else:
-            worst[column] = max(error, worst.get(column, 0.0))
-    for column, error in whole.items():
+            worst[column, imputer] = max(error, worst.get((column, imputer), 0.0))
+    for column, (error, best) in whole.items():
         meter.of("imputedb_hidden_cell_error", result["table"], column).set(error)
-        if column in worst and error > 0:
-            meter.of("imputedb_subgroup_error_ratio", result["table"], column).set(worst[column] / error)
+        if (column, best) in worst and error > 0:
+            meter.of("imputedb_subgroup_error_ratio", result["table"], column).set(worst[column, best] / error)
 
 
 def _compared(meter: Meter, result: Mapping[str, Any]) -> None:
-    """How far each way moves an estimate from that of complete cases, in half widths of its interval."""
+    """The distance of each assumption's estimate from that of complete cases, in half widths of its own interval."""
     lines, plain = result["lines"], result["complete_cases"]
     moves: dict[str, float] = {}
     for way, name, estimate, low, high in zip(*(lines[key] for key in _KEYS), strict=True):
@@ -62,7 +62,7 @@ _KEYS = ("way", "name", "estimate", "low", "high")
 
 
 def _explained(meter: Meter, result: Mapping[str, Any]) -> None:
-    """How alike the neighbours of cells are, and what stood in where there was none."""
+    """The variance among the donors of cells, and the number of fallbacks of cells without neighbours."""
     for ratio in result["variance_ratios"]:
         meter.of("imputedb_neighbor_variance").observe(ratio)
     for stage, count in result["fallbacks"].items():
@@ -73,9 +73,9 @@ def _are_numbers(*values: object) -> bool:
     return all(isinstance(one, int | float) and math.isfinite(one) for one in values)
 
 
-_TELLING: Mapping[str, Callable[[Meter, Any], None]] = {
+_MEASURES: Mapping[str, Callable[[Meter, Any], None]] = {
     "evaluate": _evaluated,
     "compare": _compared,
     "cells": _explained,
 }
-"""What results are measured by, by kind of job."""
+"""Metrics of a result, by kind of job."""

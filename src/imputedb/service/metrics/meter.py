@@ -1,4 +1,4 @@
-"""The one observer that measures: told of every request and job that is over."""
+"""The observer that turns finished requests and jobs into metrics."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HIGH_PENALTY = 0.5
 
 
 class Meter:
-    """Counters, gauges and histograms."""
+    """Counters, gauges and histograms in one registry."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -43,18 +43,18 @@ class Meter:
         ProcessCollector(registry=self._registry)
 
     def before_each_look(self, refresh: Callable[[], None]) -> None:
-        """Has something set gauges whenever metrics are asked for."""
+        """Sets the function that refreshes gauges before each scrape."""
         self._refreshing.append(refresh)
 
     def exposition(self) -> bytes:
-        """All of it, as Prometheus reads it."""
+        """All metrics in Prometheus' text format."""
         for refresh in self._refreshing:
             refresh()
         found: bytes = open_latest(self._registry)  # type: ignore[no-untyped-call]
         return found
 
     def of(self, name: str, *labels: str) -> Any:
-        """One metric with its labels."""
+        """One metric with values for its labels."""
         metric = self._metrics[name]
         if not labels:
             return metric
@@ -67,20 +67,20 @@ class Meter:
         return metric.labels(*labels)
 
     def set_records(self, count: int) -> None:
-        """Says how many audit records this process has written."""
+        """Sets the number of audit records that this process has written."""
         counter = self._metrics["imputedb_audit_records"]
         with self._lock:
             counter.inc(max(0, count - self._records))
             self._records = max(count, self._records)
 
     def forget(self, name: str) -> None:
-        """Lets go of all labels of a gauge, which is then set anew."""
+        """Removes all labels of a gauge, which is then set anew."""
         self._metrics[name].clear()
 
     # -- requests -----------------------------------------------------------------------------------------------------
 
     def observe(self, done: Done) -> None:
-        """Measures a request that is over."""
+        """Measures a finished request."""
         self.of("imputedb_requests", done.kind, done.status).inc()
         self.of("imputedb_door_requests", done.request.door if done.request else "http", done.status).inc()
         self.of("imputedb_wait_seconds").observe(done.waited)
@@ -95,7 +95,7 @@ class Meter:
             self._measure(done, done.answer.result)
 
     def _measure_rows(self, found: Completed) -> None:
-        """Rows that a kept model has filled in."""
+        """Measures rows that a kept model has filled in."""
         table = found.model.table
         for column, count in found.cells.items():
             self.of("imputedb_imputed_cells", table, column, "model").inc(count)
@@ -103,7 +103,7 @@ class Meter:
             self.of("imputedb_imputed_fraction", table, column).set(count / len(found.rows))
 
     def _measure(self, done: Done, result: Result) -> None:
-        """An answer."""
+        """Measures an answer."""
         report = result.report
         self.of("imputedb_plan_seconds").observe(report.planning_ms / 1e3)
         rows = done.answer.lease.instance.rows if done.answer is not None else {}
@@ -158,7 +158,7 @@ class Meter:
         self._drift(done.statement_hash, found)
 
     def _drift(self, statement: str, found: Mapping[object, tuple[float, float]]) -> None:
-        """How far estimates have moved since the statement was first asked."""
+        """Measures the change of estimates since the first answer to the same statement."""
         with self._lock:
             before = self._baselines.setdefault(statement, found)
             self._baselines.move_to_end(statement)
@@ -169,7 +169,7 @@ class Meter:
         self.of("imputedb_estimate_drift", statement).set(max(moves, default=0.0))
 
     def _compare(self, done: Done) -> None:
-        """Whether the same request over the same file was answered otherwise before."""
+        """Counts answers that differ from an earlier one to the same request over the same file."""
         request, answer = done.request, done.answer
         if request is None or answer is None:
             return

@@ -1,4 +1,4 @@
-"""The metrics: name, kind, labels and meaning, each once. The docs and the alerts name these."""
+"""The list of metrics: name, kind, labels and meaning of each. Documentation and alerts refer to it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Metric:
     """One metric.
 
     Attributes:
-        name: of it, as it is shown but for `_total` and the like.
+        name: name without suffixes such as `_total`.
         kind: counter, gauge or histogram.
-        labels: their names; never of values of the data.
-        meaning: in a sentence.
-        buckets: of a histogram.
+        labels: names of the labels, none of which holds values of the data.
+        meaning: one sentence.
+        buckets: upper bounds of a histogram's buckets.
     """
 
     name: str

@@ -1,1 +1,1 @@
-"""The Postgres door: PostgreSQL's protocol 3.0, for its clients."""
+"""The Postgres interface: protocol 3.0 of PostgreSQL, for its clients."""

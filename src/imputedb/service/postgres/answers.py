@@ -1,4 +1,4 @@
-"""Answers as the door sends them: columns, and rows in the format that is wanted, some at a time."""
+"""Answers of the Postgres interface: columns, and rows in the requested format, some at a time."""
 
 from __future__ import annotations
 
@@ -24,23 +24,35 @@ class Columns:
     """The columns of an answer.
 
     Attributes:
-        names: of them.
-        carried: their types.
+        names: names of the columns.
+        carried: their PostgreSQL types.
     """
 
     names: Sequence[str]
     carried: Sequence[Carried]
 
     def described(self, formats: Sequence[int]) -> bytes:
-        """The message that describes them."""
-        told = zip(self.names, self.carried, self.each(formats), strict=True)
-        return columns([(name, one.oid, one.size, one.modifier, form) for name, one, form in told])
+        """The RowDescription message of the columns."""
+        fields = zip(self.names, self.carried, self.each(formats), strict=True)
+        return columns([(name, one.oid, one.size, one.modifier, form) for name, one, form in fields])
 
-    def each(self, formats: Sequence[int]) -> list[int]:
-        """The format of each column: none stands for text, one for all.
+    def check(self, expected: Columns | None) -> None:
+        """Refuses columns that differ from those that were described to the client; None where none were described.
 
         Raises:
-            Malformed: there are as many formats as no rule has.
+            Changed: a name, a type or its modifier differs.
+        """
+        if expected is not None and (list(expected.names), expected.carried) != (list(self.names), self.carried):
+            raise Changed(
+                "cached plan must not change result type: the columns are no longer those that were described; "
+                "prepare the statement again"
+            )
+
+    def each(self, formats: Sequence[int]) -> list[int]:
+        """The format of each column; an empty sequence stands for text, a single format for all columns.
+
+        Raises:
+            Malformed: the number of formats is neither 0, nor 1, nor that of the columns.
         """
         count = len(self.names)
         found = list(formats) * count if len(formats) == 1 else list(formats) or [TEXT] * count
@@ -50,26 +62,26 @@ class Columns:
 
 
 def columns_of(names: Sequence[str], types: Sequence[str], *, of_catalog: bool = False) -> Columns:
-    """Columns of DuckDB's types.
+    """The columns of an answer, from DuckDB's types.
 
     Raises:
-        Uncarried: PostgreSQL has no such type.
+        Uncarried: PostgreSQL has no type for a column.
     """
     return Columns(names, [carried(name, kind, of_catalog=of_catalog) for name, kind in zip(names, types, strict=True)])
 
 
 @dataclass(slots=True)
 class Rows:
-    """The rows of an answer, in order, some at a time.
+    """The rows of an answer, read in order and in pieces.
 
     Attributes:
-        columns: of them.
-        count: how many there are.
-        ahead: those that are read, and not yet taken.
-        read: reads further ones; None where there are none.
-        taken: how many were taken.
-        answer: what they are in; None where nothing is held.
-        notices: sentences on how they came about, each with its severity.
+        columns: columns of the answer.
+        count: number of rows.
+        ahead: rows that were read and not yet taken.
+        read: function that reads further rows; None where all were read.
+        taken: number of rows that were taken.
+        answer: answer that holds the rows; None where nothing is held.
+        notices: notices about the answer, each with its severity.
     """
 
     columns: Columns
@@ -82,16 +94,16 @@ class Rows:
 
     @property
     def is_over(self) -> bool:
-        """Whether all were taken."""
+        """Whether all rows were taken."""
         return self.taken >= self.count
 
     @property
     def left(self) -> int:
-        """How many were not taken yet."""
+        """Number of rows that were not taken yet."""
         return self.count - self.taken
 
     def next(self, most: int) -> list[bytes]:
-        """The next rows, so many or fewer; none at the end."""
+        """The next rows, at most so many; none at the end."""
         if not self.ahead and not self.is_over and self.read is not None:
             self.ahead = self.read(self.taken, PIECE)
         found, self.ahead = self.ahead[:most], self.ahead[most:]
@@ -99,7 +111,7 @@ class Rows:
         return found
 
     def close(self) -> None:
-        """Lets go of them."""
+        """Releases the rows and the answer that holds them."""
         self.ahead, self.read, self.count = [], None, self.taken
         if self.answer is not None:
             self.answer.close()
@@ -107,12 +119,12 @@ class Rows:
 
 
 def form(formats: Sequence[int], role: str, expected: Columns | None) -> Callable[[Result, int, bool], Rows]:
-    """A form of answers: rows in formats, of which as many are read as fit into a piece.
+    """A formatter of answers: rows in the requested formats, read piece by piece.
 
     Args:
-        formats: of columns.
-        role: of the caller, as it is named to him.
-        expected: the columns that he was told of; None where he was told of none.
+        formats: formats of the columns, as the client sent them.
+        role: name of the caller's role, for messages.
+        expected: the columns that were described to the client; None where none were.
     """
 
     def made(result: Result, count: int, truncated: bool) -> Rows:
@@ -120,38 +132,42 @@ def form(formats: Sequence[int], role: str, expected: Columns | None) -> Callabl
             raise TooLarge(
                 f"the answer has more than the {count:,} rows that role {role} may have: add LIMIT, or aggregate"
             )
-        told = columns_of(result.columns, result.types)
-        if expected is not None and [one.oid for one in expected.carried] != [one.oid for one in told.carried]:
-            raise Changed("the columns are no longer those that were described: prepare the statement again")
-        each = told.each(formats)
+        header = columns_of(result.columns, result.types)
+        header.check(expected)
+        each = header.each(formats)
 
         def read(after: int, most: int) -> list[bytes]:
-            items = [one.reading(f"c{n}", form) for n, (one, form) in enumerate(zip(told.carried, each, strict=True))]
-            return packed(told, each, result.first(most, after, items))
+            items = [one.reading(f"c{n}", form) for n, (one, form) in enumerate(zip(header.carried, each, strict=True))]
+            return packed(header, each, result.first(most, after, items))
 
-        return Rows(told, count, read(0, PIECE), read, notices=notices(result))
+        return Rows(header, count, read(0, PIECE), read, notices=notices(result))
 
     return made
 
 
 class Changed(Malformed):
-    """An answer with other columns than those that were described."""
+    """An answer whose columns differ from those that were described to the client.
+
+    Attributes:
+        routine: PostgreSQL's routine, by which drivers (JDBC, asyncpg) know that preparing the statement again helps.
+    """
 
     state = "0A000"
+    routine = "RevalidateCachedQuery"
 
 
 def notices(result: Result) -> list[tuple[str, str]]:
-    """What is to be said of an answer: warnings, and what was imputed."""
+    """The notices of an answer with their severities: warnings, notes, and what was imputed."""
     report = result.report
-    told = (*map(str, report.warnings), *map(str, report.notes))
-    said = [("WARNING" if place < len(report.warnings) else "NOTICE", one) for place, one in enumerate(told)]
+    remarks = (*map(str, report.warnings), *map(str, report.notes))
+    messages = [("WARNING" if place < len(report.warnings) else "NOTICE", one) for place, one in enumerate(remarks)]
     if report.strategy != "verbatim":
-        said += [("NOTICE", str(one)) for one in report.sentences() if str(one) not in told]
-    return said
+        messages += [("NOTICE", str(one)) for one in report.sentences() if str(one) not in remarks]
+    return messages
 
 
 def packed(columns: Columns, each: Sequence[int], rows: Sequence[Sequence[Any]]) -> list[bytes]:
-    """Rows as messages."""
+    """Rows as DataRow messages."""
     kinds = list(zip(columns.carried, each, strict=True))
 
     def message(row: Sequence[Any]) -> bytes:
@@ -162,7 +178,7 @@ def packed(columns: Columns, each: Sequence[int], rows: Sequence[Sequence[Any]])
 
 
 def listed(names: Sequence[str], types: Sequence[str], rows: Sequence[Sequence[Any]], formats: Sequence[int]) -> Rows:
-    """Rows that are at hand, of texts and numbers."""
-    told = columns_of(names, types)
-    each = told.each(formats)
-    return Rows(told, len(rows), packed(told, each, rows))
+    """Rows of texts and numbers that are in memory already."""
+    header = columns_of(names, types)
+    each = header.each(formats)
+    return Rows(header, len(rows), packed(header, each, rows))

@@ -1,4 +1,4 @@
-"""Who a client is: SCRAM-SHA-256 (RFC 5802, RFC 7677) with a token as the password."""
+"""Authentication of clients by SCRAM-SHA-256 (RFC 5802, RFC 7677), with a token as the password."""
 
 from __future__ import annotations
 
@@ -10,64 +10,65 @@ from binascii import Error as NoBase64
 
 from imputedb.service.errors import Refusal
 from imputedb.service.request import Principal
-from imputedb.service.security.tokens import ITERATIONS, Credentials, Verifier
+from imputedb.service.security.tokens import ITERATIONS, Credentials
 
 MECHANISM = "SCRAM-SHA-256"
 
 
 class WrongPassword(Refusal):
-    """The user and the password do not go together."""
+    """A user and a password that do not match."""
 
     state = "28P01"
 
 
 class Exchange:
-    """The server's side of one exchange, for the user that the client has named at the start.
+    """The server's side of one exchange, for the user that the startup message names.
 
-    Names as RFC 5802 has them: the client's first message, bare of its header; the server's; the client's last one,
-    without its proof. Of a user that there is not a verifier is made up, always the same one, so that whether there is
-    one cannot be told.
+    The attributes have the names of RFC 5802: the client's first message without its header, the server's first
+    message, and the client's final message without its proof. For an unknown user a verifier is made up, always with
+    the same salt, so that clients cannot find out which users exist.
     """
 
-    def __init__(self, credentials: Credentials, user: str, secret: bytes) -> None:
+    def __init__(self, credentials: Credentials, user: str) -> None:
         self._credentials = credentials
         self._user = user
         known = credentials.verifier(user)
         self._is_known = known is not None
-        self._verifier = known or _made_up(user, secret)
+        self._verifier = known or credentials.made_up(user)
         self._header = self._nonce = ""
         self._messages: list[str] = []
 
     def first(self, message: bytes) -> bytes:
-        """The server's first message, given the client's.
+        """The server's first message, given the client's first message.
 
         Raises:
-            WrongPassword: it is none, or wants channels to be bound.
+            WrongPassword: the message is malformed, or requires channel binding.
         """
         try:
             flag, _, bare = message.decode("ascii").split(",", 2)
-            told = _attributes(bare)
-            if flag not in ("n", "y") or not told["r"] or "m" in told:
+            attributes = _attributes(bare)
+            if flag not in ("n", "y") or not attributes["r"] or "m" in attributes:
                 raise ValueError
         except (ValueError, KeyError) as error:
             raise self._refused() from error
         self._header = f"{flag},,"
-        self._nonce = told["r"] + secrets.token_urlsafe(18)
+        self._nonce = attributes["r"] + secrets.token_urlsafe(18)
         salt = b64encode(self._verifier.salt).decode()
         self._messages = [bare, f"r={self._nonce},s={salt},i={ITERATIONS}"]
         return self._messages[1].encode()
 
     def last(self, message: bytes) -> tuple[bytes, Principal]:
-        """The server's proof, and who the client is, given the client's last message.
+        """The server's proof and the authenticated caller, given the client's final message.
 
         Raises:
             WrongPassword: the client's proof is wrong.
-            Unauthenticated: the time of the token is over.
+            Unauthenticated: the token has expired.
         """
         try:
             bare, _, proof = message.decode("ascii").rpartition(",p=")
-            told, proved = _attributes(bare), b64decode(proof, validate=True)
-            is_bound = b64decode(told["c"], validate=True) == self._header.encode() and told["r"] == self._nonce
+            attributes, proved = _attributes(bare), b64decode(proof, validate=True)
+            binding = b64decode(attributes["c"], validate=True)
+            is_bound = binding == self._header.encode() and attributes["r"] == self._nonce
         except (ValueError, KeyError, NoBase64) as error:
             raise self._refused() from error
         signed = ",".join([*self._messages, bare]).encode()
@@ -87,10 +88,5 @@ class Exchange:
 
 
 def _attributes(text: str) -> dict[str, str]:
-    """Attributes of a message by their letters."""
+    """The attributes of a SCRAM message by their letters."""
     return {part[:1]: part[2:] for part in text.split(",") if part[1:2] == "="}
-
-
-def _made_up(user: str, secret: bytes) -> Verifier:
-    salt = hmac.digest(secret, user.encode("utf-8", "replace"), "sha256")[:16]
-    return Verifier(salt, secrets.token_bytes(32), secrets.token_bytes(32))

@@ -1,4 +1,4 @@
-"""DuckDB's types as PostgreSQL's: numbers, sizes, and the SQL by which values are read for either format."""
+"""PostgreSQL types for DuckDB's types: oids, sizes, and the SQL that reads values in the text or the binary format."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MICROSECONDS = 946_684_800_000_000
 
 
 class Uncarried(Refusal):
-    """A type that PostgreSQL's protocol has no value of."""
+    """A type of DuckDB without a counterpart in PostgreSQL's protocol."""
 
     state = "0A000"
 
@@ -28,14 +28,14 @@ class Type:
     """A type of PostgreSQL.
 
     Attributes:
-        name: PostgreSQL's.
-        oid: its number.
-        size: of a value in bytes, -1 where these differ.
-        array: the number of the type of lists of it.
-        text: SQL that reads a value as text, of `{}`.
-        binary: likewise for the binary format.
-        packed: the bytes of what `binary` reads.
-        letter: the category, as pg_type has it.
+        name: name in PostgreSQL.
+        oid: object identifier of the type.
+        size: bytes of a value; -1 where it varies.
+        array: object identifier of the array type.
+        text: template of SQL that reads the value `{}` as text.
+        binary: template of SQL that reads the value `{}` for the binary format.
+        packed: function that packs what `binary` reads into bytes.
+        letter: category, as in pg_type.
     """
 
     name: str
@@ -136,12 +136,12 @@ DUCKDB = {
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """The type of a column as it is carried.
+    """The PostgreSQL type of a column.
 
     Attributes:
-        type: of its values, or of the elements of its lists.
-        is_list: whether it holds lists.
-        modifier: width and scale of decimals; -1 of anything else.
+        type: type of the values, or of the elements of lists.
+        is_list: whether the values are lists.
+        modifier: type modifier, precision and scale of decimals; -1 for all others.
     """
 
     type: Type
@@ -150,16 +150,16 @@ class Carried:
 
     @property
     def oid(self) -> int:
-        """The number of the type."""
+        """Object identifier of the type."""
         return self.type.array if self.is_list else self.type.oid
 
     @property
     def size(self) -> int:
-        """Bytes of a value, -1 where these differ."""
+        """Bytes of a value; -1 where it varies."""
         return -1 if self.is_list else self.type.size
 
     def reading(self, column: str, form: int) -> str:
-        """SQL that reads a column for a format."""
+        """SQL that reads a column in a format."""
         template = self.type.binary if form == BINARY else self.type.text
         if not self.is_list:
             return template.replace("{0}", column).replace("{}", column)
@@ -167,7 +167,7 @@ class Carried:
         return column if inner == "x" else f"list_transform({column}, lambda x: {inner})"
 
     def bytes_of(self, value: object, form: int) -> bytes:
-        """A value, as `reading` reads it, in a format."""
+        """The bytes of a value, read by the SQL of `reading`, in a format."""
         if self.is_list:
             return self._array(value, form)
         return self.type.packed(value) if form == BINARY else values.encoded(value)
@@ -180,10 +180,10 @@ class Carried:
 
 
 def carried(name: str, type_name: str, *, of_catalog: bool = False) -> Carried:
-    """How a column of one of DuckDB's types is carried; in the catalog numbers without a sign are oids.
+    """The PostgreSQL type of a column of DuckDB's type. In the catalog unsigned integers are oids.
 
     Raises:
-        Uncarried: PostgreSQL has no such type; the message names the column and the way out.
+        Uncarried: PostgreSQL has no such type; the message names the column and a cast that helps.
     """
     element = re.sub(r"\[\d*\]$", "", type_name)
     base, _, rest = element.partition("(")

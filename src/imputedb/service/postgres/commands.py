@@ -1,4 +1,4 @@
-"""What a statement is to the door: a query to be answered, or a command of the session."""
+"""The kinds of statements: queries for the core, and commands that the session itself executes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from imputedb.service.errors import Refusal
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """A query, or whatever the core has to refuse."""
+class Statement:
+    """A statement for the core, which answers or refuses it."""
 
     text: str
 
@@ -25,7 +25,7 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True)
 class Set:
-    """A setting; `value` is None of DEFAULT and RESET, `name` empty of RESET ALL and of what has no effect."""
+    """SET or RESET; `value` is None for DEFAULT and RESET, `name` is empty for RESET ALL and where nothing changes."""
 
     tag: str
     name: str = ""
@@ -36,14 +36,14 @@ class Set:
 
 @dataclass(frozen=True, slots=True)
 class Show:
-    """The value of a setting, or of `all`."""
+    """SHOW of a setting, or of `all`."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """DEALLOCATE of a prepared statement, CLOSE of a cursor, DISCARD: of one name, or all with None."""
+    """DEALLOCATE of a prepared statement, CLOSE of a cursor, or DISCARD: of one name, or of all for None."""
 
     tag: str
     name: str | None = None
@@ -51,7 +51,7 @@ class Forget:
 
 @dataclass(frozen=True, slots=True)
 class Declare:
-    """A cursor."""
+    """DECLARE of a cursor."""
 
     name: str
     text: str
@@ -60,7 +60,7 @@ class Declare:
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """Rows of a cursor: so many, all with None; of MOVE they are passed over."""
+    """FETCH or MOVE of so many rows of a cursor, of all for None; MOVE does not send the rows."""
 
     name: str
     count: int | None
@@ -82,15 +82,15 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
-    """A statement that is done by saying so."""
+    """A command without effect, which only returns its tag."""
 
     tag: str
 
 
-Command = Ask | Transaction | Set | Show | Forget | Declare | Fetch | Copy | Nothing
+Command = Statement | Transaction | Set | Show | Forget | Declare | Fetch | Copy | Nothing
 
 
 class Unsupported(Refusal):
-    """A command that the door does not have."""
+    """A command that is not supported."""
 
     state = "0A000"

@@ -1,4 +1,4 @@
-"""COPY read by its words: what is copied, and how it is written."""
+"""The parser of COPY: its query and its format."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _SIGNS = ("delimiter", "quote", "escape")
 
 
 def copy(words: Words) -> Copy:
-    """A COPY of a query or a table to the client.
+    """The COPY of a query or a table to the client.
 
     Raises:
-        SqlSyntaxError: it is not written like this.
-        Forbidden: it goes elsewhere.
-        Unsupported: an option is not there, or cannot be what it is.
+        SqlSyntaxError: the statement is malformed.
+        Forbidden: the target is not the client, or COPY would write a table.
+        Unsupported: an option is unknown, or has a value that is not supported.
     """
     if words.next == "(":
         text = words.within()
@@ -32,12 +32,12 @@ def copy(words: Words) -> Copy:
         raise Forbidden(_ONLY_OUT) if words.next else words.wrong()
     is_with = words.may("with")
     if words.may("("):
-        told = _listed(words)
+        options = _listed(words)
     else:
-        told = _in_a_row(words)
-        if is_with and not told:
+        options = _in_a_row(words)
+        if is_with and not options:
             raise words.wrong()
-    return _checked(text, told)
+    return _checked(text, options)
 
 
 def _path(words: Words) -> str:
@@ -52,68 +52,68 @@ def _quoted(name: str) -> str:
 
 
 def _listed(words: Words) -> dict[str, str]:
-    """Options in parentheses."""
-    told: dict[str, str] = {}
+    """The options in parentheses."""
+    options: dict[str, str] = {}
     while True:
         name = words.name()
-        if name in told:
+        if name in options:
             raise words.wrong()
         if name in ("delimiter", "null", "quote", "escape", "encoding"):
-            told[name] = words.string()
+            options[name] = words.string()
         elif name == "format":
-            told[name] = words.value().lower()
+            options[name] = words.value().lower()
         elif name == "header":
-            told[name] = "on" if words.next in (",", ")") else words.value().lower()
+            options[name] = "on" if words.next in (",", ")") else words.value().lower()
         else:
             raise Unsupported(f"COPY has no option {name} here")
         if not words.may(","):
             words.must(")")
-            return told
+            return options
 
 
 def _in_a_row(words: Words) -> dict[str, str]:
-    """Options as they were written before there were parentheses."""
-    told: dict[str, str] = {}
+    """The options in the older syntax without parentheses."""
+    options: dict[str, str] = {}
     while words.next:
         name = words.name()
-        if name in told:
+        if name in options:
             raise words.wrong()
         if name in ("delimiter", "null", "quote", "escape", "encoding"):
             words.may("as")
-            told[name] = words.string()
+            options[name] = words.string()
         elif name in ("csv", "binary"):
-            told["format"] = name
+            options["format"] = name
         elif name == "header":
-            told[name] = "on"
+            options[name] = "on"
         else:
             raise Unsupported(f"COPY has no option {name} here")
-    return told
+    return options
 
 
-def _checked(text: str, told: dict[str, str]) -> Copy:
-    """The COPY that options make, or why they make none."""
-    form = told.get("format", "text")
+def _checked(text: str, options: dict[str, str]) -> Copy:
+    """The COPY with these options, or an error."""
+    form = options.get("format", "text")
     if form not in ("text", "csv", "binary"):
         raise Unsupported(f"COPY has no format {form} here")
-    if told.pop("encoding", "utf8").lower().replace("-", "") not in ("utf8", "unicode"):
+    if options.pop("encoding", "utf8").lower().replace("-", "") not in ("utf8", "unicode"):
         raise Unsupported("COPY writes UTF8 here, and no other encoding")
-    header = told.pop("header", "off")
+    header = options.pop("header", "off")
     if header not in ("on", "true", "1", "off", "false", "0"):
         raise Unsupported(f"COPY has no header {header} here: it is on or off")
-    other = [name for name in told if name in ("quote", "escape") and form != "csv"]
-    other += [name for name in told if name in ("delimiter", "null") and form == "binary"]
+    other = [name for name in options if name in ("quote", "escape") and form != "csv"]
+    other += [name for name in options if name in ("delimiter", "null") and form == "binary"]
     if other:
         raise Unsupported(f"COPY has {other[0]} in format {'csv' if other[0] in ('quote', 'escape') else 'text'} only")
     if header in ("on", "true", "1") and form == "binary":
         raise Unsupported("COPY has no header in format binary")
-    found = {**_OF_TEXT, "quote": '"', **(_OF_CSV if form == "csv" else {}), **told}
+    found = {**_OF_TEXT, "quote": '"', **(_OF_CSV if form == "csv" else {}), **options}
     found.setdefault("escape", found["quote"])
     _check_signs(found)
     return Copy(text, header=header in ("on", "true", "1"), **found)
 
 
 def _check_signs(found: dict[str, str]) -> None:
-    """Refuses signs that would make lines that cannot be read again."""
+    """Refuses delimiters, quotes and NULL strings whose output could not be read back."""
     for name in _SIGNS:
         sign = found[name]
         if len(sign.encode()) != 1 or sign in "\r\n\0":

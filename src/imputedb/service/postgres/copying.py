@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from imputedb.service.postgres import simple
 from imputedb.service.postgres.columns import BINARY, TEXT
-from imputedb.service.postgres.commands import Ask, Copy
+from imputedb.service.postgres.commands import Copy, Statement
 from imputedb.service.postgres.formats import decode, encode
 from imputedb.service.postgres.portals import Portal
 
@@ -22,10 +22,10 @@ Line = Callable[[Sequence[bytes | None]], bytes]
 
 
 async def copied(session: Session, one: Copy) -> None:
-    """Answers a query in a format of COPY."""
+    """Sends the rows of a query in a format of COPY."""
     session.check_alive()
     form = BINARY if one.format == "binary" else TEXT
-    portal = Portal(Ask(one.text), formats=[form])
+    portal = Portal(Statement(one.text), formats=[form])
     await simple.run(session, portal)
     assert portal.rows is not None  # as of every query that is answered
     rows, line = portal.rows, _line(one)
@@ -53,7 +53,7 @@ def _fields(row: bytes) -> list[bytes | None]:
 
 
 def _line(one: Copy) -> Line:
-    """What makes a line of a row."""
+    """A function that formats a row."""
     delimiter, null = one.delimiter.encode(), one.null.encode()
     quote, escape = one.quote.encode(), one.escape.encode()
 

@@ -1,4 +1,4 @@
-"""The extended protocol: statements that are parsed, bound to values, described and executed one step at a time."""
+"""The extended query protocol: statements are parsed, bound, described and executed in separate messages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from imputedb.errors import SqlSyntaxError
 from imputedb.service.postgres import simple
 from imputedb.service.postgres.answers import columns_of
-from imputedb.service.postgres.commands import Ask, Command, Declare, Fetch, Show, Transaction
+from imputedb.service.postgres.commands import Command, Declare, Fetch, Show, Statement, Transaction
 from imputedb.service.postgres.formats import Malformed, encode
 from imputedb.service.postgres.portals import Portal, Prepared
 from imputedb.service.postgres.reading import command
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 Message = Mapping[str, Any]
 
 
-async def parse(session: Session, told: Message) -> None:
-    """Takes a statement."""
-    one = await session.apart(told["text"], _single, told["text"])
+async def parse(session: Session, message: Message) -> None:
+    """Handles Parse: stores a prepared statement."""
+    one = await session.apart(message["text"], _single, message["text"])
     if session.status == b"E" and not _ends(one):
         session.check_alive()
-    if isinstance(one, Ask):
+    if isinstance(one, Statement):
         await session.apart(one.text, session.questions.check, one.text)
-    session.named.prepare(told["statement"], Prepared(told["text"], one, told["types"]))
+    session.named.prepare(message["statement"], Prepared(message["text"], one, message["types"]))
     session.wire.put(encode("parse_complete"))
 
 
@@ -42,12 +42,12 @@ def _ends(one: object) -> bool:
     return isinstance(one, Transaction)
 
 
-async def bind(session: Session, told: Message) -> None:
-    """Gives a statement its values."""
-    prepared = session.named.statement(told["statement"])
+async def bind(session: Session, message: Message) -> None:
+    """Handles Bind: gives a prepared statement its parameter values."""
+    prepared = session.named.statement(message["statement"])
     if session.status == b"E" and not _ends(prepared.command):
         session.check_alive()
-    data, formats = told["values"], told["formats"]
+    data, formats = message["values"], message["formats"]
     if len(formats) not in (0, 1, len(data)) or not set(formats) <= {0, 1}:
         raise Malformed(f"there are {len(formats)} formats of {len(data)} parameters")
     forms = list(formats) * len(data) if len(formats) == 1 else list(formats) or [0] * len(data)
@@ -59,16 +59,16 @@ async def bind(session: Session, told: Message) -> None:
     pairs = zip(oids, data, forms, strict=True)
     values = [parameter(oid, one, is_binary=form == 1) for oid, one, form in pairs]
     expected = prepared.columns if prepared.is_described else None
-    session.named.open(told["portal"], Portal(prepared.command, values, told["results"], expected))
+    session.named.open(message["portal"], Portal(prepared.command, values, message["results"], expected))
     session.wire.put(encode("bind_complete"))
 
 
 async def _types(session: Session, prepared: Prepared) -> list[int]:
-    """Numbers of the types of parameters, and on the way the columns of the answer."""
+    """Object identifiers of the parameters' types; also stores the columns of the answer."""
     if prepared.types is None:
-        if isinstance(prepared.command, Ask | Declare):
+        if isinstance(prepared.command, Statement | Declare):
             prepared.types, columns = await session.questions.described(session, prepared.command.text, prepared.given)
-            prepared.columns = columns if isinstance(prepared.command, Ask) else None
+            prepared.columns = columns if isinstance(prepared.command, Statement) else None
         else:
             prepared.types = []
             if isinstance(prepared.command, Show):
@@ -79,10 +79,10 @@ async def _types(session: Session, prepared: Prepared) -> list[int]:
     return prepared.types
 
 
-async def describe(session: Session, told: Message) -> None:
-    """Tells of parameters and columns."""
-    if told["kind"] == b"S":
-        prepared = session.named.statement(told["name"])
+async def describe(session: Session, message: Message) -> None:
+    """Handles Describe: sends the types of parameters and the columns."""
+    if message["kind"] == b"S":
+        prepared = session.named.statement(message["name"])
         session.check_alive()
         session.wire.put(encode("parameters", await _types(session, prepared)))
         prepared.is_described = True
@@ -91,10 +91,10 @@ async def describe(session: Session, told: Message) -> None:
         else:
             session.wire.put(prepared.columns.described(()))
         return
-    if told["kind"] != b"P":
+    if message["kind"] != b"P":
         raise Malformed("a statement (S) or a portal (P) is described")
-    portal = session.named.portal(told["name"])
-    if isinstance(portal.command, Ask | Fetch | Show) and portal.rows is None:
+    portal = session.named.portal(message["name"])
+    if isinstance(portal.command, Statement | Fetch | Show) and portal.rows is None:
         await simple.run(session, portal)
     if portal.rows is None:
         session.wire.put(encode("no_data"))
@@ -102,9 +102,9 @@ async def describe(session: Session, told: Message) -> None:
         session.wire.put(portal.rows.columns.described(portal.formats))
 
 
-async def execute(session: Session, told: Message) -> None:
-    """Runs a portal, or goes on with it; with a limit, so many rows."""
-    portal = session.named.portal(told["portal"])
+async def execute(session: Session, message: Message) -> None:
+    """Handles Execute: runs a portal or continues it, with at most so many rows."""
+    portal = session.named.portal(message["portal"])
     if portal.command is None:
         session.wire.put(encode("empty"))
         return
@@ -115,23 +115,23 @@ async def execute(session: Session, told: Message) -> None:
     if portal.rows is None:
         session.wire.put(encode("complete", portal.tag or ""))
         return
-    most = told["most"] if told["most"] > 0 else portal.rows.left
+    most = message["most"] if message["most"] > 0 else portal.rows.left
     if most < portal.rows.left:
         session.named.check_rows(portal, session.core.role(session.principal).rows)
     sent = await simple.send(session, portal.rows, most)
-    if told["most"] > 0 and not portal.rows.is_over:
+    if message["most"] > 0 and not portal.rows.is_over:
         session.wire.put(encode("suspended"))
         return
     portal.rows.close()
     session.wire.put(encode("complete", simple.tag(portal, sent)))
 
 
-async def close(session: Session, told: Message) -> None:
-    """Lets go of a statement or a portal."""
-    if told["kind"] == b"S":
-        session.named.forget(told["name"])
-    elif told["kind"] == b"P":
-        session.named.close(told["name"])
+async def close(session: Session, message: Message) -> None:
+    """Handles Close: releases a prepared statement or a portal."""
+    if message["kind"] == b"S":
+        session.named.forget(message["name"])
+    elif message["kind"] == b"P":
+        session.named.close(message["name"])
     else:
         raise Malformed("a statement (S) or a portal (P) is closed")
     session.wire.put(encode("close_complete"))
@@ -144,4 +144,4 @@ HANDLERS: Mapping[str, Callable[[Session, Message], Awaitable[None]]] = {
     "execute": execute,
     "close": close,
 }
-"""What handles a message, by its name."""
+"""The handler of each message, by name."""

@@ -1,7 +1,7 @@
-"""The messages of PostgreSQL's protocol 3.0 as data, and the two functions that read and write them.
+"""The messages of PostgreSQL's protocol 3.0 as data, and functions that decode and encode them.
 
-Fields are `text` (ended by a zero byte), `byte`, `int16`, `int32`, `rest` (bytes to the end), and lists that their
-number as int16 stands before: `int16s`, `int32s`, `values` (each with its length, -1 of NULL).
+Fields are `text` (ended by a zero byte), `byte`, `int16`, `int32`, `rest` (bytes to the end), and lists that follow
+their length as an int16: `int16s`, `int32s`, `values` (each with its own length, -1 for NULL).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ FRONTEND: Mapping[bytes, tuple[str, tuple[tuple[str, str], ...]]] = {
     b"c": ("copy_done", ()),
     b"f": ("copy_failed", (("reason", "text"),)),
 }
-"""What clients send, by the first byte: a name, and fields."""
+"""Messages of clients, by their first byte: a name, and fields."""
 
 BACKEND: Mapping[str, tuple[bytes, tuple[str, ...]]] = {
     "authentication": (b"R", ("int32", "rest")),
@@ -61,7 +61,7 @@ BACKEND: Mapping[str, tuple[bytes, tuple[str, ...]]] = {
     "copy_data": (b"d", ("rest",)),
     "copy_end": (b"c", ()),
 }
-"""What the door sends, by name: the first byte, and fields."""
+"""Messages of the server, by name: the first byte, and fields."""
 
 SSL, GSS, CANCEL = 80877103, 80877104, 80877102
 """In place of a version, in the first message."""
@@ -72,16 +72,16 @@ _INT16, _INT32, _COUNT = struct.Struct("!h"), struct.Struct("!i"), struct.Struct
 
 
 class Malformed(Refusal):
-    """A message that is none of the protocol's."""
+    """A message that violates the protocol."""
 
     state = "08P01"
 
 
 def decode(fields: Sequence[tuple[str, str]], data: bytes) -> dict[str, Any]:
-    """The fields of a message by their names.
+    """The fields of a message by name.
 
     Raises:
-        Malformed: it ends before its last field, or goes on behind it, or holds text that is no UTF-8.
+        Malformed: the message is too short or too long, or its text is not UTF-8.
     """
     found: dict[str, Any] = {}
     place = 0
@@ -130,7 +130,7 @@ def _cut(data: bytes, place: int, length: int) -> bytes:
 
 
 def encode(name: str, *values: Any) -> bytes:
-    """A message of the door's."""
+    """A message of the server."""
     first, fields = BACKEND[name]
     body = b"".join(_written(kind, value) for kind, value in zip(fields, values, strict=True))
     return first + _INT32.pack(len(body) + 4) + body
@@ -158,7 +158,7 @@ def _written(kind: str, value: Any) -> bytes:
 
 
 def text(value: str) -> bytes:
-    """A text with the zero byte that ends it."""
+    """A text with its terminating zero byte."""
     return value.encode("utf-8", "replace").replace(b"\0", b"?") + b"\0"
 
 
@@ -166,13 +166,13 @@ _FIELD = struct.Struct("!ihihih")
 
 
 def columns(fields: Sequence[tuple[str, int, int, int, int]]) -> bytes:
-    """The message that describes columns: of each its name, the number and size of its type, a modifier, the format."""
+    """The RowDescription message: of each column the name, the type's oid and size, the type modifier, the format."""
     parts = [text(name) + _FIELD.pack(0, 0, oid, size, modifier, form) for name, oid, size, modifier, form in fields]
     return encode("columns", len(fields), b"".join(parts))
 
 
-def complaint(kind: str, severity: str, state: str, message: str, hint: str = "") -> bytes:
-    """An `error` or a `notice`, with its SQLSTATE."""
-    told = {"S": severity, "V": severity, "C": state, "M": message, "H": hint}
-    body = b"".join(key.encode() + text(one) for key, one in told.items() if one)
+def complaint(kind: str, severity: str, state: str, message: str, hint: str = "", routine: str = "") -> bytes:
+    """An ErrorResponse or a NoticeResponse with its SQLSTATE and PostgreSQL's name of the routine."""
+    fields = {"S": severity, "V": severity, "C": state, "M": message, "H": hint, "R": routine}
+    body = b"".join(key.encode() + text(one) for key, one in fields.items() if one)
     return encode(kind, body + b"\0")

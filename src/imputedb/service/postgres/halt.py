@@ -1,4 +1,4 @@
-"""The end of a statement under way, whether it runs or its answer is being sent."""
+"""The cancellation of a statement, while it runs or while its answer is sent."""
 
 from __future__ import annotations
 
@@ -10,57 +10,57 @@ from imputedb.service.errors import Overdue, Refusal
 
 
 class Halt:
-    """What a statement is ended by: somebody asks for that, or its time is up.
+    """The cancellation of one statement, by a cancel request or a timeout.
 
     Attributes:
-        why: it is to end; None while it is not.
+        why: reason of the cancellation; None until there is one.
     """
 
     def __init__(self) -> None:
         self.why: Refusal | None = None
-        self._asked = asyncio.Event()
+        self._halted = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
 
-    def ask(self, why: Refusal) -> None:
-        """Asks it to end; the first reason counts."""
+    def request(self, why: Refusal) -> None:
+        """Cancels the statement; the first reason counts."""
         self.why = self.why or why
-        self._asked.set()
+        self._halted.set()
 
     def time(self, seconds: float | None) -> None:
-        """Takes so many seconds from now on as its time; None is any time."""
+        """Starts the statement's timeout; None is no timeout."""
         self.close()
         if seconds is not None:
             overdue = Overdue(f"the statement took longer than the {seconds:g} seconds of statement_timeout")
-            self._timer = asyncio.get_running_loop().call_later(seconds, self.ask, overdue)
+            self._timer = asyncio.get_running_loop().call_later(seconds, self.request, overdue)
 
     def close(self) -> None:
-        """Its time counts no longer."""
+        """Stops the timeout."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def check(self) -> None:
-        """Ends it where it is to end.
+        """Raises an error where the statement was cancelled.
 
         Raises:
-            Refusal: why.
+            Refusal: the reason of the cancellation.
         """
         if self.why is not None:
             raise self.why
 
     async def waiting(self, work: Coroutine[Any, Any, None]) -> None:
-        """Waits for work, which is given up where the statement is to end meanwhile.
+        """Waits for work, which is cancelled together with the statement.
 
         Raises:
-            Refusal: why it is.
+            Refusal: the reason of the cancellation.
         """
         doing: asyncio.Future[Any] = asyncio.ensure_future(work)
-        asked: asyncio.Future[Any] = asyncio.ensure_future(self._asked.wait())
+        ending: asyncio.Future[Any] = asyncio.ensure_future(self._halted.wait())
         try:
-            await asyncio.wait({doing, asked}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({doing, ending}, return_when=asyncio.FIRST_COMPLETED)
             if doing.done():
                 await doing
             self.check()
         finally:
-            asked.cancel()
+            ending.cancel()
             doing.cancel()

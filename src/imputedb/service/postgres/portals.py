@@ -1,4 +1,4 @@
-"""Prepared statements and portals: what a client has named, and not yet let go of."""
+"""The prepared statements and portals of a session."""
 
 from __future__ import annotations
 
@@ -17,40 +17,40 @@ MOST_HELD = 10
 
 
 class NoStatement(Refusal):
-    """There is no prepared statement of the name."""
+    """A name that no prepared statement has."""
 
     state = "26000"
 
 
 class NoPortal(Refusal):
-    """There is no portal or cursor of the name."""
+    """A name that no portal or cursor has."""
 
     state = "34000"
 
 
 class Taken(Refusal):
-    """There is one of the name already."""
+    """A name that is in use already."""
 
     state = "42P05"
 
 
 class TooMany(Refusal):
-    """There are more than are kept."""
+    """More prepared statements, portals or rows than a session may hold."""
 
     state = "54000"
 
 
 @dataclass(slots=True)
 class Prepared:
-    """A statement that was parsed.
+    """A prepared statement.
 
     Attributes:
-        text: of it.
-        command: what it is; None of one that is empty.
-        given: numbers of types that the client has stated, 0 where it left that open.
-        types: numbers of types of all parameters; None before they were asked for.
-        columns: of the answer; None before it was asked for them, or where there are none.
-        is_described: whether the client was told of these.
+        text: its SQL.
+        command: the parsed command; None for an empty statement.
+        given: oids of parameter types that the client has stated; 0 for a type that it left open.
+        types: oids of all parameter types; None until they are determined.
+        columns: columns of the answer; None until they are determined, or where there are none.
+        is_described: whether the columns were sent to the client.
     """
 
     text: str
@@ -63,16 +63,16 @@ class Prepared:
 
 @dataclass(slots=True)
 class Portal:
-    """A statement with values, to be executed; a cursor is one too.
+    """A statement with parameter values, ready to be executed; a cursor is a portal too.
 
     Attributes:
-        command: what it is.
-        values: of parameters.
-        formats: of the answer's columns.
-        expected: the columns that the client was told of.
-        rows: of the answer; None before it ran, or where there are none.
-        tag: of what has run without rows.
-        hold: whether it outlives its transaction.
+        command: the parsed command.
+        values: values of the parameters.
+        formats: formats of the answer's columns.
+        expected: columns that were described to the client.
+        rows: rows of the answer; None until it has run, or where there are none.
+        tag: command tag of a statement without rows.
+        hold: whether the cursor outlives its transaction (WITH HOLD).
     """
 
     command: Command | None
@@ -84,14 +84,14 @@ class Portal:
     hold: bool = False
 
     def close(self) -> None:
-        """Lets go of its rows."""
+        """Releases the rows."""
         if self.rows is not None:
             self.rows.close()
 
 
 @dataclass(slots=True)
 class Named:
-    """All of them of one session."""
+    """All prepared statements and portals of one session."""
 
     statements: dict[str, Prepared] = field(default_factory=dict)
     portals: dict[str, Portal] = field(default_factory=dict)
@@ -100,7 +100,7 @@ class Named:
         """A prepared statement.
 
         Raises:
-            NoStatement: there is none of the name.
+            NoStatement: no prepared statement has this name.
         """
         if name not in self.statements:
             raise NoStatement(f"there is no prepared statement {name or 'without a name'}")
@@ -110,18 +110,18 @@ class Named:
         """A portal.
 
         Raises:
-            NoPortal: there is none of the name.
+            NoPortal: no portal has this name.
         """
         if name not in self.portals:
             raise NoPortal(f"there is no portal or cursor {name or 'without a name'}")
         return self.portals[name]
 
     def prepare(self, name: str, statement: Prepared) -> None:
-        """Takes a statement; one without a name takes the place of the last.
+        """Stores a prepared statement; the unnamed one is replaced.
 
         Raises:
-            Taken: there is one of the name.
-            TooMany: there are as many as are kept.
+            Taken: the name is in use.
+            TooMany: the session holds the most that it may.
         """
         if name and name in self.statements:
             raise Taken(f"there is a prepared statement {name} already")
@@ -130,11 +130,11 @@ class Named:
         self.statements[name] = statement
 
     def check(self, name: str, *, hold: bool = False) -> None:
-        """Refuses a portal that could not be opened.
+        """Checks that a portal of this name can be opened.
 
         Raises:
-            Taken: there is one of the name.
-            TooMany: there are as many as are kept.
+            Taken: the name is in use.
+            TooMany: the session holds the most that it may.
         """
         if name and name in self.portals:
             error = Taken(f"there is a portal or cursor {name} already")
@@ -146,10 +146,10 @@ class Named:
             raise TooMany(f"there are {MOST_HELD} cursors WITH HOLD: close some")
 
     def check_rows(self, portal: Portal, most: int) -> None:
-        """Refuses rows that are to be kept for later beside those that other portals keep; they are let go of.
+        """Refuses a portal whose rows exceed a limit, together with those of other portals; its rows are released.
 
         Raises:
-            TooMany: together they are more than so many.
+            TooMany: the rows exceed the limit.
         """
         left = [one.rows.left for one in self.portals.values() if one.rows is not None and one is not portal]
         own = portal.rows.left if portal.rows is not None else 0
@@ -161,34 +161,34 @@ class Named:
             )
 
     def open(self, name: str, portal: Portal) -> None:
-        """Takes a portal; one without a name takes the place of the last.
+        """Stores a portal; the unnamed one is replaced.
 
         Raises:
-            Taken: there is one of the name.
-            TooMany: there are as many as are kept.
+            Taken: the name is in use.
+            TooMany: the session holds the most that it may.
         """
         self.check(name, hold=portal.hold)
         self.close(name)
         self.portals[name] = portal
 
     def close(self, name: str) -> None:
-        """Lets go of a portal, if there is one of the name."""
+        """Closes the portal of this name, if there is one."""
         before = self.portals.pop(name, None)
         if before is not None:
             before.close()
 
     def close_all(self, *, held: bool) -> None:
-        """Lets go of all portals, of those too that outlive transactions if `held`."""
+        """Closes all portals; with `held` also those that outlive transactions."""
         for name in [name for name, portal in self.portals.items() if held or not portal.hold]:
             self.close(name)
 
     def close_others(self, kept: Collection[str]) -> None:
-        """Lets go of portals but those of some names."""
+        """Closes all portals but those of the given names."""
         for name in [name for name in self.portals if name not in kept]:
             self.close(name)
 
     def forget(self, name: str | None) -> None:
-        """Lets go of a prepared statement, of all with None."""
+        """Releases a prepared statement, or all of them for None."""
         if name is None:
             self.statements.clear()
         else:

@@ -1,4 +1,4 @@
-"""Errors as PostgreSQL's: a severity, an SQLSTATE, our sentence."""
+"""Errors as PostgreSQL's messages: severity, SQLSTATE and text."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from imputedb.errors import (
     Unplanned,
 )
 from imputedb.service.errors import Refusal
+from imputedb.service.postgres.answers import Changed
 from imputedb.service.postgres.formats import complaint
 
 
 def state_of(error: Error) -> str:
-    """The SQLSTATE that stands for an error."""
+    """The SQLSTATE of an error."""
     match error:
         case Refusal():
             return error.state
@@ -31,10 +32,10 @@ def state_of(error: Error) -> str:
             return "0A000"
         case CannotImpute():
             return "22004"
+        case StorageError():  # before DataError, of which it is one
+            return "58030"
         case DataError():
             return "22000"
-        case StorageError():
-            return "58030"
         case InternalError():
             return "XX000"
         case QueryError():
@@ -43,7 +44,7 @@ def state_of(error: Error) -> str:
             return "XX000"
 
 
-def _of_query(said: str) -> str:
+def _of_query(message: str) -> str:
     known = (
         ("Referenced column", "42703"),
         ("Table with name", "42P01"),
@@ -55,15 +56,16 @@ def _of_query(said: str) -> str:
         ("Could not convert", "22P02"),
         ("Out of Range", "22003"),
     )
-    return next((state for words, state in known if words in said), "42000")
+    return next((state for words, state in known if words in message), "42000")
 
 
 def problem(error: Exception, severity: str = "ERROR") -> bytes:
-    """An error as a message; of a mistake of ours the text stays in the log, since it may hold values."""
+    """An error as a message; the text of an internal error stays in the log, since it may hold values."""
     known = ours(error)
     state = state_of(known)
-    said = str(known) if state != "XX000" else "a mistake of imputedb's; the log has its place"
+    message = str(known) if state != "XX000" else "a mistake of imputedb's; the log has its place"
     hint = ""
     if isinstance(known, Refusal) and known.retry_after is not None:
         hint = f"ask again in {known.retry_after} seconds"
-    return complaint("error", severity, state, said, hint)
+    routine = known.routine if isinstance(known, Changed) else ""
+    return complaint("error", severity, state, message, hint, routine)

@@ -1,25 +1,32 @@
-"""How a statement of a session is put to the core, as the request that any door makes, or to PostgreSQL's catalog."""
+"""The dispatch of a session's statements to the core or to PostgreSQL's catalog."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imputedb.border import ours
 from imputedb.errors import Error
 from imputedb.service.admission import Run
-from imputedb.service.core import Core
+from imputedb.service.core import Answer, Core
 from imputedb.service.errors import Refusal, TooLarge
 from imputedb.service.instance import Lease
-from imputedb.service.postgres.answers import Changed, Columns, Rows, columns_of, form, packed
+from imputedb.service.postgres.answers import Columns, Rows, columns_of, form, packed
 from imputedb.service.postgres.catalog.build import Catalog, Catalogs
 from imputedb.service.postgres.columns import DUCKDB, carried
+from imputedb.service.postgres.session_values import SessionValues
 from imputedb.service.request import Request
+from imputedb.service.security.statements import check_kind
 from imputedb.sql import parse
+from imputedb.sql.ast import Tree, cast, literal, select
+from imputedb.sql.budget import limited
 from imputedb.sql.parameters import placed
-from imputedb.sql.postgres import Mending, asks_catalog, in_main
+from imputedb.sql.paths import quoted
+from imputedb.sql.postgres import Mending, in_main, parameters, reads_catalog
+from imputedb.sql.session_words import check_settings, names_of_columns, with_constants
 
 if TYPE_CHECKING:
     from imputedb.service.postgres.portals import Portal
@@ -34,16 +41,16 @@ _PERHAPS = re.compile(
 
 
 class Unbuilt(Refusal):
-    """The catalog of the file could not be made; tables are answered from all the same."""
+    """A catalog that could not be built; queries over tables are answered all the same."""
 
     state = "58030"
 
 
 class Questions:
-    """Puts statements to the core, and to the catalog.
+    """Sends statements to the core or to the catalog.
 
     Attributes:
-        remark: told of mistakes of ours.
+        remark: receives internal errors.
     """
 
     def __init__(self, core: Core, remark: Callable[[Exception], None]) -> None:
@@ -53,98 +60,151 @@ class Questions:
         self._catalogs = Catalogs(core.configuration.limits, core.name, remark)
 
     def check(self, text: str) -> None:
-        """Refuses a text that does not parse, before it is bound to values.
+        """Refuses a text that does not parse or is not a query, before it is bound to values.
 
         Raises:
-            QueryError: it does not.
+            QueryError: the text does not parse.
+            Forbidden: the statement is not a query.
         """
         if len(text) <= self._core.configuration.limits.statement_bytes:  # longer ones are refused by the core
-            parse.is_query(self._parser, text)
+            check_kind(self._parser, limited(text)[0])
 
-    async def asked(self, session: Session, text: str, portal: Portal) -> Rows:
-        """The rows of an answer, of which the first are read.
+    async def answered(self, session: Session, text: str, portal: Portal) -> Rows:
+        """The rows of an answer, the first of which are read.
 
         Raises:
-            Error: there is no answer; the message says why.
+            Error: the statement cannot be answered.
         """
-        catalog, text = await self._routed(session, text)
-        request = self._request(session, text, portal.values)
-        if catalog is not None:
-            return await session.ended(self._core.submit("catalog", request, _listing(catalog, request, portal)))
         self._core.admit(session.principal)
-        run = self._core.answer(request, form(portal.formats, session.principal.role, portal.expected))
-        answer = await session.ended(run)
-        session.check_same(answer)
-        rows: Rows = answer.body
-        if len(rows.ahead) < rows.count:
-            rows.answer = answer
+        statement = await self._routed(session, text)
+        request = self._request(session, statement.text, portal.values)
+        if statement.catalog is not None:
+            listing = _listing(statement.catalog, request, portal)
+            rows = await session.ended(self._core.submit("catalog", request, listing))
         else:
-            rows.read = None
-            answer.close()
+            run = self._core.answer(request, form(portal.formats, session.principal.role, portal.expected))
+            rows = _held(session, await session.ended(run))
+        if rows.count:
+            session.change(statement.changes)
         return rows
 
     async def described(self, session: Session, text: str, stated: Sequence[int]) -> tuple[list[int], Columns]:
-        """The numbers of the types of parameters, some of which the client may have stated, and an answer's columns.
+        """The oids of the parameters' types, some of which the client may have stated, and the columns of the answer.
+
+        This counts as a request, since it plans the query.
 
         Raises:
-            Error: the statement is none that is answered.
+            Error: the statement cannot be answered.
         """
-        catalog, text = await self._routed(session, text)
+        self._core.admit(session.principal)
+        statement = await self._routed(session, text)
+        catalog = statement.catalog
         known = {str(n): DUCKDB[oid] for n, oid in enumerate(stated, 1) if oid in DUCKDB}
-        request = self._request(session, text, ())
+        request = self._request(session, statement.text, ())
         if catalog is not None:
             columns, types = await session.ended(
-                self._core.submit("catalog", request, lambda _, run: _described(catalog, text, known, run))
+                self._core.submit("catalog", request, lambda _, run: _described(catalog, statement.text, known, run))
             )
         else:
-            told = await session.ended(self._core.describe(request, known))
-            columns, types = columns_of(told.columns, told.types), dict(told.parameters)
+            description = await session.ended(self._core.describe(request, known))
+            columns, types = columns_of(description.columns, description.types), dict(description.parameters)
         last = max((int(name) for name in types if name.isdigit()), default=0)
         kinds = [types.get(str(n + 1), "VARCHAR") for n in range(last)]
         given = [*stated, *[0] * (len(kinds) - len(stated))]
         of_catalog = catalog is not None
-        told_of = [carried("parameter", kind, of_catalog=of_catalog).oid for kind in kinds]
-        return [oid or other for oid, other in zip(given, told_of, strict=False)], columns
+        inferred = [carried("parameter", kind, of_catalog=of_catalog).oid for kind in kinds]
+        return [oid or other for oid, other in zip(given, inferred, strict=False)], columns
 
     def _request(self, session: Session, text: str, values: object) -> Request:
         found = list(values) if isinstance(values, list | tuple) and values else None
         settings = session.settings
         return Request(session.principal, text, found, seconds=settings.seconds, door="postgres", **settings.wishes())
 
-    async def _routed(self, session: Session, text: str) -> tuple[Catalog | None, str]:
-        """The catalog, if a statement is of it, and the statement in DuckDB's words."""
+    async def _routed(self, session: Session, text: str) -> _Statement:
+        """The statement in DuckDB's dialect, and where it is answered."""
         if not _PERHAPS.search(text) or len(text) > self._core.configuration.limits.statement_bytes:
-            return None, text
-        return await asyncio.to_thread(self._route, session, text)
+            return _Statement(text)
+        return await asyncio.to_thread(self._route, session.values(), text)
 
-    def _route(self, session: Session, text: str) -> tuple[Catalog | None, str]:
+    def _route(self, values: SessionValues, text: str) -> _Statement:
         lease = self._core.instances.take()
         try:
-            catalog = self._catalogs.of(lease)
+            catalog, tables = self._catalogs.of(lease), lease.instance.tables
         finally:
             lease.end()
+        bare, limits = limited(text)
         with catalog.database.cursor() as connection:
             try:
-                tree = parse.parse(connection, text)
-            except (Error, RecursionError):  # the core says why
-                return None, text
-            if asks_catalog(tree, catalog.names):
+                tree = parse.parse(connection, bare)
+            except (Error, RecursionError):  # the core reports the error
+                return _Statement(text)
+            check_settings(tree)
+            mending = Mending(catalog.names, values.value)
+            if reads_catalog(tree, catalog.names):
                 if catalog.failed is not None:
                     raise Unbuilt("the catalog of this database could not be made; the log has why") from catalog.failed
-                mending = Mending(catalog.names, lambda name, given: session.value(name, given))
-                return catalog, parse.deparse(connection, mending.mended(tree))
-            if not catalog.has_public and (found := in_main(tree)) != tree:
-                return None, parse.deparse(connection, found)
-        return None, text
+                return _Statement(parse.deparse(connection, mending.mended(tree)), catalog, values.changes)
+
+            def constant(node: Tree) -> Tree:
+                return _constant(catalog, connection, mending.mended(select([node], None)))
+
+            columns = names_of_columns(tree, tables)
+            found = with_constants(tree, catalog.names.functions, columns, constant)
+            found = found if catalog.has_public else in_main(found)
+            if found != tree:
+                text = parse.deparse(connection, found) + limits.written
+        return _Statement(text, None, values.changes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Statement:
+    """A statement and where it is answered.
+
+    Attributes:
+        text: the statement in DuckDB's dialect.
+        catalog: the catalog that answers it; None where the core does.
+        changes: settings to change once the statement has run.
+    """
+
+    text: str
+    catalog: Catalog | None = None
+    changes: Sequence[tuple[str, str, bool]] = ()
+
+
+def _held(session: Session, answer: Answer) -> Rows:
+    """The rows of an answer, which stays open while some are unread."""
+    session.check_same(answer)
+    rows: Rows = answer.body
+    if len(rows.ahead) < rows.count:
+        rows.answer = answer
+    else:
+        rows.read = None
+        answer.close()
+    return rows
+
+
+def _constant(catalog: Catalog, connection: parse.Connection, query: Tree) -> Tree:
+    """The value of a catalog query of one row and one column, as a constant."""
+    text = parse.deparse(connection, query)
+    catalog.guard.check(text)
+    try:
+        ((value, kind),) = connection.execute(
+            f"SELECT CAST(c AS VARCHAR), typeof(c) FROM (\n{text}\n) AS asked(c)"
+        ).fetchall()
+    except Exception as error:
+        raise ours(error) from error
+    kind = str(kind).replace('"NULL"', "VARCHAR")
+    return cast(
+        literal(None if value is None else str(value)), parse.type_tree(connection, kind)
+    )  # ORDER BY accepts a constant in this form only
 
 
 def _listing(catalog: Catalog, request: Request, portal: Portal) -> Callable[[Lease, Run[Rows]], Rows]:
-    """What gives the rows of a question to the catalog."""
+    """A function that answers a query of the catalog."""
 
     def listed(_: Lease, run: Run[Rows]) -> Rows:
         columns, _types = _described(catalog, request.text, {}, run, request.parameters)
-        if portal.expected and [one.oid for one in portal.expected.carried] != [one.oid for one in columns.carried]:
-            raise Changed("the columns are no longer those that were described: prepare the statement again")
+        columns.check(portal.expected)
         each = columns.each(portal.formats)
         items = [one.reading(f"c{n}", kind) for n, (one, kind) in enumerate(zip(columns.carried, each, strict=True))]
         names = ", ".join(f"c{n}" for n in range(len(items)))
@@ -164,28 +224,28 @@ _MOST = 100_000
 def _described(
     catalog: Catalog, text: str, known: dict[str, str], run: Run[Any], values: object = None
 ) -> tuple[Columns, dict[str, str]]:
-    """The columns of a question to the catalog, and the types of its parameters."""
+    """The columns of a catalog query, and the types of its parameters."""
     catalog.guard.check(text)
-    types = dict(known)
-    if values is None and "$" in text:
-        types = _types(catalog, text, known, run)
-        text = placed(text, {name: f"CAST(NULL AS {kind})" for name, kind in types.items()}) if types else text
+    types = _types(catalog, text, known, run) if values is None else dict(known)
+    if values is None and types:
+        text = placed(text, {name: f"CAST(NULL AS {kind})" for name, kind in types.items()})
     rows = _ran(catalog, f"DESCRIBE {text}", values, run)
     return columns_of([str(row[0]) for row in rows], [str(row[1]) for row in rows], of_catalog=True), types
 
 
 def _types(catalog: Catalog, text: str, known: dict[str, str], run: Run[Any]) -> dict[str, str]:
-    """The types of parameters: those that are cast, and those that the binder tells; text of any other."""
-    names = set(re.findall(r"\$(\d+)", text))
-    cast = {name: kind for name, kind in _CAST.findall(text) if kind in _CASTS}
-    types = {**cast, **known}
-    typed = placed(text, {name: f"CAST(NULL AS {types[name]})" if name in types else f"${name}" for name in names})
+    """The types of parameters: from casts or from binding, else text."""
+    with catalog.database.cursor() as connection:
+        cast_to = parameters(parse.parse(connection, text))
+    if not cast_to:
+        return {}
+    plain = {name: kind for name, kind in cast_to.items() if kind}
+    casts = ", ".join(f"typeof(CAST(NULL AS {quoted((kind,))}))" for kind in plain.values())
+    ((*kinds,),) = _ran(catalog, f"SELECT {casts}", None, run) if plain else [()]
+    types = {**dict(zip(plain, kinds, strict=True)), **known}
+    typed = placed(text, {name: f"CAST(NULL AS {types[name]})" if name in types else f"${name}" for name in cast_to})
     ((plan,),) = _ran(catalog, parse.PARAMETERS, [typed], run)
-    return {**dict.fromkeys(names, "VARCHAR"), **parse.parameter_types(str(plan)), **types}
-
-
-_CAST = re.compile(r"CAST\(\$(\d+) AS (\w+)\)")
-_CASTS = ("VARCHAR", "BOOLEAN", "SMALLINT", "INTEGER", "BIGINT", "UINTEGER", "FLOAT", "DOUBLE", "DATE", "TIMESTAMP")
+    return {**dict.fromkeys(cast_to, "VARCHAR"), **parse.parameter_types(str(plan)), **types}
 
 
 def _ran(catalog: Catalog, text: str, values: Any, run: Run[Any]) -> list[tuple[Any, ...]]:

@@ -1,4 +1,4 @@
-"""Statements read by their words: what is no command of a session is a question."""
+"""The parser of session commands; any other statement is a query for the core."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 
 from imputedb.service.errors import Forbidden, TooLarge
 from imputedb.service.postgres.commands import (
-    Ask,
     Command,
     Declare,
     Fetch,
@@ -14,6 +13,7 @@ from imputedb.service.postgres.commands import (
     Nothing,
     Set,
     Show,
+    Statement,
     Transaction,
     Unsupported,
 )
@@ -23,12 +23,12 @@ from imputedb.sql.tokens import split, tokens
 
 
 def commands(text: str, most: int) -> list[Command]:
-    """What the statements of a text are; of those that hold nothing there is none.
+    """The commands of a text, without empty statements.
 
     Raises:
-        TooLarge: there are more than so many.
-        SqlSyntaxError: a command of the session is not written as it must be.
-        Refusal: it is one that there is not.
+        TooLarge: there are more than `most` statements.
+        SqlSyntaxError: a session command is malformed.
+        Refusal: a session command is not supported.
     """
     texts = split(text)
     if len(texts) > most:
@@ -38,18 +38,18 @@ def commands(text: str, most: int) -> list[Command]:
 
 
 def command(text: str) -> Command | None:
-    """What one statement is; None of one that holds nothing.
+    """The command of one statement; None for an empty one.
 
     Raises:
-        SqlSyntaxError: a command of the session is not written as it must be.
-        Refusal: it is one that there is not.
+        SqlSyntaxError: a session command is malformed.
+        Refusal: a session command is not supported.
     """
     found = [token for token in tokens(text) if token.text != ";"]
     if not found:
         return None
     reads = _COMMANDS.get(found[0].word)
     if reads is None or [one.word for one in found[:2]] in _OF_DUCKDB or [one.word for one in found[1:]] == _ALL:
-        return Ask(text)
+        return Statement(text)
     words = Words(text, found)
     words.token()
     one = reads(words)
@@ -74,10 +74,10 @@ def _start(words: Words) -> Command:
 
 
 def _modes(words: Words) -> None:
-    """How a transaction is to be: whatever is asked, it reads one file, and nothing is written.
+    """Checks the modes of a transaction: isolation levels have no effect, since the file is only read.
 
     Raises:
-        Unsupported: it is to write.
+        Unsupported: the mode is READ WRITE.
     """
     while words.next:
         if words.may("isolation", "level"):
@@ -250,4 +250,4 @@ _COMMANDS: Mapping[str, Callable[[Words], Command]] = {
     "deallocate": _deallocate, "close": _close, "declare": _declare, "fetch": _fetch, "move": _move, "copy": copy,
     "listen": _listen, "unlisten": _unlisten,
 }  # fmt: skip
-"""What reads a command behind its first word."""
+"""The reader of each command, by its first word."""

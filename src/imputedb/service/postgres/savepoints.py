@@ -1,4 +1,4 @@
-"""Savepoints of a transaction: nothing is written, but settings and cursors go back to what they were."""
+"""Savepoints of a transaction: as nothing is written, a rollback restores only settings and cursors."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ MOST = 1_000
 
 
 class NoSavepoint(Refusal):
-    """There is no savepoint of the name."""
+    """A name that no savepoint has."""
 
     state = "3B001"
 
 
 @dataclass(frozen=True, slots=True)
 class Savepoint:
-    """What there was at a place of a transaction.
+    """The state of a session at a savepoint.
 
     Attributes:
-        name: of the place.
-        settings: as they were.
-        portals: names of cursors and portals that there were.
+        name: name of the savepoint.
+        settings: settings at that point.
+        portals: names of cursors and portals at that point.
     """
 
     name: str
@@ -34,39 +34,39 @@ class Savepoint:
 
 @dataclass(slots=True)
 class Savepoints:
-    """Those of one transaction, the last at the end; of a name the last one counts."""
+    """The savepoints of one transaction, oldest first. Of several with one name the newest counts."""
 
     _kept: list[Savepoint] = field(default_factory=list)
 
     def add(self, one: Savepoint) -> None:
-        """Takes one.
+        """Adds a savepoint.
 
         Raises:
-            TooLarge: there are as many as are kept.
+            TooLarge: there are as many as a session may hold.
         """
         if len(self._kept) >= MOST:
             raise TooLarge(f"there are {MOST:,} savepoints: release some")
         self._kept.append(one)
 
     def back(self, name: str) -> Savepoint:
-        """One of a name, which stays; those after it are gone.
+        """The savepoint of a name; those after it are removed.
 
         Raises:
-            NoSavepoint: there is none.
+            NoSavepoint: no savepoint has this name.
         """
         del self._kept[self._place(name) + 1 :]
         return self._kept[-1]
 
     def release(self, name: str) -> None:
-        """Lets go of one and of those after it.
+        """Removes a savepoint and those after it.
 
         Raises:
-            NoSavepoint: there is none.
+            NoSavepoint: no savepoint has this name.
         """
         del self._kept[self._place(name) :]
 
     def clear(self) -> None:
-        """Lets go of all."""
+        """Removes all savepoints."""
         self._kept.clear()
 
     def _place(self, name: str) -> int:

@@ -1,9 +1,8 @@
-"""The Postgres door: it listens, on a thread and a loop of its own, and looks after its sessions."""
+"""The listener of the Postgres interface, on a thread and an event loop of its own, with its sessions."""
 
 from __future__ import annotations
 
 import asyncio
-import secrets
 import ssl
 import threading
 from collections.abc import Callable
@@ -25,16 +24,16 @@ from imputedb.service.security.tokens import Credentials
 
 
 class Door:
-    """Sessions, each a task of one loop.
+    """The listener and its sessions, each a task of one event loop.
 
     Attributes:
-        port: that it listens at.
+        port: the port that it listens on.
     """
 
     def __init__(
         self, core: Core, credentials: Credentials, configuration: Configuration, remark: Callable[[str], None]
     ) -> None:
-        """Of a core; `remark` is told of mistakes of ours, without their texts."""
+        """A listener over a core; `remark` receives internal errors without their texts."""
         self._core = core
         self._configuration = configuration
         self._remark = remark
@@ -47,9 +46,7 @@ class Door:
             Rates(),
             configuration.security.failures_per_minute,
             _tls(configuration),
-            secrets.token_bytes(32),
             self._cancel,
-            core.name,
         )
         self._thread = threading.Thread(target=self._loop.run_forever, name="imputedb-postgres", daemon=True)
         self._server: asyncio.Server | None = None
@@ -57,14 +54,14 @@ class Door:
 
     @property
     def connections(self) -> int:
-        """How many there are."""
+        """Number of sessions."""
         return len(self._tasks)
 
     def open(self) -> None:
-        """Listens.
+        """Starts to listen.
 
         Raises:
-            StorageError: nothing can listen at the address.
+            StorageError: the address cannot be listened on.
         """
         self._thread.start()
         try:
@@ -77,7 +74,7 @@ class Door:
 
     async def _listening(self) -> int:
         address = self._configuration.postgres_address
-        assert address is not None  # as of a door that is opened
+        assert address is not None  # set before the interface is opened
 
         def protocol() -> asyncio.StreamReaderProtocol:
             reader = Reader()
@@ -129,13 +126,13 @@ class Door:
             wire.close()
 
     def _cancel(self, number: int, secret: bytes) -> None:
-        """Ends a statement of the session that has a number, if the key is its own."""
+        """Cancels the statement of the session with this number, if the key is right."""
         known, session = self._sessions.get(number, (b"", None))
         if compare_digest(known, secret) and session is not None:
             session.cancel()
 
     def close(self, seconds: float) -> None:
-        """Listens no longer; ends sessions that ask nothing, and all others once they are answered, or at last."""
+        """Stops listening. Idle sessions end at once, all others after their answer, or when the time is up."""
         if self._thread.is_alive():
             asyncio.run_coroutine_threadsafe(self._ended(seconds), self._loop).result()
             self._loop.call_soon_threadsafe(self._loop.stop)
@@ -161,7 +158,7 @@ class Door:
 
 
 async def _last_words(wire: Wire, error: Exception) -> None:
-    """Says why a connection ends, to whoever still listens."""
+    """Sends the client the reason why its connection ends."""
     try:
         wire.put(problem(error, "FATAL"))
         await wire.flush()
@@ -170,10 +167,10 @@ async def _last_words(wire: Wire, error: Exception) -> None:
 
 
 def _tls(configuration: Configuration) -> ssl.SSLContext | None:
-    """What connections are encrypted with.
+    """The TLS context of connections.
 
     Raises:
-        StorageError: certificate and key cannot be read.
+        StorageError: the certificate or the key cannot be read.
     """
     if configuration.tls is None:
         return None

@@ -1,9 +1,9 @@
-"""The state machine of one session: messages in, messages out."""
+"""The state machine of one session of the Postgres protocol."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from imputedb.errors import Error
@@ -18,7 +18,8 @@ from imputedb.service.postgres.portals import Named
 from imputedb.service.postgres.problems import problem
 from imputedb.service.postgres.questions import Questions
 from imputedb.service.postgres.savepoints import Savepoints
-from imputedb.service.postgres.settings import Settings, Unknown
+from imputedb.service.postgres.session_values import SessionValues
+from imputedb.service.postgres.settings import Settings
 from imputedb.service.postgres.wire import Gone, Wire
 from imputedb.service.request import Principal
 
@@ -29,39 +30,39 @@ _SHORT = 2_000
 
 
 class Failed(Refusal):
-    """Nothing is answered in a transaction that has failed, until it ends."""
+    """A command in a failed transaction, which accepts only its end."""
 
     state = "25P02"
 
 
 class Swapped(Refusal):
-    """The database was replaced within a transaction."""
+    """A database file that was replaced during a transaction."""
 
     state = "40001"
 
 
 class Ending(Refusal):
-    """The service is about to end."""
+    """A service that is about to end."""
 
     state = "57P01"
 
 
 class Session:
-    """One client, from the end of the handshake on.
+    """The session of one client after the handshake.
 
     Attributes:
-        core: that answers.
-        number: of the session, as clients are told it.
-        check: refuses a client whose credential holds no longer.
-        questions: how a statement is put to the core.
-        wire: to the client.
-        principal: who asks.
-        settings: of the session.
+        core: answers the statements.
+        number: process number that the client is sent.
+        check: raises an error where the client's credential is no longer valid.
+        questions: sends statements to the core or the catalog.
+        wire: connection to the client.
+        principal: the client.
+        settings: settings of the session.
         named: prepared statements and portals.
-        savepoints: of the transaction.
-        status: `I` outside of transactions, `T` in one, `E` in one that has failed.
-        halt: of the statement under way.
-        is_ending: whether it is to end after the statement under way.
+        savepoints: savepoints of the transaction.
+        status: `I` outside transactions, `T` in one, `E` in one that has failed.
+        halt: cancellation of the statement under way.
+        is_ending: whether the session ends after the statement under way.
     """
 
     def __init__(
@@ -92,12 +93,12 @@ class Session:
         self._run: Run[Any] | None = None
 
     async def serve(self, seconds: float) -> None:
-        """Answers messages until the client ends, or asks nothing for so many seconds.
+        """Handles messages until the client disconnects, or is idle for so many seconds.
 
         Raises:
-            Gone: the client has gone.
-            Malformed: what it sends is none of the protocol's.
-            Unauthenticated: its credential holds no longer.
+            Gone: the client has disconnected.
+            Malformed: a message violates the protocol.
+            Unauthenticated: the credential is no longer valid.
         """
         await self.ready()
         try:
@@ -122,11 +123,11 @@ class Session:
         self.halt = Halt()
         self.halt.time(self.settings.seconds)
         try:
-            told = decode(fields, data)
+            message = decode(fields, data)
             if name == "sync":
                 await self._sync()
             elif name == "query":
-                await simple.query(self, told["text"])
+                await simple.query(self, message["text"])
             elif name == "flush":
                 await self.wire.flush()
             elif name == "function":
@@ -134,7 +135,7 @@ class Session:
                 error.state = "0A000"
                 raise error
             elif name in extended.HANDLERS:
-                await extended.HANDLERS[name](self, told)
+                await extended.HANDLERS[name](self, message)
         except Gone:
             raise
         except Exception as error:
@@ -143,12 +144,12 @@ class Session:
                 await self.ready()
             else:
                 self._skips = True
-                await self.wire.flush()  # what wants an answer at once may be passed over
+                await self.wire.flush()  # a message that needs an answer at once may be skipped after an error
         finally:
             self.halt.close()
 
     def failed(self, error: Exception) -> None:
-        """Tells of an error, which a transaction under way does not survive."""
+        """Sends an error, after which a transaction under way has failed."""
         self.wire.put(problem(error))
         if not isinstance(error, Error):
             self.questions.remark(error)
@@ -162,25 +163,25 @@ class Session:
         await self.ready()
 
     async def ready(self) -> None:
-        """Tells that the next message is waited for."""
+        """Sends ReadyForQuery."""
         self.wire.put(encode("ready", self.status))
         await self.wire.flush()
 
-    def tell(self, severity: str, said: str) -> None:
-        """A notice, where the client wants to be told of what is so severe."""
+    def send_notice(self, severity: str, message: str) -> None:
+        """Sends a notice, if the client's settings show this severity."""
         if self.settings.shows(severity):
-            self.wire.put(complaint("notice", severity, "01000" if severity == "WARNING" else "00000", said))
+            self.wire.put(complaint("notice", severity, "01000" if severity == "WARNING" else "00000", message))
 
     # -- transactions -------------------------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """A transaction begins."""
+        """Begins a transaction."""
         self.status = b"T"
         self._stamp = None
         self.settings.begin()
 
     def end(self, *, is_kept: bool) -> None:
-        """It ends."""
+        """Ends the transaction."""
         before = self.settings.reports()
         self.status = b"I"
         self.savepoints.clear()
@@ -189,19 +190,19 @@ class Session:
         self.named.close_all(held=False)
 
     def check_alive(self) -> None:
-        """Refuses what comes in a transaction that has failed.
+        """Refuses commands in a failed transaction.
 
         Raises:
-            Failed: it has.
+            Failed: the transaction has failed.
         """
         if self.status == b"E":
             raise Failed("the transaction has failed: nothing is answered until ROLLBACK or COMMIT ends it")
 
     def check_same(self, answer: Answer) -> None:
-        """Refuses an answer of another file than that of the answers before it in the transaction.
+        """Refuses an answer from another file than earlier answers of the transaction.
 
         Raises:
-            Swapped: it is.
+            Swapped: the file was replaced.
         """
         stamp = answer.lease.instance.stamp
         if self.status == b"T" and self._stamp is None:
@@ -210,32 +211,19 @@ class Session:
             answer.close()
             raise Swapped("another database was put in place of this one since the transaction began: begin anew")
 
-    def value(self, name: str, given: list[str]) -> str | None:
-        """What a statement about the session calls: `current_setting`, `set_config` and others, with their arguments.
+    def values(self) -> SessionValues:
+        """The session values that the next statement may read."""
+        return SessionValues(self.settings.copy(), self.number, self.core.name)
 
-        Raises:
-            Unknown: there is no such setting, or it cannot have the value.
-        """
-        match name:
-            case "current_setting":
-                try:
-                    return self.settings.get(given[0])
-                except Unknown:
-                    if given[1:2] in (["true"], ["t"]):
-                        return None
-                    raise
-            case "set_config":
-                self.settings.set(given[0], given[1], local=given[2:3] == ["true"])
-                return given[1]
-            case "pg_backend_pid":
-                return str(self.number)
-            case "current_catalog":
-                return self.core.name
-            case _:
-                return self.settings.user
+    def change(self, settings: Sequence[tuple[str, str, bool]]) -> None:
+        """Applies settings that a statement has changed, and reports them to the client."""
+        before = self.settings.reports()
+        for name, value, local in settings:
+            self.settings.set(name, value, local=local)
+        self.report(before)
 
     def report(self, before: dict[str, str]) -> None:
-        """Tells of settings that have changed."""
+        """Reports changed settings to the client."""
         for name, value in self.settings.reports().items():
             if before.get(name) != value:
                 self.wire.put(encode("parameter", name, value))
@@ -243,11 +231,11 @@ class Session:
     # -- work ---------------------------------------------------------------------------------------------------------
 
     async def ended(self, run: Run[Given]) -> Given:
-        """What a run gives; it is ended where the client has gone, or asks for that.
+        """The result of a run. The run is stopped when the client disconnects or cancels.
 
         Raises:
-            Error: what has gone wrong.
-            Gone: the client has gone.
+            Error: the run has failed.
+            Gone: the client has disconnected.
         """
         self._run = run
         if self.halt.why is not None:
@@ -269,14 +257,14 @@ class Session:
             self._run = None
 
     async def apart(self, text: str, work: Callable[..., Given], *given: object) -> Given:
-        """What is made of a text; of a long one by a thread beside the loop, which other sessions need meanwhile."""
+        """The result of `work`, computed on a thread for a long text so that the event loop stays free."""
         return work(*given) if len(text) <= _SHORT else await asyncio.to_thread(work, *given)
 
     async def taken(self, rows: Rows, most: int) -> list[bytes]:
-        """The next rows, so many or fewer; further ones are read by a thread beside the loop.
+        """The next rows, at most so many; further ones are read on a thread.
 
         Raises:
-            Refusal: the statement was to end.
+            Refusal: the statement was cancelled.
         """
         self.halt.check()
         found = rows.next(most) if rows.ahead or rows.is_over else await asyncio.to_thread(rows.next, most)
@@ -284,23 +272,23 @@ class Session:
         return found
 
     async def sent(self) -> None:
-        """Sends rows that wait, if there are many.
+        """Sends waiting rows, if there are many.
 
         Raises:
-            Refusal: the statement was to end, before the client had taken what was sent.
+            Refusal: the statement was cancelled before the client had received them.
         """
         if self.wire.is_full:
             await self.halt.waiting(self.wire.flush())
 
     def cancel(self) -> None:
-        """Ends the statement under way, if there is one."""
-        self.halt.ask(Cancelled("the statement was cancelled"))
+        """Cancels the statement under way, if there is one."""
+        self.halt.request(Cancelled("the statement was cancelled"))
         run = self._run
         if run is not None:
             asyncio.get_running_loop().run_in_executor(None, run.stop, self.halt.why)
 
 
 def _let_go(future: Any) -> None:
-    """Closes an answer that came after its caller had gone."""
+    """Closes an answer that came after its caller had disconnected."""
     if not future.cancelled() and future.exception() is None and isinstance(future.result(), Answer):
         future.result().close()

@@ -1,91 +1,30 @@
-"""Settings of a session: ours, those of clients that are heeded, and those that are taken note of."""
+"""Settings of a session: those of imputedb, and those of PostgreSQL, some of which have an effect."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from imputedb.errors import QueryError
 from imputedb.service.errors import Refusal
+from imputedb.service.postgres.wishes import OURS
 
 VERSION = "15.0"
 """Of PostgreSQL, whose protocol and catalog are spoken."""
 
 
 class Unknown(Refusal):
-    """A setting that there is not, or that cannot have a value."""
+    """A setting that does not exist, or that cannot have a value."""
 
     state = "22023"
 
 
 class Unrecognized(Unknown):
-    """A setting that there is not."""
+    """A setting that does not exist."""
 
     state = "42704"
 
-
-def _number(text: str) -> float:
-    found = float(text)
-    if not 0 <= found <= 1:
-        raise ValueError
-    return found
-
-
-def _level(text: str) -> float:
-    found = float(text)
-    if not 0 < found < 1:
-        raise ValueError
-    return found
-
-
-def _whole(text: str) -> int:
-    found = int(text)
-    if not 0 <= found < 2**63:
-        raise ValueError
-    return found
-
-
-def _draws(text: str) -> int | str:
-    if text == "auto":
-        return text
-    found = int(text)
-    if not 1 <= found <= 100_000:
-        raise ValueError
-    return found
-
-
-def _imputers(text: str) -> str | list[str]:
-    names = [name.strip() for name in text.split(",")]
-    return names[0] if len(names) == 1 else names
-
-
-def _among(*words: str) -> Callable[[str], str]:
-    def chosen(text: str) -> str:
-        if text not in words:
-            raise ValueError
-        return text
-
-    return chosen
-
-
-def _column(text: str) -> str | None:
-    return text or None
-
-
-OURS: Mapping[str, tuple[str, Callable[[str], Any], str]] = {
-    "alpha": ("0", _number, "a number from 0 (the best answer) to 1 (the fastest)"),
-    "imputer": ("tree", _imputers, "the name of an imputer, or several with commas between"),
-    "seed": ("0", _whole, "a whole number"),
-    "m": ("1", _draws, "a number of draws, or auto"),
-    "interval": ("population", _among("population", "answer"), "population or answer"),
-    "level": ("0.95", _level, "a number between 0 and 1"),
-    "fit": ("auto", _among("auto", "query", "table"), "auto, query or table"),
-    "method": ("imputation", _among("imputation", "aipw", "ml", "bounds"), "imputation, aipw, ml or bounds"),
-    "weights": ("", _column, "the name of a column, or nothing"),
-    "clusters": ("", _column, "the name of a column, or nothing"),
-}
-"""By name what it is unless set, what reads it, and what it may be; each is set as `imputedb.NAME`."""
 
 PREFIX = "imputedb."
 
@@ -187,14 +126,19 @@ class Settings:
     _first: dict[str, str] = field(default_factory=dict)
 
     def started(self) -> None:
-        """Takes what is set now as what RESET goes back to."""
+        """Makes the present values those that RESET restores."""
         self._first = dict(self.values)
+
+    def copy(self) -> Settings:
+        """An independent copy."""
+        begun = None if self._begun is None else dict(self._begun)
+        return Settings(self.user, dict(self.values), begun, dict(self._local), self._first)
 
     def get(self, name: str) -> str:
         """The value of a setting.
 
         Raises:
-            Unrecognized: there is none of the name.
+            Unrecognized: there is no setting of this name.
         """
         known = _known(name)
         if known == "session_authorization":
@@ -203,17 +147,17 @@ class Settings:
         return self.values.get(known, default)
 
     def set(self, name: str, value: str | None, *, local: bool = False) -> str | None:
-        """Sets a setting, or back to what it was at the start with None; what is to be said of it.
+        """Changes a setting, or resets it for None; returns a notice, or None.
 
         Raises:
-            Unrecognized: there is none of the name.
-            Unknown: it cannot have the value.
+            Unrecognized: there is no setting of this name.
+            Unknown: the setting cannot have this value.
         """
-        known, said = _known(name), None
+        known, notice = _known(name), None
         if value is None:
             value = self._first.get(known)
         else:
-            said = _check(known, value)
+            notice = _check(known, value)
             value = "UTC" if known == "timezone" else "UTF8" if known == "client_encoding" else value
         if local and self._begun is None:
             return "SET LOCAL stands in a transaction only: it has no effect here"
@@ -222,7 +166,7 @@ class Settings:
         else:
             self._local.pop(known, None)
         self._put(known, value)
-        return said
+        return notice
 
     def _put(self, known: str, value: str | None) -> None:
         if value is None:
@@ -231,15 +175,15 @@ class Settings:
             self.values[known] = value
 
     def reset(self) -> None:
-        """Sets all back to what they were at the start."""
+        """Resets all settings to their values at the start."""
         self.values = dict(self._first)
 
     def begin(self) -> None:
-        """Takes note of a transaction."""
+        """Begins a transaction."""
         self._begun = dict(self.values)
 
     def end(self, *, is_kept: bool) -> None:
-        """The end of a transaction: settings of one that is rolled back, and local ones, are as they were before."""
+        """Ends a transaction: a rollback restores all settings, a commit only those of SET LOCAL."""
         if self._begun is not None and not is_kept:
             self.values = self._begun
         elif is_kept:
@@ -248,33 +192,33 @@ class Settings:
         self._begun, self._local = None, {}
 
     def kept(self) -> Kept:
-        """As they are now, to be gone back to by `restore`."""
+        """A copy of the present values, for `restore`."""
         return dict(self.values), dict(self._local)
 
     def restore(self, kept: Kept) -> None:
-        """Sets all back to what they were within the same transaction."""
+        """Restores values within the same transaction."""
         self.values, self._local = dict(kept[0]), dict(kept[1])
 
     def wishes(self) -> dict[str, Any]:
-        """What a query is asked along with."""
+        """The options of a query."""
         return {name: read(self.get(PREFIX + name)) for name, (_, read, _) in OURS.items()}
 
     @property
     def seconds(self) -> float | None:
-        """How long a statement may take; None where nothing was set."""
+        """The statement timeout in seconds; None for none."""
         milliseconds = _milliseconds(self.get("statement_timeout"))
         return milliseconds / 1e3 if milliseconds > 0 else None
 
     def shows(self, severity: str) -> bool:
-        """Whether the client wants to be told of something so severe."""
+        """Whether the client wants messages of this severity."""
         return _LEVELS.index(severity.lower()) >= _LEVELS.index(self.get("client_min_messages").lower())
 
     def all(self) -> list[tuple[str, str]]:
-        """All of them by name."""
+        """All settings by name."""
         return sorted((name, self.get(name)) for name in (*_DEFAULTS, *(PREFIX + name for name in OURS)))
 
     def reports(self) -> dict[str, str]:
-        """What clients are told of."""
+        """Settings that are reported to clients, with their values."""
         return {shown: self.get(name) for name, shown in REPORTED.items()}
 
 
@@ -287,13 +231,13 @@ def _known(name: str) -> str:
 
 
 def _check(known: str, value: str) -> str | None:
-    """Refuses a value that a setting cannot have; what is to be said of one that has no effect."""
+    """Refuses a value that a setting cannot have; returns a notice for a value without effect."""
     text = value.strip().lower()
     if known.startswith(PREFIX):
         _, read, may = OURS[known.removeprefix(PREFIX)]
         try:
             read(value)
-        except ValueError as error:
+        except (ValueError, QueryError) as error:
             raise Unknown(f"{known} is {value!r}; it is {may}") from error
         return None
     if known in _READ_ONLY:
@@ -327,10 +271,10 @@ def _milliseconds(text: str) -> float:
 
 
 def options(text: str) -> dict[str, str]:
-    """Settings that a client gives at the start, such as `-c imputedb.alpha=0.2`.
+    """Settings from the startup parameter `options`, such as `-c imputedb.alpha=0.2`.
 
     Raises:
-        QueryError: they are none.
+        QueryError: the options are malformed.
     """
     found: dict[str, str] = {}
     words = iter(text.replace("\\ ", "\0").split())

@@ -1,4 +1,4 @@
-"""The simple protocol: a text of statements, one after the other, and what runs a statement in either protocol."""
+"""The simple query protocol: several statements in one text; also the execution of a statement for both protocols."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from imputedb.service.errors import Refusal
 from imputedb.service.postgres import copying
 from imputedb.service.postgres.answers import Rows, listed
 from imputedb.service.postgres.commands import (
-    Ask,
     Command,
     Copy,
     Declare,
@@ -19,6 +18,7 @@ from imputedb.service.postgres.commands import (
     Nothing,
     Set,
     Show,
+    Statement,
     Transaction,
     Unsupported,
 )
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 
 
 class NotInTransaction(Refusal):
-    """It stands in a transaction only."""
+    """A command that is valid in a transaction only."""
 
     state = "25P01"
 
 
 async def query(session: Session, text: str) -> None:
-    """Answers the statements of a text; the first that fails ends it."""
+    """Answers the statements of a text, up to the first that fails."""
     try:
         found = await session.apart(text, commands, text, session.core.configuration.limits.statements)
         if not found:
@@ -69,11 +69,11 @@ async def _statement(session: Session, one: Command, *, several: bool, last: boo
             portal.rows.close()
         portal.tag = tag(portal, count)
     session.wire.put(encode("complete", portal.tag or "SELECT 0"))
-    await asyncio.sleep(0)  # other sessions have their turn between statements that wait for nothing
+    await asyncio.sleep(0)  # other sessions get a turn between statements that do not wait
 
 
 def tag(portal: Portal, count: int) -> str:
-    """What is said at the end of rows."""
+    """The command tag after rows."""
     match portal.command:
         case Fetch(shown=shown):
             return f"{'FETCH' if shown else 'MOVE'} {count}"
@@ -84,7 +84,7 @@ def tag(portal: Portal, count: int) -> str:
 
 
 async def send(session: Session, rows: Rows, most: int) -> int:
-    """Sends rows, at most so many; how many there were."""
+    """Sends at most so many rows; returns their number."""
     sent = 0
     while sent < most and (piece := await session.taken(rows, most - sent)):
         sent += len(piece)
@@ -94,15 +94,15 @@ async def send(session: Session, rows: Rows, most: int) -> int:
 
 
 async def run(session: Session, portal: Portal) -> None:
-    """Runs a statement: its portal has rows then, or the tag that tells of its end."""
+    """Runs a statement; its portal then has rows, or the command tag."""
     one = portal.command
     if not isinstance(one, Transaction):
         session.check_alive()
     match one:
-        case Ask():
-            portal.rows = await session.questions.asked(session, one.text, portal)
-            for severity, said in portal.rows.notices:
-                session.tell(severity, said)
+        case Statement():
+            portal.rows = await session.questions.answered(session, one.text, portal)
+            for severity, message in portal.rows.notices:
+                session.send_notice(severity, message)
         case Show(name):
             portal.rows = _shown(session, name, portal)
         case Fetch():
@@ -115,10 +115,10 @@ async def run(session: Session, portal: Portal) -> None:
 async def _done(
     session: Session, one: Transaction | Set | Forget | Declare | Copy | Nothing | None, values: Sequence[object]
 ) -> str:
-    """Does what gives no rows; the tag that tells of its end.
+    """Executes a command without rows; returns the command tag.
 
     Raises:
-        Refusal: it is not done.
+        Refusal: the command cannot be executed.
     """
     match one:
         case Transaction():
@@ -144,14 +144,14 @@ def _transaction(session: Session, one: Transaction) -> str:
     if one.kind == "begin":
         session.check_alive()
         if session.status == b"T":
-            session.tell("WARNING", "there is already a transaction in progress")
+            session.send_notice("WARNING", "there is already a transaction in progress")
         else:
             session.begin()
         return "BEGIN"
     if one.kind in ("savepoint", "release", "rollback to"):
         return _savepoint(session, one)
     if session.status == b"I":
-        session.tell("WARNING", "there is no transaction in progress")
+        session.send_notice("WARNING", "there is no transaction in progress")
         return one.kind.upper()
     is_kept = one.kind == "commit" and session.status == b"T"
     session.end(is_kept=is_kept)
@@ -184,9 +184,9 @@ def _set(session: Session, one: Set) -> str:
     if one.everything:
         session.settings.reset()
     elif one.name:
-        said = session.settings.set(one.name, one.value, local=one.local)
-        if said:
-            session.tell("WARNING", said)
+        notice = session.settings.set(one.name, one.value, local=one.local)
+        if notice:
+            session.send_notice("WARNING", notice)
     session.report(before)
     return one.tag
 
@@ -229,7 +229,7 @@ async def _declared(session: Session, one: Declare, values: Sequence[object], *,
     if session.status != b"T" and not one.hold and not in_transaction:
         raise NotInTransaction("DECLARE CURSOR stands in a transaction only, or WITH HOLD")
     inner = command(one.text)
-    if not isinstance(inner, Ask):
+    if not isinstance(inner, Statement):
         raise NotInTransaction("a cursor is of a query (SELECT)")
     session.named.check(one.name, hold=one.hold)
     cursor = Portal(inner, values, hold=one.hold)

@@ -1,4 +1,4 @@
-"""The handshake: encryption, version, who it is, and what the session begins with."""
+"""The handshake: encryption, protocol version, authentication, and the first settings of a session."""
 
 from __future__ import annotations
 
@@ -19,42 +19,38 @@ from imputedb.service.security.tokens import Credentials
 
 
 class Unencrypted(Refusal):
-    """The door speaks encrypted only."""
+    """An unencrypted connection where TLS is required."""
 
     state = "28000"
 
 
 @dataclass(frozen=True, slots=True)
 class Entrance:
-    """What decides who comes in.
+    """What authentication needs.
 
     Attributes:
-        credentials: of clients.
+        credentials: known credentials.
         failures: wrong passwords by address.
-        per_minute: of these, before an address has to wait.
-        tls: of encrypted connections; None where there are none.
-        secret: of this process.
-        cancel: ends the statement of the session that has a number and a key.
-        database: the name of the database, as it is shown.
+        per_minute: number of these per minute after which an address has to wait.
+        tls: TLS context; None without TLS.
+        cancel: cancels the statement of the session with a number and a key.
     """
 
     credentials: Credentials
     failures: Rates
     per_minute: int
     tls: ssl.SSLContext | None
-    secret: bytes
     cancel: Callable[[int, bytes], None]
-    database: str
 
 
 async def greeted(
     entrance: Entrance, wire: Wire, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> tuple[Principal, Settings] | None:
-    """Who has come in, and the settings of the session; None of one who only wanted another's statement cancelled.
+    """The authenticated client and the settings of its session; None after a cancel request.
 
     Raises:
-        Gone: the client goes.
-        Refusal: nobody comes in like this.
+        Gone: the client has disconnected.
+        Refusal: the client cannot be admitted.
     """
     is_encrypted = False
     for _ in range(3):
@@ -75,14 +71,14 @@ async def greeted(
         raise Malformed("this is no beginning of a session")
     if entrance.tls is not None and not is_encrypted:
         raise Unencrypted("connections are encrypted here: sslmode=require")
-    told = _parameters(number, rest, wire)
-    return await _known(entrance, wire, writer, told), _settings(told)
+    parameters = _parameters(number, rest, wire)
+    return await _known(entrance, wire, writer, parameters), _settings(parameters)
 
 
 async def _encrypt(tls: ssl.SSLContext, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Goes on encrypted. What came before its time, unencrypted, must not be taken for a part of it.
+    """Continues the connection with TLS. Bytes that arrived before, unencrypted, must not be taken for a part of it.
 
-    Nothing is read from here until encryption reads: what comes in between goes to it, which refuses it.
+    Reading is paused until TLS takes over, so that early bytes go to TLS, which refuses them.
     """
     writer.transport.pause_reading()  # type: ignore[attr-defined]
     early = asyncio.ensure_future(reader.read(1))
@@ -100,10 +96,10 @@ async def _encrypt(tls: ssl.SSLContext, reader: asyncio.StreamReader, writer: as
 
 
 def _parameters(number: int, rest: bytes, wire: Wire) -> dict[str, str]:
-    """What the client says of itself.
+    """The parameters of the startup message.
 
     Raises:
-        Malformed: it speaks another version, or says nothing.
+        Malformed: the protocol version is not supported, or the message is malformed.
     """
     if number >> 16 != VERSION >> 16:
         raise Malformed(f"protocol {number >> 16}.{number & 0xFFFF} is not spoken here: 3.0 is")
@@ -113,50 +109,49 @@ def _parameters(number: int, rest: bytes, wire: Wire) -> dict[str, str]:
         raise Malformed("parameters are no UTF-8") from error
     if len(words) < 2 or words[-2:] != ["", ""] or len(words) % 2:
         raise Malformed("parameters do not come in pairs")
-    told = dict(zip(words[0:-2:2], words[1:-2:2], strict=True))
-    unknown = [name for name in told if name.startswith("_pq_.")]
+    parameters = dict(zip(words[0:-2:2], words[1:-2:2], strict=True))
+    unknown = [name for name in parameters if name.startswith("_pq_.")]
     if number != VERSION or unknown:
         wire.put(encode("negotiate", VERSION & 0xFFFF, len(unknown), b"".join(map(text, unknown))))
-    if not told.get("user"):
+    if not parameters.get("user"):
         raise Malformed("the client names no user")
-    return {name: value for name, value in told.items() if name not in unknown}
+    return {name: value for name, value in parameters.items() if name not in unknown}
 
 
-def _settings(told: dict[str, str]) -> Settings:
-    """What the session begins with.
+def _settings(parameters: dict[str, str]) -> Settings:
+    """The settings at the start of a session.
 
     Raises:
         Refusal: a setting cannot have its value.
     """
-    settings = Settings(told["user"])
-    given = {
-        **{name: value for name, value in told.items() if name not in ("user", "database", "options", "replication")}
-    }
-    for name, value in {**given, **options(told.get("options", ""))}.items():
+    settings = Settings(parameters["user"])
+    others = ("user", "database", "options", "replication")
+    given = {name: value for name, value in parameters.items() if name not in others}
+    for name, value in {**given, **options(parameters.get("options", ""))}.items():
         settings.set(name, value.strip("'") if name == "client_encoding" else value)
-    if told.get("replication", "false") not in ("false", "off", "0", "no"):
+    if parameters.get("replication", "false") not in ("false", "off", "0", "no"):
         raise Unknown("nothing is replicated here")
     settings.started()
     return settings
 
 
-async def _known(entrance: Entrance, wire: Wire, writer: asyncio.StreamWriter, told: dict[str, str]) -> Principal:
-    """Who the client is.
+async def _known(entrance: Entrance, wire: Wire, writer: asyncio.StreamWriter, parameters: dict[str, str]) -> Principal:
+    """The authenticated client.
 
     Raises:
-        Refusal: nobody who is known, or too often.
+        Refusal: the credentials are wrong, or too many attempts have failed.
     """
     try:
         found = entrance.credentials.principal(None)
     except Unauthenticated:
-        found = await _proved(entrance, wire, writer, told["user"])
+        found = await _proved(entrance, wire, writer, parameters["user"])
     wire.put(encode("authentication", 0, b""))
     return found
 
 
 async def _proved(entrance: Entrance, wire: Wire, writer: asyncio.StreamWriter, user: str) -> Principal:
     address = str((writer.get_extra_info("peername") or ("?",))[0])
-    exchange = Exchange(entrance.credentials, user, entrance.secret)
+    exchange = Exchange(entrance.credentials, user)
     try:
         wire.put(encode("authentication", 10, text(MECHANISM) + b"\0"))
         data = decode((("mechanism", "text"), ("length", "int32"), ("data", "rest")), await _password(wire))
@@ -165,7 +160,7 @@ async def _proved(entrance: Entrance, wire: Wire, writer: asyncio.StreamWriter, 
         wire.put(encode("authentication", 11, exchange.first(data["data"])))
         proof, found = exchange.last(await _password(wire))
     except (WrongPassword, Unauthenticated):
-        entrance.failures.check(address, entrance.per_minute)  # a right one is let in all the same
+        entrance.failures.check(address, entrance.per_minute)  # a right password is accepted all the same
         entrance.failures.take(address, entrance.per_minute)
         raise
     wire.put(encode("authentication", 12, proof))
@@ -181,5 +176,5 @@ async def _password(wire: Wire) -> bytes:
 
 
 def key() -> tuple[int, bytes]:
-    """The number of a session, and the key by which its statements can be cancelled."""
+    """A new session number, and the secret key for cancelling its statements."""
     return secrets.randbits(31), secrets.token_bytes(4)

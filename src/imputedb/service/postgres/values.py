@@ -1,4 +1,4 @@
-"""Values in PostgreSQL's two formats: Python's to bytes, and parameters back."""
+"""Values in PostgreSQL's text and binary formats: encoders of Python values, and decoders of parameters."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _WIDTH = 38
 
 
 def encoded(value: object) -> bytes:
-    """A text.
+    """A text in UTF-8.
 
     Raises:
-        Malformed: it holds a zero byte, which clients would take for its end.
+        Malformed: the text holds a zero byte, which clients would take for its end.
     """
     found = str(value).encode("utf-8", "replace")
     if b"\0" in found:
@@ -33,7 +33,7 @@ def encoded(value: object) -> bytes:
 
 
 def raw(value: object) -> bytes:
-    """Bytes as they are."""
+    """Bytes, unchanged."""
     assert isinstance(value, bytes | bytearray | memoryview)
     return bytes(value)
 
@@ -74,19 +74,19 @@ def float8(value: object) -> bytes:
 
 
 def uuid(value: object) -> bytes:
-    """Sixteen bytes of the text."""
+    """The sixteen bytes of a UUID's text."""
     return UUID(str(value)).bytes
 
 
 def interval(value: object) -> bytes:
-    """Microseconds, days and months of a list of months, days and microseconds."""
+    """An interval in bytes, from a list of months, days and microseconds."""
     assert isinstance(value, list | tuple)
     months, days, microseconds = value
     return _SPAN.pack(microseconds, days, months)
 
 
 def numeric(value: object) -> bytes:
-    """A decimal number, from its text: groups of four digits."""
+    """A decimal number, given as text, in groups of four digits."""
     sign, digits, exponent = Decimal(str(value)).as_tuple()
     if not isinstance(exponent, int):
         return _DIGITS.pack(0, 0, _NAN, 0)
@@ -106,7 +106,7 @@ def numeric(value: object) -> bytes:
 
 
 def array(oid: int, items: Sequence[bytes | None]) -> bytes:
-    """A list of values in the binary format."""
+    """An array in the binary format."""
     head = struct.pack("!iii", 1 if items else 0, int(None in items), oid)
     parts = [head, struct.pack("!ii", len(items), 1)] if items else [head]
     for one in items:
@@ -115,13 +115,13 @@ def array(oid: int, items: Sequence[bytes | None]) -> bytes:
 
 
 def vector(value: object) -> bytes:
-    """A list of small numbers in the binary format."""
+    """A vector of small integers in the binary format."""
     assert isinstance(value, list | tuple)
     return array(21, [int2(one) for one in value])
 
 
 def array_text(items: Sequence[object]) -> bytes:
-    """A list of texts in the text format."""
+    """An array in the text format."""
     return b"{" + b",".join(b"NULL" if one is None else _item(str(one)) for one in items) + b"}"
 
 
@@ -135,7 +135,7 @@ def _item(text: str) -> bytes:
 
 
 def _numeric(data: bytes) -> Decimal:
-    """A decimal number, exactly: no sum that a context would round."""
+    """A decimal number, computed exactly, without the rounding of a decimal context."""
     count, weight, sign, scale = _DIGITS.unpack_from(data)
     if sign in _SPECIAL:
         return Decimal(_SPECIAL[sign])
@@ -144,14 +144,14 @@ def _numeric(data: bytes) -> Decimal:
         raise ValueError("no number")
     shift = 4 * (_signed(weight) - count + 1) if count else 0
     digits = "".join(f"{group:04}" for group in groups).lstrip("0")
-    while shift < -scale and digits.endswith("0"):  # a group is of four digits, whatever the scale
+    while shift < -scale and digits.endswith("0"):  # groups have four digits, whatever the scale
         digits, shift = digits[:-1], shift + 1
     digits, shift = (digits + "0" * (shift + scale), -scale) if 0 <= shift + scale <= _WIDTH else (digits, shift)
     return _narrow(Decimal((int(sign == _NEGATIVE), tuple(map(int, digits or "0")), shift)))
 
 
 def _narrow(number: Decimal) -> Decimal:
-    """A decimal number that DuckDB has as such: of a wider one it would make a floating one, and say nothing."""
+    """A decimal number that fits DuckDB's DECIMAL; DuckDB would silently turn a wider one into a DOUBLE."""
     _, digits, exponent = number.as_tuple()
     if isinstance(exponent, int) and (len(digits) + max(0, exponent) > _WIDTH or -exponent > _WIDTH):
         raise Malformed(f"a numeric of more than {_WIDTH} digits as a parameter is not read: send a float8, or fewer")
@@ -192,7 +192,7 @@ def _text(data: bytes) -> str:
 
 
 def _json(data: bytes) -> str:
-    return data[data[:1] == b"\1" :].decode()  # jsonb has its version before it
+    return data[data[:1] == b"\1" :].decode()  # jsonb begins with a version byte
 
 
 _BINARY: Mapping[int, Callable[[bytes], object]] = {
@@ -253,7 +253,7 @@ def parameter(oid: int, data: bytes | None, *, is_binary: bool) -> object:
     """The value of a parameter.
 
     Raises:
-        Malformed: it is none of its type, or of one that is not read.
+        Malformed: the bytes are not a value of the type, or the type is not supported.
     """
     if data is None:
         return None
@@ -288,10 +288,10 @@ def _array_items(data: bytes) -> list[bytes | None]:
 
 
 def split_array(text: str) -> list[bytes | None]:
-    """The elements of an array in the text format, of one dimension.
+    """The elements of a one-dimensional array in the text format.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is not such an array.
     """
     if text[:1] != "{" or text[-1:] != "}":
         raise ValueError("no array")

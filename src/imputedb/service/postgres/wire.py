@@ -1,4 +1,4 @@
-"""Bytes to and from one client: messages whole, in bounded size and time."""
+"""The byte stream to and from one client: whole messages, limited in size and time."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _FULL = 256 * 1024
 
 
 class Gone(Exception):
-    """The client has gone, or is taken to have."""
+    """A client that has disconnected, or is taken to have."""
 
 
 class Reader(asyncio.StreamReader):
-    """A stream that tells at once when its other side has closed, read or not.
+    """A stream reader that reports at once when the other side has closed, even while nothing reads.
 
     Attributes:
-        gone: whether it has.
+        gone: whether the other side has closed.
     """
 
     def __init__(self) -> None:
@@ -26,12 +26,12 @@ class Reader(asyncio.StreamReader):
         self.gone = asyncio.Event()
 
     def feed_eof(self) -> None:
-        """The other side sends nothing more."""
+        """Handles the end of the stream."""
         super().feed_eof()
         self.gone.set()
 
     def set_exception(self, exc: Exception) -> None:
-        """The connection is lost."""
+        """Handles a lost connection."""
         super().set_exception(exc)
         self.gone.set()
 
@@ -44,7 +44,7 @@ class Wire:
     """
 
     def __init__(self, reader: Reader, writer: asyncio.StreamWriter, most: int, patience: float) -> None:
-        """Of messages of at most so many bytes, each of which comes and goes within some seconds."""
+        """A connection with a limit on the bytes of a message, and on the seconds that it takes to arrive or leave."""
         self._reader = reader
         self._writer = writer
         self._most = most
@@ -54,11 +54,11 @@ class Wire:
         self.gone = reader.gone
 
     async def first(self) -> tuple[int, bytes]:
-        """The first message, which has no letter: a number, and what follows it.
+        """The first message, which has no type byte: its code and its content.
 
         Raises:
-            Gone: the client goes, or is too slow.
-            Malformed: it is none.
+            Gone: the client disconnects, or is too slow.
+            Malformed: the message is malformed.
         """
         length = int.from_bytes(await self._exactly(4, self._patience))
         if not 8 <= length <= 10_000:
@@ -67,11 +67,11 @@ class Wire:
         return int.from_bytes(data[:4]), data[4:]
 
     async def message(self, seconds: float | None = None) -> tuple[bytes, bytes]:
-        """The next message: its letter, and what follows the length. The first byte is waited for so many seconds.
+        """The next message: its type byte and its content. `seconds` is the timeout for its first byte.
 
         Raises:
-            Gone: the client goes, or is too slow.
-            Malformed: it is larger than is read.
+            Gone: the client disconnects, or is too slow.
+            Malformed: the message is larger than the limit.
         """
         kind = await self._exactly(1, self._patience if seconds is None else seconds)
         length = int.from_bytes(await self._exactly(4, self._patience), signed=True)
@@ -85,26 +85,26 @@ class Wire:
 
     async def _exactly(self, count: int, seconds: float) -> bytes:
         try:
-            async with asyncio.timeout(seconds):  # wait_for may lose a cancellation, and then nothing ends the session
+            async with asyncio.timeout(seconds):  # wait_for may lose a cancellation: the session would not end
                 return await self._reader.readexactly(count)
         except (asyncio.IncompleteReadError, TimeoutError, OSError) as error:
             raise Gone from error
 
     def put(self, data: bytes) -> None:
-        """Takes bytes to be sent with the next `flush`."""
+        """Appends bytes to the buffer that `flush` sends."""
         self._waiting.append(data)
         self._size += len(data)
 
     @property
     def is_full(self) -> bool:
-        """Whether so much waits that it should be sent."""
+        """Whether the buffer is large enough to be sent."""
         return self._size > _FULL
 
     async def flush(self) -> None:
-        """Sends what waits.
+        """Sends the buffer.
 
         Raises:
-            Gone: the client takes nothing any more.
+            Gone: the client no longer receives.
         """
         self._writer.write(b"".join(self._waiting))
         self._waiting, self._size = [], 0
@@ -115,9 +115,9 @@ class Wire:
             raise Gone from error
 
     def close(self) -> None:
-        """Ends the connection; what was not sent within its buffers is lost."""
+        """Closes the connection; unsent bytes are lost."""
         self._writer.close()
 
     def abort(self) -> None:
-        """Ends the connection at once."""
+        """Closes the connection at once."""
         self._writer.transport.abort()

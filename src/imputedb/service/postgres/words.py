@@ -1,4 +1,4 @@
-"""The words of one statement, taken one after the other."""
+"""A tokenised statement that is read word by word."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SIGNS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
 class Words:
-    """A statement that is read from its beginning to its end."""
+    """A cursor over the tokens of one statement."""
 
     def __init__(self, text: str, found: Sequence[Token]) -> None:
         self._data = text.encode()
@@ -24,19 +24,19 @@ class Words:
 
     @property
     def next(self) -> str:
-        """The next word, in lower case; nothing at the end."""
+        """The next word in lower case, without taking it; empty at the end."""
         return self._found[self._place].word if self._place < len(self._found) else ""
 
     def wrong(self) -> SqlSyntaxError:
-        """What is said of a statement that does not go on like this."""
+        """The syntax error at the next word."""
         at = f"at {self._found[self._place].text[:40]}" if self._place < len(self._found) else "at its end"
         return SqlSyntaxError(f"{self._found[0].text.upper()} is not written like this, {at}")
 
     def token(self) -> Token:
-        """The next token, which is taken.
+        """Takes the next token.
 
         Raises:
-            SqlSyntaxError: there is none.
+            SqlSyntaxError: the statement has ended.
         """
         if self._place >= len(self._found):
             raise self.wrong()
@@ -44,7 +44,7 @@ class Words:
         return self._found[self._place - 1]
 
     def may(self, *words: str) -> bool:
-        """Takes words, all of them, if they are next; whether they were."""
+        """Takes a sequence of words if it is next; returns whether it was."""
         there = [one.word for one in self._found[self._place : self._place + len(words)]]
         if there != list(words):
             return False
@@ -52,23 +52,23 @@ class Words:
         return True
 
     def one_of(self, *words: str) -> str:
-        """Takes one of some words if it is next; nothing where none is."""
+        """Takes one of several words if it is next; returns it, or an empty text."""
         return self.token().word if self.next and self.next in words else ""
 
     def must(self, *words: str) -> None:
-        """Takes words that have to be next.
+        """Takes a sequence of words that must be next.
 
         Raises:
-            SqlSyntaxError: they are not.
+            SqlSyntaxError: another word is next.
         """
         if not self.may(*words):
             raise self.wrong()
 
     def name(self) -> str:
-        """A name, in lower case unless it is in quotes.
+        """Takes an identifier, in lower case unless it is quoted.
 
         Raises:
-            SqlSyntaxError: none is next.
+            SqlSyntaxError: no identifier is next.
         """
         if not _NAME.fullmatch(self.next):
             raise self.wrong()
@@ -76,17 +76,17 @@ class Words:
         return unquoted(found) if found[0] == '"' else found.lower()
 
     def path(self) -> str:
-        """A name with dots."""
+        """Takes a qualified name."""
         found = [self.name()]
         while self.may("."):
             found.append(self.name())
         return ".".join(found)
 
     def string(self) -> str:
-        """A text in quotes, with what backslashes stand for where it is an E'...'.
+        """Takes a string literal, with the escapes of E'...' resolved.
 
         Raises:
-            SqlSyntaxError: none is next.
+            SqlSyntaxError: no string literal is next.
         """
         kind = re.fullmatch(r"(e?)'.*'", self.next, re.DOTALL)
         if kind is None:
@@ -95,10 +95,10 @@ class Words:
         return _ESCAPE.sub(_meant, string_of(found[1:])) if kind[1] else string_of(found)
 
     def value(self) -> str:
-        """A text, a name as it is written, or a number.
+        """Takes a string literal, an identifier or a number.
 
         Raises:
-            SqlSyntaxError: none is next.
+            SqlSyntaxError: none of these is next.
         """
         if self.next.startswith(("'", "e'")):
             return self.string()
@@ -108,10 +108,10 @@ class Words:
         return sign.strip("+") + self.token().text
 
     def within(self) -> str:
-        """What stands in parentheses that are next.
+        """Takes a text in parentheses.
 
         Raises:
-            SqlSyntaxError: none are.
+            SqlSyntaxError: no parenthesis is next.
         """
         begin = self._found[self._place].end if self.next else 0
         self.must("(")
@@ -122,27 +122,27 @@ class Words:
         return self._data[begin:end].decode()
 
     def rest(self) -> str:
-        """All that is left, as it is written.
+        """Takes the rest of the statement as it is written.
 
         Raises:
-            SqlSyntaxError: nothing is.
+            SqlSyntaxError: the statement has ended.
         """
         begin = self.token().begin
         self._place = len(self._found)
         return self._data[begin : self._found[-1].end].decode()
 
     def end(self) -> None:
-        """The end.
+        """Checks that the statement has ended.
 
         Raises:
-            SqlSyntaxError: something is left.
+            SqlSyntaxError: a token is left.
         """
         if self.next:
             raise self.wrong()
 
 
 def _meant(found: re.Match[str]) -> str:
-    told = found[1]
-    if told[0] in "xu" and len(told) > 1:
-        return chr(int(told[1:], 16))
-    return chr(int(told, 8)) if told[0] in "01234567" else _SIGNS.get(told, told)
+    escape = found[1]
+    if escape[0] in "xu" and len(escape) > 1:
+        return chr(int(escape[1:], 16))
+    return chr(int(escape, 8)) if escape[0] in "01234567" else _SIGNS.get(escape, escape)

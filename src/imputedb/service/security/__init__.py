@@ -1,1 +1,1 @@
-"""Who asks, and what he may ask for: credentials, rates, and statements that read and do nothing else."""
+"""Security: credentials, roles, rate limits, and the check that statements only read."""

@@ -1,4 +1,4 @@
-"""How often a caller may ask: a bucket of tokens each, which fills steadily."""
+"""Rate limits by token buckets, one for each caller."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ _CALLERS = 10_000
 
 
 class Rates:
-    """Buckets by caller."""
+    """Token buckets by caller."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -21,10 +21,10 @@ class Rates:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, caller: str, per_minute: int) -> None:
-        """Counts a request of a caller, of whom so many are answered in a minute.
+        """Takes one token of a caller, whose bucket refills at so many a minute.
 
         Raises:
-            TooMany: he has none left.
+            TooMany: the bucket is empty.
         """
         with self._lock:
             left = self._left(caller, per_minute)
@@ -34,10 +34,10 @@ class Rates:
             self._put(caller, left - 1)
 
     def check(self, caller: str, per_minute: int) -> None:
-        """Refuses a caller who has none left, and counts nothing.
+        """Checks the bucket of a caller without taking a token.
 
         Raises:
-            TooMany: he has none left.
+            TooMany: the bucket is empty.
         """
         with self._lock:
             left = self._left(caller, per_minute)

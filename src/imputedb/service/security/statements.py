@@ -1,8 +1,8 @@
-"""Statements that read tables of the database and do nothing else, told by their syntax tree.
+"""The guard that admits only statements that read tables of the database, judged by their syntax trees.
 
-DuckDB calls `WITH x AS (DELETE ...) SELECT ...` a SELECT, and many a function reads files or settings. So what is
-allowed is listed: kinds of nodes, functions, functions in FROM, and tables by name. What a later DuckDB adds is refused
-until it is listed.
+DuckDB classifies `WITH x AS (DELETE ...) SELECT ...` as a SELECT, and many functions read files or settings. So the
+guard lists what it admits: kinds of nodes, functions, table functions and tables. What a later version of DuckDB adds
+is refused until it is listed.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from imputedb.sql import parse
 from imputedb.sql.anatomy import (
     NAMED,
     call_in_from,
+    describes_query,
     name_of_recursion,
     names_in_with,
     path_named,
-    tells_of_query,
     type_in,
 )
 from imputedb.sql.ast import Tree
@@ -56,17 +56,17 @@ Path = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """What statements may name in a database, in lower case.
+    """The names that statements may use, in lower case.
 
     Attributes:
-        catalog: its name.
-        tables: schema and name of tables and views.
-        macros: its own functions whose bodies do nothing but read.
-        table_macros: those in FROM.
-        defined: all of its own functions, and whether they stand in FROM: one that has the name of a function of
-            DuckDB's is called in its place.
-        nesting: levels of a tree.
-        size: bytes of a statement.
+        catalog: name of the database.
+        tables: schema and name of each table and view.
+        macros: scalar macros whose bodies only read.
+        table_macros: table macros whose bodies only read.
+        defined: all macros of the database, and whether they are table macros; a macro shadows a built-in function of
+            same name.
+        nesting: most levels of a syntax tree.
+        size: most bytes of a statement.
     """
 
     catalog: str
@@ -79,29 +79,29 @@ class Allowed:
 
 
 class Guard:
-    """Tells statements that only read from all others."""
+    """The check that a statement only reads."""
 
     def __init__(
         self, allowed: Allowed, macros: Sequence[tuple[str, bool, str]] = (), views: Sequence[tuple[str, str, str]] = ()
     ) -> None:
-        """Of what may be named, of the database's own functions, and of its views.
+        """A guard over tables and the database's own macros and views, of which those are admitted that only read.
 
         Args:
-            allowed: tables, and bounds.
-            macros: of each its name, whether it stands in FROM, and its body.
-            views: of each its schema, its name, and the statement that makes it.
+            allowed: tables and limits.
+            macros: name of each macro, whether it is a table macro, and its body.
+            views: schema, name and CREATE statement of each view.
         """
         self._parsers = threading.local()
         defined = frozenset((name.lower(), is_table) for name, is_table, _ in macros)
         self._allowed = replace(allowed, defined=allowed.defined | defined)
-        for _ in (*macros, *views):  # one may name others
+        for _ in (*macros, *views):  # one may use others
             found = self._with(macros, views)
             if found == self._allowed:
                 break
             self._allowed = found
 
     def _with(self, macros: Sequence[tuple[str, bool, str]], views: Sequence[tuple[str, str, str]]) -> Allowed:
-        """What is allowed with those functions of whose bodies all are allowed, and with views likewise."""
+        """The admitted names, with the macros and views whose bodies use admitted names only."""
         known = self._allowed
         scalar, tabular, wrong = set[str](), set[str](), set[str]()
         for name, is_table, body in macros:
@@ -127,11 +127,19 @@ class Guard:
             return False
         return True
 
+    def reads(self, schema: str, name: str) -> bool:
+        """Whether a table or view is admitted; the body of an admitted view only reads."""
+        return (schema.lower(), name.lower()) in self._allowed.tables
+
+    def calls(self, name: str) -> bool:
+        """Whether a macro of the database is admitted; the body of an admitted macro only reads."""
+        return name.lower() in self._allowed.macros | self._allowed.table_macros
+
     def check_column(self, what: str, text: str | None) -> None:
-        """Refuses all but the name of a column where a request wants one, which becomes a part of statements.
+        """Checks that a request's option is the name of a column, since it becomes a part of statements.
 
         Raises:
-            Forbidden: it is an expression.
+            Forbidden: the option is an expression.
         """
         if text is not None and not _COLUMN.fullmatch(text):
             raise Forbidden(f"{what} is the name of a column here, in double quotes where it holds other signs than _")
@@ -140,10 +148,10 @@ class Guard:
         """Refuses a statement that does anything but read tables.
 
         Raises:
-            TooLarge: it is longer or deeper than is read.
-            Forbidden: it does, or may.
-            UnknownName: it names a table that is not there.
-            QueryError: it does not parse.
+            TooLarge: the statement is longer or deeper than the limits.
+            Forbidden: the statement does more than read, or may.
+            UnknownName: the statement names an unknown table.
+            QueryError: the statement does not parse.
         """
         self._check(text, self._allowed)
 
@@ -155,23 +163,29 @@ class Guard:
         if size > allowed.size:
             raise TooLarge(f"the statement is longer than the {allowed.size:,} bytes that are read")
         connection = self._parser()
-        try:
-            is_query = parse.is_query(connection, text)
-        except ValueError:  # a kind of statement that the client has no name for
-            is_query = False
-        if not is_query:
-            raise Forbidden("only queries (SELECT) are answered here: this statement is of another kind")
+        check_kind(connection, text)
         try:
             _check_tree(allowed, parse.parse(connection, text))
         except RecursionError as error:
             raise _too_deep(allowed.nesting) from error
 
     def _parser(self) -> parse.Connection:
-        """A connection of this thread's own to parse with, to a database in memory that holds nothing."""
+        """This thread's own connection to an empty in-memory database, for parsing."""
         found: parse.Connection | None = getattr(self._parsers, "connection", None)
         if found is None:
             found = self._parsers.connection = parse.apart()
         return found
+
+
+def check_kind(connection: parse.Connection, text: str) -> None:
+    """Refuses a statement that is not a query.
+
+    Raises:
+        Forbidden: the statement is of another kind.
+        QueryError: the text does not parse, or holds more than one statement.
+    """
+    if not parse.is_query(connection, text):
+        raise Forbidden("only queries (SELECT) are answered here: this statement is of another kind")
 
 
 def _check_tree(allowed: Allowed, tree: Tree) -> None:
@@ -192,15 +206,15 @@ def _check_tree(allowed: Allowed, tree: Tree) -> None:
 
 
 def _nodes(tree: Tree, deepest: int) -> Iterator[Tree]:
-    """All nodes of a tree, without recursion.
+    """All nodes of a syntax tree, found without recursion.
 
     Raises:
-        TooLarge: it is too deep.
+        TooLarge: the tree is too deep.
     """
     left: list[tuple[Any, int]] = [(tree, 0)]
     while left:
         part, depth = left.pop()
-        if depth > 4 * deepest:  # a level of SQL is up to four of JSON
+        if depth > 4 * deepest:  # one level of SQL is up to four levels of JSON
             raise _too_deep(deepest)
         if isinstance(part, dict):
             yield part
@@ -226,7 +240,7 @@ def _check_node(allowed: Allowed, node: Tree, given: set[str]) -> None:
         _check_table_function(allowed, call)
     elif kind == "BASE_TABLE":
         _check_table(allowed, node, given)
-    elif kind == "SHOW_REF" and not tells_of_query(node) and _path(node) != ('"tables"',):
+    elif kind == "SHOW_REF" and not describes_query(node) and _path(node) != ('"tables"',):
         raise Forbidden("SHOW tells of tables only here: SHOW TABLES, DESCRIBE table")
 
 
@@ -266,7 +280,7 @@ def _check_table(allowed: Allowed, node: Tree, given: set[str]) -> None:
 
 
 def _meanings(allowed: Allowed, path: Path) -> list[Path]:
-    """Schema and name that a path may mean, each of them."""
+    """The schema and table names that a path may stand for."""
     match path:
         case (name,):
             return [("main", name)]

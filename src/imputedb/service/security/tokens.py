@@ -1,4 +1,4 @@
-"""Credentials: tokens, of which only hashes are kept, and JWT."""
+"""Credentials: tokens, of which only hashes are stored, and JWT."""
 
 from __future__ import annotations
 
@@ -35,19 +35,22 @@ ITERATIONS = 4096
 """Of SCRAM: tokens cannot be guessed, so more would only keep callers busy."""
 
 _VERIFIER = re.compile(r"SCRAM-SHA-256\$4096:([A-Za-z0-9+/=]+)\$([A-Za-z0-9+/=]+):([A-Za-z0-9+/=]+)")
-"""As PostgreSQL writes verifiers."""
+"""The format of PostgreSQL's verifiers."""
+
+_SECRET = "_secret"
+"""The key of a file's secret: no token is called so, as names begin with letters or digits."""
 
 _UNKNOWN = "nobody is known by this credential"
 
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """What tells by SCRAM-SHA-256 (RFC 5802) that somebody has a token, which cannot be had from it.
+    """A SCRAM-SHA-256 verifier (RFC 5802), which can check a token without holding it.
 
     Attributes:
         salt: random bytes.
-        stored: the hash of the client's key.
-        server: the key by which the server shows that it knows this.
+        stored: hash of the client key.
+        server: key by which the server proves that it knows the verifier.
     """
 
     salt: bytes
@@ -60,10 +63,10 @@ class Verifier:
 
 
 def _verifier(text: str) -> Verifier:
-    """A verifier as it is written.
+    """A verifier from its text form.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is not a verifier.
     """
     found = _VERIFIER.fullmatch(text)
     if found is None:
@@ -76,14 +79,14 @@ def _verifier(text: str) -> Verifier:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token as it is kept: 256 random bits, of which only the SHA-256 is written down.
+    """A stored token: 256 random bits, of which only the SHA-256 is stored.
 
     Attributes:
-        name: of whoever holds it.
-        role: what he may do.
+        name: name of its holder.
+        role: role of its holder.
         digest: SHA-256 of the token, in hexadecimal.
-        expires: the end of its use; None where there is none.
-        verifier: by which it is a password of the Postgres door; None of a token that was made before there was one.
+        expires: time of expiry; None for no expiry.
+        verifier: verifier for the Postgres interface; None for tokens that were made before that interface existed.
     """
 
     name: str
@@ -93,19 +96,36 @@ class Token:
     verifier: Verifier | None = field(default=None, repr=False)
 
     def is_over(self) -> bool:
-        """Whether its time is over."""
+        """Whether the token has expired."""
         return self.expires is not None and self.expires <= datetime.now(UTC)
 
 
 def read(path: Path) -> dict[str, Token]:
-    """The tokens of a file by name; none of a file that is not there.
+    """The tokens of a file by name; empty where the file does not exist.
 
     Raises:
-        StorageError: it cannot be read, or others than its owner can.
-        DataError: it is no such file.
+        StorageError: the file cannot be read, or others than its owner can read it.
+        DataError: the file is not a file of tokens.
     """
+    return {name: _token(path, name, entry) for name, entry in _entries(path).items() if name != _SECRET}
+
+
+def secret(path: Path) -> bytes | None:
+    """The secret of a token file, kept when tokens change; None for files that were written before secrets existed.
+
+    Raises: as `read`.
+    """
+    found = _entries(path).get(_SECRET)
+    if found is None:
+        return None
+    if not isinstance(found, str) or not re.fullmatch(r"[0-9a-f]{64}", found):
+        raise DataError(f"{path}: {_SECRET} is no secret of 64 hexadecimal digits: take it out, and add a token")
+    return bytes.fromhex(found)
+
+
+def _entries(path: Path) -> dict[str, Any]:
     try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
+        entries = tomllib.loads(path.read_text(encoding="utf-8"))
         is_open = os.name == "posix" and path.stat().st_mode & 0o077
     except FileNotFoundError:
         return {}
@@ -115,18 +135,18 @@ def read(path: Path) -> dict[str, Token]:
         raise DataError(f"{path} is no file of tokens: {error}") from error
     if is_open:
         raise StorageError(f"{path} can be read by others than its owner: chmod 600 {path}")
-    return {name: _token(path, name, entry) for name, entry in told.items()}
+    return entries
 
 
-def _token(path: Path, name: str, told: Any) -> Token:
+def _token(path: Path, name: str, entry: Any) -> Token:
     try:
-        expires = told.get("expires")
-        role, digest = told["role"], told["sha256"]
+        expires = entry.get("expires")
+        role, digest = entry["role"], entry["sha256"]
         if role not in ROLES or not re.fullmatch(r"[0-9a-f]{64}", digest):
             raise ValueError
         if expires is not None and expires.tzinfo is None:
             raise ValueError
-        scram = told.get("scram")
+        scram = entry.get("scram")
         return Token(name, role, digest, expires, None if scram is None else _verifier(scram))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DataError(
@@ -135,8 +155,8 @@ def _token(path: Path, name: str, told: Any) -> Token:
 
 
 def write(path: Path, tokens: Mapping[str, Token]) -> None:
-    """Writes a file of tokens, which its owner alone can read; it appears whole or not at all."""
-    lines = []
+    """Writes a token file atomically; only its owner can read it."""
+    lines = [f'{_SECRET} = "{(secret(path) or secrets.token_bytes(32)).hex()}"', ""]
     for name, token in tokens.items():
         lines += [f"[{json.dumps(name)}]", f'role = "{token.role}"', f'sha256 = "{token.digest}"']
         lines += [f'scram = "{token.verifier}"'] if token.verifier is not None else []
@@ -150,10 +170,10 @@ def write(path: Path, tokens: Mapping[str, Token]) -> None:
 
 
 def added(path: Path, name: str, role: RoleName, days: int | None = None) -> str:
-    """A new token, which is shown this once; the file keeps its hash.
+    """A new token. Its text is returned this once; the file stores its hash.
 
     Raises:
-        QueryError: the name is none, or taken.
+        QueryError: the name is not valid, or is in use.
         StorageError: the file cannot be written.
     """
     if not _NAME.fullmatch(name):
@@ -169,7 +189,7 @@ def added(path: Path, name: str, role: RoleName, days: int | None = None) -> str
 
 
 def _verifier_of(text: str) -> Verifier:
-    """A new verifier of a token (RFC 5802)."""
+    """A new SCRAM verifier of a token (RFC 5802)."""
     salt = secrets.token_bytes(16)
     salted = hashlib.pbkdf2_hmac("sha256", text.encode(), salt, ITERATIONS)
     stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
@@ -177,10 +197,10 @@ def _verifier_of(text: str) -> Verifier:
 
 
 def dropped(path: Path, name: str) -> None:
-    """Forgets a token.
+    """Removes a token.
 
     Raises:
-        QueryError: there is none of the name.
+        QueryError: no token has this name.
     """
     known = read(path)
     if name not in known:
@@ -189,38 +209,45 @@ def dropped(path: Path, name: str) -> None:
 
 
 class Credentials:
-    """Who is known, read from files that `reload` reads again."""
+    """The known credentials, from files that `reload` reads again."""
 
     def __init__(self, security: Security, *, is_loopback: bool) -> None:
         self._security = security
         self._local = Principal("local", "reader") if is_loopback and not security.has_credentials else None
         self._tokens: tuple[Token, ...] = ()
         self._keys: Mapping[str | None, Any] = {}
+        self._secret = secrets.token_bytes(32)
         self.reload()
 
     def reload(self) -> None:
-        """Reads tokens and keys again; those that were known stay so where that fails.
+        """Reads tokens and keys again; where that fails, the earlier ones stay valid.
 
         Raises:
-            StorageError, DataError: a file cannot be read, or is none.
+            StorageError, DataError: a file cannot be read, or is malformed.
         """
         security = self._security
         if security.tokens is not None:
             self._tokens = tuple(read(security.tokens).values())
+            self._secret = secret(security.tokens) or self._secret
             if not self._tokens:
                 raise DataError(f"{security.tokens} holds no token: `imputedb token add {security.tokens} NAME`")
         if security.jwt_key is not None:
             self._keys = _keys(security.jwt_key)
 
     def verifier(self, name: str) -> Verifier | None:
-        """The verifier of the token of a name; None where there is none."""
+        """The verifier of the token of this name; None where there is none."""
         return next((token.verifier for token in self._tokens if token.name == name), None)
 
+    def made_up(self, name: str) -> Verifier:
+        """A verifier that no password matches, for an unknown name; its salt stays the same after a restart."""
+        salt = hmac.digest(self._secret, name.encode("utf-8", "replace"), "sha256")[:16]
+        return Verifier(salt, secrets.token_bytes(32), secrets.token_bytes(32))
+
     def named(self, name: str) -> Principal:
-        """Who has the token of a name, as he has proved.
+        """The holder of the token of this name, after a proof of possession.
 
         Raises:
-            Unauthenticated: there is none, or its time is over.
+            Unauthenticated: there is no such token, or it has expired.
         """
         found = next((token for token in self._tokens if token.name == name), None)
         if found is None:
@@ -228,10 +255,10 @@ class Credentials:
         return _holder(found)
 
     def check(self, principal: Principal, verifier: Verifier | None) -> None:
-        """Refuses a caller who came in by a verifier that is his no longer, or whose time is over.
+        """Refuses a caller whose credential has become invalid during a session.
 
         Raises:
-            Unauthenticated: his token was dropped, made anew or given another role, or its time is over.
+            Unauthenticated: the token was dropped, replaced or given another role, or the credential has expired.
         """
         if principal == self._local:
             return
@@ -240,10 +267,10 @@ class Credentials:
             raise Unauthenticated("this token is another now: begin a session with it")
 
     def principal(self, credential: str | None) -> Principal:
-        """Who shows a credential; of none at all `local`, where only this machine can ask and nobody has one.
+        """The caller with this credential; without one `local`, if that is allowed.
 
         Raises:
-            Unauthenticated: nobody is known by it, or its time is over.
+            Unauthenticated: the credential is unknown, or has expired.
         """
         if credential is None:
             if self._local is None:
@@ -258,7 +285,7 @@ class Credentials:
     def _by_token(self, text: str) -> Principal:
         digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
         found = None
-        for token in self._tokens:  # all of them are compared: how long it takes tells nothing
+        for token in self._tokens:  # all tokens are compared, so that the time taken reveals nothing
             if compare_digest(token.digest, digest):
                 found = token
         if found is None:
@@ -295,10 +322,10 @@ class Credentials:
 
 
 def _holder(token: Token) -> Principal:
-    """Who holds a token.
+    """The holder of a token.
 
     Raises:
-        Unauthenticated: its time is over.
+        Unauthenticated: the token has expired.
     """
     if token.is_over():
         raise Unauthenticated("the time of this token is over")
@@ -306,7 +333,7 @@ def _holder(token: Token) -> Principal:
 
 
 def _keys(path: Path) -> dict[str | None, Any]:
-    """The public keys of a file by their id; None of one that has none."""
+    """The public keys of a file by their id; None is the id of a key without one."""
     import jwt
 
     try:

@@ -1,4 +1,4 @@
-"""PostgreSQL's catalog of a served database: real relations in a database in memory that holds nothing else."""
+"""PostgreSQL's catalog of a served database, as relations in an in-memory database that holds nothing else."""
 
 from __future__ import annotations
 
@@ -27,6 +27,9 @@ _KNOWN = {"pg_class": 1259, "pg_type": 1247, "pg_attribute": 1249, "pg_proc": 12
           "pg_attrdef": 2604}  # fmt: skip
 
 _SCHEMAS = {CATALOG: 11, INFORMATION: 13_000, "public": 2200}
+
+_SHOWN = {"pg": CATALOG, "info": INFORMATION}
+"""What the schemas are that are shown; those beside them are how these are made."""
 
 _RAW = (
     "CREATE SCHEMA raw",
@@ -83,14 +86,14 @@ _KINDS = {"PRIMARY KEY": "p", "UNIQUE": "u", "FOREIGN KEY": "f", "CHECK": "c"}
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """The catalog of one opening of the file.
+    """The catalog of one open database file.
 
     Attributes:
-        database: that holds its relations.
-        guard: of statements over them.
-        names: of these, and of functions.
-        has_public: whether the user has a schema `public` of his own.
-        failed: why it holds nothing of the file; None where it holds all.
+        database: in-memory database that holds the catalog's relations.
+        guard: check that statements only read these relations.
+        names: names of the catalog's relations and functions.
+        has_public: whether the served database has a schema `public`.
+        failed: error because of which the catalog is empty; None where it is complete.
     """
 
     database: parse.Connection
@@ -101,7 +104,7 @@ class Catalog:
 
 
 class Catalogs:
-    """The catalog of the file as it is now, made when it is first asked for."""
+    """The catalog of the current file, built when it is first needed."""
 
     def __init__(self, limits: Limits, name: str, remark: Callable[[Exception], None]) -> None:
         self._limits = limits
@@ -111,7 +114,7 @@ class Catalogs:
         self._now: tuple[Stamp, Catalog] | None = None
 
     def of(self, lease: Lease) -> Catalog:
-        """The catalog of an instance."""
+        """The catalog of the instance of a lease."""
         stamp = lease.instance.stamp
         with self._lock:
             if self._now is None or self._now[0] != stamp:
@@ -119,22 +122,22 @@ class Catalogs:
             return self._now[1]
 
     def _made(self, instance: Instance) -> Catalog:
-        """The catalog of a file; where it cannot be made one of nothing, by which statements of it can be told."""
+        """The catalog of a file. Where it cannot be built, an empty one, which still recognises catalog queries."""
         try:
-            raw = _Raw(instance.database, self._name)
+            raw = _Raw(instance.database, instance.guard, self._name)
+            made = _built(raw.tables(), self._limits, self._name)
             own = frozenset(str(row[2]).lower() for row in raw.relations)
-            return _built(raw.tables(), own, self._limits, self._name, has_public="public" in raw.schemas_of_user)
+            functions = made.names.functions - frozenset(str(row[0]).lower() for row in raw.functions)
+            names = replace(made.names, functions=functions, own=own)
+            return replace(made, names=names, has_public="public" in raw.schemas_of_user)
         except Exception as error:
             self._remark(error)
-            nothing = _built({}, frozenset(), self._limits, self._name, has_public=False)
-            return replace(nothing, failed=error)
+            return replace(_built({}, self._limits, self._name), failed=error)
 
 
-def _built(
-    tables: Mapping[str, Sequence[Sequence[Any]]], own: frozenset[str], limits: Limits, name: str, *, has_public: bool
-) -> Catalog:
+def _built(tables: Mapping[str, Sequence[Sequence[Any]]], limits: Limits, name: str) -> Catalog:
     found = parse.apart()
-    found.execute("SET threads = 1; SET memory_limit = '200MB'; " + "; ".join(_RAW))
+    found.execute("SET threads = 1; SET memory_limit = '200MB'; SET TimeZone = 'UTC'; " + "; ".join(_RAW))
     for table, rows in tables.items():
         if rows:
             places = ", ".join("?" * len(rows[0]))
@@ -142,12 +145,16 @@ def _built(
     found.execute("; ".join(_empty()) + ";" + _read("relations.sql") + _read("functions.sql"))
     _itself(found)
     found.execute("SET enable_external_access = false; SET lock_configuration = true")
-    return Catalog(found, _guard(found, limits), _names(found, name, own), has_public)
+    return Catalog(found, _guard(found, limits), _names(found, name), has_public=False)
+
+
+_SHARED = frozenset(("age",))
+"""Functions that are of the catalog only beside its relations: of moments DuckDB has them too."""
 
 
 def _guard(found: parse.Connection, limits: Limits) -> Guard:
-    """What clients may ask of the catalog: its relations and functions, all of which are ours."""
-    tables = found.execute(_THERE).fetchall()
+    """The guard that admits the catalog's relations and functions."""
+    tables = [row for row in found.execute(_THERE).fetchall() if row[0] in _SHOWN]
     macros = found.execute(_MACROS).fetchall()
     scalar, tabular = ({name for name, is_table, _ in macros if is_table is kind} for kind in (False, True))
     defined = frozenset((name, is_table) for name, is_table, _ in macros)
@@ -155,26 +162,25 @@ def _guard(found: parse.Connection, limits: Limits) -> Guard:
     return Guard(Allowed("memory", *names, nesting=limits.nesting, size=limits.statement_bytes))
 
 
-def _names(found: parse.Connection, name: str, own: frozenset[str]) -> Names:
+def _names(found: parse.Connection, name: str) -> Names:
     there = found.execute(_THERE).fetchall()
-    homes = {"pg": CATALOG, "info": INFORMATION}
-    relations = frozenset((homes[schema], str(one)) for schema, one in there if schema in homes)
+    relations = frozenset((_SHOWN[schema], str(one)) for schema, one in there if schema in _SHOWN)
     functions = frozenset(str(one) for one, _, _ in found.execute(_MACROS).fetchall()) | {
         "current_setting",
         "set_config",
         "pg_backend_pid",
     }
-    return Names(name.lower(), relations, functions, own)
+    return Names(name.lower(), relations, functions - _SHARED, frozenset())
 
 
 def _itself(found: parse.Connection) -> None:
-    """Takes the catalog's own relations into it."""
+    """Adds the catalog's own relations to the catalog."""
     rows = found.execute(
         "SELECT schema_name, table_name, list(column_name ORDER BY column_index), "
         "list(data_type ORDER BY column_index) "
         "FROM duckdb_columns() WHERE schema_name IN ('pg', 'info') GROUP BY ALL ORDER BY ALL"
     ).fetchall()
-    told = [
+    relations = [
         (_KNOWN.get(name, 10_000 + place), name, 11 if schema == "pg" else 13_000, columns, types)
         for place, (schema, name, columns, types) in enumerate(rows)
     ]
@@ -186,11 +192,11 @@ def _itself(found: parse.Connection) -> None:
         "false AS relispartition, 0::FLOAT AS reltuples, 0::UINTEGER AS relam, 0::UINTEGER AS reloftype, "
         "0 AS relchecks, "
         "false AS relrowsecurity, false AS relforcerowsecurity, false AS relhasrules, false AS relhastriggers",
-        [[one[place] for one in told] for place in range(3)] + [[len(one[3]) for one in told]],
+        [[one[place] for one in relations] for place in range(3)] + [[len(one[3]) for one in relations]],
     )
     attributes = [
         (oid, column, carried(column, kind, of_catalog=True).oid, number)
-        for oid, _, _, columns, types in told
+        for oid, _, _, columns, types in relations
         for number, (column, kind) in enumerate(zip(columns, types, strict=True), 1)
     ]
     found.execute(
@@ -204,13 +210,13 @@ def _itself(found: parse.Connection) -> None:
 
 
 def _empty() -> list[str]:
-    """Statements that make the relations of which nothing is here."""
+    """CREATE statements of relations that are always empty."""
     made = []
     for line in _read("empty.txt").splitlines():
         name, *columns = line.split()
         schema, _, short = name.rpartition(".")
-        told = ", ".join(" ".join(one.split(":")) for one in columns)
-        made.append(f"CREATE TABLE {'info' if schema else 'pg'}.{short} ({told})")
+        definition = ", ".join(" ".join(one.split(":")) for one in columns)
+        made.append(f"CREATE TABLE {'info' if schema else 'pg'}.{short} ({definition})")
     return made
 
 
@@ -219,14 +225,18 @@ def _read(name: str) -> str:
 
 
 class _Raw:
-    """What the served database has, numbered: the same numbers of the same file."""
+    """Metadata of the served database with object identifiers, which are the same each time for the same file.
 
-    def __init__(self, database: Database, name: str) -> None:
+    Definitions are shown of views and functions that statements may use; those of others may name files.
+    """
+
+    def __init__(self, database: Database, guard: Guard, name: str) -> None:
         self._name = name
+        self._guard = guard
         self.relations = database.execute(_RELATIONS)
         self._columns = database.execute(_COLUMNS)
         self._constraints = database.execute(_CONSTRAINTS)
-        self._functions = database.execute(_FUNCTIONS)
+        self.functions = database.execute(_FUNCTIONS)
         schemas = sorted({str(row[0]) for row in self.relations} | {"main"})
         self.schemas_of_user = schemas
         others = {one: _FIRST + place for place, one in enumerate(schemas) if self._shown(one) not in _SCHEMAS}
@@ -235,7 +245,7 @@ class _Raw:
         self._numbers = {_key(*row[:3]): int(row[3]) for row in self._columns}
 
     def _shown(self, schema: str) -> str:
-        """The name of a schema as clients know it: `public` of DuckDB's `main`, unless there is one of that name."""
+        """The name of a schema for clients: `public` for DuckDB's `main`, unless there is a schema of that name."""
         return "public" if schema == "main" and "public" not in self.schemas_of_user else schema
 
     def tables(self) -> Mapping[str, Sequence[Sequence[Any]]]:
@@ -258,7 +268,10 @@ class _Raw:
             "relations": [*(self._related(row, indexed, referring) for row in self.relations), *indexes],
             "columns": [self._column(row) for row in self._columns if _key(*row[:2]) in self._oids],
             "constraints": constraints,
-            "functions": [(40_000 + n, *row) for n, row in enumerate(self._functions)],
+            "functions": [
+                (40_000 + n, *row, definition if self._guard.calls(row[0]) else None)
+                for n, (*row, definition) in enumerate(self.functions)
+            ],
             "settings": settings,
         }
 
@@ -267,16 +280,17 @@ class _Raw:
         oid = self._oids[_key(schema, name)]
         count = sum(1 for known in self._numbers if known[:2] == _key(schema, name))
         has = (oid in indexed, oid in referring)
-        return (oid, self._schemas[schema], name, kind, count, rows, *has, checks, _body(definition), remark)
+        body = _body(definition) if self._guard.reads(schema, name) else None
+        return (oid, self._schemas[schema], name, kind, count, rows, *has, checks, body, remark)
 
     def _column(self, row: Sequence[Any]) -> tuple[Any, ...]:
         schema, table, name, number, kind, not_null, default, remark = row
         try:
-            told = carried(name, kind)
+            column = carried(name, kind)
             oid, modifier, words = (
-                told.oid,
-                told.modifier,
-                "ARRAY" if told.is_list else _WORDS.get(told.type.name, told.type.name),
+                column.oid,
+                column.modifier,
+                "ARRAY" if column.is_list else _WORDS.get(column.type.name, column.type.name),
             )
         except Uncarried:
             oid, modifier, words = 705, -1, kind
@@ -290,16 +304,16 @@ class _Raw:
             keys = [self._numbers[_key(schema, table, one)] for one in names]
             others = [self._numbers[_key(schema, target, one)] for one in target_names or () if target]
             index = 30_000 + place if kind in ("PRIMARY KEY", "UNIQUE") else 0
-            told = name or "_".join([table, *names, {"PRIMARY KEY": "pkey", "UNIQUE": "key"}.get(kind, "check")])
+            full_name = name or "_".join([table, *names, {"PRIMARY KEY": "pkey", "UNIQUE": "key"}.get(kind, "check")])
             oid, home = 50_000 + place, self._schemas[schema]
             relation = self._oids[_key(schema, table)]
             other = self._oids.get(_key(schema, target), 0) if target else 0
-            found.append((oid, home, told, _KINDS[kind], relation, index, keys, other, others, text))
+            found.append((oid, home, full_name, _KINDS[kind], relation, index, keys, other, others, text))
         return found
 
 
 def _key(*names: str) -> tuple[str, ...]:
-    """What stands for a name: DuckDB compares names without their case, and writes keys down as they were written."""
+    """A name in lower case, since DuckDB compares names without case."""
     return tuple(name.lower() for name in names)
 
 
@@ -315,5 +329,5 @@ def _typed(words: Sequence[str]) -> tuple[Any, ...]:
 
 
 def _body(definition: str | None) -> str | None:
-    """What a view selects, of the statement that has made it."""
+    """The query of a view, taken from its CREATE statement."""
     return None if definition is None else definition.partition(" AS ")[2] or definition

@@ -1,0 +1,181 @@
+"""Outputs that move by steps, such as rounded ones: what they are of is pooled, and the step is taken once."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from imputedb.answers.multiple.calls import double
+from imputedb.answers.multiple.outputs import Output, is_number, is_whole
+from imputedb.answers.multiple.rounding import NONE, ROUNDED, STEPPED, Steps, cast_nature, function_nature
+from imputedb.sql import ast as t
+from imputedb.sql.ast import Tree, without_place
+from imputedb.sql.expression import (
+    arguments_of,
+    called_with,
+    cased,
+    cases_of,
+    child_of,
+    function_of,
+    is_cast,
+    is_window,
+    kind_of,
+    names_of,
+    with_children,
+    with_parts,
+)
+from imputedb.sql.functions import DIVIDING
+
+BY_STEPS = "it moves by steps, so it has no interval: it is that of the pooled aggregates"
+_MADE = "no number, so it has no interval: it is made of the pooled aggregates"
+
+_PART, _EXACT = "pooled part", "exact"
+
+
+class _Inseparable(Exception):  # never leaves this file
+    """An expression cannot be taken apart."""
+
+
+@dataclass(slots=True)
+class _Parts:
+    """What expressions are made of that moves without a step, each once.
+
+    Attributes:
+        steps: of the engine's aggregates.
+        known: what draws are asked for already.
+        new: what they are to be asked for further.
+    """
+
+    steps: Steps
+    known: Sequence[Tree]
+    new: list[Tree] = field(default_factory=list)
+
+    def split(self, tree: Tree, exact: bool) -> Tree:
+        """An expression over references to parts; `exact` where these are to be of their own types."""
+        if not self.steps.holds(tree):
+            return self._named(tree, exact) if any(map(names_of, t.expressions(tree))) else tree
+        if self.steps.nature(tree) == NONE:
+            return self._named(tree, exact)
+        match kind_of(tree):
+            case "FUNCTION":
+                name = function_of(tree)
+                exact = exact or name in DIVIDING or function_nature(name) == STEPPED
+                return called_with(tree, [self.split(one, exact) for one in arguments_of(tree)])
+            case "CAST":
+                return with_parts(tree, ("child",), lambda one: self.split(one, exact or cast_nature(tree) == STEPPED))
+            case "OPERATOR" | "CONJUNCTION":
+                return with_children(tree, lambda one: self.split(one, exact))
+            case "COMPARISON":
+                return with_parts(tree, ("left", "right"), lambda one: self.split(one, False))
+            case "BETWEEN":
+                return with_parts(tree, ("input", "lower", "upper"), lambda one: self.split(one, False))
+            case "CASE":
+                conditions, otherwise = cases_of(tree)
+                pairs = [(self.split(when, False), self.split(then, exact)) for when, then in conditions]
+                return cased(pairs, self.split(otherwise, exact))
+            case _:
+                raise _Inseparable
+
+    def _named(self, part: Tree, exact: bool) -> Tree:
+        keys = [without_place(one) for one in (*self.known, *self.new)]
+        key = without_place(part)
+        if key not in keys:
+            self.new.append(part)
+            keys.append(key)
+        return t.reference(_PART, str(keys.index(key)), _EXACT if exact else "")
+
+
+def in_parts(
+    outputs: Sequence[Output],
+    steps: Steps,
+    hidden: Callable[[Sequence[Tree]], Sequence[Output]],
+    cast: Callable[[Tree, str], Tree],
+    binds: Callable[[Tree], bool],
+) -> list[Output]:
+    """The outputs, such that those which move by steps are made of parts; these follow, where they are no outputs.
+
+    Args:
+        outputs: those of a query.
+        steps: of the engine's aggregates.
+        hidden: gives outputs for expressions that are not shown.
+        cast: gives an expression as a type.
+        binds: whether an expression of constants has a type.
+    """
+    parts, split = _Parts(steps, [one.draw_expression for one in outputs]), dict[int, Tree]()
+    for place, one in enumerate(outputs):
+        apart = _apart(one, steps, parts) if one.aggregates and not one.unaveraged else None
+        if apart and not _is_part(apart):
+            split[place] = apart
+    further = [replace(one, name="") for one in hidden(parts.new)] if parts.new else []
+    every = [*outputs, *further]
+    for place, tree in split.items():
+        for exactly in (tree, _exactly(tree)):
+            made = _made(every[place], exactly, every, cast)
+            if made.made is None or binds(stepped(made.made, lambda n: cast(t.literal(None), _pooled_type(every[n])))):
+                every[place] = made
+                break
+    return every
+
+
+def _exactly(tree: Tree) -> Tree:
+    """The expression over parts of their own types, such as days that are added to a date."""
+
+    def change(node: Tree) -> Tree | None:
+        return t.reference(_PART, names_of(node)[1], _EXACT) if _is_part(node) else None
+
+    result: Tree = t.rewrite(tree, change)
+    return result
+
+
+def _pooled_type(part: Output) -> str:
+    return "DOUBLE" if part.is_number else part.type
+
+
+def _apart(one: Output, steps: Steps, parts: _Parts) -> Tree | None:
+    """The expression of an output over parts; None where it cannot be taken apart."""
+    nature = steps.nature(one.tree)
+    if one.is_number and nature == NONE:
+        return None
+    nodes = list(t.expressions(one.tree))
+    if any(kind_of(node) == "LAMBDA" for node in nodes) or (nature == STEPPED and any(map(is_window, nodes))):
+        return None
+    try:
+        return parts.split(one.tree, exact=nature == STEPPED or not one.is_number)
+    except _Inseparable:
+        return None
+
+
+def _made(one: Output, tree: Tree, every: Sequence[Output], cast: Callable[[Tree, str], Tree]) -> Output:
+    """An output made of parts, if these can be pooled; else as it was."""
+    read = [every[int(names_of(node)[1])] for node in t.expressions(tree) if _is_part(node)]
+    if any(not part.is_number and part.aggregates and (one.is_number or not part.in_order) for part in read):
+        return one
+
+    def change(node: Tree) -> Tree | None:
+        if is_cast(node) and _is_part(child_of(node)) and cast_nature(node) == ROUNDED:
+            _, place, how = names_of(child_of(node))
+            return child_of(node) if is_whole(every[int(place)].type) and how != _EXACT else None
+        if _is_part(node):
+            part = every[int(names_of(node)[1])]
+            typed = names_of(node)[2] == _EXACT and part.is_number and part.type != "DOUBLE"
+            return cast(t.reference(*names_of(node)[:2]), part.type) if typed else None
+        return None
+
+    made: Tree = t.rewrite(tree, change)
+    if one.smooth is not None:
+        return one if _is_part(made) else replace(one, made=double(made))
+    unaveraged = is_number(one.type)
+    reason = BY_STEPS if unaveraged else _MADE
+    return replace(one, made=made, unaveraged=unaveraged, reason=reason, within=None, form=None, skewness=None)
+
+
+def _is_part(tree: Tree) -> bool:
+    return names_of(tree)[:1] == [_PART]
+
+
+def stepped(tree: Tree, shown: Callable[[int], Tree]) -> Tree:
+    """An expression over parts with each of them as it is shown by its place."""
+
+    def change(node: Tree) -> Tree | None:
+        return shown(int(names_of(node)[1])) if _is_part(node) else None
+
+    result: Tree = t.rewrite(tree, change)
+    return result

@@ -1,0 +1,63 @@
+"""The cost of a run: processor seconds and peak memory of the processes that made it, and bytes written."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from time import process_time
+from typing import Any
+
+from imputedb.errors import Beyond
+
+
+class Meter:
+    """A meter of this process's costs, lap by lap.
+
+    Attributes:
+        budget: limit of processor seconds; None for no limit.
+    """
+
+    def __init__(self, budget: float | None = None) -> None:
+        self.budget = budget
+        self._first = self._last = process_time()
+
+    def lap(self) -> dict[str, Any]:
+        """The costs since the last lap, and the peak memory so far."""
+        before, self._last = self._last, process_time()
+        return {"cpu_seconds": round(self._last - before, 3), "peak_bytes": peak_bytes()}
+
+    def check(self, made: int, done: int, of: int) -> None:
+        """Raises an error before a draw that would exceed the budget, if it takes as long as the earlier ones.
+
+        Args:
+            made: number of draws by this process.
+            done: number of finished draws, those of other processes included.
+            of: number of requested draws.
+
+        Raises:
+            Beyond: the budget is spent.
+        """
+        spent = process_time() - self._first
+        if self.budget is not None and spent * (1 + 1 / made) > self.budget:
+            raise Beyond(
+                f"the budget of {self.budget:g} processor seconds is spent: {done} of {of} draws are made "
+                f"({spent:.1f} s), and the same command with a larger budget goes on from there"
+            )
+
+
+def peak_bytes() -> int | None:
+    """The peak memory of this process; None where the system does not report it."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return size if sys.platform == "darwin" else size * 1024
+
+
+def total(laps: Sequence[Mapping[str, Any]], written: int) -> dict[str, Any]:
+    """The total cost of laps: processor seconds of all processes, peak memory of the largest."""
+    peaks = [lap["peak_bytes"] for lap in laps if lap["peak_bytes"] is not None]
+    return {
+        "cpu_seconds": round(sum(lap["cpu_seconds"] for lap in laps), 3),
+        "peak_bytes": max(peaks, default=None),
+        "written_bytes": written,
+    }

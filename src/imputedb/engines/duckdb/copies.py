@@ -1,0 +1,162 @@
+"""Rows of files, and of other items of FROM, as tables for one statement: copied, or read where they are."""
+
+import os
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+import duckdb
+
+from imputedb.algebra.relation import Table
+from imputedb.engines.cache import OF_STRUCTURE
+from imputedb.engines.duckdb.session import Session
+from imputedb.engines.duckdb.sharing import SessionCache
+from imputedb.engines.duckdb.statements import Texts
+from imputedb.engines.duckdb.statistics import Gathering
+from imputedb.engines.duckdb.tables import Tables
+from imputedb.engines.duckdb.temporary import Temporary
+from imputedb.engines.entries import Shape
+from imputedb.errors import DataError
+from imputedb.sql import ast as t
+from imputedb.sql import parse
+from imputedb.sql.ast import Tree
+from imputedb.sql.parquet_files import parquet_files
+from imputedb.statistics.table import Statistics
+
+COPIED = 200_000
+"""Cells of Parquet files that are copied at most: more are read where they are, as often as a statement reads them."""
+
+_ROW_ID = "rowid"
+_OPTIONS = ("file_row_number", "binary_as_string", "union_by_name", "hive_partitioning", "hive_types")
+"""Under which each row tells the name of its file beside the columns of the file."""
+_CHANGED = "the files in FROM have become others while they were read: ask again"
+_FOOTERS = "SELECT file_name, num_rows FROM parquet_file_metadata($files)"
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A Parquet file that is read where it is.
+
+    Attributes:
+        name: as each of its rows tells it.
+        rows: how many there are.
+        version: what tells this state of it from any other.
+    """
+
+    name: str
+    rows: int
+    version: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """Tables of one session's statements over items of FROM.
+
+    Attributes:
+        as_loaded: makes a table of files of text in FROM, as they are loaded; None of other items.
+        read: the files that tables, by their names, read where they are.
+    """
+
+    session: Session
+    texts: Texts
+    tables: Tables
+    gathering: Gathering
+    temporary: Temporary
+    memory: SessionCache
+    as_loaded: Callable[[Tree], Table | None]
+    read: dict[str, tuple["_File", ...]] = field(default_factory=dict)
+
+    def copied(self, item: Tree, virtual: Sequence[str] = ()) -> Table:
+        """A temporary table, or view, of the rows of an item, with what is known of them.
+
+        Beside what a star shows it has `virtual` columns, which a star of the table does not show either.
+        """
+        with self.session.lock:
+            if not virtual and (table := self.as_loaded(item)) is not None:
+                return self._adopted(table, virtual)
+            text = self.texts.text(t.select([t.star(), *map(t.reference, virtual)], item))
+            names, types = parse.shape(self.session.connection, text)
+            columns = dict(zip(names, types, strict=True))
+            files = self._large(item, columns)
+            if not files:
+                return self._adopted(Table("temp", "main", self.temporary.copy(text)), virtual)
+            table = Table("temp", "main", self.temporary.fresh("file"))
+            rows = self._with_row_ids(item, files, len(names) - len(virtual), virtual)
+            self.temporary.make("VIEW", table.name, [*names, _ROW_ID], rows)
+            for name in self.read.keys() - {one.name for one in self.tables.adopted}:
+                del self.read[name]
+            self.read[table.name] = files
+            self.tables.adopt(table, columns, self._known(table, columns, (text, files)), (*virtual, _ROW_ID))
+            return table
+
+    def _adopted(self, table: Table, virtual: Sequence[str]) -> Table:
+        names, types = parse.shape(self.session.connection, f"FROM temp.{table.name}")
+        columns = dict(zip(names, types, strict=True))
+        self.tables.adopt(table, columns, self.gathering.profiled(table, Shape(columns)), virtual)
+        return table
+
+    def check(self, tables: Collection[Table]) -> None:
+        """Refuses what was read by some of these tables where files have become others since they were made.
+
+        Raises:
+            DataError: one has another size or time, is another file, or is gone.
+        """
+        for file in (file for table in tables for file in self.read.get(table.name, ())):
+            try:
+                same = _version(file.name) == file.version
+            except OSError:
+                same = False
+            if not same:
+                raise DataError(f"{file.name}: {_CHANGED}")
+
+    def _with_row_ids(self, item: Tree, files: Sequence[_File], shown: int, virtual: Sequence[str]) -> str:
+        """The rows of Parquet files with numbers from 0 in the order in which they come.
+
+        A file is told by its name: its place among those that are read is another where a filter has left some out.
+        What tells file and row is named like columns that a file, its folder or an option may have: these, as many as
+        are `shown`, are called otherwise here, so that none stands before it.
+        """
+        named = {**item, "alias": "file", "column_name_alias": [f"c{place}" for place in range(shown)]}
+        ends = list(accumulate(file.rows for file in files))
+        place = t.call("list_position", _list(t.literal(file.name) for file in files), t.reference("filename"))
+        first, end = (t.call("list_extract", _list(map(t.number, rows)), place) for rows in ([0, *ends[:-1]], ends))
+        number = t.arithmetic("+", first, t.cast(t.reference("file_row_number"), t.plain_type("BIGINT")))
+        beyond = t.compared("COMPARE_GREATERTHANOREQUALTO", number, end)
+        row_id = t.coalesce(t.null_where(beyond, number), t.call("error", t.literal(_CHANGED)))
+        return self.texts.text(t.select([t.star(), *map(t.reference, virtual), row_id], named))
+
+    def _known(self, table: Table, columns: dict[str, str], key: object) -> Statistics:
+        """The statistics of files, gathered once as long as these stay as they are."""
+        name = ("statistics of files", key)
+        found: Statistics | None = self.memory.recall(name)
+        if found is None:
+            found = self.gathering.profiled(table, Shape(columns))
+            self.memory.keep(name, found, tables=OF_STRUCTURE)
+        return found
+
+    def _large(self, item: Tree, columns: dict[str, str]) -> tuple[_File, ...]:
+        """The Parquet files of an item; none of what is copied.
+
+        That is what is small, what lies elsewhere than in files whose sizes and times the system tells, what names a
+        file twice, and what has a column that stands in the way.
+        """
+        names = parquet_files(item, _OPTIONS)
+        if not names or _ROW_ID in map(str.lower, columns):
+            return ()
+        try:
+            found = self.session.rows(_FOOTERS, {"files": names})
+            files = tuple(_File(name, rows, _version(name)) for name, rows in found)
+        except (duckdb.Error, OSError):
+            return ()
+        few = sum(file.rows for file in files) * len(columns) <= COPIED
+        return () if few or len({file.name for file in files}) < len(files) else files
+
+
+def _version(name: str) -> tuple[int, ...]:
+    """What tells this state of a file from any other."""
+    found = os.stat(name)
+    return found.st_size, found.st_mtime_ns, found.st_ino
+
+
+def _list(values: Iterable[Tree]) -> Tree:
+    return t.call("list_value", *values)

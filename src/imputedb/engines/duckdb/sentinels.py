@@ -1,0 +1,41 @@
+"""Codes for a missing value among the numbers of a table that came in, told by how far from all others they lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from imputedb.algebra.relation import Table
+from imputedb.sql.paths import quoted
+from imputedb.statistics.sentinels import LEVELS, Rest
+from imputedb.statistics.words import CODES
+
+if TYPE_CHECKING:
+    from imputedb.engines.duckdb.engine import DuckDB
+
+_CODES = ", ".join(map(str, CODES))
+
+
+def found(engine: DuckDB, table: Table, columns: Sequence[str]) -> dict[str, dict[float, int]]:
+    """By column the codes that lie far from its other values, and how many rows have each."""
+    if not columns:
+        return {}
+    ends = ", ".join(f"min({quoted((name,))}), max({quoted((name,))})" for name in columns)
+    row = engine.connection.execute(f"SELECT {ends} FROM {quoted(table.path)}").fetchall()[0]
+    at_ends = [name for place, name in enumerate(columns) if {*row[2 * place : 2 * place + 2]} & {*CODES}]
+    codes = {name: _of(engine, table, name) for name in at_ends}
+    return {name: counts for name, counts in codes.items() if counts}
+
+
+def _of(engine: DuckDB, table: Table, column: str) -> dict[float, int]:
+    name, source = quoted((column,)), quoted(table.path)
+    others = f"FROM {source} WHERE {name} NOT IN ({_CODES}) AND isfinite(CAST({name} AS DOUBLE))"
+    low, high, levels = engine.connection.execute(
+        f"SELECT min({name}), max({name}), count(DISTINCT {name}) {others}"
+    ).fetchall()[0]
+    if levels < LEVELS:
+        return {}
+    counted = f"SELECT {name}, count(*) FROM {source} WHERE {name} IN ({_CODES}) GROUP BY 1"
+    counts = {float(code): rows for code, rows in engine.connection.execute(counted).fetchall()}
+    beyond = Rest(float(low), float(high), levels).beyond(sorted(counts))
+    return {code: counts[code] for code in beyond if counts[code] > 1}

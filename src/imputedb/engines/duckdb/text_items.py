@@ -1,0 +1,148 @@
+"""Files of text in FROM, read as `load` reads them: a query finds in them what it would find in the table."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from imputedb.algebra.relation import Table
+from imputedb.engines.duckdb import encodings, ragged, text_files
+from imputedb.engines.duckdb.forms import Form
+from imputedb.engines.duckdb.marks import InQuery, Marks
+from imputedb.engines.duckdb.text_files import TextFiles
+from imputedb.engines.reading import Reading
+from imputedb.notes import Note, NoteKind
+from imputedb.sql.ast import Tree
+from imputedb.sql.csv_files import columns_of_types, csv_files
+from imputedb.sql.paths import quoted
+
+if TYPE_CHECKING:
+    from imputedb.engines.duckdb.engine import DuckDB
+
+WHOLE = 1 << 24
+"""Bytes of files that are looked at in whole to find out how they are written."""
+
+LOOKED_AT = 50_000
+"""Rows of larger files that are looked at."""
+
+_LEFT = ("columns", "auto_detect", "all_varchar", "compression", "store_rejects", "rejects_table", "rejects_scan")
+"""Options under which DuckDB reads files alone: they say what every column is, or leave something behind."""
+
+
+def copied(engine: DuckDB, item: Tree) -> Table | None:
+    """A temporary table of the rows of files of text, with remarks on what was made of them.
+
+    None of what is left to DuckDB: other items, files that lie elsewhere, those of which the query says all.
+
+    Raises:
+        DataError: a file holds no table, or is not of its encoding.
+    """
+    before = len(engine.session.remarks)
+    try:
+        return _copied(engine, item)
+    except BaseException:
+        del engine.session.remarks[before:]
+        raise
+
+
+def _copied(engine: DuckDB, item: Tree) -> Table | None:
+    found = csv_files(item)
+    if found is None or not set(_LEFT).isdisjoint(found.options):
+        return None
+    paths = _paths(engine, found.names)
+    stated = _stated(engine, found.options)
+    encoding = _value(engine, stated.pop("encoding"), "VARCHAR") if "encoding" in stated else None
+    is_moved = "filename" in stated and (encoding or any(encodings.found_out(path, WHOLE) for path in paths))
+    if not paths or is_moved:  # then a row would not tell the name of its file
+        return None
+    reading = Reading(na=() if "nullstr" in stated else None, encoding=encoding)
+    first = os.path.basename(found.names[0])
+    title = first if len(found.names) == 1 else f"{first} and others"
+    files = TextFiles(title, paths, reading, stated)
+    made = Table("temp", "main", engine.temporary.reserved(title=title), title)
+    tried = _made(engine, made, files)
+    types = next((found.options[name] for name in text_files.OF_TYPES if name in stated), None)
+    left = () if types is None else columns_of_types(types)
+    again = f"read_csv({_literal(found.names[0])}" + "".join(f", {name} = {value}" for name, value in stated.items())
+    if left is not None:
+        words = None if reading.na is None else ()
+        Marks(engine, made, {}, words, tried, True, left, InQuery(title, again)).declare()
+    return made
+
+
+def _stated(engine: DuckDB, options: Mapping[str, Tree]) -> dict[str, str]:
+    """DuckDB's options as SQL, each that is true or false as that, whatever expression it is."""
+    stated = dict(zip(options, engine.written(list(options.values())), strict=True))
+    known = {name: _value(engine, stated[name], "BOOLEAN") for name in ragged.SWITCHES if name in stated}
+    return {**stated, **{name: str(value).lower() for name, value in known.items() if value is not None}}
+
+
+def _value(engine: DuckDB, text: str, kind: str) -> Any:
+    """The value of an option; None of one that is not of its type, which DuckDB refuses."""
+    return engine.session.rows(f"SELECT TRY_CAST(({text}) AS {kind})")[0][0]
+
+
+def _paths(engine: DuckDB, names: Sequence[str]) -> list[str]:
+    """The files of names and patterns; none where statements may not reach any, or one lies elsewhere."""
+    allowed = "SELECT current_setting('enable_external_access')"
+    if any("://" in name for name in names) or not engine.session.rows(allowed)[0][0]:
+        return []
+    found = [[path for (path,) in engine.session.rows("SELECT file FROM glob(?)", [name])] for name in names]
+    every = [path for some in found for path in some]
+    return every if all(found) and all(map(os.path.isfile, every)) else []
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _made(engine: DuckDB, made: Table, files: TextFiles) -> tuple[Form, ...]:
+    """Makes the table. How large files are written is told from their first rows, and from all where that fails."""
+    files = _with_rejects(engine, files)
+    in_whole = sum(map(os.path.getsize, files.paths)) <= WHOLE
+    if in_whole or engine.session.in_transaction or "sample_size" in files.stated:
+        tried = text_files.create(engine, made, files)
+    else:
+        before = len(engine.session.remarks)
+        try:
+            tried = text_files.create(engine, made, replace(files, rows=LOOKED_AT, most=WHOLE))
+            words = f"{files.title}: how it is written was told from its first {LOOKED_AT:,} rows"
+            engine.session.remarks.append(Note(NoteKind.READ_AS, files.title, words))
+        except duckdb.Error:  # further rows are written otherwise
+            del engine.session.remarks[before:]
+            engine.session.rows(f"DROP TABLE IF EXISTS {quoted(made.path)}")
+            tried = text_files.create(engine, made, files)
+    _remark_on_rejects(engine, files)
+    return tried
+
+
+def _with_rejects(engine: DuckDB, files: TextFiles) -> TextFiles:
+    """The files, the lines of them that are left out noted down, where a query says that some may be."""
+    if not ragged.is_on(files.stated, "ignore_errors"):
+        return files
+    if ragged.is_on(files.stated, "union_by_name"):
+        words = f"{files.title}: lines that do not fit are left out, as ignore_errors has it; union_by_name counts none"
+        engine.session.remarks.append(Note(NoteKind.READ_AS, files.title, words))
+        return files
+    tables = {name: _literal(engine.temporary.reserved("rows")) for name in ("rejects_table", "rejects_scan")}
+    return replace(files, stated={**files.stated, "store_rejects": "true", **tables})
+
+
+def _remark_on_rejects(engine: DuckDB, files: TextFiles) -> None:
+    """Says which lines were left out."""
+    tables = [files.stated[name].strip("'") for name in ("rejects_table", "rejects_scan") if name in files.stated]
+    if not tables:
+        return
+    text = f"SELECT count(DISTINCT (file_id, line)), min(line), arg_min(csv_line, line) FROM temp.{tables[0]}"
+    count, line, shown = engine.session.rows(text)[0]
+    engine.temporary.unmake("TABLE", tables)
+    if count:
+        words = (
+            f"{files.title}: {count:,} lines do not fit and are left out, as ignore_errors has it, such as line "
+            f"{line}: {str(shown)[:80]!r}"
+        )
+        engine.session.remarks.append(Note(NoteKind.READ_AS, files.title, words))

@@ -1,0 +1,38 @@
+"""Values that are declared to mean a missing one, and that their column never has: likely mistyped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from imputedb.algebra.relation import Table
+from imputedb.notes import Note, NoteKind
+from imputedb.sql.paths import quoted
+from imputedb.statistics.policy import as_text
+
+if TYPE_CHECKING:
+    from imputedb.engines.duckdb.engine import DuckDB
+
+
+def remark(engine: DuckDB, table: Table, column: str, values: Sequence[object]) -> None:
+    """Says which of some declared values no row of a table has in a column, unless there is no row."""
+    found = {name.lower(): (name, kind) for name, kind in engine.tables.shape(table).types.items()}
+    texts = list(dict.fromkeys(map(as_text, values)))
+    if column.lower() not in found or not texts:
+        return
+    name, kind = found[column.lower()]
+    counts = ", ".join(f"count(*) FILTER (WHERE {_is(name, kind, place)})" for place in range(1, len(texts) + 1))
+    row = engine.connection.execute(f"SELECT count(*), {counts} FROM {quoted(table.path)}", texts).fetchall()[0]
+    gone = [repr(text) for text, count in zip(texts, row[1:], strict=True) if not count]
+    if row[0] and gone:
+        words = f"{table.name}.{name}: no row has {', '.join(gone)}, which is declared to mean a missing value there"
+        engine.session.remarks.append(Note(NoteKind.DECLARED, f"{table.name}.{name}", words))
+
+
+def _is(name: str, kind: str, place: int) -> str:
+    """Whether a row has the value of a parameter: the same text but for case and blanks, or the same number."""
+    stored, value = quoted((name,)), f"${place}::VARCHAR"
+    if kind != "VARCHAR":
+        return f"{stored} = TRY_CAST({value} AS {kind})"
+    same = f"lower(trim({stored})) = lower(trim({value}))"
+    return f"({same} OR TRY_CAST({stored} AS DOUBLE) = TRY_CAST({value} AS DOUBLE))"

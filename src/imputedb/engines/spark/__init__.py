@@ -1,0 +1,1 @@
+"""Spark, over Spark Connect: the engine of what is past one machine."""

@@ -1,0 +1,19 @@
+"""What tells rows without a key apart in Spark: a hash of all that they hold."""
+
+from collections.abc import Callable, Mapping
+
+from sqlglot import exp
+
+from imputedb.engines.names import CONTENT
+from imputedb.engines.spark.values import called
+
+PARAMETERS = {CONTENT: ("before, value", "BIGINT")}
+"""Parameters and types of functions of ours, as DuckDB binds them."""
+
+
+def _content(node: exp.Anonymous) -> exp.Expression:
+    return called("xxhash64", *(one.copy() for one in node.expressions))
+
+
+CALLS: Mapping[str, Callable[[exp.Anonymous], exp.Expression]] = {CONTENT: _content}
+"""How they are written."""

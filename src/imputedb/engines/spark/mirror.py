@@ -1,0 +1,156 @@
+"""Tables of Spark's as empty ones with the same columns, by which DuckDB binds what is asked of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from imputedb.algebra.relation import Table
+from imputedb.engines.duckdb.session import Session
+from imputedb.engines.spark.dialect import Names
+from imputedb.engines.spark.remote import Remote
+from imputedb.errors import QueryError, Unplanned
+from imputedb.sql.paths import parts_of, quoted
+
+HOME = "memory"
+"""The catalog of the empty tables; those of Spark's current database are in its schema main."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A table of Spark's as it was when it was last looked at.
+
+    Attributes:
+        path: that Spark has for it.
+        columns: with DuckDB's types.
+        state: of its rows.
+    """
+
+    path: tuple[str, ...]
+    columns: dict[str, str]
+    state: str
+
+
+class Mirror:
+    """The empty tables of one session.
+
+    Attributes:
+        seen: the tables of Spark's that they stand for.
+        views: temporary views of Spark's that statements of ours have made, with DuckDB's types of their columns.
+        lent: small tables of this machine, by their paths, as Spark has them for one statement.
+    """
+
+    def __init__(self, remote: Remote, session: Session) -> None:
+        self.seen: dict[Table, Seen] = {}
+        self.views: dict[str, dict[str, str]] = {}
+        self.lent: dict[tuple[str, ...], Seen] = {}
+        self._remote, self._session = remote, session
+        self._listed = False
+
+    def look(self, text: str) -> None:
+        """Looks anew at the tables that a text reads, as far as it is a query."""
+        for path in self._paths(text):
+            self.bring(path)
+
+    def bring(self, path: Sequence[str]) -> None:
+        """Looks anew at a table: it is made here where it is new, forgotten where it is gone."""
+        table = _table(path)
+        if table is None or path[-1] in self.views:
+            return
+        name = tuple(path[-2:]) if table.schema != "main" else (path[-1],)
+        columns, known = self._remote.columns(name), self.seen.get(table)
+        if columns is None:
+            if known is not None:
+                self._drop(table)
+            return
+        state = self._remote.state(name, list(columns))
+        if known is None or known.columns != columns:
+            self._make(table, columns)
+        elif known.state != state:
+            self._session.changed(table)
+        self.seen[table] = Seen(name, columns, state)
+
+    def bring_named(self, name: str) -> None:
+        """The same of a name as a person writes it, where it is not known yet."""
+        for path in dict.fromkeys((tuple(parts_of(name)), (name,))):
+            table = _table(path)
+            if table is not None and table not in self.seen:
+                self.bring(path)
+
+    def bring_all(self) -> None:
+        """Looks at all tables of the current database, once."""
+        if not self._listed:
+            self._listed = True
+            for name in self._remote.tables():
+                if Table(HOME, "main", name) not in self.seen:
+                    self.bring((name,))
+
+    def names_in(self, text: str) -> Names | None:
+        """What the names in a query mean to Spark; None where it reads no table of Spark's.
+
+        Raises:
+            QueryError: it reads rows of this machine beside them.
+            Unplanned: it cannot be told which tables it reads, so that the empty ones might answer.
+        """
+        untold = self._session.untold_tables(text)
+        if untold:
+            raise Unplanned(f"which tables of Spark's this reads cannot be told: {untold}")
+        found: dict[tuple[str, ...], tuple[str, ...]] = {}
+        types: dict[str, str] = {}
+        here = []
+        for path in self._paths(text):
+            table = _table(path)
+            if path[-1] in self.views:
+                name: tuple[str, ...] = (path[-1],)
+                columns = self.views[path[-1]]
+            elif table in self.seen:
+                name, columns = self.seen[table].path, self.seen[table].columns
+            elif path in self.lent:
+                name, columns = self.lent[path].path, self.lent[path].columns
+            else:
+                here.append(".".join(path))
+                continue
+            found |= dict.fromkeys(_spellings(path), name)
+            for column, kind in columns.items():
+                types[column.lower()] = kind if types.get(column.lower(), kind) == kind else ""
+        if found and here:
+            raise QueryError(f"{', '.join(here)} is on this machine, and is not read beside tables of Spark's")
+        return Names(found, types) if found else None
+
+    def here(self, text: str) -> list[tuple[str, ...]]:
+        """The tables of this machine that a query reads beside Spark's; none where it reads none of Spark's."""
+        paths = self._paths(text)
+        found = [path for path in paths if path[-1] not in self.views and _table(path) not in self.seen]
+        return found if len(found) < len(paths) else []
+
+    def _paths(self, text: str) -> list[tuple[str, ...]]:
+        """The paths of the tables that a text reads; none where it is no query."""
+        names = self._session.qualified_tables_in(text)
+        return sorted({tuple(parts_of(name.partition(" AS ")[0])) for name in names})
+
+    def _make(self, table: Table, columns: dict[str, str]) -> None:
+        listed = ", ".join(f"{quoted((name,))} {kind}" for name, kind in columns.items())
+        self._session.rows(f"CREATE SCHEMA IF NOT EXISTS {quoted(table.path[:2])}")
+        self._session.rows(f"CREATE OR REPLACE TABLE {quoted(table.path)} ({listed})")
+        self._session.writes.remade()
+
+    def _drop(self, table: Table) -> None:
+        del self.seen[table]
+        self._session.rows(f"DROP TABLE IF EXISTS {quoted(table.path)}")
+        self._session.writes.remade()
+
+
+def _spellings(path: Sequence[str]) -> list[tuple[str, ...]]:
+    """The ways in which a table may be written, in lower case, with leading parts and without."""
+    parts = tuple(part.lower() for part in path)
+    name, schemas = parts[-1], parts[-2:-1] if len(parts) == 3 or parts[0] not in (HOME, "temp") else ()
+    schema = schemas[0] if schemas else "main"
+    ours = [(name,), (HOME, name), ("temp", name)] if schema == "main" else []
+    return [*ours, (schema, name), (HOME, schema, name), ("temp", schema, name)]
+
+
+def _table(path: Sequence[str]) -> Table | None:
+    """The empty table that a path means; None of other catalogs than ours."""
+    if len(path) == 1:
+        return Table(HOME, "main", path[0])
+    if len(path) == 2 and path[0] != "temp":
+        return Table(HOME, path[0], path[1])
+    return Table(*path) if len(path) == 3 and path[0] == HOME else None

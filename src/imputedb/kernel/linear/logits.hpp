@@ -1,0 +1,39 @@
+// Baseline-category logits: coefficients of a multinomial regression by Newton's method, over weighted rows.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+namespace imputedb {
+
+// Rows (n, p) with their classes and weights.
+struct Classified {
+  const double* x;
+  const double* codes;
+  const double* weights;
+  std::size_t n, p, classes;
+};
+
+class Logits {
+ public:
+  explicit Logits(const Classified& rows);
+
+  // Coefficients beta (classes - 1, p) of all classes but the first, from those that are given, by steps that are
+  // halved where they gain nothing (McCullagh & Nelder 1989, section 5.3). False where the information has no root.
+  bool fit(double* beta);
+  // A root R of the covariance, R R' the inverse of the information, ((classes - 1) p)^2. False where there is none.
+  bool root(double* out);
+
+ private:
+  // The log-likelihood of coefficients; probabilities (n, classes - 1) of all classes but the first.
+  double likelihood(const double* beta, std::vector<double>& chance) const;
+  void slope(double* out) const;
+  void inform();
+  bool factor();
+
+  Classified rows_;
+  std::size_t k_, q_;
+  std::vector<double> chance_, tried_, information_;
+};
+
+}  // namespace imputedb

@@ -1,0 +1,124 @@
+"""How long expressions of functions are, before they are written."""
+
+from collections.abc import Collection, Iterator, Sequence
+
+from imputedb.models.feature import Feature
+from imputedb.models.function import Cases, Constant, Forest, Function, Joint, Matched, Scores, Slope, Spread, Sum
+
+LEAVES = 4096
+"""Leaves of an expression at most."""
+
+PARTS = 400
+"""What is added up in one sum at most: what DuckDB plans grows with the square of it."""
+
+NAMED = 50_000
+"""Names of categories in an expression at most; each split by one names those that it has."""
+
+
+def is_short(function: Function, features: Sequence[Feature], complete: Collection[int] = ()) -> bool:
+    """Whether there is an expression of a function that DuckDB would like.
+
+    There is none of donors, of linear functions of countless patterns, and of forests.
+    """
+    if leaves(function, complete) > LEAVES or _parts(function) > PARTS:
+        return False
+    return _named_in(function, features) <= NAMED
+
+
+def reached(cases: Cases, complete: Collection[int]) -> Iterator[tuple[tuple[int, ...], Function]]:
+    """The functions that some row may have, with what they need, where all rows have some features."""
+    for needs, function in zip(cases.needs, cases.functions, strict=True):
+        yield needs, function
+        if set(needs) <= set(complete):
+            return
+
+
+def read_by(function: Function) -> frozenset[int]:
+    """The features that an expression of a function reads, by their places; none where there is no expression."""
+    match function:
+        case Sum(terms=terms, forest=forest):
+            split: list[int] = [] if forest is None else forest.features.tolist()
+            return frozenset(term.feature for term in terms) | frozenset(place for place in split if place >= 0)
+        case Scores(sums=sums):
+            return frozenset().union(*map(read_by, sums))
+        case Cases(needs=needs, functions=functions):
+            return frozenset().union(*needs, *map(read_by, functions))
+        case Spread(centre=centre):
+            return read_by(centre)
+        case _:
+            return frozenset()
+
+
+def leaves(function: Function, complete: Collection[int] = ()) -> float:
+    """How many leaves an expression of a function has, a linear term being one; infinite where there is none.
+
+    Args:
+        function: the function.
+        complete: features that every row has.
+    """
+    match function:
+        case Constant():
+            return 1
+        case Sum(terms=terms, forest=forest):
+            return 1 + len(terms) + (0 if forest is None else int((forest.features < 0).sum()))
+        case Scores(sums=sums):
+            return sum(map(leaves, sums))
+        case Cases():
+            return sum(leaves(one) for _, one in reached(function, complete))
+        case Spread(centre=centre):
+            return leaves(centre)
+        case Joint() | Matched():
+            return float("inf")
+
+
+def steps(function: Function, complete: Collection[int] = ()) -> tuple[int, int]:
+    """How many steps an expression of a function has, each level of a category being one, and how many of them a row
+    takes at most.
+
+    Args:
+        function: one that has an expression.
+        complete: features that every row has.
+    """
+    match function:
+        case Sum(terms=terms, forest=forest):
+            ends = 0 if forest is None else int((forest.features < 0).sum())
+            own = 1 + ends + sum(1 if isinstance(term, Slope) else len(set(term.values)) for term in terms)
+            return own, own
+        case Scores(sums=sums):
+            own = sum(steps(one)[0] for one in sums)
+            return own, own
+        case Cases():
+            every = [steps(one, complete) for _, one in reached(function, complete)]
+            return sum(written for written, _ in every), max(taken for _, taken in every)
+        case Spread(centre=centre):
+            return steps(centre)
+        case _:
+            return 1, 1
+
+
+def _parts(function: Function) -> int:
+    match function:
+        case Sum(terms=terms, forest=forest):
+            return 1 + len(terms) + (0 if forest is None else len(forest.roots))
+        case Scores(sums=sums):
+            return max(map(_parts, sums))
+        case Cases(functions=functions):
+            return max(map(_parts, functions))
+        case Spread(centre=centre):
+            return _parts(centre)
+        case _:
+            return 1
+
+
+def _named_in(function: Function, features: Sequence[Feature]) -> int:
+    """How many names of categories its splits hold."""
+    match function:
+        case Sum(forest=Forest() as forest):
+            places: list[int] = forest.features[forest.sets >= 0].tolist()
+            return 2 * sum(features[place].classes for place in places)
+        case Scores(sums=sums):
+            return sum(_named_in(one, features) for one in sums)
+        case Spread(centre=centre):
+            return _named_in(centre, features)
+        case _:
+            return 0

@@ -1,0 +1,226 @@
+"""A draw of a model in SQL, layer upon layer: columns are drawn in turn, each given those that were drawn before it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+
+from imputedb.imputers.order import labels
+from imputedb.imputers.random import stream
+from imputedb.models import numbers
+from imputedb.models.expression import Reads, Writing, listed, named_level
+from imputedb.models.extent import is_short
+from imputedb.models.feature import Feature
+from imputedb.models.fitted import Fitted
+from imputedb.models.function import Cases, Constant, Function, Scores, Spread, Sum
+from imputedb.sql import ast as t
+from imputedb.sql.ast import Tree
+from imputedb.sql.expression import cased, is_call
+
+CLASSES = 40
+"""Categories of a drawn column at most: an expression adds up the shares of each and of those before it."""
+
+
+def are_drawn(model: Fitted, draw: int, complete: frozenset[int] = frozenset()) -> bool:
+    """Whether a draw of all columns of a model, by its number from 1, can be written.
+
+    None can where a function has no expression, is too long, or has too many categories; see `is_short`.
+    """
+    functions = [one.drawn[draw - 1] for one in model.targets]
+    few = all(len(one.codes) <= CLASSES for one in functions if isinstance(one, Scores))
+    return few and all(is_short(one, model.features, complete) for one in functions)
+
+
+@dataclass(frozen=True, slots=True)
+class Layered:
+    """A draw of all columns of a model.
+
+    Attributes:
+        source: an item of FROM that has the columns of the one below it, and beside them the drawn ones.
+        drawn: the drawn columns by the names of those that they are of; with what is stored where it is.
+    """
+
+    source: Tree
+    drawn: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class Layers:
+    """The layers of one draw, while they are written.
+
+    Attributes:
+        model: that is drawn from.
+        draw: its number, from 1.
+        source: an item of FROM under `alias`: the last layer.
+        columns: that it has.
+        alias: of all layers.
+        reads: how a stored column is read there.
+        name: what the names of new columns begin with.
+        here: features that every row has, by now.
+        drawn: the columns of those that have been drawn, by their places.
+    """
+
+    model: Fitted
+    draw: int
+    source: Tree
+    columns: list[str]
+    alias: str
+    reads: Reads
+    name: str
+    here: frozenset[int] = frozenset()
+    drawn: dict[int, str] = field(default_factory=dict)
+
+    def of(self, number: Tree, salt: int) -> Layered:
+        """All layers, where `are_drawn` says that there are any.
+
+        Args:
+            number: that tells rows apart.
+            salt: 64 bits that tell their table from others.
+        """
+        targets = [(one.feature, one.drawn[self.draw - 1]) for one in self.model.targets]
+        self._add_chances([(place, function) for place, function in targets if not _is_one(function)], number, salt)
+        for place, function in targets:
+            value, name = self._value(place, function), self._called(place, "drawn")
+            self._add({name: self._where_missing(place, value, stored=True)})
+            self.drawn[place], self.here = name, self.here | {place}
+        features = self.model.features
+        return Layered(self.source, {features[place].column.name: name for place, name in self.drawn.items()})
+
+    def _add_chances(self, targets: Sequence[tuple[int, Function]], number: Tree, salt: int) -> None:
+        """Random numbers of targets, in layers of their own above one of what keys them."""
+        if not targets:
+            return
+        key, how = self._add_key([place for place, _ in targets], number, salt), self.model.how
+        called = labels(one.column for one in self.model.features)
+        found: dict[tuple[int, str], Tree] = {}
+        for place, function in targets:
+            what = (how.seed, self.draw, called[self.model.features[place].column])
+            if isinstance(function, Scores | Spread):
+                found[place, "uniform"] = key.uniform(stream(*what))
+            else:
+                parts = (key.uniform(stream(*what, part)) for part in ("radius", "angle"))
+                found[place, "normal"] = numbers.normal(*parts)
+        self._add_missing(found)
+
+    def _add_key(self, places: Sequence[int], number: Tree, salt: int) -> numbers.Key:
+        """What random numbers of a row are keyed by, where one of some features is missing."""
+        writing = Writing(self.model.features, self._read)
+        whole = t.all_of([writing.present(place) for place in places])
+
+        def added(**words: Tree) -> list[Tree]:
+            named = {f"{self.name} {name}": word for name, word in words.items()}
+            self._add({name: t.null_where(whole, word) if whole else word for name, word in named.items()})
+            return [t.reference(self.alias, name) for name in named]
+
+        if any(map(is_call, t.expressions(number))):  # a key reads it several times
+            (number,) = added(number=number)
+        key = numbers.Key.of(number, salt)
+        return numbers.Key(*added(low=key.low, high=key.high))
+
+    def _add_missing(self, columns: Mapping[tuple[int, str], Tree]) -> None:
+        """One more layer, of values that are worked out where features are missing."""
+        self._add(
+            {self._called(place, what): self._where_missing(place, tree) for (place, what), tree in columns.items()}
+        )
+
+    def _value(self, place: int, function: Function) -> Tree:
+        goal = self.model.features[place]
+        if isinstance(function, Scores):
+            return self._picked(place, function)
+        chance = self._given(place, "uniform" if isinstance(function, Spread) else "normal")
+        value = _Drawing(self.model.features, self._read, self.here, chance).function(function, goal)
+        assert value is not None  # so `are_drawn` says
+        return value
+
+    def _given(self, place: int, what: str) -> Tree:
+        """A column of a layer below."""
+        return t.reference(self.alias, self._called(place, what))
+
+    def _picked(self, place: int, scores: Scores) -> Tree:
+        """A category by its share, in two more layers."""
+        goal = self.model.features[place]
+        names = [named_level(goal, code) for code in scores.codes]
+        if len(names) == 1:
+            return names[0]
+        writing = Writing(self.model.features, self._read, self.here)
+        self._add_missing({(place, f"score {n}"): writing.sum(one) for n, one in enumerate(scores.sums)})
+        found = [self._given(place, f"score {n}") for n in range(len(scores.sums))]
+        most = t.call("greatest", *found)
+        shares = {
+            self._called(place, f"share {n}"): t.call("exp", t.arithmetic("-", one, most))
+            for n, one in enumerate(found)
+        }
+        self._add(shares)
+        added = [t.reference(self.alias, name) for name in shares]
+        below = [reduce(_plus, added[: n + 1]) for n in range(len(added))]
+        wanted = t.arithmetic("*", self._given(place, "uniform"), below[-1])
+        checks = [(t.compared("COMPARE_GREATERTHANOREQUALTO", one, wanted), name)
+                  for one, name in zip(below[:-1], names[:-1], strict=True)]  # fmt: skip
+        return cased(checks, names[-1])
+
+    def _where_missing(self, place: int, value: Tree, *, stored: bool = False) -> Tree:
+        """A value where a feature is missing or unknown; elsewhere nothing, or what is stored."""
+        writing = Writing(self.model.features, self._read)
+        if not stored:
+            return t.null_where(writing.present(place), value)
+        feature = self.model.features[place]
+        kept = self._read(feature) if feature.classes else writing.number(place)
+        return t.where(writing.present(place), kept, value)
+
+    def _read(self, feature: Feature) -> Tree:
+        name = self.drawn.get(self.model.features.index(feature))
+        return self.reads(feature) if name is None else t.reference(self.alias, name)
+
+    def _called(self, place: int, what: str) -> str:
+        return f"{self.name} {place} {what}"
+
+    def _add(self, columns: Mapping[str, Tree]) -> None:
+        """One more layer, if there is anything to add."""
+        if not columns:
+            return
+        items = [t.named(t.reference(self.alias, name), name) for name in self.columns]
+        items += [t.named(tree, name) for name, tree in columns.items()]
+        self.columns += columns
+        self.source = t.subquery(t.select(items, self.source), self.alias)
+
+
+class _Drawing(Writing):
+    """The writing of what functions give of a row with a random number of its own: a uniform one for residuals that are
+    picked, a normal one for others."""
+
+    def __init__(self, features: Sequence[Feature], reads: Reads, here: frozenset[int], chance: Tree) -> None:
+        super().__init__(features, reads, here)
+        self.chance = chance
+
+    def function(self, function: Function, goal: Feature) -> Tree | None:
+        match function:
+            case Constant(value):
+                return named_level(goal, value) if goal.classes else _rounded(t.literal(float(value)), goal)
+            case Sum(deviation=deviation):
+                spread = t.arithmetic("*", t.literal(float(deviation)), self.chance)
+                return _rounded(t.arithmetic("+", self.sum(function), spread), goal)
+            case Spread(centre=centre, residuals=residuals, low=least, high=most):
+                place = t.call("floor", t.arithmetic("*", self.chance, t.literal(float(len(residuals)))))
+                picked = t.arithmetic("+", t.cast(place, t.plain_type("INTEGER")), t.number(1))
+                added = t.call("list_extract", listed(map(t.literal, residuals)), picked)
+                near = t.arithmetic("+", self.sum(centre), added)
+                return _rounded(t.call("least", t.call("greatest", near, t.literal(least)), t.literal(most)), goal)
+            case Cases():
+                return self.cases(function, goal)
+            case _:
+                return None
+
+    def knowing(self, here: frozenset[int]) -> "Writing":
+        return _Drawing(self.features, self.reads, here, self.chance)
+
+
+def _is_one(function: Function) -> bool:
+    """Whether a function gives one value, whatever is drawn."""
+    return isinstance(function, Constant) or (isinstance(function, Scores) and len(function.codes) == 1)
+
+
+def _rounded(value: Tree, goal: Feature) -> Tree:
+    return t.call("floor", t.arithmetic("+", value, t.literal(0.5))) if goal.whole else value
+
+
+def _plus(left: Tree, right: Tree) -> Tree:
+    return t.arithmetic("+", left, right)

@@ -1,0 +1,83 @@
+"""Functions of a row that are learnt from a sample for one statement after another: short, of few columns."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from imputedb.algebra.column import Column
+from imputedb.imputers.chained.blas import one_thread
+from imputedb.imputers.order import by_key, by_name
+from imputedb.imputers.protocol import Progress
+from imputedb.imputers.rows import Rows
+from imputedb.models.feature import feature
+from imputedb.models.fitted import Fitted
+from imputedb.models.learning import fit
+from imputedb.models.material import Material
+from imputedb.models.screening import screened
+from imputedb.models.target import How
+from imputedb.notes import Note, NoteKind
+
+LEAVES = 64
+"""Leaves of the trees of a function at most (decisions/models.md)."""
+
+SCREENED = 10_000
+"""Rows at most by which it is told which columns predict."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """What was learnt from a sample.
+
+    Attributes:
+        fitted: a model of one column.
+        columns: how many could have predicted it.
+        given_up: the share of what all of them explain that those which are read leave, measured on hidden cells.
+    """
+
+    fitted: Fitted
+    columns: int
+    given_up: float
+
+    def note(self, column: Column, rows: int) -> Note:
+        """What an answer says of a column that is filled in so."""
+        words = f" is imputed by a function of {self.read} of {self.columns} columns, learnt from a sample of "
+        return Note(NoteKind.SAMPLED, column, column, f"{words}{self.fitted.rows:,} of {rows:,} rows")
+
+    @property
+    def read(self) -> int:
+        """How many columns are read."""
+        return len(self.fitted.features) - 1
+
+
+def learnt(
+    rows: Rows, target: Column, types: Mapping[Column, str], how: How, progress: Progress | None = None
+) -> Sampled:
+    """A model of one column, of the columns that tell most of it.
+
+    Args:
+        rows: a sample.
+        target: the column.
+        types: the SQL types of all columns.
+        how: the family of functions, how many draws, the seed.
+        progress: told the share that is done.
+
+    Raises:
+        CannotImpute: no value of the target is observed.
+    """
+    order = by_name(rows.columns)
+    rows = by_key(rows)[0]
+    columns = [target]
+    given_up = 0.0
+    if how.method != "mean":
+        some = rows.at(np.arange(min(len(rows.keys), SCREENED)))
+        features = [feature(c, types.get(c, ""), some.columns[c], np.ones(len(some.keys), bool)) for c in order]
+        x = np.stack([one.encoded(some.columns[one.column]) for one in features])
+        place = order.index(target)
+        with one_thread():
+            found = screened(Material(some, features, x, [place], how).lesson(place), how.seed)
+        columns += [order[one] for one in found.places]
+        given_up = found.given_up
+    few = replace(rows, columns={column: rows.columns[column] for column in columns})
+    fitted = fit(few, [target], types, replace(how, sample=len(rows.keys), leaves=LEAVES), progress)
+    return Sampled(fitted, len(order) - 1, given_up)

@@ -1,0 +1,46 @@
+"""Text files that an item of FROM reads, with their stated format."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from imputedb.sql.ast import Tree
+from imputedb.sql.expression import arguments_of, function_of, options_of, path_of
+from imputedb.sql.items import call_in, is_table, is_table_function
+from imputedb.sql.reading_functions import texts_in, value_of
+
+_READERS = ("read_csv", "read_csv_auto")
+_SUFFIXES = (".csv", ".tsv")
+
+
+@dataclass(frozen=True, slots=True)
+class CsvFiles:
+    """Text files in FROM.
+
+    Attributes:
+        names: names of the files, or patterns.
+        options: stated options, by name.
+    """
+
+    names: tuple[str, ...]
+    options: Mapping[str, Tree] = field(default_factory=dict)
+
+
+def csv_files(item: Tree) -> CsvFiles | None:
+    """The text files of an item of FROM, given as literals; None for any other item."""
+    if is_table(item):
+        name = ".".join(path_of(item))
+        plain = name.lower().removesuffix(".gz").removesuffix(".zst")
+        return CsvFiles((name,)) if plain.endswith(_SUFFIXES) else None
+    call = call_in(item) if is_table_function(item) else item
+    if function_of(call) not in _READERS or not arguments_of(call):
+        return None
+    first, *others = arguments_of(call)
+    names, options = tuple(texts_in(first)), options_of(call)[1:]
+    if not all(names) or not all(options):
+        return None
+    return CsvFiles(names, {name: value_of(one) for name, one in zip(options, others, strict=True)})
+
+
+def columns_of_types(types: Tree) -> list[str] | None:
+    """The columns whose types an option states, by name; None if it states them by position, or is not a literal."""
+    return options_of(types) if function_of(types) in ("struct_pack", "row") and all(options_of(types)) else None
