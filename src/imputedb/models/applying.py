@@ -1,7 +1,7 @@
-"""What functions give for many rows at a time.
+"""Evaluation of model functions over many rows at a time.
 
-A row is read as doubles, NaN where a value is missing. Sums go from left to right, so that whatever evaluates them in
-doubles gives the same bits.
+Rows are doubles, with NaN for a missing value. Sums run from left to right, so that any other evaluation in doubles
+gives the same bits.
 """
 
 import os
@@ -22,12 +22,14 @@ THREADS = os.cpu_count() or 1
 
 
 def expected(function: Function, x: Matrix, at: Places) -> Vector:
-    """The single best values of some rows: expected numbers, places of the most probable categories.
+    """(k,) best values of rows: expected numbers, or codes of the most probable categories.
+
+    A function that matches donors gives the value of the nearest one.
 
     Args:
-        function: what is asked.
+        function: the function to evaluate.
         x: (features, n) the rows.
-        at: (k,) places of those that are asked for.
+        at: (k,) places of the rows to evaluate.
     """
     match function:
         case Constant(value):
@@ -46,7 +48,7 @@ def expected(function: Function, x: Matrix, at: Places) -> Vector:
 
 
 def drawn(function: Function, x: Matrix, at: Places, normal: Vector, uniform: Vector) -> Vector:
-    """Values of some rows that are drawn by random numbers, one of each kind a row."""
+    """(k,) random draws of the values of rows, from one standard normal and one uniform number for each."""
     match function:
         case Constant(value):
             return np.full(len(at), value)
@@ -65,7 +67,7 @@ def drawn(function: Function, x: Matrix, at: Places, normal: Vector, uniform: Ve
 
 
 def summed(function: Sum, x: Matrix, at: Places) -> Vector:
-    """(k,) the sums of some rows."""
+    """(k,) values of a sum at some rows."""
     if not function.compiled:
         function.compiled.append(_compiled(function))
     out = np.empty(len(at))
@@ -122,7 +124,7 @@ def _by_pattern(
 
 
 def coarser(function: Cases, x: Matrix, at: Places) -> int:
-    """How many of some rows have features that their case does not read, though another case does."""
+    """Number of rows that have a feature which some case uses, but not the case that applies to them."""
     has = ~np.isnan(x[:, at])
     usable = sorted({feature for needs in function.needs for feature in needs})
     left, count = np.arange(len(at)), 0
@@ -134,7 +136,7 @@ def coarser(function: Cases, x: Matrix, at: Places) -> int:
 
 
 def _met(function: Cases | Joint, has: NDArray[np.bool_]) -> Iterator[tuple[Function, Places]]:
-    """The functions of the patterns that rows have, and which rows these are, given (features, k) what they have."""
+    """Pairs of a function and the rows that it applies to; `has`, (features, k), is True where a value is present."""
     if isinstance(function, Cases):
         left = np.arange(has.shape[1])
         for needs, one in zip(function.needs, function.functions, strict=True):
@@ -155,14 +157,14 @@ def _met(function: Cases | Joint, has: NDArray[np.bool_]) -> Iterator[tuple[Func
 
 
 def _picked(shares: Matrix, uniform: Vector) -> NDArray[np.intp]:
-    """(k,) places drawn by their shares."""
+    """(k,) places drawn with probabilities in proportion to (places, k) shares."""
     sums = np.cumsum(shares, axis=0)
     places = (sums < uniform * sums[-1]).sum(axis=0)
     return np.asarray(np.minimum(places, len(shares) - 1), np.intp)
 
 
 def _matched(function: Matched, x: Matrix, at: Places, uniform: Vector) -> Vector:
-    """Donors' values: of one of the nearest, or of those that are as near as the nearest where these are more."""
+    """(k,) values of random donors: one of the nearest, or one of all exact ties where these outnumber the nearest."""
     near, first, ties = _donors(function, x, at, function.nearest)
     picked = (uniform * near.shape[1]).astype(np.intp)
     one = near[np.arange(len(at)), picked]
@@ -172,7 +174,7 @@ def _matched(function: Matched, x: Matrix, at: Places, uniform: Vector) -> Vecto
 
 
 def _donors(function: Matched, x: Matrix, at: Places, most: int) -> tuple[Places, Places, Places]:
-    """(k, most) the nearest donors; where donors begin that were predicted just so, and how many these are."""
+    """(k, most) the nearest donors; then the first donor with exactly the row's prediction, and the number of these."""
     wanted, leaf = expected(function.centre, x, at), summed(function.sure, x, at).astype(np.intp)
     near, first, ties = np.zeros((len(at), most), np.int64), np.zeros(len(at), np.int64), np.zeros(len(at), np.int64)
     for number in np.unique(leaf):

@@ -1,4 +1,4 @@
-"""Boosted trees on the kernel, as sums."""
+"""Gradient-boosted trees (Friedman 2001), grown by the native kernel."""
 
 from dataclasses import dataclass
 
@@ -15,16 +15,16 @@ SQUARED, LOGISTIC, SOFTMAX = range(3)
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """How trees are grown.
+    """Hyperparameters of boosting.
 
     Attributes:
-        rounds: at most.
-        patience: rounds that may bring nothing on held rows before it ends.
-        leaves: of a tree.
-        depth: of a tree.
-        min_leaf: rows of a leaf at least.
-        rate: share of a leaf's step that is taken.
-        l2: rows that say a leaf's step is 0.
+        rounds: the largest number of rounds.
+        patience: rounds without a smaller held-out loss after which boosting ends.
+        leaves: the largest number of leaves of a tree.
+        depth: the largest depth of a tree.
+        min_leaf: the smallest number of rows in a leaf.
+        rate: the learning rate.
+        l2: the L2 penalty on the values of leaves, as a number of rows.
     """
 
     rounds: int = 100
@@ -37,12 +37,12 @@ class Growth:
 
 
 def within(leaves: int | None, classes: int, most: int | None = None) -> Growth:
-    """How trees are grown whose leaves are at most so many, about, of all scores of so many classes together.
+    """Hyperparameters under an approximate bound on the leaves of all scores together.
 
     Args:
-        leaves: at most; None for no bound.
-        classes: of a category; 0 of numbers.
-        most: rounds, where no bound on leaves says fewer.
+        leaves: the bound; None for no bound.
+        classes: the number of categories; 0 for numbers.
+        most: the largest number of rounds; None for what the bound on leaves allows.
     """
     if leaves is None:
         return Growth() if most is None else Growth(rounds=most)
@@ -54,12 +54,13 @@ def within(leaves: int | None, classes: int, most: int | None = None) -> Growth:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Boosted:
-    """What boosting gives.
+    """Boosted trees and their scores.
 
     Attributes:
-        forests: one a score.
-        losses: of the held rows, before and after each round.
-        scores: (scores, n) of all rows, after the last round that counts.
+        forests: one for each score.
+        losses: the mean loss of the held-out rows, before the first round and after each.
+        scores: (scores, n) after the last round that is kept; rows that are neither trained on nor held out keep their
+            first scores.
     """
 
     forests: tuple[Forest, ...]
@@ -68,7 +69,7 @@ class Boosted:
 
     @property
     def rounds(self) -> int:
-        """How many count."""
+        """Number of rounds that are kept."""
         return len(self.forests[0].roots)
 
 
@@ -79,9 +80,16 @@ def boost(
     growth: Growth,
     classes: int,
 ) -> Boosted:
-    """Trees on what is left of a lesson by (scores, n) first scores: one score of numbers, and of two classes.
+    """Trees that improve the first scores of a lesson.
 
-    The held rows teach nothing, and say when to end; without them all rounds are run.
+    Held-out rows are not trained on. Their loss decides when boosting ends; without such rows all rounds are run.
+
+    Args:
+        lesson: the training data.
+        start: (scores, n) the first scores; numbers and two categories have one score, more categories one each.
+        held: (n,) whether a row is held out.
+        growth: the hyperparameters.
+        classes: the number of categories; 0 for numbers.
     """
     loss = SQUARED if not classes else LOGISTIC if classes == 2 else SOFTMAX
     scores = np.ascontiguousarray(start, np.float64).copy()
@@ -107,7 +115,7 @@ def boost(
 
 
 def first_scores(lesson: Lesson, weight: Vector, classes: int) -> Vector:
-    """(scores,) where boosting starts: the mean, or logarithms of shares."""
+    """(scores,) constants where boosting starts: the mean, the log odds of two categories, or logarithms of shares."""
     if not classes:
         return np.array([np.average(lesson.y, weights=weight)])
     shares = np.bincount(lesson.y.astype(np.intp), weight, classes) / weight.sum() + 1e-6

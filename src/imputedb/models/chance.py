@@ -1,8 +1,8 @@
-"""Random numbers of kept models: hashes of a row's key and of what they are for, the same wherever they are computed.
+"""Random numbers of kept models: hashes of a row's key and of a purpose, the same in NumPy and in SQL.
 
-A number of 32 bits is combined with others, multiplied by one of 31 bits, and divided by a prime, of which the rest is
-taken; then again by others. No product is beyond the 63 bits that every engine has, and an expression of it reads what
-it is made of once. Here NumPy computes them; `numbers` writes them for engines.
+A step of the hash takes the exclusive or with 32-bit words, multiplies by a 31-bit factor, and takes the remainder by a
+31-bit prime. Products fit into the 63 bits that every engine has, and a step reads its operand once. This module
+computes the hash by NumPy; `numbers` writes it as SQL.
 """
 
 import numpy as np
@@ -18,11 +18,11 @@ STEPS = (
     *((0x7FEB352D, 2147483647), (0x21F0AAAD, 2147483629), (0x2C1B3C6D, 2147483587)),
     *((0x5BF03635, 2147483579), (0x735A2D97, 2147483563)),
 )
-"""By what is multiplied in each step, and then divided."""
+"""The factor and the modulus of each step."""
 LOW, HIGH, UNIFORM = (0, 1), (2, 3), (0, 1, 4)
-"""The steps of a key's lower half, of its upper half, and of a number made of both."""
+"""The steps for a key's lower half, for its upper half, and for a uniform number."""
 UNIT = 1 / STEPS[UNIFORM[-1]][1]
-"""What a whole number, plus a half, is multiplied by."""
+"""The factor that brings a hash plus one half into (0, 1)."""
 
 
 def halves(bits: int) -> tuple[int, int]:
@@ -31,23 +31,23 @@ def halves(bits: int) -> tuple[int, int]:
 
 
 def keys(numbers: NDArray[np.generic], salt: int) -> Bits:
-    """(n,) what random numbers of rows are keyed by.
+    """(n,) 64-bit keys for the random numbers of rows.
 
     Args:
-        numbers: that tell them from other rows of their table.
-        salt: 64 bits that tell the table from others.
+        numbers: (n,) whole numbers that tell the rows of one table apart.
+        salt: 64 bits that tell tables apart.
     """
     low, high = _halves(np.ma.getdata(numbers).astype(np.uint64))
     return _hashed(low, high, salt, LOW) | _hashed(high, low, salt, HIGH) << np.uint64(32)
 
 
 def uniform(keys: Bits, *what: int | str) -> Uniform:
-    """(n,) uniform numbers inside (0, 1), a row each, for what `stream` says."""
+    """(n,) uniform numbers in (0, 1), one for each key; `what` names their purpose, as in `stream`."""
     return np.asarray((_hashed(*_halves(keys), stream(*what), UNIFORM).astype(np.float64) + 0.5) * UNIT)
 
 
 def normal(keys: Bits, *what: int | str) -> Uniform:
-    """(n,) standard normal numbers, a row each (Box & Muller 1958)."""
+    """(n,) standard normal numbers, one for each key, by the Box-Muller transform (Box & Muller 1958)."""
     radius = np.sqrt(-2 * np.log(uniform(keys, *what, "radius")))
     return np.asarray(radius * np.cos(2 * np.pi * uniform(keys, *what, "angle")))
 
@@ -57,7 +57,7 @@ def _halves(bits: Bits) -> tuple[Bits, Bits]:
 
 
 def _hashed(one: Bits, other: Bits, by: int, steps: tuple[int, ...]) -> Bits:
-    """(n,) 31 bits of two words, combined with the halves of 64 bits in turn."""
+    """(n,) 31-bit hashes of two words and of the two halves of 64 bits."""
     low, high = map(np.uint64, halves(by))
     bits = _stepped(one ^ low, steps[0])
     bits = _stepped(bits ^ high ^ other, steps[1])

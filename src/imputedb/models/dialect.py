@@ -1,4 +1,7 @@
-"""Expressions of models as text for other engines, node by node: what is not listed here is refused."""
+"""SQL text of model expressions for other engines.
+
+Each kind of node is written by name; any other is refused.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -41,26 +44,26 @@ TEXTS = {
 }
 
 PORTABLE = (Kind.NUMBER, Kind.INTEGER, Kind.BOOLEAN, Kind.CATEGORY, Kind.DATE)
-"""Kinds that every engine has; moments and durations are counted differently by each."""
+"""Kinds that every engine has; timestamps and durations are counted differently by each."""
 
 _LONG = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
-"""Types of whole numbers that a BIGINT holds."""
+"""Integer types whose values fit into a BIGINT."""
 
 _DAYS, _DAY = "days", "day"
-"""What stands in a tree for the days of a date since 1970, and for the date of so many days."""
+"""Functions that stand in a tree for the days of a date since 1970, and for the date so many days after 1970-01-01."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """What an engine writes in a way of its own.
+    """The syntax in which an engine differs from others.
 
     Attributes:
         name: the engine.
-        quote: around names.
-        backslash: whether a backslash in a text stands for something else.
-        types: its names of DuckDB's types.
-        days: how it counts the days of a date {} since 1970.
-        day: how it makes a date of so many days {}, a whole number.
+        quote: the character around identifiers.
+        backslash: whether a backslash escapes in string literals.
+        types: the engine's names for DuckDB's types, where they differ.
+        days: an expression for the days of a date {} since 1970.
+        day: an expression for the date {} days after 1970-01-01, {} being a whole number.
     """
 
     name: Name
@@ -71,20 +74,20 @@ class Dialect:
     day: str
 
     def type(self, name: str) -> str:
-        """Its name of one of DuckDB's types."""
+        """The engine's name for one of DuckDB's types."""
         if self.name != "bigquery" or not name.startswith("DECIMAL("):
             return self.types.get(name, name)
         width, scale = map(int, name.removeprefix("DECIMAL(").removesuffix(")").split(","))
         return f"{'DECIMAL' if scale <= 9 and width - scale <= 29 else 'BIGDECIMAL'}({width}, {scale})"
 
     def identifier(self, name: str) -> str:
-        """A name, quoted."""
+        """A quoted identifier."""
         escaped = name.replace("\\", "\\\\").replace("`", "\\`") if self.name == "bigquery" else name
         own = escaped if self.name == "bigquery" else escaped.replace(self.quote, self.quote * 2)
         return f"{self.quote}{own}{self.quote}"
 
     def text(self, value: str) -> str:
-        """A text, quoted."""
+        """A string literal."""
         if not self.backslash:
             return "'" + value.replace("'", "''") + "'"
         return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
@@ -126,21 +129,21 @@ _DIALECTS = {
 def sql(
     model: Fitted, target: Target, dialect: Name = "duckdb", codes: Mapping[str, Sequence[str]] | None = None
 ) -> str:
-    """The expected value of a target as SQL text, over columns called as they are in the model.
+    """The expected value of a target as SQL text, over columns named as in the model.
 
-    Numbers are in the column's own type where engines have it, else doubles; categories are their names. In DuckDB they
-    are the model's to the last bit; elsewhere they are as near as sums of doubles are. What BigQuery and Snowflake are
-    given has not been run there.
+    A number has the column's own type where engines have it, and is a double elsewhere. A category is its name. In
+    DuckDB values equal the model's to the last bit; in other engines they may differ by the rounding of sums. The text
+    for BigQuery and Snowflake has not been run there.
 
     Args:
-        model: whose target it is.
-        target: one of the model's.
-        dialect: of the engine.
-        codes: by column the texts of values that mean a missing one.
+        model: the fitted model.
+        target: one of its targets.
+        dialect: the engine to write for.
+        codes: by column, the texts of values declared to mean a missing one.
 
     Raises:
-        DataError: the function has no expression; it reads or gives a moment, or a value of another kind that engines
-            count differently.
+        DataError: the function has no expression; or a column that it reads or gives is of a kind that engines count
+            differently, such as a timestamp.
     """
     known = _DIALECTS[dialect]
     goal = model.features[target.feature]
@@ -154,7 +157,7 @@ def sql(
 
 
 def _typed(tree: Tree, goal: Feature) -> Tree:
-    """A value in the type of its column, as far as engines have it."""
+    """A value cast to its column's type, where engines have that type."""
     if goal.kind is Kind.DATE:
         return t.call(_DAY, tree)
     if goal.kind is Kind.INTEGER and goal.type in _LONG:
@@ -164,14 +167,14 @@ def _typed(tree: Tree, goal: Feature) -> Tree:
 
 
 def _read(codes: Mapping[str, Sequence[str]], feature: Feature) -> Tree:
-    """A column as a model reads it, NULL where it has a value that means a missing one."""
+    """A column as a model reads it; NULL where it holds a value declared to mean a missing one."""
     value = t.call(_DAYS, by_name(feature)) if feature.kind is Kind.DATE else by_name(feature)
     stated = [_code(feature, text) for text in codes.get(feature.column.name, ())]
     return t.null_where(t.operator("COMPARE_IN", value, *stated), value) if stated else value
 
 
 def _code(feature: Feature, text: str) -> Tree:
-    """A value that means a missing one."""
+    """The literal of a value declared to mean a missing one."""
     if feature.kind is Kind.CATEGORY:
         named = not feature.levels or isinstance(feature.levels[0], str)
         return t.literal(text) if named else t.literal(int(text))
@@ -182,7 +185,7 @@ def _code(feature: Feature, text: str) -> Tree:
 
 
 class _Text:
-    """The text of syntax trees in a dialect."""
+    """A printer of syntax trees in one dialect."""
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
@@ -237,7 +240,7 @@ class _Text:
         raise InternalError(f"a model's expression calls {name}, which no dialect writes")
 
     def _largest(self, names: Tree, place: Tree) -> str:
-        """The name at the place of the first of the largest scores."""
+        """The name with the largest score; of equal scores, the first."""
         called, scores = (self._listed(one) for one in (names, arguments_of(place)[0]))
         labels, sums = ", ".join(called), ", ".join(scores)
         match self.dialect.name:

@@ -1,4 +1,4 @@
-"""How far rows have moved from those that a model was learnt from: population stability indexes by column."""
+"""Drift of rows from those that a model was fitted to: the population stability index of each column."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,25 +10,25 @@ from imputedb.imputers.chained.column_model import Matrix, Vector
 from imputedb.models.feature import Feature
 
 BINS = 10
-"""Bins of numbers, of about as many rows each."""
+"""Bins of a numeric column, each with about as many rows."""
 
 LEVELS = 30
-"""Categories that have a bin each, the most frequent ones; the others share one."""
+"""Categories with a bin of their own, the most frequent ones; all others share a bin."""
 
 SMOOTHED = 0.5
-"""Rows that are added to each bin, so that an empty one is no infinity."""
+"""Rows added to each bin, so that an empty bin does not make the index infinite."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bins:
-    """The bins of one column, as they were when a model was learnt, and stay.
+    """The bins of one column, fixed when the model is fitted.
 
     Attributes:
         feature: the place of the column among the features.
-        edges: (k,) of a number, where bins end; the first and the last are the ends of what was observed.
-        levels: (l,) of a category, those that have a bin.
-        counts: (bins,) rows in each at the time: in the bins of values in their order, outside of them (a number out of
-            range, a category that shares a bin), then missing ones.
+        edges: (k,) for numbers, the edges of the bins, from the smallest to the largest observed value.
+        levels: (l,) for categories, the codes with a bin of their own, rising.
+        counts: (bins,) rows in each bin at the fit: in the bins of values, then of other values (numbers out of range,
+            rare categories), then of missing ones.
     """
 
     feature: int
@@ -38,7 +38,7 @@ class Bins:
 
 
 def bins(features: Sequence[Feature], x: Matrix) -> tuple[Bins, ...]:
-    """The bins of all columns of (features, n) rows, and how many rows are in each."""
+    """The bins of all columns, with the counts of (features, n) rows."""
     found = []
     for place, feature in enumerate(features):
         values = x[place][~np.isnan(x[place])]
@@ -54,7 +54,7 @@ def bins(features: Sequence[Feature], x: Matrix) -> tuple[Bins, ...]:
 
 
 def counted(known: Bins, values: Vector) -> NDArray[np.int64]:
-    """(bins,) how many values are in each bin, NaN for missing ones and categories that the model has never seen."""
+    """(bins,) counts of values; NaN stands for missing ones and for categories that the model does not know."""
     gone = np.isnan(values)
     seen = values[~gone]
     if len(known.levels):
@@ -72,7 +72,8 @@ def counted(known: Bins, values: Vector) -> NDArray[np.int64]:
 def index(then: NDArray[np.int64], now: NDArray[np.int64]) -> float | None:
     """The population stability index between counts of the same bins: the sum of (q - p) ln(q / p).
 
-    By convention .1 is little and .25 is much. None where there are no rows on one side.
+    Here p and q are the shares of each bin at the fit and now, after `SMOOTHED` rows were added to every bin. By
+    convention .1 is little and .25 is much. None where either has no rows.
     """
     if not then.sum() or not now.sum():
         return None

@@ -1,7 +1,7 @@
-"""Functions of a row as expressions of DuckDB, as syntax trees: what they give is the same to the last bit.
+"""Model functions as DuckDB expressions, in the form of syntax trees; values equal the model's to the last bit.
 
-Whether a value is missing is asked where it decides, and not of columns that no row lacks. Sums are added from left to
-right. Numbers are doubles.
+An expression tests for a missing value only where the test changes the result, and not for columns that no row lacks.
+Sums run from left to right, in doubles.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -32,24 +32,24 @@ from imputedb.statistics.table import Kind
 LARGEST = 1.7976931348623157e308
 
 Reads = Callable[[Feature], Tree]
-"""How the value of a column is read: numbers, days or microseconds since 1970, texts of categories; NULL if missing."""
+"""A reader of a column's value: a number, days or microseconds since 1970, the name of a category; NULL if missing."""
 
 
 def by_name(feature: Feature) -> Tree:
-    """The column of that name."""
+    """A reference to the column by its name."""
     return t.reference(feature.column.name)
 
 
 def expression(model: Fitted, target: Target, reads: Reads = by_name, *, complete: Collection[int] = ()) -> Tree | None:
-    """The expected value of a target, as imputers give it: numbers as doubles, categories by their names.
+    """The expected value of a target: numbers as doubles, categories by their names.
 
-    None where the function has none that DuckDB would like: donors, linear functions of countless patterns, forests.
+    None where a function has no expression (donors, joint functions) or too long a one (large forests).
 
     Args:
-        model: whose target it is.
-        target: one of the model's.
-        reads: how the value of a column is read.
-        complete: features that every row has: a finite number, a category that the model knows.
+        model: the fitted model.
+        target: one of its targets.
+        reads: the reader of a column's value.
+        complete: places of the features that every row has: a finite number, or a category that the model knows.
     """
     if not is_short(target.expected, model.features, complete):
         return None
@@ -58,7 +58,7 @@ def expression(model: Fitted, target: Target, reads: Reads = by_name, *, complet
 
 
 def coarser(model: Fitted, target: Target, reads: Reads = by_name, *, complete: Collection[int] = ()) -> Tree | None:
-    """Whether a row is predicted from fewer columns than it has, as a condition; None where no row ever is."""
+    """The condition under which a row is predicted from fewer columns than it has; None where that cannot happen."""
     function = target.expected
     if not isinstance(function, Cases):
         return None
@@ -79,13 +79,13 @@ def coarser(model: Fitted, target: Target, reads: Reads = by_name, *, complete: 
 
 
 class Writing:
-    """The writing of functions of some features, of which the row at hand is known to have some."""
+    """A writer of functions as expressions; `here` are features that the row is known to have."""
 
     def __init__(self, features: Sequence[Feature], reads: Reads, here: frozenset[int] = frozenset()) -> None:
         self.features, self.reads, self.here = features, reads, here
 
     def function(self, function: Function, goal: Feature) -> Tree | None:
-        """What a function gives of a row; None where there is no expression."""
+        """The value of a function; None where it has no expression."""
         match function:
             case Constant(value):
                 return named_level(goal, value) if goal.classes else self.within(_number(value), goal)
@@ -101,7 +101,7 @@ class Writing:
                 return None
 
     def cases(self, cases: Cases, goal: Feature) -> Tree | None:
-        """The first function whose features a row has; within it these are known to be there."""
+        """The value of the first case whose features a row has; that case takes them as present."""
         checks: list[tuple[Tree, Tree]] = []
         for needs, function in reached(cases, self.here):
             written = self.knowing(self.here.union(needs)).function(function, goal)
@@ -112,16 +112,16 @@ class Writing:
         return None
 
     def knowing(self, here: frozenset[int]) -> "Writing":
-        """The same of a row that is known to have further features."""
+        """The same writer, for rows that are known to have the features `here`."""
         return Writing(self.features, self.reads, here)
 
     def within(self, value: Tree, goal: Feature) -> Tree:
-        """A number within what is observed, whole where the column is."""
+        """A number clipped to the observed range, and rounded where the column holds whole numbers."""
         value = t.call("least", t.call("greatest", value, _number(goal.low)), _number(goal.high))
         return _whole(value, goal)
 
     def sum(self, one: Sum) -> Tree:
-        """A sum as it is, whatever was observed."""
+        """The value of a sum, neither clipped nor rounded."""
         found = _number(one.intercept)
         for term in one.terms:
             found = t.arithmetic("+", found, self._term(term))
@@ -170,7 +170,7 @@ class Writing:
         return t.all_of([self.present(feature), goes]) or goes
 
     def _among(self, feature: int, levels: Sequence[Tree]) -> Tree:
-        """Whether a category is one of some; NULL or false where it is missing."""
+        """Whether a category is one of some levels; NULL or false where it is missing."""
         value = self.reads(self.features[feature])
         if len(levels) == 1:
             return t.compared("COMPARE_EQUAL", value, levels[0])
@@ -185,7 +185,7 @@ class Writing:
         return t.cast(value, t.plain_type("DOUBLE"))
 
     def _missing(self, feature: int) -> Tree | None:
-        """Whether a value is missing, or is none that the model knows; None where the row is known to have one."""
+        """Whether a value is missing or unknown to the model; None where the row is known to have it."""
         if feature in self.here:
             return None
         known = self.features[feature]
@@ -195,7 +195,7 @@ class Writing:
         return missing
 
     def present(self, feature: int) -> Tree:
-        """The condition under which a row has a feature: NULL or false where it has not."""
+        """The condition under which a row has a feature; NULL or false where it does not."""
         known = self.features[feature]
         if known.kind is Kind.CATEGORY:
             return self._among(feature, [named_level(known, code) for code in range(known.classes)])
@@ -204,7 +204,7 @@ class Writing:
         return t.negated(t.is_missing(self.reads(known)))
 
     def _scores(self, scores: Scores, goal: Feature) -> Tree:
-        """The name of the largest score, of equal ones the first."""
+        """The name of the category with the largest score; of equal scores, the first."""
         names = [named_level(goal, code) for code in scores.codes]
         if len(names) == 1:
             return names[0]
@@ -217,17 +217,17 @@ class Writing:
 
 
 def _whole(value: Tree, goal: Feature) -> Tree:
-    """A number, whole where the column is."""
+    """A number, rounded half up where the column holds whole numbers."""
     return t.call("floor", t.arithmetic("+", value, _number(0.5))) if goal.whole else value
 
 
 def listed(items: Iterable[Tree]) -> Tree:
-    """A list of some values."""
+    """A list value."""
     return t.call("list_value", *items)
 
 
 def _case(checks: Sequence[tuple[Tree, Tree]], otherwise: Tree) -> Tree:
-    """The first whose condition holds."""
+    """A CASE expression, or its ELSE alone where there are no conditions."""
     return cased(checks, otherwise) if checks else otherwise
 
 
@@ -236,7 +236,7 @@ def _number(value: float) -> Tree:
 
 
 def named_level(feature: Feature, code: float) -> Tree:
-    """A category by its name."""
+    """A category as a literal, from its code."""
     if feature.kind is Kind.BOOLEAN:
         return t.literal(bool(code))
     level = feature.levels[int(code)]

@@ -1,4 +1,4 @@
-"""How long expressions of functions are, before they are written."""
+"""Lengths of expressions, computed before these are written."""
 
 from collections.abc import Collection, Iterator, Sequence
 
@@ -6,19 +6,19 @@ from imputedb.models.feature import Feature
 from imputedb.models.function import Cases, Constant, Forest, Function, Joint, Matched, Scores, Slope, Spread, Sum
 
 LEAVES = 4096
-"""Leaves of an expression at most."""
+"""Largest number of leaves of an expression."""
 
 PARTS = 400
-"""What is added up in one sum at most: what DuckDB plans grows with the square of it."""
+"""Largest number of summands in one sum; DuckDB's planning time grows with its square."""
 
 NAMED = 50_000
-"""Names of categories in an expression at most; each split by one names those that it has."""
+"""Largest number of category names in an expression; each split by a category lists those it selects."""
 
 
 def is_short(function: Function, features: Sequence[Feature], complete: Collection[int] = ()) -> bool:
-    """Whether there is an expression of a function that DuckDB would like.
+    """Whether a function has an expression that is short enough for DuckDB.
 
-    There is none of donors, of linear functions of countless patterns, and of forests.
+    Donors and joint functions have none. Large forests have one that is too long.
     """
     if leaves(function, complete) > LEAVES or _parts(function) > PARTS:
         return False
@@ -26,7 +26,7 @@ def is_short(function: Function, features: Sequence[Feature], complete: Collecti
 
 
 def reached(cases: Cases, complete: Collection[int]) -> Iterator[tuple[tuple[int, ...], Function]]:
-    """The functions that some row may have, with what they need, where all rows have some features."""
+    """The cases that some row may reach, each with its features, where every row has the `complete` ones."""
     for needs, function in zip(cases.needs, cases.functions, strict=True):
         yield needs, function
         if set(needs) <= set(complete):
@@ -34,7 +34,7 @@ def reached(cases: Cases, complete: Collection[int]) -> Iterator[tuple[tuple[int
 
 
 def read_by(function: Function) -> frozenset[int]:
-    """The features that an expression of a function reads, by their places; none where there is no expression."""
+    """Places of the features that a function's expression reads; empty for a constant, or without an expression."""
     match function:
         case Sum(terms=terms, forest=forest):
             split: list[int] = [] if forest is None else forest.features.tolist()
@@ -50,11 +50,11 @@ def read_by(function: Function) -> frozenset[int]:
 
 
 def leaves(function: Function, complete: Collection[int] = ()) -> float:
-    """How many leaves an expression of a function has, a linear term being one; infinite where there is none.
+    """Number of leaves of a function's expression, each linear term being one; infinite without an expression.
 
     Args:
         function: the function.
-        complete: features that every row has.
+        complete: places of the features that every row has.
     """
     match function:
         case Constant():
@@ -72,12 +72,13 @@ def leaves(function: Function, complete: Collection[int] = ()) -> float:
 
 
 def steps(function: Function, complete: Collection[int] = ()) -> tuple[int, int]:
-    """How many steps an expression of a function has, each level of a category being one, and how many of them a row
-    takes at most.
+    """Number of steps of a function's expression, and the largest number that one row takes.
+
+    A step is an intercept, a number's term, a distinct value of a category's term, or a leaf.
 
     Args:
         function: one that has an expression.
-        complete: features that every row has.
+        complete: places of the features that every row has.
     """
     match function:
         case Sum(terms=terms, forest=forest):
@@ -111,7 +112,7 @@ def _parts(function: Function) -> int:
 
 
 def _named_in(function: Function, features: Sequence[Feature]) -> int:
-    """How many names of categories its splits hold."""
+    """Upper bound on the number of category names in the splits of a function."""
     match function:
         case Sum(forest=Forest() as forest):
             places: list[int] = forest.features[forest.sets >= 0].tolist()

@@ -1,4 +1,4 @@
-"""A column as a model reads it: numbers, whatever table its cells come from."""
+"""A column as a model reads it: numbers that mean the same whatever table its cells come from."""
 
 import math
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from imputedb.statistics.table import Kind
 Vector = NDArray[np.float64]
 
 NAMED = (Kind.CATEGORY, Kind.BOOLEAN)
-"""Kinds whose values have names, and no distances."""
+"""Kinds whose values are names, without distances."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +25,11 @@ class Feature:
     Attributes:
         column: the column.
         type: its SQL type.
-        kind: what its values are.
-        levels: the categories it was learnt with, in their order; empty of any other kind.
+        kind: the kind of its values.
+        levels: the categories known to the model, in their order; empty for other kinds.
         ordered: whether that order is declared.
-        low: the smallest observed number; of categories 0.
-        high: the largest.
+        low: the smallest observed number; for categories, the smallest code.
+        high: the largest observed number or code.
     """
 
     column: Column
@@ -53,14 +53,14 @@ class Feature:
         return self.kind in (Kind.INTEGER, Kind.DATE, Kind.TIMESTAMP, Kind.DURATION)
 
     def closed(self, values: Vector) -> Vector:
-        """Predicted numbers within what is observed, whole where the column is; halves are rounded up."""
+        """Predicted numbers clipped to the observed range; rounded half up where the column holds whole numbers."""
         within = np.minimum(np.maximum(values, self.low), self.high)
         return np.asarray(np.floor(within + 0.5) if self.whole else within)
 
     def encoded(self, cells: Cells) -> Vector:
-        """(n,) the values as numbers, categories as places among the levels; NaN where there is none.
+        """(n,) cells as numbers, categories as places among the levels; NaN where missing.
 
-        Infinities and categories that the model has never seen are taken for missing.
+        Infinities and categories unknown to the model count as missing.
         """
         values = cells.values
         if len(values) == 1:
@@ -74,7 +74,7 @@ class Feature:
         return numbers
 
     def _one(self, value: np.generic, cells: Cells) -> float:
-        """The number of the only cell; arrays would take ten times as long."""
+        """The number of a single cell, ten times as fast as by arrays."""
         if cells.missing[0]:
             return math.nan
         if self.kind is Kind.CATEGORY and cells.levels != self.levels:
@@ -84,13 +84,13 @@ class Feature:
         return number if math.isfinite(number) else math.nan
 
     def unseen(self, cells: Cells) -> int:
-        """How many cells hold a category that the model has never seen."""
+        """Number of cells that hold a category unknown to the model."""
         if self.kind is not Kind.CATEGORY or cells.levels == self.levels:
             return 0
         return int(np.count_nonzero(np.isnan(self.encoded(cells)) & ~cells.missing))
 
     def typed(self, values: Vector, cells: Cells) -> Array:
-        """Values of the model as `cells` has them: whole numbers rounded, categories as places among its levels.
+        """The model's numbers in the type of some cells: whole numbers rounded, categories by the cells' levels.
 
         Raises:
             DataError: a category has no place there; `Fitted.aligned` gives cells that have a place for each.
@@ -111,7 +111,7 @@ class Feature:
         return values.astype(dtype)
 
     def aligned(self, cells: Cells) -> Cells:
-        """The same cells, categories as places among the levels of the model, then those that it has never seen."""
+        """The same cells, with the model's levels first and levels unknown to it after them."""
         if self.kind is not Kind.CATEGORY or cells.levels == self.levels:
             return cells
         known = set(self.levels)
@@ -127,7 +127,7 @@ class Feature:
 
 
 def feature(column: Column, type_name: str, cells: Cells, learn: NDArray[np.bool_]) -> Feature:
-    """A column as the rows that are learnt from show it."""
+    """The feature of a column, as observed in the rows to learn from."""
     seen = cells.values[learn & ~cells.missing].astype(np.float64)
     seen = seen[np.isfinite(seen)]
     low, high = (float(seen.min()), float(seen.max())) if len(seen) else (0.0, 0.0)

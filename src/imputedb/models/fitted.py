@@ -1,4 +1,4 @@
-"""A model that is kept: what an imputer has learnt of some columns, applied to any rows."""
+"""A fitted model: the functions that an imputer has learnt of some columns, for any rows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,19 +20,19 @@ from imputedb.models.target import How, Target
 from imputedb.statistics.table import Kind
 
 FORMAT = 1
-"""Version of what `Fitted.dumped` writes."""
+"""Version of the format that `Fitted.dumped` writes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """What an imputer has learnt: for each target pure functions of one row, and nothing else.
+    """A fitted model: for each target, pure functions of one row.
 
     Attributes:
-        how: it was learnt.
-        rows: that were learnt from.
+        how: the settings of the fit.
+        rows: the number of rows learnt from.
         features: all columns that are read or filled in.
-        targets: in the order in which they are drawn.
-        bins: what the columns were like, to tell how far rows have moved.
+        targets: the columns that are filled in, in the order in which they are drawn.
+        bins: the distribution of each column at the fit, against which drift is measured.
     """
 
     how: How
@@ -42,7 +42,7 @@ class Fitted:
     bins: tuple[Bins, ...] = ()
 
     def feature(self, column: Column) -> Feature:
-        """What the model knows a column as.
+        """The feature of a column.
 
         Raises:
             DataError: the model has no such column.
@@ -53,7 +53,7 @@ class Fitted:
         raise DataError(f"the model has no column {column}; it has {', '.join(str(f.column) for f in self.features)}")
 
     def observed(self, column: Column) -> int:
-        """How many values of a column were learnt from.
+        """Number of values of a column that were observed at the fit.
 
         Raises:
             DataError: the model has no such column.
@@ -62,7 +62,7 @@ class Fitted:
         return next((int(one.counts[:-1].sum()) for one in self.bins if one.feature == place), self.rows)
 
     def aligned(self, rows: Rows) -> Rows:
-        """The same rows, categories as places among the model's levels, so that each it may give has a place."""
+        """The same rows, with the model's levels first, so that every category that it may give has a place."""
         columns = dict(rows.columns)
         for one in self.features:
             if one.column in columns:
@@ -70,15 +70,18 @@ class Fitted:
         return Rows(columns, rows.keys, rows.learn, rows.draws)
 
     def unseen(self, rows: Rows) -> Mapping[Column, int]:
-        """By column, how many cells hold a category that the model has never seen, and reads as missing."""
+        """By column, the number of cells with a category unknown to the model, which reads them as missing.
+
+        Columns without such cells are left out.
+        """
         counts = {one.column: one.unseen(rows.columns[one.column]) for one in self.features}
         return {column: count for column, count in counts.items() if count}
 
     def drift(self, rows: Rows) -> Mapping[Column, float | None]:
-        """By column, the population stability index between the rows that were learnt from and others.
+        """By column, the population stability index of rows against those of the fit.
 
-        Missing values, numbers out of the observed range, and rare categories have bins of their own; a category that
-        the model has never seen counts as missing. None where there are no rows.
+        Missing values, numbers out of the observed range, and rare categories have bins of their own; a category
+        unknown to the model counts as missing. None where there are no rows.
         """
         x = self._encoded(rows)
         return {self.features[one.feature].column: index(one.counts, counted(one, x[one.feature])) for one in self.bins}
@@ -86,17 +89,17 @@ class Fitted:
     def values(self, rows: Rows, draw: int | None = None) -> Mapping[Column, Array]:
         """The values of the targets' missing cells, in row order, as `Imputer.impute` gives them.
 
-        Categories are places among the levels of the cells as they are given. What a row is given depends on its own
-        cells, its key and the draw's number alone.
+        Categories are places among the levels of the given cells. The values of a row depend on its own cells, on its
+        key and on the draw's number alone.
 
         Args:
             rows: any rows that have all columns of the model.
-            draw: None for the best value given what is stored; from 1 to m for one of the draws, which are joint: a
+            draw: None for the best values given the observed ones; 1 to m for one of the draws. A draw is joint: each
                 target is drawn given those before it.
 
         Raises:
-            DataError: the rows lack a column of the model; a category that is imputed is no level of the cells
-                (`aligned` gives rows of which that is never so).
+            DataError: the rows lack a column of the model; or an imputed category is no level of the given cells, which
+                `aligned` prevents.
             QueryError: the model has no draw of that number.
         """
         x = self._encoded(rows)
@@ -109,10 +112,10 @@ class Fitted:
         return {column: self._drawn(t, rows, x, draw, called[column]) for t, column in columns}
 
     def coarser(self, rows: Rows) -> Mapping[Column, int]:
-        """By target the missing cells that are predicted from fewer columns than their rows have.
+        """By target, the number of missing cells that are predicted from fewer columns than their rows have.
 
-        Linear functions are worked out for the patterns of missing columns that were there at the fit; a row of another
-        pattern takes that of the most telling of these whose columns it has.
+        Linear functions exist for the patterns of missing columns seen at the fit. A row with another pattern uses the
+        most accurate of these functions whose columns it has.
         """
         x = self._encoded(rows)
         found: dict[Column, int] = {}
@@ -130,10 +133,10 @@ class Fitted:
 
     @staticmethod
     def loaded(data: bytes) -> "Fitted":
-        """The model that bytes are.
+        """The model in bytes that `dumped` wrote.
 
         Raises:
-            StorageError: they are no model, or one of a newer format.
+            StorageError: the bytes are no model, or one of a newer format.
         """
         found = packing.unpacked(data, FORMAT, KINDS)
         if not isinstance(found, Fitted):
@@ -156,7 +159,7 @@ class Fitted:
         return one.typed(best if one.classes else one.closed(best), cells)
 
     def _drawn(self, target: Target, rows: Rows, x: Matrix, draw: int, label: str) -> Array:
-        """One draw of a target, which the targets after it are given."""
+        """One draw of a target's missing values; the draw also replaces them in `x`, for the targets after it."""
         one = self.features[target.feature]
         cells = rows.columns[one.column]
         gone = np.flatnonzero(cells.missing | np.isnan(x[target.feature]))
@@ -175,4 +178,4 @@ KINDS = (
     *(Fitted, How, Target, Quality, Bins, Feature, Column, Kind, Part, slice),
     *(Constant, Sum, Slope, Steps, Forest, Scores, Cases, Joint, Matched, Spread),
 )
-"""All that a model is made of."""
+"""The types of all parts of a model."""

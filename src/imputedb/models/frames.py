@@ -1,4 +1,4 @@
-"""Rows that users hand in, as a model reads them, and with what it fills in."""
+"""Conversion of users' rows to those that a model reads, and of its values to the users' form."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,7 +23,7 @@ def columns(frame: Any, names: Sequence[str] = ()) -> Columns:
 
     Args:
         frame: the object.
-        names: of columns, those of a list of no dictionaries.
+        names: names of the columns of an empty list, which has none of its own.
 
     Raises:
         DataError: the object has no columns, or these differ in length.
@@ -45,15 +45,15 @@ def rows(model: Fitted, given: Columns, keys: Keys, salt: int, codes: Codes) -> 
     """The rows as a model reads them.
 
     Args:
-        model: that is applied to them.
-        given: their columns.
-        keys: (n,) what draws are keyed by; their places unless they are given.
-        salt: 64 bits that tell the rows from those of other tables.
-        codes: by column the texts of values that mean a missing one.
+        model: the fitted model.
+        given: the columns of the rows.
+        keys: (n,) whole numbers that draws are keyed by; None for the places of the rows.
+        salt: 64 bits that tell tables apart.
+        codes: by column, the texts of values declared to mean a missing one.
 
     Raises:
-        DataError: a column that the model reads is absent, or a value is none of its kind.
-        QueryError: keys are too few, or no whole numbers.
+        DataError: a column that the model reads is absent, or a value is not of its kind.
+        QueryError: the keys are not one whole number for each row.
     """
     absent = [one.column.name for one in model.features if one.column.name not in given]
     if absent:
@@ -68,7 +68,7 @@ def rows(model: Fitted, given: Columns, keys: Keys, salt: int, codes: Codes) -> 
 
 
 def completed(model: Fitted, given: Columns, at: Rows, filled: Mapping[Any, Array]) -> dict[str, list[object]]:
-    """The columns that a model fills in, with values in place of the missing ones."""
+    """The target columns, with values in place of the missing ones."""
     found = {}
     for column, array in filled.items():
         feature, cells = model.feature(column), at.columns[column]
@@ -83,7 +83,7 @@ def completed(model: Fitted, given: Columns, at: Rows, filled: Mapping[Any, Arra
 
 
 def like(frame: Any, found: Mapping[str, list[object]]) -> Any:
-    """A frame as it was handed in, with other columns in place of some; in their types where these hold the values."""
+    """A frame of the same kind with some columns replaced; these keep their types where the values fit."""
     if isinstance(frame, Mapping):
         return {**{str(name): values for name, values in frame.items()}, **found}
     if hasattr(frame, "to_pydict"):

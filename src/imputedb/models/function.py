@@ -1,4 +1,4 @@
-"""Functions of one row: a closed union. What they give is in applying.py, what they are in SQL in expression.py."""
+"""Functions of one row, a closed union: `applying` evaluates them over arrays, `expression` writes them as SQL."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,10 +13,10 @@ from imputedb.kernel import _kernel
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """One value, whatever the row.
+    """The same value for every row.
 
     Attributes:
-        value: a number, or the place of a category.
+        value: a number, or the place of a category among the levels.
     """
 
     value: float
@@ -24,13 +24,13 @@ class Constant:
 
 @dataclass(frozen=True, slots=True)
 class Slope:
-    """What a number adds: slope x (value - centre), or something else where it is missing.
+    """The term of a number: slope x (value - centre), or a constant where it is missing.
 
     Attributes:
         feature: the place of the number among the features.
-        centre: what is taken off it first.
-        slope: what the rest is multiplied by.
-        absent: what a missing value adds.
+        centre: subtracted from the value.
+        slope: the coefficient.
+        absent: the term of a missing value.
     """
 
     feature: int
@@ -41,12 +41,12 @@ class Slope:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """What a category adds.
+    """The term of a category.
 
     Attributes:
         feature: the place of the category among the features.
-        values: what each level adds.
-        absent: what a missing value adds.
+        values: the term of each level.
+        absent: the term of a missing value.
     """
 
     feature: int
@@ -56,17 +56,19 @@ class Steps:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Forest:
-    """Trees, one after another. A leaf has no feature, and its value for a threshold.
+    """Binary trees, one after another in shared arrays.
+
+    A leaf has feature -1, and its value as threshold.
 
     Attributes:
-        roots: (trees,) where each begins among the nodes.
-        features: (nodes,) the feature that a node splits by; -1 of a leaf.
-        thresholds: (nodes,) the largest number that goes left; of a leaf its value.
-        left: (nodes,) the node that comes next for what goes left.
-        right: (nodes,) and for what does not.
+        roots: (trees,) the first node of each tree.
+        features: (nodes,) the feature that a node splits by; -1 at a leaf.
+        thresholds: (nodes,) the largest number that goes left; at a leaf, its value.
+        left: (nodes,) the child for rows that go left.
+        right: (nodes,) the child for all other rows.
         missing: (nodes,) 1 where a missing value goes left.
-        sets: (nodes,) where the words begin that say which levels go left; -1 where it is split by a number.
-        words: of the sets; bit k says whether level k goes left.
+        sets: (nodes,) the first word of the set of levels that go left; -1 without a set.
+        words: 64-bit words of the sets; bit k of a set is 1 where level k goes left.
     """
 
     roots: NDArray[np.int32]
@@ -80,26 +82,26 @@ class Forest:
 
     @staticmethod
     def of(parts: Iterable[Sequence[float] | NDArray[Any]]) -> "Forest":
-        """A forest of its arrays, in the order of its attributes, whatever their types."""
+        """A forest from its arrays, in the order of its attributes, whatever their types."""
         kinds = (np.int32, np.int32, np.float64, np.int32, np.int32, np.uint8, np.int32, np.uint64)
         arrays: list[Any] = [np.asarray(part, kind) for part, kind in zip(parts, kinds, strict=True)]
         return Forest(*arrays)
 
     def with_thresholds(self, thresholds: NDArray[np.float64]) -> "Forest":
-        """The same trees with other thresholds, and values of leaves."""
+        """The same trees with other thresholds and leaf values."""
         return replace(self, thresholds=thresholds)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sum:
-    """A number: an intercept, a term a feature and trees, added in this order.
+    """A number: an intercept, terms and trees, added in this order.
 
     Attributes:
-        intercept: what it begins with.
-        terms: one a feature that it is linear in.
-        deviation: standard deviation of normal residuals around it.
-        forest: its trees; None for none.
-        compiled: what the kernel makes of it, when it is first asked for.
+        intercept: the constant.
+        terms: the linear terms.
+        deviation: the standard deviation of normal residuals.
+        forest: the trees; None without any.
+        compiled: the kernel's form of the sum, a list of one after its first use, empty before.
     """
 
     intercept: float
@@ -111,11 +113,13 @@ class Sum:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """A category by scores, logarithms of probabilities but for a constant: the largest one's, of equal ones the first.
+    """A category by scores, which are logarithms of probabilities up to a constant.
+
+    The best category has the largest score; of equal scores, the first.
 
     Attributes:
-        codes: the categories, by their places among the levels.
-        sums: their scores.
+        codes: the places of the categories among the levels.
+        sums: the score of each category.
     """
 
     codes: tuple[int, ...]
@@ -124,11 +128,11 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Cases:
-    """A function for each pattern of present features: the first whose features a row has.
+    """A function for each set of features: a row uses the first one whose features it has.
 
     Attributes:
-        needs: the places of the features that each case needs; the last one needs none.
-        functions: one a case.
+        needs: the places of the features that each case needs; the last case needs none.
+        functions: the function of each case.
     """
 
     needs: tuple[tuple[int, ...], ...]
@@ -137,14 +141,14 @@ class Cases:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Joint:
-    """A linear function for every pattern of present features, worked out where it is met from a joint distribution.
+    """Linear functions for every pattern of present features, derived from a joint distribution when a pattern occurs.
 
     Attributes:
-        target: the place of what it gives among the features.
-        rows: that were learnt from.
-        parts: where the features stand in the matrix of cross-products; None of those that are left out.
+        target: the place of the target among the features.
+        rows: the number of rows learnt from.
+        parts: the columns of each feature in the matrix of cross-products; None for a feature that is left out.
         products: (q, q) mean products of the columns of that matrix.
-        made: functions that have been worked out, by the features that are present.
+        made: the functions derived so far, by the features that are present.
     """
 
     target: int
@@ -156,17 +160,17 @@ class Joint:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Matched:
-    """The observed value of a donor whose predicted number is near (Little 1988; Morris, White & Royston 2014).
+    """The observed value of a donor with a similar prediction (Little 1988; Morris, White & Royston 2014).
 
-    Donors are taken from rows of which the prediction is about as sure: a tree says so.
+    A tree groups rows by the precision of their predictions. A row takes donors of its own group.
 
     Attributes:
-        centre: what is predicted.
-        sure: the tree; its value is the number of a leaf.
-        starts: (leaves + 1,) where the donors of each leaf begin.
-        predicted: (donors,) what was predicted of them, rising within a leaf.
-        values: (donors,) what they have.
-        nearest: how many of the nearest are drawn from.
+        centre: the prediction.
+        sure: the tree of groups; its value is the number of a leaf.
+        starts: (leaves + 1,) the first donor of each leaf.
+        predicted: (donors,) the predictions of donors, rising within a leaf.
+        values: (donors,) the observed values of donors.
+        nearest: how many of the nearest donors to draw from.
     """
 
     centre: "Sum | Cases | Joint"
@@ -179,13 +183,13 @@ class Matched:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """A number around which values are drawn by what predictions of others were wrong by, within what is observed.
+    """A prediction plus a random residual, clipped to the observed range.
 
     Attributes:
-        centre: what is predicted.
-        residuals: that are drawn from, rising.
+        centre: the prediction.
+        residuals: the residuals to draw from, rising.
         low: the smallest observed number.
-        high: the largest.
+        high: the largest observed number.
     """
 
     centre: Sum

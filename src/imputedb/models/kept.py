@@ -1,4 +1,4 @@
-"""Imputers whose values are those of the whole table, computed once and read by every query."""
+"""Imputers that are fitted to whole tables, and whose values are kept for all queries."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,26 +13,27 @@ from imputedb.imputers.rows import Array, Rows
 from imputedb.models import price
 
 PREFIX = "kept "
-"""Before an imputer's name in plans and reports, where its values are kept."""
+"""Prefix of an imputer's name in plans and reports, where its values are kept."""
 
 SAMPLED = "sampled "
-"""Before it, where functions that are fitted to a sample are written into the statement."""
+"""The same prefix, where functions fitted to a sample are written into the statement."""
 
 SHORT = ("tree", "norm", "logistic", "multinomial", "ordered")
-"""Imputers whose functions are short in SQL when they are fitted to be so."""
+"""Imputers that can be fitted so that their functions are short in SQL."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
     """An imputer that is fitted to whole tables and whose values are kept.
 
-    A missing cell has one value in every query: the rows that a query reads decide nothing.
+    A missing cell has the same value in every query, whichever rows the query reads.
 
     Attributes:
-        base: the imputer that is fitted.
-        models: kept models, which fill in the columns that they cover.
-        everywhere: whether other columns are filled in too, by a fit of the imputer to their tables.
-        on_sample: whether that is a fit to a sample, whose function is written into the statement: no row is fetched.
+        base: the imputer to fit.
+        models: kept models, which impute the columns that they cover.
+        everywhere: whether other columns are imputed too, by a fit of the imputer to their tables.
+        on_sample: whether that fit is to a sample, and its function is written into the statement, so that no row is
+            fetched.
     """
 
     base: Imputer
@@ -51,7 +52,7 @@ class Kept:
         return self.base.uses_predictors
 
     def time(self, work: Work) -> float:
-        """T: milliseconds to read the values beside the stored ones, or to work them out in the statement."""
+        """T: milliseconds to read the values beside the stored ones, or to compute them in the statement."""
         if self.on_sample:
             return price.sampling(work.rows, work.attributes, work.rows * work.missing, work.targets)
         if self.everywhere:
@@ -68,7 +69,7 @@ class Kept:
         return next((record for record in self.models if record.covers(table, column)), None)
 
     def suits(self, columns: Iterable[tuple[Table, str]]) -> bool:
-        """Whether it fills in all of some columns."""
+        """Whether it can impute all of some columns."""
         return self.everywhere or all(self.model(table, column) is not None for table, column in columns)
 
     def impute(
@@ -81,7 +82,7 @@ class Kept:
         drawn: Collection[Column] = (),
         draw: int = 0,
     ) -> Mapping[Column, Array]:
-        """What the imputer gives of rows, fitted to them."""
+        """The values that the imputer gives when it is fitted to these rows."""
         return self.base.impute(rows, targets, seed, progress, drawn=drawn, draw=draw)
 
 
@@ -91,26 +92,26 @@ def is_kept(imputer: Imputer) -> TypeGuard[Kept]:
 
 
 def kept(imputers: Sequence[Imputer]) -> tuple[Imputer, ...]:
-    """The imputers, their values kept."""
+    """The imputers, each with its values kept."""
     return tuple(one if is_kept(one) else Kept(one) for one in imputers)
 
 
 def with_models(imputers: Sequence[Imputer], models: Sequence[Record]) -> tuple[Imputer, ...]:
-    """Imputers whose values are kept, with the models that are used where they cover a column.
+    """The imputers, with models for the columns that these cover where an imputer's values are kept.
 
-    Of several models that cover one the most precise is used, and of these the latest.
+    Of several models of a column the most accurate is used; of equally accurate ones, the latest.
     """
     best = _best(models)
     return tuple(replace(one, models=best) if is_kept(one) else one for one in imputers)
 
 
 def beside_models(imputers: Sequence[Imputer], models: Sequence[Record]) -> tuple[Imputer, ...]:
-    """Imputers that are fitted to a query's rows, and kept models as another choice."""
+    """The imputers, fitted to a query's rows, and kept models as an alternative."""
     return (*imputers, Kept(imputers[0], _best(models), everywhere=False)) if models and imputers else tuple(imputers)
 
 
 def beside_samples(imputers: Sequence[Imputer]) -> tuple[Imputer, ...]:
-    """Imputers, and as other choices functions of the same kinds that are fitted to samples of tables."""
+    """The imputers and, as alternatives, functions of the same families fitted to samples of tables."""
     bases = dict.fromkeys(one.base if is_kept(one) else one for one in imputers)
     short = [one for one in bases if one.name in SHORT and one == the_one(one.name, "a model needs")]
     return (*imputers, *(Kept(one, on_sample=True) for one in short))

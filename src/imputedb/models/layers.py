@@ -1,4 +1,4 @@
-"""A draw of a model in SQL, layer upon layer: columns are drawn in turn, each given those that were drawn before it."""
+"""A draw of a model as nested subqueries: columns are drawn in turn, each given those drawn before it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,13 +17,13 @@ from imputedb.sql.ast import Tree
 from imputedb.sql.expression import cased, is_call
 
 CLASSES = 40
-"""Categories of a drawn column at most: an expression adds up the shares of each and of those before it."""
+"""Largest number of categories of a drawn column; its expression has a cumulative sum for each."""
 
 
 def are_drawn(model: Fitted, draw: int, complete: frozenset[int] = frozenset()) -> bool:
-    """Whether a draw of all columns of a model, by its number from 1, can be written.
+    """Whether a draw of all columns of a model, numbered from 1, can be written as SQL.
 
-    None can where a function has no expression, is too long, or has too many categories; see `is_short`.
+    It cannot where a function has no short expression (see `is_short`) or too many categories.
     """
     functions = [one.drawn[draw - 1] for one in model.targets]
     few = all(len(one.codes) <= CLASSES for one in functions if isinstance(one, Scores))
@@ -35,8 +35,8 @@ class Layered:
     """A draw of all columns of a model.
 
     Attributes:
-        source: an item of FROM that has the columns of the one below it, and beside them the drawn ones.
-        drawn: the drawn columns by the names of those that they are of; with what is stored where it is.
+        source: an item of FROM with the columns of the source below it, and the drawn ones.
+        drawn: the names of drawn columns by those of the stored ones; they hold the stored value where there is one.
     """
 
     source: Tree
@@ -45,18 +45,18 @@ class Layered:
 
 @dataclass(slots=True)
 class Layers:
-    """The layers of one draw, while they are written.
+    """A builder of the subqueries of one draw.
 
     Attributes:
-        model: that is drawn from.
-        draw: its number, from 1.
-        source: an item of FROM under `alias`: the last layer.
-        columns: that it has.
-        alias: of all layers.
-        reads: how a stored column is read there.
-        name: what the names of new columns begin with.
-        here: features that every row has, by now.
-        drawn: the columns of those that have been drawn, by their places.
+        model: the fitted model.
+        draw: the number of the draw, from 1.
+        source: the last subquery, an item of FROM under `alias`.
+        columns: the names of its columns.
+        alias: the alias of every subquery.
+        reads: a reader of a stored column of the source.
+        name: the prefix of new columns' names.
+        here: places of the features that every row has by now.
+        drawn: names of the columns drawn so far, by the places of their features.
     """
 
     model: Fitted
@@ -70,11 +70,11 @@ class Layers:
     drawn: dict[int, str] = field(default_factory=dict)
 
     def of(self, number: Tree, salt: int) -> Layered:
-        """All layers, where `are_drawn` says that there are any.
+        """The complete draw; `are_drawn` must hold.
 
         Args:
-            number: that tells rows apart.
-            salt: 64 bits that tell their table from others.
+            number: an expression that tells the rows of a table apart.
+            salt: 64 bits that tell tables apart.
         """
         targets = [(one.feature, one.drawn[self.draw - 1]) for one in self.model.targets]
         self._add_chances([(place, function) for place, function in targets if not _is_one(function)], number, salt)
@@ -86,7 +86,7 @@ class Layers:
         return Layered(self.source, {features[place].column.name: name for place, name in self.drawn.items()})
 
     def _add_chances(self, targets: Sequence[tuple[int, Function]], number: Tree, salt: int) -> None:
-        """Random numbers of targets, in layers of their own above one of what keys them."""
+        """Adds the random numbers of targets, above a subquery with the keys of rows."""
         if not targets:
             return
         key, how = self._add_key([place for place, _ in targets], number, salt), self.model.how
@@ -102,7 +102,7 @@ class Layers:
         self._add_missing(found)
 
     def _add_key(self, places: Sequence[int], number: Tree, salt: int) -> numbers.Key:
-        """What random numbers of a row are keyed by, where one of some features is missing."""
+        """The key of a row's random numbers, as new columns; NULL where no feature among `places` is missing."""
         writing = Writing(self.model.features, self._read)
         whole = t.all_of([writing.present(place) for place in places])
 
@@ -111,13 +111,13 @@ class Layers:
             self._add({name: t.null_where(whole, word) if whole else word for name, word in named.items()})
             return [t.reference(self.alias, name) for name in named]
 
-        if any(map(is_call, t.expressions(number))):  # a key reads it several times
+        if any(map(is_call, t.expressions(number))):  # a key reads its number several times
             (number,) = added(number=number)
         key = numbers.Key.of(number, salt)
         return numbers.Key(*added(low=key.low, high=key.high))
 
     def _add_missing(self, columns: Mapping[tuple[int, str], Tree]) -> None:
-        """One more layer, of values that are worked out where features are missing."""
+        """Adds a subquery of values that are computed only where features are missing."""
         self._add(
             {self._called(place, what): self._where_missing(place, tree) for (place, what), tree in columns.items()}
         )
@@ -132,11 +132,11 @@ class Layers:
         return value
 
     def _given(self, place: int, what: str) -> Tree:
-        """A column of a layer below."""
+        """A column of the subquery below."""
         return t.reference(self.alias, self._called(place, what))
 
     def _picked(self, place: int, scores: Scores) -> Tree:
-        """A category by its share, in two more layers."""
+        """A category drawn by its probability, in two further subqueries."""
         goal = self.model.features[place]
         names = [named_level(goal, code) for code in scores.codes]
         if len(names) == 1:
@@ -158,7 +158,7 @@ class Layers:
         return cased(checks, names[-1])
 
     def _where_missing(self, place: int, value: Tree, *, stored: bool = False) -> Tree:
-        """A value where a feature is missing or unknown; elsewhere nothing, or what is stored."""
+        """A value where a feature is missing or unknown; elsewhere NULL, or the stored value."""
         writing = Writing(self.model.features, self._read)
         if not stored:
             return t.null_where(writing.present(place), value)
@@ -174,7 +174,7 @@ class Layers:
         return f"{self.name} {place} {what}"
 
     def _add(self, columns: Mapping[str, Tree]) -> None:
-        """One more layer, if there is anything to add."""
+        """Adds a subquery with some columns, if there are any."""
         if not columns:
             return
         items = [t.named(t.reference(self.alias, name), name) for name in self.columns]
@@ -184,8 +184,10 @@ class Layers:
 
 
 class _Drawing(Writing):
-    """The writing of what functions give of a row with a random number of its own: a uniform one for residuals that are
-    picked, a normal one for others."""
+    """A writer of random values of functions.
+
+    A row has one random number: a uniform one where a residual is picked, a standard normal one otherwise.
+    """
 
     def __init__(self, features: Sequence[Feature], reads: Reads, here: frozenset[int], chance: Tree) -> None:
         super().__init__(features, reads, here)
@@ -214,7 +216,7 @@ class _Drawing(Writing):
 
 
 def _is_one(function: Function) -> bool:
-    """Whether a function gives one value, whatever is drawn."""
+    """Whether a function gives the same value in every row and draw."""
     return isinstance(function, Constant) or (isinstance(function, Scores) and len(function.codes) == 1)
 
 

@@ -1,4 +1,4 @@
-"""Fitting: a model of some columns from rows."""
+"""Fitting of models to rows."""
 
 from collections.abc import Mapping, Sequence
 
@@ -33,14 +33,14 @@ def fit(
     how: How | None = None,
     progress: Progress | None = None,
 ) -> Fitted:
-    """Learns a model of some columns from rows.
+    """A model of some columns, fitted to rows.
 
     Args:
-        rows: what is learnt from, but for rows of which `rows.learn` says otherwise.
-        targets: the columns to fill in; all others predict, and so do targets.
+        rows: the rows to learn from; those for which `rows.learn` is false are left out.
+        targets: the columns to fill in; every column predicts the others, targets included.
         types: the SQL types of all columns.
-        how: the family of functions, how many rows and draws, the seed.
-        progress: told the share that is done.
+        how: the family of functions, the numbers of rows and draws, the seed.
+        progress: a callback that is given the share done.
 
     Raises:
         CannotImpute: no value of a target is observed.
@@ -67,12 +67,12 @@ def _sampled(rows: Rows, most: int) -> Rows:
 
 
 def ranks(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """(n,) in what order rows are taken, by their keys: of too many those that rank lowest are learnt from."""
+    """(n,) pseudorandom ranks of rows by their keys; a sample is the rows of the lowest ranks."""
     return random.mixed(keys)
 
 
 def _order(places: Sequence[int], x: Matrix, features: Sequence[Feature]) -> list[int]:
-    """The targets, that of the fewest missing values first."""
+    """The targets, by rising numbers of missing values."""
     for place in places:
         if np.isnan(x[place]).all():
             raise CannotImpute(

@@ -1,4 +1,4 @@
-"""Rows that a function of one target is learnt from, with the gaps of rows that it will be asked for."""
+"""Training data of one target: rows where it is observed, with missing values like those of the rows to impute."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,22 +14,22 @@ from imputedb.models.feature import Feature
 FOLDS = 3
 
 CATEGORIES = 64
-"""Categories that are told apart, the most frequent ones."""
+"""Largest number of categories that are told apart, the most frequent ones."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lesson:
-    """What one target is learnt from.
+    """The training data of one target.
 
     Attributes:
-        features: of the rows.
-        target: the place of the one that is learnt.
+        features: the columns.
+        target: the place of the target among the features.
         x: (features, n) the rows, NaN where a value is missing or hidden; the target's own line is NaN.
         y: (n,) the target.
-        weight: (n,) how much each row counts.
-        fold: (n,) a number below `FOLDS`; copies of a row have the same.
-        like: (n,) how much each row stands for those that miss the target, by how much these lack.
-        watch: told that learning is under way; what it raises stops it.
+        weight: (n,) the weights of rows.
+        fold: (n,) the fold of each row, below `FOLDS`; copies of a row are in the same fold.
+        like: (n,) weights under which rows lack as many values as the rows that miss the target.
+        watch: a callback that is called during training; an exception in it ends training.
     """
 
     features: Sequence[Feature]
@@ -43,12 +43,12 @@ class Lesson:
 
     @property
     def classes(self) -> int:
-        """Number of the target's categories, 0 of numbers."""
+        """Number of the target's categories; 0 for numbers."""
         return self.features[self.target].classes
 
     @property
     def levels(self) -> NDArray[np.int32]:
-        """(features,) number of levels, 0 of numbers."""
+        """(features,) numbers of levels; 0 for numbers."""
         return np.array([one.classes for one in self.features], np.int32)
 
     @property
@@ -68,20 +68,21 @@ def lesson(
     own: bool,
     watch: Progress | None = None,
 ) -> Lesson:
-    """Rows in which a target is known, each with the gaps of a row in which it is not laid over it.
+    """Training data of a target: the rows where it is known, with missing values as in the rows where it is not.
 
-    So that what is learnt is what a row of such gaps needs: an expected value given what it has.
+    Each row takes the missing values of a random row that misses the target. A function learnt from such rows gives the
+    expected value given what an incomplete row has.
 
     Args:
-        features: of the rows.
+        features: the columns.
         x: (features, n) the rows.
-        y: (n,) the target; NaN where it is not known.
+        y: (n,) the target; NaN where it is unknown.
         target: its place among the features.
-        keys: (n,) of the rows.
-        gaps: (g, features) what is missing in the rows that miss the target.
-        what: what random numbers are for, the seed first.
-        watch: told that learning is under way.
-        own: whether the rows are learnt from with their own gaps too, at half the weight each.
+        keys: (n,) the keys of the rows.
+        gaps: (g, features) what is missing in each row that misses the target.
+        what: the purpose of the random numbers, the seed first.
+        own: whether each row is also used with its own missing values only; both copies then have weight 1/2.
+        watch: a callback that is called during training.
     """
     known = np.flatnonzero(~np.isnan(y))
     mine = keys[known]
@@ -101,7 +102,10 @@ def lesson(
 
 
 def _like(x: Matrix, gaps: NDArray[np.bool_]) -> Vector:
-    """(n,) what rows are weighed by to lack as many values as those that miss the target, which is one of them."""
+    """(n,) weights of mean 1 under which rows lack as many values as those that miss the target.
+
+    The target itself counts as lacking in all of them.
+    """
     if not len(gaps):
         return np.ones(x.shape[1])
     lacking, wanted = np.isnan(x).sum(axis=0), gaps.sum(axis=1)
@@ -112,12 +116,12 @@ def _like(x: Matrix, gaps: NDArray[np.bool_]) -> Vector:
 
 
 def folds(keys: Keys, seed: int | str) -> NDArray[np.intp]:
-    """(n,) the fold of each row, a number below `FOLDS`."""
+    """(n,) the cross-validation fold of each row, below `FOLDS`."""
     return (random.uniform(keys, seed, "fold") * FOLDS).astype(np.intp)
 
 
 def frequent(lesson: Lesson) -> tuple[tuple[int, ...], Lesson]:
-    """The most frequent categories, and the rows that have one of them, by its place among these."""
+    """The most frequent categories, and the rows that have one of them, coded by place among these."""
     counts = np.bincount(lesson.y.astype(np.intp), lesson.weight, lesson.classes)
     codes = np.sort(np.argsort(-counts, kind="stable")[: min(CATEGORIES, np.count_nonzero(counts))])
     places = np.full(lesson.classes, -1.0)

@@ -1,4 +1,4 @@
-"""Linear functions by what a row has: one case for each pattern of present features, from mean products alone."""
+"""Linear functions of the features that a row has, computed from mean products alone."""
 
 from collections.abc import Sequence
 
@@ -12,20 +12,20 @@ from imputedb.models.function import Cases, Joint, Slope, Steps, Sum
 from imputedb.models.moments import Moments
 
 CASES = 32
-"""Patterns of present features at most; a row of another pattern takes the best case whose features it has."""
+"""Largest number of cases; a row with another pattern uses the best case whose features it has."""
 
 
 def by_pattern(known: Moments, products: Matrix, target: int, met: NDArray[np.bool_]) -> Cases | Joint:
-    """A target's linear function of what a row has.
+    """The linear functions of a target, given the features that are present.
 
-    Where rows that miss it have few patterns it is worked out for each of them, for rows that have all other features,
-    or one, or none. Else it is worked out for whatever pattern a row has, when it has it.
+    Where rows that miss the target have few patterns, there is a case for each of these, for all other features, for
+    single ones and for none. Otherwise a function is derived for a row's pattern when it occurs.
 
     Args:
-        known: where features stand in the matrix, and the rows.
+        known: the matrix columns of the features, and the number of rows.
         products: (q, q) mean products.
-        target: place of the target among the features.
-        met: (n, features) what is present in the rows that miss the target.
+        target: the place of the target among the features.
+        met: (n, features) whether a value is present, in the rows that miss the target.
     """
     joint = Joint(target, known.rows, known.parts, products)
     wanted = _wanted(known.parts, target, met)
@@ -41,7 +41,10 @@ def by_pattern(known: Moments, products: Matrix, target: int, met: NDArray[np.bo
 
 
 def _wanted(parts: Sequence[Part | None], target: int, met: NDArray[np.bool_]) -> list[tuple[int, ...]] | None:
-    """Sets of features: all, none, those that rows have, each alone as far as there is room; None where too many."""
+    """The sets of features that have a case; None where rows have too many patterns.
+
+    These are all features, none, those that rows have, and single ones up to `CASES` in total.
+    """
     usable = [f for f, part in enumerate(parts) if part is not None and f != target]
     patterns = np.unique(met[:, usable], axis=0)
     if len(patterns) > CASES - 2:
@@ -56,7 +59,7 @@ def _width(part: Part) -> int:
 
 
 def given(joint: Joint, needs: tuple[int, ...]) -> tuple[Sum, float]:
-    """The function of rows that have some features, and the share of the target's variance that it leaves."""
+    """The linear function of some features, and the share of the target's variance that it leaves unexplained."""
     part, products, rows = joint.parts[joint.target], joint.products, joint.rows
     assert part is not None
     used = [(f, one) for f in needs if (one := joint.parts[f]) is not None]

@@ -1,4 +1,4 @@
-"""Linear functions of numbers, learnt from mean products; with donors, where these are wished for."""
+"""Linear models of numbers, learnt from mean products, with donors for predictive mean matching."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,10 +20,10 @@ from imputedb.models.tree import counted
 
 
 def lines(material: Material, places: Sequence[int]) -> dict[int, Target]:
-    """Linear functions of what a row has, by target.
+    """By target, linear functions of the features that a row has.
 
-    Their quality is that of functions which have not seen the rows it is measured on. Where these are no nearer than
-    the mean, the mean is what is expected.
+    Their accuracy is measured on rows that the measured functions were not fitted to. Where these are no more accurate
+    than the mean, the expected value is the mean.
     """
     if not places:
         return {}
@@ -46,7 +46,7 @@ def lines(material: Material, places: Sequence[int]) -> dict[int, Target]:
 
 
 def _apart(material: Material) -> Moments:
-    """Mean products of the rows that are not in the first fold."""
+    """Mean products of the rows outside the first fold."""
     fold = folds(material.rows.keys, material.how.seed)
     some = np.flatnonzero(fold > 0)
     return moments(material.rows.at(some) if len(some) else material.rows, 0, material.how.seed)
@@ -60,7 +60,7 @@ def _quality(task: Lesson, function: Cases | Joint, by: str) -> Quality:
 
 
 def _function(task: Lesson, line: Cases | Joint, material: Material, draw: int) -> Function:
-    """The linear function, or the donors that it finds: in a draw a bootstrap of the rows, else all of them."""
+    """The linear function or, for `pmm`, its donors: a bootstrap of the rows in a draw, otherwise all rows."""
     if material.how.method != "pmm":
         return line
     times = np.ones(len(task.y), np.intp)

@@ -1,4 +1,4 @@
-"""Multinomial regression over rows with gaps, shrunk a little."""
+"""Multinomial logistic regression with a slight ridge penalty, on rows with missing values."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ STEPS = 100
 
 
 def expected(lesson: Lesson) -> Learnt:
-    """The function that gives the most probable category; the most frequent where that is wrong no more often."""
+    """A function for the most probable category; the mode, where the regression is no more accurate."""
     if len(lesson.y) < FEW or len(np.unique(lesson.y)) < 2:
         return constant(lesson)
     held = lesson.fold == 0
@@ -32,14 +32,14 @@ def expected(lesson: Lesson) -> Learnt:
 
 
 def drawn(lesson: Lesson, times: NDArray[np.intp]) -> Function:
-    """A function that draws categories, learnt from a bootstrap of the rows."""
+    """A function to draw categories from, fitted to a bootstrap in which row i stands `times[i]` times."""
     return scores(replace(lesson, weight=times.astype(np.float64)))
 
 
 def scores(lesson: Lesson) -> Scores:
-    """Linear logarithms of the probabilities of categories, the most frequent ones (baseline-category logits).
+    """Linear scores of the most frequent categories (baseline-category logits).
 
-    Coefficients but for the intercepts are shrunk by a ridge, so that they are finite where classes are separated.
+    A ridge penalty on all coefficients but intercepts keeps them finite where categories are separable.
     """
     codes, some = frequent(lesson)
     used = some.weight > 0
@@ -50,7 +50,7 @@ def scores(lesson: Lesson) -> Scores:
 
 
 def _fitted(design: Matrix, y: NDArray[np.intp], weight: Vector, classes: int) -> Matrix:
-    """(classes, q) coefficients, those of the first class 0."""
+    """(classes, q) coefficients; those of the first category are 0."""
     from scipy.optimize import minimize
 
     rows, q = design.shape

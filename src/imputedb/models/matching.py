@@ -1,4 +1,4 @@
-"""Functions that draw: donors by what is predicted of them, categories by their probabilities."""
+"""Functions for random draws: donors for numbers by predictive mean matching, categories by their probabilities."""
 
 from dataclasses import replace
 
@@ -15,31 +15,31 @@ from imputedb.models.ridge import ridge
 from imputedb.models.sums import in_units
 
 NEAREST = 5
-"""Donors that are drawn from."""
+"""Number of nearest donors to draw from."""
 
 FEWEST = 100
-"""Donors in a group of which predictions are about as sure, at least."""
+"""Smallest number of donors in a group of similar precision."""
 
 RESIDUALS = 256
-"""Residuals that a function which draws around a prediction has at most."""
+"""Largest number of residuals of a function that adds one to a prediction."""
 
 LEAVES = 8
-"""Groups of rows of which predictions are about as sure, at most."""
+"""Largest number of groups of similar precision."""
 
 
 def drawn(lesson: Lesson, times: NDArray[np.intp], known: NDArray[np.bool_], growth: Growth) -> Function:
-    """A function that draws, learnt from a bootstrap of the rows.
+    """A function for random draws, fitted to a bootstrap of the rows.
 
-    1. A linear function and trees on what it leaves are learnt from the bootstrap.
-    2. Of numbers, donors are the rows of the bootstrap, each as often as it is in there: what they differ by from
-       what is predicted is unknown too. A tree of how wrong predictions are groups rows whose predictions are about as
-       sure, so that a row of which little is known takes values that differ as much as those of such rows do.
+    1. A linear function, and boosted trees on its residuals, are fitted to the bootstrap.
+    2. For numbers, donors are the rows of the bootstrap where the target is observed, each as often as it stands there;
+       the distribution of residuals is thus resampled too. A tree fitted to the absolute errors groups rows by the
+       precision of their predictions. A row with few values therefore takes donors with large errors.
 
     Args:
         lesson: all rows.
-        times: (n,) how often each is in the bootstrap.
+        times: (n,) how often each row stands in the bootstrap.
         known: (n,) whether the target is observed.
-        growth: of trees.
+        growth: the hyperparameters of the trees.
     """
     if len(np.unique(lesson.y[times > 0])) < 2:
         return _one(lesson, times)
@@ -50,9 +50,9 @@ def drawn(lesson: Lesson, times: NDArray[np.intp], known: NDArray[np.bool_], gro
 
 
 def spread(lesson: Lesson, times: NDArray[np.intp], growth: Growth) -> Function:
-    """A function that draws a number around a prediction, learnt from a bootstrap of the rows.
+    """A function that draws a number around a prediction, fitted to a bootstrap of the rows.
 
-    What is added is what rows that are not in the bootstrap, or all where each is, differ by from what is predicted.
+    Residuals are those of the rows outside the bootstrap, or of all rows where none is outside, less their mean.
     """
     if len(np.unique(lesson.y[times > 0])) < 2:
         return _one(lesson, times)
@@ -66,7 +66,7 @@ def spread(lesson: Lesson, times: NDArray[np.intp], growth: Growth) -> Function:
 
 
 def _number(lesson: Lesson, times: NDArray[np.intp], growth: Growth) -> Sum:
-    """A linear function, and trees on what it leaves, learnt from a bootstrap."""
+    """A linear function and boosted trees on its residuals, fitted to a bootstrap."""
     middle, deviation = float(np.average(lesson.y, weights=times)), float(np.std(lesson.y))
     weight, none = times.astype(np.float64), np.zeros(len(lesson.y), bool)
     standard = replace(lesson, y=(lesson.y - middle) / deviation, weight=weight)
@@ -77,7 +77,7 @@ def _number(lesson: Lesson, times: NDArray[np.intp], growth: Growth) -> Sum:
 
 
 def _categories(lesson: Lesson, growth: Growth) -> Scores:
-    """Linear scores, and trees on what they leave: trees from shares alone draw all rows too much alike."""
+    """Linear scores and boosted trees that start from them; trees alone would draw all rows too much alike."""
     line = logit.scores(lesson)
     if len(line.codes) < 2:
         return line
@@ -93,16 +93,16 @@ def _categories(lesson: Lesson, growth: Growth) -> Scores:
 
 
 def _one(lesson: Lesson, times: NDArray[np.intp]) -> Constant:
-    """The only value that a bootstrap has, or the first of the rows where it has none."""
+    """The only value in a bootstrap, or that of the first row where the bootstrap is empty."""
     return Constant(float(lesson.y[times > 0][0] if (times > 0).any() else lesson.y[0]))
 
 
 def matched(lesson: Lesson, centre: Sum | Cases | Joint, donors: NDArray[np.intp]) -> Matched:
-    """Donors by what is predicted of them, in groups of rows of which that is about as sure.
+    """Predictive mean matching among donors of similar precision.
 
     Args:
         lesson: all rows.
-        centre: what predicts.
+        centre: the prediction.
         donors: (n,) how often each row is a donor.
     """
     found = expected(centre, lesson.x, lesson.everyone)
@@ -114,7 +114,7 @@ def matched(lesson: Lesson, centre: Sum | Cases | Joint, donors: NDArray[np.intp
 
 
 def _sure(lesson: Lesson, wrong: Vector, donors: NDArray[np.intp]) -> tuple[Sum, NDArray[np.intp]]:
-    """A tree of how wrong predictions are, whose values are the numbers of its leaves; and the leaf of each row."""
+    """A tree fitted to prediction errors, its values the numbers of its leaves; and the leaf of each row."""
     some = donors > 0
     root = np.sqrt(wrong / (wrong[some].mean() or 1.0))
     middle = float(np.average(root, weights=donors))

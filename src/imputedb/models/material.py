@@ -1,4 +1,4 @@
-"""The rows that a model is learnt from, as numbers."""
+"""The rows that a model is fitted to, as numbers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ from imputedb.models.target import How
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """What all families of functions learn from.
+    """The training data of all targets.
 
     Attributes:
-        rows: in the order of their keys.
+        rows: the rows, in the order of their keys.
         features: the columns.
         x: (features, n) the rows as numbers, NaN where a value is missing.
-        places: of the targets among the features, in the order in which they are drawn.
-        how: the wishes.
+        places: the places of the targets among the features, in the order in which they are drawn.
+        how: the settings of the fit.
     """
 
     rows: Rows
@@ -35,15 +35,15 @@ class Material:
 
     @cached_property
     def gaps(self) -> NDArray[np.bool_]:
-        """(features, n) what is missing."""
+        """(features, n) whether a value is missing."""
         return np.isnan(self.x)
 
     def before(self, place: int) -> Sequence[int]:
-        """The targets that are drawn before one."""
+        """Places of the targets that are drawn before one."""
         return self.places[: self.places.index(place)]
 
     def gap_patterns(self, place: int, given: Sequence[int] = ()) -> NDArray[np.bool_]:
-        """(g, features) the missing features of each row that misses a target, some others taken as given."""
+        """(g, features) what is missing in the rows that miss a target; features in `given` count as present."""
         gaps = self.gaps[:, self.gaps[place]].T.copy()
         gaps[:, list(given)] = False
         return gaps
@@ -55,6 +55,6 @@ class Material:
     def lesson(
         self, place: int, given: Sequence[int] = (), *, own: bool = False, watch: Progress | None = None
     ) -> Lesson:
-        """The rows where a target is observed, with the gaps of those that miss it, and with their own if wished."""
+        """The training data of a target, with the missing values of rows that miss it, and its own too if `own`."""
         gaps, what = self.gap_patterns(place, given), (self.how.seed, self.features[place].column.name)
         return lesson(self.features, self.x, self.x[place], place, self.rows.keys, gaps, *what, own=own, watch=watch)

@@ -1,4 +1,4 @@
-"""The mean of numbers, the mode of categories: a model of the column alone."""
+"""Models without predictors: the mean of numbers, the mode of categories."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from imputedb.models.function import Constant
 
 
 def centre(feature: Feature, values: Vector) -> Constant:
-    """The mean of the observed numbers, the most frequent of the observed categories, of equal ones the first."""
+    """The mean of observed numbers, or the most frequent category; of equally frequent ones, the first."""
     if feature.classes:
         return Constant(float(np.bincount(values.astype(np.intp), minlength=feature.classes).argmax()))
     return Constant(float(np.mean(values)))

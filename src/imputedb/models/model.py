@@ -1,4 +1,4 @@
-"""A kept model as users hold it."""
+"""Kept models as users see them."""
 
 from __future__ import annotations
 
@@ -31,20 +31,22 @@ class Model:
     """One version of a kept model.
 
     Attributes:
-        name: of the model.
-        version: from 1.
-        table: that it is a model of.
-        columns: that it fills in.
+        name: the name of the model.
+        version: its number, from 1.
+        table: the name of the table that it models.
+        columns: the columns that it fills in.
         imputer: the name of the imputer that was fitted.
-        where: the rows that it was fitted to, a condition in SQL; None for all.
-        draws: how many drawn values a cell has.
-        rows: that it was fitted to.
-        fitted_at: the time in UTC, in ISO 8601.
-        fingerprint: of the table then.
-        digest: SHA-256 of its functions; empty where it has none and its values are fitted to the table as it is.
-        error: by column the measured error of hidden cells: of numbers relative to their standard deviation, of
-            categories the share that is wrong; empty where not measured.
-        stale: whether the table is not what it was then; None where there is no table at hand.
+        where: a condition in SQL on the rows that it was fitted to; None for all rows.
+        draws: the number of random draws for each missing cell.
+        rows: the number of rows that it was fitted to.
+        fitted_at: the time of the fit in UTC, in ISO 8601.
+        fingerprint: the fingerprint of the table at the fit.
+        digest: the SHA-256 of its functions; empty where it has none and its values are fitted to the table as it is.
+        error: by column, the error on hidden cells: for numbers relative to their standard deviation, for categories
+            the share that is wrong; empty where not measured.
+        stale: whether the table has changed since the fit; None without a table at hand.
+        record: the model as its database lists it.
+        functions: its functions; None where it has none.
     """
 
     name: str
@@ -65,7 +67,7 @@ class Model:
 
     @property
     def fitted(self) -> Fitted:
-        """Its functions.
+        """The functions of the model.
 
         Raises:
             DataError: it has none: its values are fitted to the table as it is.
@@ -85,20 +87,20 @@ class Model:
     ) -> Any:
         """New rows with their missing cells filled in; no table is needed.
 
-        A value is a function of its own row: with `draw=None` the best one, to the last bit that of
-        `sql(..., fit="table")`.
+        The values of a row depend on that row alone. With `draw=None` they are the best values, equal to those of
+        `sql(..., fit="table")` to the last bit.
 
         Args:
-            frame: a data frame (pandas, polars), an Arrow table, a dictionary of columns or a list of dictionaries,
-                one a row; it has all columns that the model reads, None or NaN where a value is missing.
+            frame: a data frame (pandas, polars), an Arrow table, a dictionary of columns or a list of dictionaries, one
+                for each row. It has all columns that the model reads, with None or NaN for missing values.
             draw: the number of a draw, from 0; None for the best values.
-            keys: (n,) whole numbers that draws are keyed by, one a row; the places of the rows unless given. By those
-                in the first key column of the model's table they are the draws of `sql(..., fit="table")`.
+            keys: (n,) whole numbers that draws are keyed by, one for each row; by default, the places of the rows. The
+                values of the first key column of the model's table give the draws of `sql(..., fit="table")`.
 
-        Returns: the same kind of object.
+        Returns: an object of the same kind.
 
         Raises:
-            DataError: a column that the model reads is absent, or a value is none of its type.
+            DataError: a column that the model reads is absent, or a value is not of its type.
             QueryError: the model has no draw of that number.
         """
         fitted = self.fitted
@@ -110,9 +112,10 @@ class Model:
         return frames.like(frame, frames.completed(fitted, given, rows, values))
 
     def drift(self, frame: Any) -> dict[str, float | None]:
-        """By column how far rows have moved from those that were learnt from: the population stability index.
+        """By column, how far rows have moved from those of the fit: the population stability index.
 
-        Below .1 little, above .25 much, by convention. Missing values and numbers out of range have bins of their own.
+        By convention, below .1 is little and above .25 is much. Missing values and numbers out of range have bins of
+        their own.
 
         Args:
             frame: as for `apply`.
@@ -125,16 +128,17 @@ class Model:
         return {column.name: index for column, index in found.items()}
 
     def sql(self, dialect: Name = "duckdb") -> dict[str, str]:
-        """By column the SQL expression of its best value, over columns of the table's names.
+        """By column, the SQL expression of its best value, over the table's column names.
 
-        It is in the type of its column, as far as engines have that. Values that are declared to mean a missing one
-        count as missing in the columns that are read.
+        The value has its column's type where the engine has that type. Values declared to mean a missing one count as
+        missing in the columns that are read.
 
-        What DuckDB, PostgreSQL and Spark are given is run in tests; what BigQuery and Snowflake are given was not run.
+        Expressions for DuckDB, PostgreSQL and Spark are run in tests. Those for BigQuery and Snowflake have not been
+        run.
 
         Raises:
-            DataError: a function has no expression, such as one of donors or of very many trees.
-            QueryError: no dialect of that name.
+            DataError: a function has no expression, such as one that matches donors or has very many trees.
+            QueryError: there is no dialect of that name.
         """
         arguments.one_of("dialect", dialect, ("duckdb", "postgres", "spark", "bigquery", "snowflake"))
         fitted, codes = self.fitted, dict(self.record.codes)
@@ -152,12 +156,12 @@ class Model:
             Path(temporary).write_bytes(content)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A model is pickled as what `save` writes; whether it is stale is left behind with its table."""
+        """The model as `save` writes it, for pickle; `stale` is lost, since the table stays behind."""
         return _loaded, (_dumped(self), "a pickled model")
 
 
 def _dumped(model: Model) -> bytes:
-    """What a file of a model holds."""
+    """The content of a model's file."""
     content, record = model.fitted.dumped(), model.record
     table = list(record.table.path)
     head = {"name": record.name, "version": record.version, "table": table, "digest": record.digest}
@@ -165,7 +169,7 @@ def _dumped(model: Model) -> bytes:
 
 
 def model(record: Record, fitted: Fitted | None, stale: bool | None) -> Model:
-    """A record with its functions, as users hold it."""
+    """The model of a record, with its functions."""
     return Model(
         record.name,
         record.version,
@@ -201,7 +205,7 @@ def load_model(path: str | Path) -> Model:
 
 
 def _loaded(data: bytes, place: str) -> Model:
-    """The model of what a file, or a pickle, holds."""
+    """The model in the content of a file or of a pickle."""
     if not data.startswith(_MAGIC):
         raise StorageError(f"{place} is no model of imputedb, or one of a newer version")
     head, _, content = data[len(_MAGIC) :].partition(b"\n")

@@ -1,4 +1,4 @@
-"""Means and cross-products of columns with gaps, and draws of them: all that linear functions are learnt from."""
+"""Means and cross-products of columns with missing values, and posterior draws of them, for linear functions."""
 
 from dataclasses import dataclass
 
@@ -14,10 +14,10 @@ from imputedb.imputers.order import by_name
 from imputedb.imputers.rows import Rows
 
 DRAWS = 32
-"""Chains whose cross-products the expected ones are the mean of."""
+"""Number of chains whose cross-products are averaged to the expected ones."""
 
 KEPT = 0.5
-"""Share of a chain's cycles, the last ones, that count for the expected cross-products."""
+"""Share of a chain's cycles, the last ones, that is averaged."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,10 +25,11 @@ class Moments:
     """Mean products of the columns of a matrix: ones, standardised numbers, indicators of categories.
 
     Attributes:
-        parts: of the matrix, in the order of the features; None of a feature of which nothing is observed.
-        rows: how many were learnt from.
-        expected: (q, q) expected mean products.
-        drawn: (m, q, q) draws of those of the population, from their posterior.
+        parts: the columns of each feature in the matrix, in the order of the features; None for a feature without
+            observed values.
+        rows: the number of rows learnt from.
+        expected: (q, q) the expected mean products.
+        drawn: (m, q, q) draws of the population's mean products from their posterior.
     """
 
     parts: tuple[Part | None, ...]
@@ -40,8 +41,8 @@ class Moments:
 def moments(rows: Rows, draws: int, seed: int) -> Moments:
     """The mean products of some rows, under a normal model, by data augmentation (Schafer 1997, section 5.4).
 
-    1. Chained equations on cross-products (crossproducts.py) give those of completed rows, draw by draw.
-    2. Their mean over the last cycles of several chains is what is expected.
+    1. Chained equations on cross-products (crossproducts.py) draw the products of completed rows.
+    2. The expected products are their mean over the last cycles of several chains.
     3. Given a draw of completed rows, means and covariances are drawn from their posterior under Jeffreys' prior.
     """
     order = by_name(rows.columns)
@@ -57,7 +58,7 @@ def moments(rows: Rows, draws: int, seed: int) -> Moments:
 
 
 def _completed(x, gone, keys, found, draws: int, seed: int):  # type: ignore[no-untyped-def]
-    """(m, q, q) mean products of completed rows by draw, and the expected ones."""
+    """(m, q, q) mean products of completed rows, one for each draw; and (q, q) the expected ones."""
     steps = [j for j in np.argsort(gone.sum(axis=0), kind="stable").tolist() if gone[:, j].any()]
     if not steps:
         whole = x.T @ x / len(x)
@@ -72,7 +73,7 @@ def _completed(x, gone, keys, found, draws: int, seed: int):  # type: ignore[no-
 
 
 def _posterior(products: Matrix, rows: int, generator: np.random.Generator) -> Matrix:
-    """Mean products of a population, given those of its completed rows: inverse Wishart covariances, normal means."""
+    """Mean products of a population given those of completed rows: inverse Wishart covariances, normal means."""
     mean, q = products[0, 1:], len(products) - 1
     if q == 0 or rows < q + 3:
         return products

@@ -1,4 +1,4 @@
-"""Random numbers of kept models as expressions, the same numbers as those of `chance`."""
+"""Random numbers of kept models as SQL expressions, equal to those of `chance`."""
 
 import math
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from imputedb.sql.ast import Tree
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What random numbers of a row are keyed by.
+    """The key of a row's random numbers, as expressions.
 
     Attributes:
-        low: its lower half.
-        high: its upper half.
+        low: the lower 32 bits.
+        high: the upper 32 bits.
     """
 
     low: Tree
@@ -25,20 +25,20 @@ class Key:
         """The key of a row.
 
         Args:
-            number: whole, of 64 bits, that tells it from other rows of its table.
-            salt: 64 bits that tell the table from others.
+            number: a 64-bit integer that tells the rows of one table apart.
+            salt: 64 bits that tell tables apart.
         """
         low, high = number, t.arithmetic(">>", number, t.number(32))
         return Key(_hashed(low, high, salt, LOW), _hashed(high, low, salt, HIGH))
 
     def uniform(self, what: int) -> Tree:
-        """A uniform number inside (0, 1), for what 64 bits say."""
+        """A uniform number in (0, 1); `what` are 64 bits that name its purpose."""
         bits = t.cast(_hashed(self.low, self.high, what, UNIFORM), t.plain_type("DOUBLE"))
         return t.arithmetic("*", t.arithmetic("+", bits, t.literal(0.5)), t.literal(UNIT))
 
 
 def normal(radius: Tree, angle: Tree) -> Tree:
-    """A standard normal number made of two uniform ones (Box & Muller 1958)."""
+    """A standard normal number from two uniform ones, by the Box-Muller transform (Box & Muller 1958)."""
     length = t.call("sqrt", t.arithmetic("*", t.literal(-2.0), t.call("ln", radius)))
     return t.arithmetic("*", length, t.call("cos", t.arithmetic("*", t.literal(2 * math.pi), angle)))
 
@@ -56,5 +56,5 @@ def _stepped(bits: Tree, step: int) -> Tree:
 
 
 def _word(bits: Tree) -> Tree:
-    """A number of 32 bits, from which engines see that products of it fit."""
+    """The lower 32 bits of a number, by which engines see that products fit."""
     return t.arithmetic("&", bits, t.number(WORD))

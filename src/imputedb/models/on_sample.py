@@ -1,4 +1,4 @@
-"""Functions of a row that are learnt from a sample for one statement after another: short, of few columns."""
+"""Short functions of few columns, fitted to a sample and used by several statements."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,20 +19,20 @@ from imputedb.models.target import How
 from imputedb.notes import Note, NoteKind
 
 LEAVES = 64
-"""Leaves of the trees of a function at most (decisions/models.md)."""
+"""Largest number of leaves in the trees of a function (decisions/models.md)."""
 
 SCREENED = 10_000
-"""Rows at most by which it is told which columns predict."""
+"""Largest number of rows by which predictors are selected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """What was learnt from a sample.
+    """A model of one column that was fitted to a sample.
 
     Attributes:
-        fitted: a model of one column.
-        columns: how many could have predicted it.
-        given_up: the share of what all of them explain that those which are read leave, measured on hidden cells.
+        fitted: the model.
+        columns: the number of candidate predictors.
+        given_up: the share of what all candidates explain that the selected ones do not, measured on hidden cells.
     """
 
     fitted: Fitted
@@ -40,27 +40,27 @@ class Sampled:
     given_up: float
 
     def note(self, column: Column, rows: int) -> Note:
-        """What an answer says of a column that is filled in so."""
+        """The note of an answer on a column that is imputed in this way."""
         words = f" is imputed by a function of {self.read} of {self.columns} columns, learnt from a sample of "
         return Note(NoteKind.SAMPLED, column, column, f"{words}{self.fitted.rows:,} of {rows:,} rows")
 
     @property
     def read(self) -> int:
-        """How many columns are read."""
+        """Number of predictors that are read."""
         return len(self.fitted.features) - 1
 
 
 def learnt(
     rows: Rows, target: Column, types: Mapping[Column, str], how: How, progress: Progress | None = None
 ) -> Sampled:
-    """A model of one column, of the columns that tell most of it.
+    """A model of one column, of the columns that predict it best.
 
     Args:
         rows: a sample.
         target: the column.
         types: the SQL types of all columns.
-        how: the family of functions, how many draws, the seed.
-        progress: told the share that is done.
+        how: the family of functions, the number of draws, the seed.
+        progress: a callback that is given the share done.
 
     Raises:
         CannotImpute: no value of the target is observed.

@@ -1,4 +1,4 @@
-"""Functions that are learnt from rows, each with the gaps of others laid over it."""
+"""Functions fitted to rows, not to cross-products: trees, and regressions of categories."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
@@ -24,18 +24,18 @@ from imputedb.models.tree import Learnt
 T = TypeVar("T")
 
 DRAWN_ROWS = 20_000
-"""Rows that functions which draw are learnt from, at most."""
+"""Largest number of rows that functions for random draws are fitted to."""
 
 DRAWN_ROUNDS = 40
-"""Trees of functions which draw, at most."""
+"""Largest number of boosting rounds of functions for random draws."""
 
 
 def over_rows(material: Material, places: Sequence[int], progress: Progress) -> dict[int, Target]:
-    """Expected functions and those that draw, by target.
+    """By target, the function of its expected value and those for its random draws.
 
-    What draws is learnt from rows with nothing missing, one draw of them for each: so a row that misses several columns
-    is drawn as it would be if these were known for the rows that it is learnt from, whatever went missing because of
-    them. Of such rows a bootstrap is taken, which with what differs between them is what is unknown of the function.
+    The functions of a draw are fitted to one completed draw of the rows, made by chained trees. A row that misses
+    several columns is thus drawn from rows where these are known, whatever caused them to be missing. Each fit is to a
+    bootstrap of the completed rows. Bootstrap and completed draws together reflect the uncertainty of the functions.
     """
     if not places:
         return {}
@@ -54,7 +54,7 @@ def over_rows(material: Material, places: Sequence[int], progress: Progress) -> 
 
 
 class _Workers:
-    """Threads that learn some functions, and stop when the call that waits for them does."""
+    """Threads that fit functions; they stop when the call that waits for them ends."""
 
     def __init__(self, count: int, progress: Progress) -> None:
         self.pool = ThreadPoolExecutor(threads())
@@ -69,7 +69,7 @@ class _Workers:
         self.pool.shutdown(cancel_futures=True)
 
     def all(self, task: Callable[..., T], turns: Sequence[tuple[object, ...]]) -> list[T]:
-        """What a task gives for each turn; it is told of the watch, last."""
+        """The results of a task, one for each tuple of arguments; a callback is added as the last argument."""
         waiting = [self.pool.submit(task, *turn, self._watch) for turn in turns]
         return [self._result(one) for one in waiting]
 
@@ -96,7 +96,7 @@ def _categories(classes: int) -> int:
 
 
 def _completed(material: Material) -> Iterator[tuple[Matrix, NDArray[np.intp]]]:
-    """Draws of the rows with nothing missing, by chained trees, and the places of these rows."""
+    """Completed draws of the rows, or of a sample of them, by chained trees; each with the places of its rows."""
     keys, how, features = material.rows.keys, material.how, material.features
     some = np.arange(len(keys))
     if len(some) > DRAWN_ROWS:
@@ -126,7 +126,7 @@ def _drawn(
     rounds: int,
     watch: Progress,
 ) -> Function:
-    """A function that draws a target, given those before it."""
+    """A function for one draw of a target, given the targets before it."""
     keys, what = material.rows.keys[some], (material.how.seed, material.features[place].column.name, draw)
     gaps = material.gap_patterns(place, material.before(place))
     task = lesson(material.features, whole, whole[place], place, keys, gaps, *what, own=False, watch=watch)

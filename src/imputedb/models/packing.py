@@ -1,4 +1,4 @@
-"""Models as bytes: a line that says what they are, JSON for structure, little-endian arrays after it."""
+"""Models as bytes: a line that identifies them, JSON for structure, then little-endian arrays."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,11 +15,10 @@ MAGIC = b"imputedb model\n"
 
 
 def packed(thing: object, version: int) -> bytes:
-    """A dataclass, and all that it is made of, as bytes.
+    """A dataclass and all its parts, as bytes.
 
-    Dataclasses, named tuples and enumerations are lists that begin with their names; tuples are lists of one list.
-
-    An array that stands in several places is kept once.
+    Dataclasses, named tuples and enumerations are lists that begin with their type's name. A tuple is a list that holds
+    one list. An array that occurs several times is stored once.
     """
     arrays = _Arrays()
     whole = {"format": version, "model": _plain(thing, arrays)}
@@ -28,10 +27,15 @@ def packed(thing: object, version: int) -> bytes:
 
 
 def unpacked(data: bytes, version: int, kinds: Sequence[type]) -> Any:
-    """What bytes are, made of some kinds of dataclasses, named tuples and enumerations.
+    """The object in bytes that `packed` wrote.
+
+    Args:
+        data: the bytes.
+        version: the newest format that can be read.
+        kinds: the types of dataclasses, named tuples and enumerations that it may hold.
 
     Raises:
-        StorageError: they are cut short, something else, or of a newer format.
+        StorageError: the bytes are cut short, are something else, or are of a newer format.
     """
     start = len(MAGIC) + 8
     if not data.startswith(MAGIC) or len(data) < start:
@@ -49,7 +53,7 @@ def unpacked(data: bytes, version: int, kinds: Sequence[type]) -> Any:
 
 
 class _Arrays:
-    """Arrays one after another, as bytes."""
+    """The bytes of arrays, one after another."""
 
     def __init__(self) -> None:
         self.data: list[bytes] = []
@@ -57,11 +61,11 @@ class _Arrays:
         self.known: dict[int, tuple[NDArray[Any], list[Any]]] = {}
 
     def placed(self, array: NDArray[Any]) -> list[Any]:
-        """Where an array stands, and what it is."""
+        """The reference to an array: its offset, type and shape; a new array is appended."""
         if id(array) not in self.known:
             little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
             self.known[id(array)] = array, ["array", self.size, little.dtype.str, list(little.shape)]
-            self.data.append(little.tobytes() or b"\0")  # so that no two stand in one place
+            self.data.append(little.tobytes() or b"\0")  # no two arrays share an offset
             self.size += len(self.data[-1])
         return self.known[id(array)][1]
 
@@ -88,14 +92,14 @@ def _plain(thing: object, arrays: "_Arrays") -> Any:
 
 
 class _Made:
-    """Things made of their plain forms, an array that stands in several places once."""
+    """A builder of objects from their JSON form; an array that occurs several times is built once."""
 
     def __init__(self, kinds: Mapping[str, type], data: bytes) -> None:
         self.kinds, self.data = kinds, data
         self.arrays: dict[int, NDArray[Any]] = {}
 
     def of(self, plain: Any) -> Any:
-        """The thing whose plain form is given."""
+        """The object of a JSON form."""
         if not isinstance(plain, list):
             return plain
         name, *parts = plain

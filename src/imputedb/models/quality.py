@@ -1,4 +1,4 @@
-"""How well a function gives cells that are known and were hidden from it."""
+"""Accuracy of a function on observed cells that were hidden from its fit."""
 
 from dataclasses import dataclass
 
@@ -10,19 +10,19 @@ from imputedb.imputers.chained.column_model import Vector
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """The error of a target's expected values on hidden cells, each by a function that was learnt without them.
+    """The error of a target's expected values on hidden cells, each given by a function fitted without it.
 
-    The cells are of rows as they are, and as they would be with the gaps of rows that miss the target; both count by
-    how often rows that miss it lack as much.
+    Hidden cells stand in rows as they are, and in rows with the missing values of rows that miss the target. Both are
+    weighted to lack as many values as the rows that miss the target.
 
     Attributes:
-        cells: that were hidden.
-        error: of numbers, root mean square error / standard deviation; of categories and truth values the share that is
+        cells: the number of hidden cells.
+        error: for numbers, root mean square error / standard deviation; for categories and booleans, the share that is
             wrong.
-        doubt: the standard error of that.
-        plain: the error of the mean, or of the most frequent category.
-        wrong: whether errors are shares that are wrong.
-        by: what gives the values: a family of functions, or `mean` where none is nearer than it.
+        doubt: the standard error of `error`.
+        plain: the error of the mean, or of the mode.
+        wrong: whether errors are shares of wrong values.
+        by: the family of the function; `mean` where none is more accurate than the mean.
     """
 
     cells: int
@@ -34,7 +34,7 @@ class Quality:
 
 
 def of_numbers(y: Vector, found: Vector, weight: Vector, by: str) -> Quality:
-    """The quality of predicted numbers, which count by weights."""
+    """The accuracy of predicted numbers, weighted."""
     share = weight / weight.sum()
     middle = float(share @ y)
     spread = float(np.sqrt(share @ (y - middle) ** 2)) or 1.0
@@ -45,7 +45,7 @@ def of_numbers(y: Vector, found: Vector, weight: Vector, by: str) -> Quality:
 
 
 def of_categories(y: Vector, found: Vector, weight: Vector, most: float, by: str) -> Quality:
-    """The quality of predicted categories, which count by weights; `most` is the most frequent one."""
+    """The accuracy of predicted categories, weighted; `most` is the mode."""
     share = weight / weight.sum()
     missed: NDArray[np.bool_] = found != y
     error = float(share @ missed)

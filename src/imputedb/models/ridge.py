@@ -1,4 +1,4 @@
-"""Linear functions of rows with gaps: a missing value has a coefficient of its own."""
+"""Ridge regression on rows with missing values; these have an indicator and a coefficient of their own."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,22 +11,22 @@ from imputedb.models.feature import Feature
 from imputedb.models.function import Slope, Steps, Sum
 
 LEVELS = 16
-"""Levels of a category that have a coefficient, the most frequent ones."""
+"""Largest number of a category's levels with a coefficient, the most frequent ones."""
 
 PENALTY = 1.0
-"""Rows of one standard deviation that say a coefficient is 0."""
+"""Ridge penalty, as a number of rows at one standard deviation."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a feature stands in the matrix.
+    """The columns of a feature in the design matrix.
 
     Attributes:
-        feature: which.
-        centre: of a number.
-        scale: of a number.
-        levels: of a category, those that have a column.
-        start: the first of its columns; the last one is that of a missing value.
+        feature: its place among the features.
+        centre: the mean of a number.
+        scale: the standard deviation of a number.
+        levels: the levels of a category that have a column.
+        start: the first of its columns; the last one indicates a missing value.
     """
 
     feature: int
@@ -41,7 +41,7 @@ class _Place:
 
 
 def matrix(features: Sequence[Feature], x: Matrix, weight: Vector) -> tuple[Matrix, list[_Place]]:
-    """(n, q) rows as a matrix: ones, standardised numbers, indicators of levels and of missing values."""
+    """(n, q) design matrix: ones, standardised numbers, indicators of levels and of missing values; and its columns."""
     places: list[_Place] = []
     columns = [np.ones(x.shape[1])]
     for number, feature in enumerate(features):
@@ -67,7 +67,7 @@ def matrix(features: Sequence[Feature], x: Matrix, weight: Vector) -> tuple[Matr
 
 
 def terms(places: Sequence[_Place], features: Sequence[Feature], beta: Vector) -> tuple[Slope | Steps, ...]:
-    """Coefficients of the matrix as terms of a sum."""
+    """Coefficients of the design matrix as terms of a sum."""
     found: list[Slope | Steps] = []
     for place in places:
         own = beta[place.start : place.start + place.width]
@@ -81,7 +81,7 @@ def terms(places: Sequence[_Place], features: Sequence[Feature], beta: Vector) -
 
 
 def ridge(features: Sequence[Feature], x: Matrix, y: Vector, weight: Vector) -> Sum:
-    """The linear function of least squares, each coefficient but the intercept shrunk a little."""
+    """The least-squares linear function, with a slight ridge penalty on all coefficients but the intercept."""
     used = weight > 0
     design, places = matrix(features, x[:, used], weight[used])
     weighed = design * weight[used][:, None]

@@ -1,4 +1,4 @@
-"""The few columns that tell nearly all that a row knows of a target: the others would be read for next to nothing."""
+"""Selection of the few columns that predict a target nearly as well as all of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,24 +14,24 @@ from imputedb.models.function import Sum
 from imputedb.models.lesson import Lesson, frequent
 
 GIVEN_UP = 0.01
-"""Share of what all columns together explain of a target that fewer of them may leave unexplained."""
+"""Share of what all columns explain that the selected ones may leave unexplained."""
 
 SURELY = 2.0
-"""Standard errors that trees of all columns have to be nearer by than the mean, or no column tells anything."""
+"""Standard errors by which trees of all columns must beat the mean; otherwise no column is selected."""
 
 GROWTH = Growth(rounds=40, leaves=8, rate=0.3, patience=4)
 
 FEW = 20
-"""Known cells below which nothing is told apart."""
+"""Number of known cells below which nothing is selected and all columns are kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Screening:
-    """Which columns predict a target.
+    """The selected predictors of a target.
 
     Attributes:
-        places: of these among the features, the one that tells most first; none where the mean is as near.
-        given_up: the share of what all columns explain that these leave, measured on hidden cells.
+        places: their places among the features, the most important first; empty where none beats the mean.
+        given_up: the share of what all columns explain that these do not, measured on hidden cells.
     """
 
     places: tuple[int, ...]
@@ -39,11 +39,12 @@ class Screening:
 
 
 def screened(lesson: Lesson, seed: int) -> Screening:
-    """As few columns as explain a target nearly as well as all do.
+    """The fewest columns that explain a target nearly as well as all do.
 
-    1. Boosted trees are learnt from all columns, a fold of the rows held back. What a column tells is by how much they
-       get worse on that fold when its values are dealt to other rows (Breiman 2001, section 10).
-    2. Columns are taken in this order until trees of these alone explain all but `GIVEN_UP` of what was explained.
+    1. Boosted trees are fitted to all columns, with one fold held out. The importance of a column is the rise of the
+       held-out loss when its values are permuted (Breiman 2001, section 10).
+    2. Columns are taken in order of importance until trees of these alone explain all but `GIVEN_UP` of what all
+       explain.
     """
     some = frequent(lesson)[1] if lesson.classes else _standard(lesson)
     held = some.fold == 0
@@ -70,7 +71,7 @@ def _standard(lesson: Lesson) -> Lesson:
 
 
 def _only(lesson: Lesson, places: Sequence[int]) -> Lesson:
-    """The same rows, of which only some columns are seen."""
+    """The same rows, with all columns but some hidden."""
     x = np.full_like(lesson.x, np.nan)
     x[list(places)] = lesson.x[list(places)]
     return replace(lesson, x=x)
@@ -80,10 +81,10 @@ class _Trees:
     """Boosted trees of a lesson.
 
     Attributes:
-        plain: the loss of the mean, or of the shares of categories, on the held rows.
-        loss: that of the trees.
-        doubt: the standard error of their difference.
-        used: the features that they split by.
+        plain: the mean held-out loss of a constant: the mean, or the shares of categories.
+        loss: the mean held-out loss of the trees.
+        doubt: the standard error of the difference.
+        used: places of the features that the trees split by.
     """
 
     def __init__(self, lesson: Lesson, held: NDArray[np.bool_]) -> None:
@@ -99,7 +100,7 @@ class _Trees:
         self.used = sorted(splits - {-1})
 
     def without(self, feature: int, seed: int) -> float:
-        """The loss when the values of a column are dealt to other rows."""
+        """The mean held-out loss when the values of a column are permuted."""
         x: Matrix = self.lesson.x[:, self.held].copy()
         x[feature] = x[feature, np.argsort(random.uniform(self.held.astype(np.uint64), seed, feature, "dealt"))]
         at = np.arange(len(self.held))
@@ -112,7 +113,7 @@ class _Trees:
 
 
 def _losses(y: Vector, scores: Matrix, *, categories: bool) -> Vector:
-    """(n,) squared errors of numbers, deviances of categories."""
+    """(n,) squared errors of numbers, negative log-likelihoods of categories."""
     if not categories:
         return np.asarray((y - scores[0]) ** 2)
     every = np.concatenate([np.zeros((1, len(y))), scores]) if len(scores) == 1 else scores

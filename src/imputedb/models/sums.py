@@ -1,4 +1,4 @@
-"""Sums that are scaled and added to each other."""
+"""Scaling and addition of sums."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from imputedb.models.function import Forest, Slope, Steps, Sum
 
 
 def mixed(sums: Sequence[Sum], weights: Sequence[float], rest: float) -> Sum:
-    """The weighted sum of sums, and of a constant of which there is one part less than the weights have."""
+    """The weighted sum of sums, plus the constant `rest` times 1 less the total of the weights."""
     intercept = sum(w * one.intercept for one, w in zip(sums, weights, strict=True)) + (1 - sum(weights)) * rest
     terms = [_scaled(term, w) for one, w in zip(sums, weights, strict=True) if w for term in one.terms]
     trees = [(one.forest, w) for one, w in zip(sums, weights, strict=True) if w and one.forest is not None]
@@ -31,7 +31,7 @@ def _scaled(term: Slope | Steps, by: float) -> Slope | Steps:
 
 
 def _joined(trees: Sequence[tuple[Forest, float]]) -> Forest:
-    """Forests one after another, their leaves' values each times a number."""
+    """One forest made of several, the leaf values of each multiplied by its factor."""
     nodes = np.cumsum([0, *(len(one.features) for one, _ in trees)])
     words = np.cumsum([0, *(len(one.words) for one, _ in trees)])
     parts = []

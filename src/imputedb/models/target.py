@@ -1,4 +1,4 @@
-"""What is asked of a model, and what it is for each column that it fills in."""
+"""Settings of a fit, and its functions for each target column."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,14 +11,15 @@ Method = Literal["mean", "norm", "logistic", "multinomial", "ordered", "pmm", "t
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """How a model is learnt.
+    """The settings of a fit.
 
     Attributes:
-        method: the family of its functions.
-        sample: rows that are learnt from at most, picked by their keys.
-        draws: how many drawn functions there are, m.
-        seed: of what is random.
-        leaves: of the trees of a function at most, so that it is short in SQL, draws too; None for as many as pay.
+        method: the family of functions.
+        sample: the largest number of rows to learn from, picked by their keys.
+        draws: the number of functions for random draws, m.
+        seed: the seed of all random numbers.
+        leaves: the largest number of leaves in a function's trees, which keeps its SQL short, that of draws included;
+            None for as many as improve it.
     """
 
     method: Method = "tree"
@@ -34,9 +35,9 @@ class Target:
 
     Attributes:
         feature: its place among the features.
-        expected: its best value, given what is stored of a row.
-        drawn: by draw, its value given what is stored of a row and what has been drawn of it before.
-        quality: of its expected values on hidden cells; None where that was not measured.
+        expected: its best value, given the observed values of a row.
+        drawn: by draw, its value given the observed values of a row and the targets drawn before it.
+        quality: the accuracy of its expected values on hidden cells; None where not measured.
     """
 
     feature: int

@@ -1,4 +1,4 @@
-"""Linear functions and boosted trees, mixed by what each gives of hidden cells."""
+"""Linear functions and boosted trees, combined by their accuracy on hidden cells."""
 
 from dataclasses import dataclass, replace
 
@@ -16,23 +16,23 @@ from imputedb.models.ridge import ridge
 from imputedb.models.sums import in_units, mixed
 
 FEW = 20
-"""Known cells below which a column is given its mean."""
+"""Number of known cells below which a column is given its mean."""
 
 SLOW = 20_000
-"""Rows of a lesson beyond which one fold is enough to measure by."""
+"""Number of rows beyond which accuracy is measured on one fold only."""
 
 CLEARLY = 0.03
-"""Share of the squared error by which a mixture has to be nearer to be worth the trees of both."""
+"""Share of the squared error that a mixture has to save to be worth both functions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Learnt:
-    """What is learnt of a target.
+    """The function of a target's expected value.
 
     Attributes:
-        function: its expected value.
-        quality: what that gives of hidden cells.
-        rounds: how many trees paid.
+        function: the function.
+        quality: its accuracy on hidden cells.
+        rounds: the number of boosting rounds that improved it.
     """
 
     function: Function
@@ -43,11 +43,11 @@ class Learnt:
 def expected(lesson: Lesson, growth: Growth = Growth()) -> Learnt:  # noqa: B008
     """The function of a target's expected value.
 
-    1. Rows are split into folds. Without one of them trees are grown until they get no better on it: from the mean, and
-       of numbers from a linear function too.
-    2. What was predicted of rows by those that did not see them says how to mix both (Breiman 1996, stacked
-       regressions). Where the mixture is no nearer than the mean, the mean it is.
-    3. All of it is learnt anew from all rows, with as many trees as paid.
+    1. Rows are split into folds. Trees are boosted without one fold, until they no longer improve on it: from the mean
+       and, for numbers, also from a linear function.
+    2. Predictions of held-out rows decide the weights of both (stacked regressions, Breiman 1996). The mean is used
+       where their mixture is no more accurate than it.
+    3. The functions are fitted again to all rows, with about as many rounds as improved them.
     """
     if len(lesson.y) < FEW or len(np.unique(lesson.y)) < 2:
         return constant(lesson)
@@ -56,7 +56,7 @@ def expected(lesson: Lesson, growth: Growth = Growth()) -> Learnt:  # noqa: B008
 
 
 def constant(lesson: Lesson) -> Learnt:
-    """The mean, or the most frequent category."""
+    """The mean, or the mode, as a function."""
     plain = centre(lesson.features[lesson.target], lesson.y)
     values = np.full(len(lesson.y), plain.value)
     if lesson.classes:
@@ -95,13 +95,13 @@ def _of_numbers(lesson: Lesson, growth: Growth) -> Learnt:
 
 
 def counted(lesson: Lesson, held: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(n,) the held rows that stand for rows which miss the target; all held ones where none does."""
+    """(n,) the held-out rows that are like rows which miss the target; all held-out rows where none is."""
     found = held & (lesson.like > 0)
     return found if found.any() else held
 
 
 def _weights(apart: Matrix, y: Vector, weight: Vector) -> Vector:
-    """(2,) the shares of both in what is predicted: of the better one alone, unless a mixture is clearly nearer."""
+    """(2,) the weights of two predictions: the better one alone, unless a mixture is clearly better."""
     from scipy.optimize import nnls
 
     root = np.sqrt(weight)
@@ -115,7 +115,7 @@ def _weights(apart: Matrix, y: Vector, weight: Vector) -> Vector:
 
 
 def _grown(lesson: Lesson, held: NDArray[np.bool_], growth: Growth, *, linear: bool) -> tuple[Sum, Vector, int]:
-    """A sum that is learnt from the rows that are not held, its values of all, and its number of trees."""
+    """A sum fitted to the rows that are not held out, its values at all rows, and its number of rounds."""
     weight = np.where(held, 0.0, lesson.weight)
     line = ridge(lesson.features, lesson.x, lesson.y, weight) if linear else Sum(first_scores(lesson, weight, 0)[0])
     found = boost(lesson, summed(line, lesson.x, lesson.everyone)[None], held, growth, 0)
@@ -141,7 +141,7 @@ def _of_categories(lesson: Lesson, growth: Growth) -> Learnt:
 
 
 def scores(lesson: Lesson, growth: Growth) -> Scores:
-    """The scores of the most frequent categories, logarithms of their probabilities but for a constant."""
+    """The scores of the most frequent categories: logarithms of their probabilities up to a constant."""
     codes, some = frequent(lesson)
     if len(codes) < 2:
         return Scores(codes, (Sum(0.0),))
@@ -159,7 +159,7 @@ def _start(lesson: Lesson, classes: int, held: NDArray[np.bool_]) -> Matrix:
 
 
 def _best(found: Matrix) -> Vector:
-    """(n,) the category of the largest score, of equal ones the first."""
+    """(n,) the category with the largest score; of equal scores, the first."""
     if len(found) == 1:
         return np.asarray(found[0] > 0, np.float64)
     return np.asarray(found.argmax(axis=0), np.float64)

@@ -1,4 +1,4 @@
-"""Values as users hold them, as cells that a model reads; and what a model gives, as users hold it."""
+"""Conversion of users' values to a model's cells, and of its numbers to users' values."""
 
 import math
 from collections.abc import Collection, Sequence
@@ -27,12 +27,12 @@ def cells(feature: Feature, values: Given, codes: Collection[str] = ()) -> Cells
     """A column as the model reads it.
 
     Args:
-        feature: what the model knows the column as.
-        values: of the rows; None, NaN, NaT, pandas' NA and what a mask hides are missing.
-        codes: the texts of values that mean a missing one.
+        feature: the model's feature.
+        values: (n,) the values; None, NaN, NaT, pandas' NA and masked ones are missing.
+        codes: the texts of values declared to mean a missing one.
 
     Raises:
-        DataError: a value is none of the column's type.
+        DataError: a value is not of the column's type.
     """
     if isinstance(values, np.ndarray) and _is_plain(feature, values) and not codes:
         return _numbers(feature, np.ma.getdata(values), np.ma.getmaskarray(values))
@@ -45,7 +45,7 @@ def cells(feature: Feature, values: Given, codes: Collection[str] = ()) -> Cells
 
 
 def value(feature: Feature, at: Cells, number: Any) -> object:
-    """A value that a model gives, in Python's type for the column's."""
+    """A number that a model gives, as a Python value of the column's type."""
     if feature.type in _INTEGERS and feature.kind is not Kind.CATEGORY:
         return math.floor(float(number) + 0.5) if isinstance(number, float) else int(number)
     match feature.kind:
@@ -71,7 +71,7 @@ def value(feature: Feature, at: Cells, number: Any) -> object:
 
 
 def _is_plain(feature: Feature, values: Array) -> bool:
-    """Whether an array is one of numbers that can be read as it is."""
+    """Whether an array holds numbers that need no conversion."""
     return values.dtype.kind in "iufb" and feature.kind in (Kind.NUMBER, Kind.INTEGER, Kind.BOOLEAN)
 
 
@@ -81,7 +81,7 @@ def _numbers(feature: Feature, values: Array, mask: NDArray[np.bool_]) -> Cells:
 
 
 def _listed(feature: Feature, values: Given) -> list[object]:
-    """The values one by one, None where a mask hides one."""
+    """The values as a list, None where one is masked."""
     if isinstance(values, np.ndarray) and values.dtype.kind in "mM":
         unit = "us" if feature.kind is not Kind.DATE else "D"
         array = np.ma.getdata(values).astype(f"{values.dtype.kind}8[{unit}]")
@@ -99,7 +99,7 @@ def _text(given: object) -> str:
 
 
 def _stored(feature: Feature, numbers: Array) -> Array:
-    """Numbers in the type in which tables have them."""
+    """Numbers in the type that tables have for them."""
     if feature.kind is Kind.BOOLEAN:
         return numbers.astype(np.bool_)
     return numbers.astype(np.float64 if feature.kind is Kind.NUMBER else np.int64)
@@ -117,7 +117,7 @@ def _categories(feature: Feature, listed: Sequence[object], missing: NDArray[np.
 
 
 def is_missing(given: object) -> bool:
-    """Whether there is no value: None, NaN, NaT, or pandas' NA."""
+    """Whether a value is missing: None, NaN, NaT, pandas' NA, or masked."""
     if given is None or given is np.ma.masked or type(given).__name__ in ("NAType", "NaTType"):
         return True
     if isinstance(given, np.datetime64 | np.timedelta64):
@@ -126,10 +126,12 @@ def is_missing(given: object) -> bool:
 
 
 def number_of(feature: Feature, given: Any) -> float:
-    """A value as imputers see it: days or microseconds since 1970 of dates, timestamps and durations.
+    """A value as imputers see it.
+
+    Dates are days and timestamps microseconds since 1970; durations and times of day are microseconds.
 
     Raises:
-        DataError: it is none of the column's type.
+        DataError: it is not of the column's type.
     """
     try:
         found = _plain_number(feature, given)
