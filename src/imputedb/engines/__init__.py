@@ -1,1 +1,1 @@
-"""Where rows live."""
+"""Engines, which store tables and run statements."""

@@ -1,4 +1,4 @@
-"""Addresses of databases: which system, which server, and what of them may be shown."""
+"""Addresses of databases: the system, the server, and the parts that may be shown."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SYSTEMS = {"postgresql": "PostgreSQL", "postgres": "PostgreSQL", "mysql": "MySQL
 """Systems of servers by the scheme of an address."""
 
 LAKES = {"_delta_log": ("Delta Lake", "*.json"), "metadata": ("Iceberg", "*.metadata.json")}
-"""Kinds of tables that are folders, by the folder within, and what it holds, that tells them."""
+"""Formats of tables that are folders, by a folder within that identifies them: name, and pattern of its files."""
 
 _SQLITE = b"SQLite format 3\0"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -22,15 +22,16 @@ _FORM = "SYSTEM://USER@HOST:PORT/NAME, a % before the code of a character that i
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """The place of a database, or of a table that is a folder.
+    """The location of a database, or of a table that is a folder.
 
     Attributes:
         system: PostgreSQL, MySQL, SQLite, Delta Lake or Iceberg.
-        path: of a file or a folder; of a server, the name of the database there.
-        host: of a server, with its port; empty for the one that its driver takes.
-        user: of an account there.
-        password: of that account; in no message.
-        options: what stands behind the question mark.
+        path: the path of a file or folder; on a server, the name of the database.
+        host: the server's host name; empty for the driver's default.
+        port: the server's port; None for the driver's default.
+        user: the name of an account on the server.
+        password: the account's password, which appears in no message.
+        options: the options after the question mark.
     """
 
     system: str
@@ -43,7 +44,7 @@ class Address:
 
     @property
     def shown(self) -> str:
-        """The address as messages name it: nothing that could be secret stands in it."""
+        """The address as messages show it, without anything that could be secret."""
         if self.system not in SYSTEMS.values():
             return self.path
         account = f"{self.user}@" if self.user else ""
@@ -51,7 +52,7 @@ class Address:
         return f"{self.system.lower()}://{account}{self.host}{port}/{self.path}"
 
     def uri(self, more: dict[str, str]) -> str:
-        """The address as a driver takes it, with its password; its own options come before others."""
+        """The address as PostgreSQL's driver takes it, with its password; its own options override `more`."""
         account = quote(self.user, safe="")
         if self.password is not None:
             account += ":" + quote(self.password, safe="")
@@ -61,18 +62,18 @@ class Address:
         return f"postgresql://{account}{'@' if account else ''}{host}{port}/{quote(self.path, safe='')}?{options}"
 
     def without_secrets(self, text: str) -> str:
-        """A message, in which nothing of the password stands."""
+        """A message with the password replaced by asterisks."""
         for form in {self.password, quote(self.password, safe="")} if self.password else ():
             text = text.replace(str(form), "***")
         return text
 
 
 def address(path: str, password_file: str | None = None) -> Address | None:
-    """The address of a database; None of a file or folder that is read otherwise.
+    """The address of a database; None for a file or folder of another kind.
 
     Raises:
-        DataError: it is of a system that is not known, or written in another form; the message does not repeat it, as
-            it may hold a password. A password is given where there is no account.
+        DataError: the system is unknown, or the address is malformed; the message does not repeat it, since it may hold
+            a password. Or a password is given where there is no account.
         StorageError: the file with the password cannot be read.
     """
     scheme = _SCHEME.match(path)
@@ -92,16 +93,16 @@ def address(path: str, password_file: str | None = None) -> Address | None:
 
 
 def states_password(path: str) -> bool:
-    """Whether a password stands in an address."""
+    """Whether an address contains a password."""
     found = address(path)
     return found is not None and found.password is not None
 
 
 def _server(system: str, text: str, password: str | None) -> Address:
-    """The parts of the address of a server.
+    """The address of a server, from its text.
 
     Raises:
-        DataError: it has other parts.
+        DataError: the text is malformed.
     """
     try:
         parts = urlsplit(text)
@@ -120,7 +121,7 @@ def _server(system: str, text: str, password: str | None) -> Address:
 
 
 def _kind(path: str) -> str | None:
-    """The kind of a file or folder that is a database or a table of another system."""
+    """The system of a file or folder that is a database or a table of another system; None otherwise."""
     place = Path(path)
     if place.is_dir():
         return next((lake for inside, (lake, log) in LAKES.items() if any((place / inside).glob(log))), None)

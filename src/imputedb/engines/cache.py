@@ -1,7 +1,7 @@
-"""Caches of a database: what each holds, how much of it, and what makes it stale.
+"""Caches of a database: what each holds, its size, and what invalidates it.
 
-All values that outlive a call are in one of these. A write makes stale what rests on the rows of the table that was
-written; everything else that happens to a database, such as ALTER or SET, makes stale whatever rests on any of it.
+Every value that outlives a call is in one of them. A write to a table invalidates what depends on that table's rows.
+Any other change, such as ALTER or SET, invalidates everything that depends on the database.
 """
 
 from collections import OrderedDict
@@ -16,35 +16,35 @@ Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 State = Callable[[Collection[Table] | None], object]
-"""A token that differs whenever one of some tables may have been written, or with None any table."""
+"""A token that differs whenever one of some tables may have been written; with None, whenever any may have been."""
 
 BOUND = 256 << 20
-"""Bytes that values which rest on data take at most; those used longest ago go first."""
+"""Largest total size of the values, in bytes; those used longest ago are evicted first."""
 
 MOST = 4096
-"""Values at most: small ones take more than their bytes."""
+"""Largest number of values; small ones take more memory than their own bytes."""
 
 OF_STRUCTURE: tuple[Table, ...] = ()
-"""What values rest on that rest on no rows: tables, views, types, settings."""
+"""The tables of values that depend on no rows, only on the catalog and on settings."""
 
 
 STRUCTURAL = "ALTER, DROP, SET and the like"
-"""What makes values stale that rest on no rows."""
+"""What invalidates values that depend on no rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class CacheUse:
-    """What is in a cache.
+    """The use of a cache.
 
     Attributes:
         name: what it holds.
         key: what its values are found by.
-        invalidated: what makes them stale.
-        entries: how many values there are, stale ones that nobody has asked for among them.
-        bound: how many there are at most; those used longest ago go first.
-        bytes: how much memory they take, about; None where it is not counted.
-        hits: how often a value was there when it was asked for.
-        misses: how often it was not.
+        invalidated: what makes its values stale.
+        entries: the number of values, including stale ones that have not been looked up since.
+        bound: the largest number of values; those used longest ago are evicted first.
+        bytes: the approximate memory that the values take; None where it is not counted.
+        hits: the number of lookups that found a value.
+        misses: the number of lookups that found none.
     """
 
     name: str
@@ -58,12 +58,12 @@ class CacheUse:
 
 
 class Recent(Generic[Key, Value]):
-    """A cache of the values used last; the one used longest ago goes when there are more than `bound`.
+    """A least-recently-used cache of at most `bound` values.
 
     Attributes:
-        name, key, invalidated, bound: as of `CacheUse`.
+        name, key, invalidated, bound: as in `CacheUse`.
 
-    Of a value that goes, or is replaced, `gone` is told.
+    `gone` is called with each value that is evicted or replaced.
     """
 
     def __init__(
@@ -78,11 +78,11 @@ class Recent(Generic[Key, Value]):
         return len(self._values)
 
     def items(self) -> list[tuple[Key, Value]]:
-        """All of them, the one used longest ago first."""
+        """All keys and values, the one used longest ago first."""
         return list(self._values.items())
 
     def recall(self, key: Key) -> Value | None:
-        """The value of a key, None where there is none."""
+        """The value of a key; None where there is none."""
         found = self._values.get(key)
         if found is None:
             self._misses += 1
@@ -92,7 +92,7 @@ class Recent(Generic[Key, Value]):
         return found
 
     def keep(self, key: Key, value: Value) -> Value:
-        """Keeps a value, and gives it."""
+        """Stores a value, and returns it."""
         lost = [self._values.pop(key)] if key in self._values else []
         self._values[key] = value
         while len(self._values) > self.bound:
@@ -103,7 +103,7 @@ class Recent(Generic[Key, Value]):
         return value
 
     def uses(self) -> list[CacheUse]:
-        """What is in it."""
+        """The use of the cache."""
         return [CacheUse(self.name, self.key, self.invalidated, len(self), self.bound, None, self._hits, self._misses)]
 
 
@@ -138,9 +138,10 @@ _ABOUT = {
 
 
 class Memory:
-    """A cache of what was computed from a database, by name, as long as what it rests on stands as it was.
+    """A cache of values computed from a database, by name.
 
-    A name is a tuple whose first part is the kind of the value, or that kind alone.
+    A value is valid while the tables that it depends on are unchanged. A name is a tuple whose first part is the kind
+    of the value, or the kind alone.
     """
 
     def __init__(self, state: State, lock: AbstractContextManager[object] | None = None) -> None:
@@ -152,7 +153,7 @@ class Memory:
         self._lookups: dict[str, list[int]] = {}
 
     def recall(self, name: Hashable, fit: Callable[[Collection[Table] | None], bool] | None = None) -> Any:
-        """The value of a name; None where there is none, or what it rests on has changed, or does not fit."""
+        """The value of a name; None where there is none, its tables have changed, or `fit` rejects them."""
         with self._lock:
             lookups = self._lookups.setdefault(_kind(name), [0, 0])
             entry = self._values.get(name)
@@ -175,14 +176,14 @@ class Memory:
         tables: Collection[Table] | None = None,
         state: object | None = None,
     ) -> None:
-        """Keeps a value of so many bytes, if need be in place of others.
+        """Stores a value of `size` bytes, and evicts others if need be.
 
-        It rests on the rows of some tables, on any there are unless these are given, in a state of theirs: the one
-        that they are in unless it is given.
+        The value depends on the rows of `tables`, or of any table unless these are given. `state` is their state when
+        the value was computed; by default, the present one.
         """
         with self._lock:
             structure = self._now(OF_STRUCTURE)
-            if structure != self._structure:  # all there is is stale
+            if structure != self._structure:  # every value is stale
                 self._structure, self._bytes = structure, 0
                 self._values.clear()
             if name in self._values:
@@ -196,7 +197,7 @@ class Memory:
                 self._bytes -= self._values.popitem(last=False)[1].size
 
     def uses(self) -> list[CacheUse]:
-        """The use of the cache, by kind of value."""
+        """The use of the cache, for each kind of value."""
         with self._lock:
             entries = list(self._values.items())
             lookups = {kind: tuple(counts) for kind, counts in self._lookups.items()}

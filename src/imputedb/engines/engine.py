@@ -1,7 +1,7 @@
-"""The engine's border: what the rest of imputedb asks of whatever holds tables and runs statements.
+"""The engine's border: the protocols by which imputedb reads tables and runs statements.
 
-A query needs four protocols: `Catalog`, `Statements`, `Arrays` and `Scratch`. A database offers more, which `offers`
-has, and `session` has what threads, transactions and caches need.
+A query needs four of them: `Catalog`, `Statements`, `Arrays` and `Scratch`. `offers` has what a database offers beyond
+these, and `session` what threads, transactions and caches need.
 """
 
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
@@ -27,16 +27,16 @@ from imputedb.statistics.table import Kind, Statistics
 Array = NDArray[np.generic]
 Read = TypeVar("Read")
 Values = Mapping[str, object] | Sequence[object] | None
-"""Of the parameters of a statement."""
+"""The values of a statement's parameters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Rows in memory, outside of all catalogs and transactions, that live as long as this does.
+    """Rows in memory, outside all catalogs and transactions, for as long as this object exists.
 
     Attributes:
-        rows: the engine's own, kept alive.
-        source: an item of FROM that reads them, its columns named c0, c1, ...
+        rows: the engine's own object, kept alive.
+        source: an item of FROM that reads the rows; its columns are named c0, c1, ...
     """
 
     rows: object
@@ -44,7 +44,7 @@ class Held:
 
 
 class Rows(Protocol):
-    """Rows that are held, in the forms that users take them in."""
+    """Held rows, in the forms that users can ask for."""
 
     def df(self) -> Any:
         """A data frame of pandas."""
@@ -60,79 +60,79 @@ class Rows(Protocol):
 
 
 class Catalog(Protocol):
-    """What tables there are, and what is known of them."""
+    """The tables of a database, and what is known of them."""
 
     @property
     def adopted(self) -> Collection[Table]:
-        """The tables that are made while a statement is answered."""
+        """The tables that are created while a statement is answered."""
 
     @property
     def virtual(self) -> Mapping[Table, frozenset[str]]:
-        """Those of their columns that a star does not show."""
+        """The columns of adopted tables that a star does not show."""
 
     def shapes(self) -> Mapping[Table, Shape]:
-        """The user's tables."""
+        """The user's tables, with their shapes."""
 
     def shape(self, table: Table) -> Shape:
-        """The columns of a table, the user's or an adopted one."""
+        """The shape of a table, either the user's or an adopted one."""
 
     def names(self) -> Names:
-        """What names in a statement can mean, as they are now."""
+        """The present meaning of names in a statement."""
 
     def meant(self, path: Sequence[str]) -> Table | View | None:
         """The user's table or view that a path means; None where it is neither, such as a file."""
 
     def found(self, name: str) -> Table | View | None:
-        """The same of a name as a person writes it."""
+        """The user's table or view of a name as a person writes it; None where there is neither."""
 
     def named(self, name: str) -> Table:
-        """The user's table of a name; UnknownName, with the nearest one, where there is none."""
+        """The user's table of a name; UnknownName, with the nearest name, where there is none."""
 
     def called(self, table: Table) -> str:
-        """The shortest name by which a table is meant now."""
+        """The shortest name that means a table at present."""
 
     def is_nested(self, path: Sequence[str]) -> bool:
-        """Whether a path means a table in a schema within another schema; of a view there it refuses."""
+        """Whether a path means a table in a schema within another schema; Unplanned where it means a view there."""
         ...
 
     def is_readable(self, name: str) -> bool:
-        """Whether something, such as a file, can be read under one name."""
+        """Whether a name can be read from, such as that of a file."""
 
     def kind(self, type_name: str) -> Kind:
-        """What values of a type are to statistics and imputers."""
+        """The kind of a type's values, for statistics and imputers."""
 
     def adopt(
         self, table: Table, types: Mapping[str, str], statistics: Statistics, virtual: Sequence[str] = ()
     ) -> None:
-        """Takes note of a table that will be made while a statement is answered."""
+        """Registers a table that will be created while a statement is answered."""
 
     def disown(self, name: str) -> None:
-        """Forgets such a table, by its name."""
+        """Removes such a table, by its name."""
 
     def statistics(self, table: Table) -> Statistics:
-        """What is known of a table: gathered once, kept, and gathered anew when the table has changed."""
+        """The statistics of a table: gathered once, kept, and gathered again after a change of the table."""
 
     def fingerprint(self, table: Table) -> str:
-        """What tells this state of a table's contents from any other."""
+        """The fingerprint of a table's contents, which differs whenever these do."""
 
     def dirty(self, table: Table, names: Collection[str]) -> set[str]:
-        """Those of some columns of a table that miss a value."""
+        """The columns among some of a table that have a missing value."""
 
     def related(self, table: Table) -> frozenset[str]:
-        """The columns of a table that are derived, or that others are derived from."""
+        """The columns of a table that are derived, or from which others are derived."""
 
     def about_derived(self, table: Table, names: Collection[str]) -> list[Note]:
-        """Sentences about derived columns of a table, and what these are derived from, where some columns are read."""
+        """Notes on derived columns of a table and the columns that they are derived from, where some are read."""
 
     def keeps(self, table: Table) -> bool:
-        """Whether a table is one of the user's, which is the same until something is written."""
+        """Whether a table is one of the user's, which changes only by a write."""
 
 
 class Statements(Protocol):
-    """Texts and syntax trees, and running them."""
+    """Texts, syntax trees, and their execution."""
 
     def classified(self, text: str) -> Classified:
-        """What one look at a text tells of it; QueryError where it is not one statement that parses."""
+        """The classification of a text; QueryError where it is not one statement that parses."""
 
     def tree(self, text: str) -> Tree:
         """The syntax tree of a query; SqlSyntaxError or Unplanned where there is none."""
@@ -144,143 +144,143 @@ class Statements(Protocol):
         """The SQL of expressions."""
 
     def titles(self, trees: Sequence[Tree]) -> list[str]:
-        """The names that items of a select list get."""
+        """The names that DuckDB gives to unnamed items of a select list."""
 
     def outputs(self, text: str) -> tuple[list[str], list[str]]:
         """The names and types of a query's output columns, cached; QueryError where it is rejected."""
 
     def described(self, text: str) -> tuple[list[str], list[str]]:
-        """The same as they are now, of a query that reads files."""
+        """The names and types of the output columns of a query that reads files, not cached."""
 
     def forget_outputs(self, text: str) -> None:
-        """Lets go of what is cached of a query's output columns."""
+        """Removes a query's output columns from the cache."""
 
     def verbatim(self, text: str) -> str:
-        """The one statement of a text, without what separates statements."""
+        """The one statement of a text, without separators."""
 
     def tables_in(self, text: str) -> Collection[str]:
         """The names of tables and views that a query reads."""
 
     def prepared(self, name: str) -> Classified:
-        """The statement that was prepared under a name, meaning what it meant then; UnknownName where there is none."""
+        """The statement prepared under a name, with the meaning that it had then; UnknownName where there is none."""
 
     def constants(self, values: Mapping[str, object]) -> dict[str, Tree]:
-        """The values of parameters, as trees."""
+        """The values of parameters, as syntax trees."""
 
     def evaluated(self, expressions: Mapping[str, str]) -> dict[str, Tree]:
-        """What expressions without columns are, as trees of constants."""
+        """The values of expressions without columns, as trees of constants."""
 
     def filled(self, statement: Query | Keeps, values: Mapping[str, Tree]) -> Query | Keeps:
         """A statement with values in place of its parameters."""
 
     def combines(self, calls: Sequence[Tree], source: Tree) -> bool:
-        """Whether aggregates over the rows of a source can be combined from their states over parts of them."""
+        """Whether aggregates over the rows of a source can be combined from states over parts of these rows."""
 
     def rows(self, node: Tree) -> list[tuple[Any, ...]]:
         """The rows of a small SELECT."""
 
     def fetched(self, text: str, values: Values = None) -> list[tuple[Any, ...]]:
-        """The rows of a statement of ours."""
+        """The rows of one of imputedb's own statements."""
 
     def numbers(self, text: str) -> list[NDArray[np.float64]]:
         """The columns of a SELECT of numbers as doubles, in order, NaN for NULL."""
 
     def held(self, text: str, *, last: bool = False) -> Held:
-        """The rows of a statement, which runs once, held in memory; of the `last` one that a snapshot has."""
+        """The rows of a statement, which runs once, held in memory; `last` where it is the last one of a snapshot."""
 
     def answered(self, text: str, values: Values = None) -> tuple[Held, list[str], list[str]]:
-        """Runs one statement of the user's as it stands: its rows, and the names and types of their columns."""
+        """Runs one of the user's statements unchanged; gives its rows, and the names and types of its columns."""
 
     def execute(self, text: str, values: Values = None) -> list[tuple[Any, ...]]:
-        """Runs any statements of the user's as they stand; the rows of the last."""
+        """Runs the user's statements unchanged; gives the rows of the last."""
 
     def reread(self, text: str) -> list[tuple[Any, ...]]:
-        """The rows of a SELECT over rows that are held, whatever became of the transaction that made them."""
+        """The rows of a SELECT over held rows, even after the transaction that made them was aborted."""
 
     def converted(self, text: str, form: Callable[[Rows], Read]) -> Read:
-        """What a form makes of these."""
+        """The rows of a SELECT over held rows, converted by `form`."""
 
     def streamed(self, text: str, schema: object) -> object:
-        """A stream of Arrow's C interface of these, read without a turn."""
+        """The rows of a SELECT over held rows as a stream of Arrow's C interface, read without waiting for a turn."""
 
 
 class Arrays(Protocol):
-    """Values of tables as expressions, and as arrays; arrays as tables."""
+    """Values of tables as expressions and as arrays, and arrays as tables."""
 
     def source(self, table: Table, alias: str) -> Tree:
         """A table as an item of FROM."""
 
     def reading(self, table: Table, column: str, alias: str) -> Tree:
-        """A stored column, NULL wherever its value is missing; or under `generate.ROW` what tells rows apart.
+        """A stored column, NULL wherever its value is missing; under the name `generate.ROW`, the row id.
 
         Row ids are those of `source`, and grow in the order in which it gives its rows.
         """
 
     def meaning(self, table: Table, column: str, alias: str) -> Tree | None:
-        """The condition, bound, under which a NULL of a column means something of its own; None where it never does."""
+        """The condition, bound, under which a NULL of a column is not a missing value; None where it always is one."""
 
     def derived(self, table: Table, column: str, meant: Mapping[str, Tree]) -> Tree:
-        """What a derived column is of its parts, by what stands for these under their names in lower case."""
+        """The expression of a derived column, with the trees in `meant` for its columns, by names in lower case."""
 
     def arrays(self, node: Tree) -> Mapping[str, Array]:
         """The columns of a SELECT as plain or masked arrays, in order."""
 
     def check_order(self) -> None:
-        """Refuses, by QueryError, to read tables whose rows come in an order that is not the same each time."""
+        """Raises QueryError where a setting lets tables return their rows in a different order each time."""
 
     def register(self, columns: Mapping[str, Array]) -> str:
-        """Makes arrays readable as a table under the name that is returned."""
+        """Makes arrays readable as a table, and returns its name."""
 
     def forget(self, names: Sequence[str]) -> None:
-        """Lets go of registered rows."""
+        """Releases registered arrays."""
 
     def cast(self, tree: Tree, type_name: str) -> Tree:
         """`CAST(tree AS type_name)`."""
 
     def encoded(self, tree: Tree, type_name: str) -> Tree:
-        """A value as imputers see it: numbers, days or microseconds since 1970, text of categories."""
+        """A value in the encoding of imputers: numbers, days or microseconds since 1970, text of categories."""
 
     def decoded(self, tree: Tree, type_name: str) -> Tree:
-        """A value that an imputer gave, in the column's own type."""
+        """An imputer's value, converted to the column's own type."""
 
     def travels(self, type_name: str) -> bool:
-        """Whether values of a type come through arrays as they are."""
+        """Whether arrays hold the values of a type exactly."""
 
 
 class Scratch(Protocol):
-    """Temporary tables and views: what the statements that make one answer read of each other."""
+    """Temporary tables and views that the statements of one answer share."""
 
     def fresh(self, kind: str) -> str:
         """A name that no other table or view has."""
 
     def make(self, kind: str, name: str, columns: Sequence[str], text: str) -> None:
-        """Makes a TABLE or VIEW of a query, its columns under the given names."""
+        """Creates a TABLE or VIEW of a query, with the given column names."""
 
     def unmake(self, kind: str, names: Sequence[str]) -> None:
-        """Lets go of what was made."""
+        """Drops such tables or views."""
 
     def gather(self, text: str, width: int) -> str:
-        """Makes a table of a query, its columns named c0, c1, ..., of the name that is returned."""
+        """Creates a table of a query, with columns c0, c1, ..., and returns its name."""
 
     def extend(self, name: str, text: str) -> None:
-        """Adds the rows of a query to those of such a table."""
+        """Inserts the rows of a query into such a table."""
 
     def stage(self, text: str, name: str | None = None) -> str:
-        """Makes a table of a query, its columns named as the query names them, of the name that is returned."""
+        """Creates a table of a query, with the query's column names, and returns its name."""
 
     def copied(self, item: Tree, virtual: Sequence[str] = ()) -> Table:
-        """A table of the rows of an item of FROM, such as a file, adopted; `virtual` columns a star does not show."""
+        """An adopted table of the rows of a FROM item, such as a file; a star does not show its `virtual` columns."""
 
     def check_copied(self, tables: Collection[Table]) -> None:
-        """Refuses, by DataError, what was read by such tables of files that have become others meanwhile."""
+        """Raises DataError where files that such tables read in place have changed meanwhile."""
 
 
 class Engine(Catalog, Statements, Arrays, Scratch, Macros, Declarations, Entrances, Protocol):
-    """A place where tables live and statements run, for one session.
+    """An engine for one session: it stores tables and runs statements.
 
     Attributes:
-        further_caches: those of whoever answers by this engine.
-        fills_by_expression: whether missing cells are filled in by expressions alone: rows are never fetched.
+        further_caches: caches of the code that uses this engine.
+        fills_by_expression: whether missing cells are filled in by expressions alone, and rows are never fetched.
     """
 
     further_caches: list[Recent[Any, Any]]
@@ -288,44 +288,44 @@ class Engine(Catalog, Statements, Arrays, Scratch, Macros, Declarations, Entranc
 
     @property
     def room(self) -> float:
-        """Bytes of rows that an imputer may be handed at once."""
+        """Bytes of rows that may be given to an imputer at once."""
 
     @property
     def session(self) -> Session:
-        """Its turns and transactions."""
+        """The session, with its turns and transactions."""
 
     @property
     def models(self) -> KeptModels | None:
-        """Imputation models that are kept; None where an engine keeps none."""
+        """The kept imputation models; None where the engine keeps none."""
 
     @property
     def lock(self) -> AbstractContextManager[Any]:
-        """Held by the thread whose turn it is."""
+        """The lock held by the thread whose turn it is."""
 
     def learnable(self, table: Table, most: int) -> Table:
-        """A table here of at most so many rows of one, picked by a hash; the table itself where its rows are here."""
+        """A local table of at most `most` rows of one, chosen by a hash; the table itself where its rows are local."""
         ...
 
     def further(self) -> "Engine":
-        """An engine of the same database, for another session."""
+        """An engine of the same database for another session."""
 
     def snapshot(self, *, lazily: bool = False) -> AbstractContextManager[None]:
-        """Several statements that see one state of the data; lazily, a single one needs no transaction."""
+        """A block of statements that see one state of the data; `lazily`, a single one needs no transaction."""
 
     def shared_snapshot(self, *, writes: str = "", always: bool = False) -> AbstractContextManager[bool]:
-        """The same beside other sessions, or `always`: whether any may have written since this call began.
+        """The same beside other sessions, or `always`; gives whether any may have written since this call began.
 
-        It is told of the statement that `writes` in it.
+        `writes` is the statement in the block that writes.
         """
 
     def own_statements(self, text: str = "") -> AbstractContextManager[None]:
-        """Statements of ours, for a text if it is long: they are deeper than the queries that users bound."""
+        """A block of imputedb's own statements, which may nest deeper than the user's; `text` is one, if long."""
 
     def recall(self, name: Hashable) -> Any:
-        """What is kept under a name, or None."""
+        """The cached value of a name; None where there is none."""
 
     def keep(self, name: Hashable, value: Any, size: int = 64, tables: Collection[Table] | None = None) -> None:
-        """Keeps what was computed from some tables, of any unless they are given, until one of them is written."""
+        """Caches a value until one of `tables` is written; of any table unless these are given."""
 
     def caches(self) -> list[CacheUse]:
-        """What is cached of this database."""
+        """The use of all caches of this database."""

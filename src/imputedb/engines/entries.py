@@ -1,4 +1,4 @@
-"""What a catalog holds, as an engine says: the shapes of tables, and views."""
+"""Catalog entries that an engine reports: shapes of tables, and views."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,14 @@ from imputedb.statistics.policy import Policy
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The columns of a table, the values that are declared to mean a missing one, and what else is known of them."""
+    """The columns of a table, and what is known of them.
+
+    Attributes:
+        types: SQL types by column.
+        missing: by column, the values declared to mean a missing one.
+        policies: imputation policies by column.
+        without_nan: columns that are known to hold no NaN.
+    """
 
     types: Mapping[str, str]
     missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -17,7 +24,7 @@ class Shape:
     without_nan: frozenset[str] = frozenset()
 
     def fingerprint(self, contents: Sequence[object]) -> str:
-        """The fingerprint of the table's state: its rows, its columns, its declarations and policies."""
+        """The fingerprint of a table's state: its contents, columns, declared values and policies."""
         rules = {name: policy.changed({"stale": None}).data() for name, policy in self.policies.items()}
         policies = sorted((name, rule) for name, rule in rules.items() if rule)
         columns = [list(self.types.items()), sorted(self.missing.items())]

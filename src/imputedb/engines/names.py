@@ -1,21 +1,20 @@
-"""Names that are ours in a user's database."""
+"""Names that imputedb uses in a user's database."""
 
 from hashlib import sha256
 
 from imputedb.algebra.relation import Table
 
 SCHEMA = "imputedb"
-"""Of the schema that holds declared missing values, policies, models and statistics."""
+"""The schema that holds declared missing values, policies, models and statistics."""
 
 PREFIX = "imputedb_"
-"""Of the names of all temporary tables and views of ours."""
+"""The prefix of imputedb's temporary tables and views."""
 
 OURS = rf"{PREFIX}((block|copy|rows|view)_\d+|models)"
-"""The pattern of the names of all of them, which are in the catalog of temporary ones."""
+"""A pattern of the names of imputedb's temporary tables and views, all in the catalog `temp`."""
 
 CONTENT = f"{PREFIX}content"
-"""A function of Spark's: a hash of a value, and of what has come of those before it, for rows that no column tells
-apart."""
+"""A Spark function: the hash of a value and of the hash before it, for rows that no column tells apart."""
 
 
 def salt(table: Table, home: str) -> int:

@@ -1,4 +1,4 @@
-"""How files and databases are read: what a user says of them beside their names."""
+"""Options for reading files and databases."""
 
 import re
 from collections.abc import Sequence
@@ -10,21 +10,21 @@ from imputedb.errors import QueryError
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What is said of files; what is left out is found out.
+    """Options for reading files; those that are not given are detected.
 
     Attributes:
-        na: words that mean a missing value in every column; None for those that commonly do, where they cannot be
-            something else; empty for none.
-        encoding: of text, such as `latin-1` or `cp1252`.
-        delimiter: between values.
-        decimal: `.` or `,`.
+        na: words that mean a missing value in every column; None for the usual ones, where they cannot mean something
+            else; empty for none.
+        encoding: the encoding of text, such as `latin-1` or `cp1252`.
+        delimiter: the separator of values.
+        decimal: the decimal mark, `.` or `,`.
         dates: the format of dates, such as `%d/%m/%Y`.
-        sheet: of a workbook.
-        query: whose rows are loaded from a database, in its own SQL; None for a table of it.
-        password_file: whose first line is the password of an account of a database.
+        sheet: the sheet of a workbook.
+        query: a query in a database's own SQL, whose rows are loaded; None for a table.
+        password_file: a file whose first line is the password of a database account.
 
     Raises:
-        QueryError: the format of dates names no part of a date, or decimals are written with another mark.
+        QueryError: the format of dates has no part of a date, or the decimal mark is another.
     """
 
     na: Sequence[str] | None = None

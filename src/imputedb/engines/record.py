@@ -1,4 +1,4 @@
-"""A kept model as the database lists it: its name, its version, and how it was fitted."""
+"""A kept model as a database lists it: its name, its version, and the settings of its fit."""
 
 import json
 from dataclasses import asdict, dataclass, replace
@@ -12,23 +12,23 @@ class Record:
     """One version of a kept model.
 
     Attributes:
-        name: of the model.
-        version: from 1; 0 of one that no database keeps.
+        name: the name of the model.
+        version: its number, from 1; 0 for a model that no database keeps.
         is_current: whether queries use this version.
-        table: that it is a model of.
-        columns: that it fills in.
+        table: the table that it models.
+        columns: the columns that it fills in.
         imputer: the name of the imputer that was fitted.
-        where: the rows that it was fitted to, a condition in SQL; None for all.
-        sample: rows that it was fitted to at most.
-        draws: how many drawn values a cell has.
-        seed: of what is random.
+        where: a condition in SQL on the rows that it was fitted to; None for all rows.
+        sample: the largest number of rows to fit to.
+        draws: the number of random draws for each missing cell.
+        seed: the seed of all random numbers.
         salt: 64 bits that tell the rows of its table from those of others, the same in all versions.
-        rows: that it was fitted to.
-        fitted_at: the time in UTC, in ISO 8601.
-        fingerprint: of the table then.
-        digest: SHA-256 of its functions; empty where values are fitted to the table as it is.
-        codes: columns with the values that were declared to mean a missing one, as text.
+        rows: the number of rows that it was fitted to.
+        fitted_at: the time of the fit in UTC, in ISO 8601.
+        fingerprint: the fingerprint of the table at the fit.
+        digest: the SHA-256 of its functions; empty where values are fitted to the table as it is.
         errors: columns with their measured errors on hidden cells, relative to the column's spread.
+        codes: columns with the values declared to mean a missing one, as text.
     """
 
     name: str
@@ -56,12 +56,12 @@ class Record:
 
     @property
     def is_passing(self) -> bool:
-        """Whether it was fitted on the way, for statements of one session, and no database keeps it."""
+        """Whether it was fitted for statements of one session only, and no database keeps it."""
         return not self.version
 
     @property
     def has_functions(self) -> bool:
-        """Whether it is functions of a row, applied to any rows; if not, values of its table as it is."""
+        """Whether it has functions that apply to any rows; if not, it has values of its own table only."""
         return bool(self.digest)
 
     def error(self, column: str) -> float | None:
@@ -73,11 +73,11 @@ class Record:
         return table == self.table and column in self.columns
 
     def called(self, name: str) -> "Record":
-        """The same under another name."""
+        """The same record under another name."""
         return replace(self, name=name)
 
     def dumped(self) -> str:
-        """What is not in columns of its own, as JSON."""
+        """The fields without a database column of their own, as JSON."""
         found = asdict(self)
         for name in ("name", "version", "is_current", "table", "digest"):
             del found[name]
@@ -85,7 +85,7 @@ class Record:
 
     @staticmethod
     def of(name: str, version: int, is_current: bool, table: Table, digest: str, definition: str) -> "Record":
-        """The record that a database keeps.
+        """The record in the row that a database keeps.
 
         Raises:
             StorageError: the definition cannot be read.

@@ -1,4 +1,4 @@
-"""What calls, threads and caches ask of an engine: turns, transactions, and when something may have been written."""
+"""The border of a session: turns, transactions, and the tracking of writes."""
 
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
@@ -11,13 +11,13 @@ Read = TypeVar("Read")
 
 
 class Session(Protocol):
-    """Turns, transactions, and when something may have been written.
+    """A session of a database: turns, transactions, and the tracking of writes.
 
     Attributes:
-        path: of the database.
+        path: the path of the database.
         read_only: whether nothing can be written to it.
-        home: the name of the database that it was opened with.
-        tidying: called after a call that failed: each lets go of what the call may have left.
+        home: the name of the database that was opened.
+        tidying: functions that are called after a call, to release what a failed one may have left.
     """
 
     path: str
@@ -27,39 +27,39 @@ class Session(Protocol):
 
     @property
     def is_own(self) -> bool:
-        """Whether it is this process that has opened the database."""
+        """Whether this process opened the database."""
 
     @property
     def in_transaction(self) -> bool:
-        """Whether the user is in a transaction of his own."""
+        """Whether the user has a transaction open."""
 
     @property
     def is_alone(self) -> bool:
         """Whether the database has no other session."""
 
     def is_behind(self) -> bool:
-        """Whether something else has written since the call began that is under way, or is writing."""
+        """Whether another session has written since the current call began, or is writing now."""
 
     def call(self, work: Callable[[], Read], /) -> Read:
-        """What a call of the user's gives, in a turn of its own."""
+        """The result of a user's call, run in a turn of its own."""
 
     def reading(self, work: Callable[[], Read], /) -> Read:
-        """What a call of the user's gives that reads rows which are held."""
+        """The result of a user's call that reads held rows."""
 
     def state(self, tables: Collection[Table] | None = None) -> object:
         """A token that differs whenever one of some tables, or any, may have been written."""
 
     def changed(self) -> None:
-        """Says that anything there is may have been written."""
+        """Records that anything in the database may have been written."""
 
     def taken(self) -> tuple[Note, ...]:
-        """What is to be said of tables that a call has replaced, said once."""
+        """Notes on tables that a call has replaced; each is given once."""
 
     def interrupt(self) -> None:
-        """Ends the statement that another thread runs."""
+        """Interrupts the statement that another thread runs."""
 
     def within(self, seconds: float) -> AbstractContextManager[None]:
-        """Ends what a block does once so many seconds are over, by `OutOfTime`."""
+        """Ends a block by `OutOfTime` after some seconds."""
 
     def close(self) -> None:
-        """Lets go of the database."""
+        """Closes the session."""

@@ -1,4 +1,4 @@
-"""Signals, such as Ctrl-C, that come in the middle of a call: held back where they would leave something half done."""
+"""Signals, such as Ctrl-C, during a call: deferred where they would leave work half done."""
 
 import signal
 import sys
@@ -13,16 +13,16 @@ _KINDS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name)
 
 
 class Signals:
-    """The signal handlers of the process while a call is on the main thread.
+    """The signal handlers of the process during a call on the main thread.
 
-    Python runs a handler between any two steps, and a handler may raise: Python's own does for Ctrl-C. While signals
-    are shut out they wait. The first exception that a handler raises shuts out all others until the call is over, so
-    that what tidies up is not interrupted itself.
+    Python runs a handler between any two steps of a program, and a handler may raise, as Python's own does for Ctrl-C.
+    Signals are deferred while `shut` is true. After the first exception that a handler raises, all further signals are
+    deferred until the call is over, so that cleaning up is not interrupted itself.
 
     Attributes:
-        shut: whether signals have to wait.
-        raised: what a handler has raised during this call.
-        over: whether the call is over, but for tidying up.
+        shut: whether signals are deferred.
+        raised: the exception that a handler has raised during this call.
+        over: whether the call is over, except for cleaning up.
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class Signals:
         self._ended_by: int | None = None
 
     def take(self) -> None:
-        """Puts itself before every handler that is a function of Python's, signals shut out."""
+        """Replaces every handler that is a Python function; signals are deferred."""
         self.shut, self.over, self.raised, self._ended_by = True, False, None, None
         for number in _KINDS:
             before = signal.getsignal(number)
@@ -43,9 +43,10 @@ class Signals:
                 signal.signal(number, self._came)
 
     def give_back(self) -> None:
-        """Puts the handlers back, Ctrl-C's last, but for those that were replaced meanwhile; they are told what waits.
+        """Restores the handlers, Ctrl-C's last, and delivers deferred signals to them.
 
-        Of a kind of signal that has ended the call nothing more is told.
+        Handlers that others have replaced meanwhile stay. A signal of the kind that has ended the call is not delivered
+        again.
         """
         self.shut = True
         for number in reversed(_KINDS):
@@ -59,7 +60,7 @@ class Signals:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Signals wait until a block is over."""
+        """Defers signals until a block is over."""
         before, self.shut = self.shut, True
         try:
             yield
@@ -69,12 +70,12 @@ class Signals:
             self.deliver()
 
     def deliver(self) -> None:
-        """Tells the handlers what waits; they may raise."""
+        """Delivers deferred signals to the handlers, which may raise."""
         while self._waiting and self.raised is None:
             self._deliver(*self._waiting.pop(0))
 
     def raise_again(self) -> None:
-        """Raises what a handler has raised, if it was lost: Python ignores what is raised while it frees an object."""
+        """Raises a handler's exception again if it was lost: Python ignores those raised while an object is freed."""
         if self.raised is None or self.over:
             return
         error = sys.exc_info()[1]
@@ -100,5 +101,5 @@ class Signals:
 
 
 def is_main() -> bool:
-    """Whether this is the thread that signals come to."""
+    """Whether this is the main thread, which receives signals."""
     return threading.current_thread() is threading.main_thread()

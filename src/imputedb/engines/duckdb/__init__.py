@@ -1,1 +1,1 @@
-"""DuckDB, embedded: the engine that imputedb comes with."""
+"""DuckDB, embedded: the engine that comes with imputedb."""

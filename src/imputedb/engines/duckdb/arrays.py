@@ -12,18 +12,18 @@ from imputedb.engines.engine import Array
 _NOTHING: Mapping[str, Array] = {"nothing": np.zeros(0)}
 
 _AT_ONCE = 8
-"""Slots that are made at first: later the configuration may be locked, or access to what is outside forbidden."""
+"""Number of slots made at first; later the configuration may be locked, or external access forbidden."""
 
 
 class Slots:
-    """Dictionaries of arrays that statements on one connection can read, kept for further arrays.
+    """Dictionaries of arrays that statements on one connection can read, reused for further arrays.
 
-    A relation that has read a variable keeps it readable as long as it lives, under a name of DuckDB's that is in no
-    catalog: users see nothing of it, and no transaction takes it back. DuckDB binds the dictionary anew in every
-    statement, its columns and types included. So to show it other arrays takes no statement.
+    A relation that has read a Python variable keeps it readable as long as it lives, under a name of DuckDB's that is
+    in no catalog. Users do not see this name, and no rollback removes it. DuckDB binds the dictionary anew in every
+    statement, including its columns and types. Other arrays can therefore be shown without a statement.
 
     Attributes:
-        used: the names under which arrays are shown now.
+        used: the names under which arrays are shown at present.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -36,30 +36,30 @@ class Slots:
             self._make(_AT_ONCE)
 
     def fill(self, columns: Mapping[str, Array]) -> str:
-        """Makes arrays readable as a table of the name that is returned."""
+        """Makes arrays readable as a table, and returns its name."""
         name = next((name for name in self._slots if name not in self.used), None) or self._further()
         self._show(name, columns)
         self.used.add(name)
         return name
 
     def empty(self, names: Sequence[str]) -> None:
-        """Lets go of the arrays under some names."""
+        """Releases the arrays under some names."""
         for name in names:
             self.used.discard(name)
             if name in self._views:
                 self._views.discard(name)
                 del self._slots[name]
-                with suppress(duckdb.Error):  # a transaction that was undone has taken it already
+                with suppress(duckdb.Error):  # a rollback has removed it already
                     self._connection.unregister(name)
             else:
                 self._show(name, _NOTHING)
 
     def tidy(self) -> None:
-        """Lets go of all arrays: the call that has filled them is over."""
+        """Releases all arrays, at the end of a call."""
         self.empty(list(self.used))
 
     def _further(self) -> str:
-        """The name of a slot that is made; of a view for the time being where the configuration is locked."""
+        """The name of a new slot; a registered view serves instead where the configuration is locked."""
         if not self._is_locked():
             with suppress(duckdb.Error):
                 return self._make(1)
@@ -70,11 +70,11 @@ class Slots:
         return name
 
     def _is_locked(self) -> bool:
-        """Whether settings cannot be changed: to try would end a transaction."""
+        """Whether settings are locked; trying to change one would end a transaction."""
         return bool(self._connection.execute("SELECT current_setting('lock_configuration')").fetchall()[0][0])
 
     def _make(self, count: int) -> str:
-        """Makes slots; the name of the last."""
+        """Makes some slots, and returns the name of the last."""
         name = ""
         self._connection.execute("SET python_enable_replacements = true")
         try:

@@ -1,4 +1,4 @@
-"""How deep expressions may be on a connection."""
+"""The limit on the depth of expressions on a connection."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,11 @@ SETTING = "max_expression_depth"
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """How deep expressions may be.
+    """A limit on the depth of expressions.
 
     Attributes:
-        depth: in levels.
-        is_own: whether that was set for the session, and not for all of them.
+        depth: the number of levels.
+        is_own: whether it is set for the session, and not globally.
     """
 
     depth: int
@@ -19,5 +19,5 @@ class Bound:
 
     @property
     def setting(self) -> str:
-        """The statement that sets it for the session, or lets it have what all have."""
+        """The statement that sets the limit for the session, or resets it to the global one."""
         return f"SET SESSION {SETTING} = {self.depth}" if self.is_own else f"RESET SESSION {SETTING}"

@@ -1,4 +1,4 @@
-"""The calls of a user's on one connection: each in a turn of its own, ended from outside, and tidied up after."""
+"""A user's calls on one connection: one at a time, interruptible, and cleaned up after."""
 
 import os
 import threading
@@ -23,14 +23,14 @@ Read = TypeVar("Read")
 
 
 class Calls:
-    """The calls that threads make by turns.
+    """The calls of threads, which take turns on a connection.
 
     Attributes:
-        path: of the database.
-        lock: held by the thread whose turn it is.
-        signals: what comes in the middle of a call.
-        titled: gives a message the names that a user knows.
-        tidying: called after a call: each lets go of what one that failed may have left.
+        path: the path of the database.
+        lock: the lock held by the thread whose turn it is.
+        signals: the process's signal handlers during a call.
+        titled: replaces internal names in a message by those that the user knows.
+        tidying: functions that are called after a call, to release what a failed one may have left.
     """
 
     def __init__(self, path: str, signals: Signals, runner: Runner, transactions: Transactions, writes: Writes) -> None:
@@ -48,25 +48,25 @@ class Calls:
     # -- ended from outside -------------------------------------------------------------------------------------------
 
     def interrupt(self) -> None:
-        """Ends the call that another thread makes."""
+        """Interrupts the call of another thread."""
         self._runner.interrupt(is_called=self._writes.since is not None)
 
     def check(self) -> None:
-        """Raises `Interrupted` where another thread has ended the call, `OutOfTime` where its time is over."""
+        """Raises `Interrupted` if another thread has interrupted the call, `OutOfTime` if its time is over."""
         self._watchdog.check()
         self._runner.check()
 
     def within(self, seconds: float, end: Callable[[], None] | None) -> AbstractContextManager[None]:
-        """Ends a block by `OutOfTime` once so many seconds are over, and by `end` the statement that runs then."""
+        """Ends a block by `OutOfTime` after some seconds; `end` interrupts the statement that runs then."""
         return self._watchdog.within(seconds, end)
 
     # -- turns --------------------------------------------------------------------------------------------------------
 
     def made(self, work: Callable[[], Read]) -> Read:
-        """What a call gives, in a turn of its own. Where it fails nothing of it is left.
+        """The result of a call in a turn of its own; a failed call leaves nothing behind.
 
         Raises:
-            QueryError: this thread is in the middle of another call: its progress asks, or its imputer.
+            QueryError: this thread is within another call, in a progress callback or an imputer.
             StorageError: this process was forked from the one that opened the database.
         """
         self.check_process()
@@ -75,7 +75,7 @@ class Calls:
         return self._alone(work)
 
     def reading(self, work: Callable[[], Read]) -> Read:
-        """What a call gives that reads rows which are held; possible in the middle of another call.
+        """The result of a call that reads held rows; it may be made within another call.
 
         Raises:
             StorageError: as `made`.
@@ -91,20 +91,20 @@ class Calls:
 
     @property
     def is_own(self) -> bool:
-        """Whether it is this process that has opened the database, and none that was forked from it."""
+        """Whether this process opened the database, and was not forked from one that did."""
         return os.getpid() == self._process
 
     def check_process(self) -> None:
-        """Refuses to go on in a process that was forked from the one that opened the database.
+        """Raises an error in a process that was forked from the one that opened the database.
 
         Raises:
-            StorageError: this is one.
+            StorageError: this process was forked.
         """
         if not self.is_own:
             raise StorageError(f"{self.path} was opened before this process was forked from another: open it anew here")
 
     def _alone(self, work: Callable[[], Read]) -> Read:
-        """Work in a turn of its own, tidied up after; on the main thread signals may interrupt the work alone."""
+        """The result of work in a turn of its own, cleaned up after; on the main thread, signals interrupt it alone."""
         signals, me = self.signals if is_main() else None, threading.get_ident()
         callers = self._writes.changes.callers
         outermost, before = me not in callers, UNDER_WAY.get()
@@ -141,14 +141,14 @@ class Calls:
                 signals.give_back()
 
     def _over(self, signals: Signals | None, error: BaseException | None = None) -> None:
-        """Tidies up after a call; raises what a signal has ended it by, unless that is the error."""
+        """Cleans up after a call; raises a signal handler's exception unless that is `error` already."""
         if signals:
             signals.shut = signals.over = True
         self._writes.changes.let_go()
         raised = signals and signals.raised
         if self.lock.is_mine:
-            if raised or not isinstance(error, Error | duckdb.Error | None):  # it may have come between any two steps
-                clear_frames(error.__traceback__ if error else None)  # blocks being entered or left are ended now
+            if raised or not isinstance(error, Error | duckdb.Error | None):  # an exception between any two steps
+                clear_frames(error.__traceback__ if error else None)  # ends blocks that were being entered or left
                 self._rolled_back()
             for tidy in self.tidying:
                 tidy()
@@ -156,6 +156,6 @@ class Calls:
             raise raised
 
     def _rolled_back(self) -> None:
-        """Ends a transaction of ours that a call has left; the user's own stays."""
+        """Rolls back imputedb's own transaction that a call has left; the user's stays open."""
         self._transactions.end_ours()
         self._writes.changed(Written.ANYTHING)

@@ -1,4 +1,4 @@
-"""What names mean in a DuckDB database, for those who resolve a statement."""
+"""Meanings of names in a DuckDB database, for the resolution of statements."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def catalog(engine: DuckDB) -> Catalog:
-    """Tables, views and functions as they are now."""
+    """The tables, views and functions that exist at present."""
     return Catalog(
         lambda path, within: _meant(engine, path, within),
         lambda table: list(engine.tables.shape(table).types),
@@ -40,7 +40,7 @@ def catalog(engine: DuckDB) -> Catalog:
 
 
 def _derived(engine: DuckDB, table: Table) -> dict[str, Tree]:
-    """The derived columns of a table, each as what it is of its parts, in its own type."""
+    """The derived columns of a table as expressions of their columns, in their own types."""
     shape = engine.tables.shape(table)
     return {
         column: _derivation(engine, table, column, policy.derived, shape.types[column])
@@ -57,13 +57,13 @@ def _derivation(engine: DuckDB, table: Table, column: str, text: str, type_name:
 
 
 def _as(engine: DuckDB, table: Table, value: Tree, type_name: str) -> Tree:
-    """An expression in a type; as it stands where it has that, or the whole numbers of another are to be averaged."""
+    """An expression cast to a type, unless it has that type already."""
     found = parse.shape(engine.connection, engine.text(t.select([value], t.table(table.path, ""))))[1]
     return value if found == [type_name] else engine.cast(value, type_name)
 
 
 def _meant(engine: DuckDB, path: Sequence[str], within: object) -> Table | Viewed | None:
-    """The table of a path, or the query of the view."""
+    """The table of a path, or the query of a view; None where it is neither."""
     found = engine.tables.adopted_as(path[-1]) or engine.tables.meant(
         path, within if isinstance(within, View) else None
     )
@@ -77,7 +77,7 @@ def _meant(engine: DuckDB, path: Sequence[str], within: object) -> Table | Viewe
 
 
 def with_views(engine: DuckDB, tree: Tree) -> Iterator[Tree]:
-    """Every node of a tree, and of the queries of the views that it reads, each view once."""
+    """Every node of a tree, and of the queries of views that it reads; each view once."""
     waiting, seen = [tree], set[str]()
     while waiting:
         for part in nodes(waiting.pop()):

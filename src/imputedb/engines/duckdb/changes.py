@@ -1,4 +1,4 @@
-"""What has been written to a database: by table, and of everything else."""
+"""Counts of writes to a database: by table, and of everything else."""
 
 import os
 import threading
@@ -11,7 +11,7 @@ from imputedb.algebra.relation import Table
 
 
 class Written(Enum):
-    """What a statement writes, where it is not the rows of one table."""
+    """What a statement writes, other than the rows of one table."""
 
     NOTHING = "nothing"
     TABLES = "tables, views and what is kept of them, but no macro"
@@ -21,20 +21,20 @@ class Written(Enum):
 Target: TypeAlias = Table | Written
 
 BROAD = (Written.TABLES, Written.ANYTHING)
-"""What is more than the rows of one table."""
+"""Writes that are not confined to the rows of one table."""
 
 
 class Changes:
-    """Counts of what may have been written, by the sessions of a database or by other connections.
+    """Counts of possible writes, by the sessions of a database and by other connections.
 
     Attributes:
-        connections: how many of DuckDB's connections its sessions have.
-        callers: the threads that are in the middle of a call.
-        lock: held for as long as it takes to read or to count.
+        connections: the number of DuckDB connections that its sessions have.
+        callers: the threads that are within a call.
+        lock: the lock held while counts are read or changed.
     """
 
     def __init__(self, paths: Collection[str] | None) -> None:
-        """Of a database in some files, those attached among them; of one in memory that others may open with None."""
+        """Counts for a database in some files, attached ones included; None for one in memory that others may open."""
         self.connections = 0
         self.callers: set[int] = set()
         self._paths = paths
@@ -47,21 +47,21 @@ class Changes:
         self._stamps = self._read()
 
     def leave(self) -> None:
-        """One connection fewer."""
+        """Counts one connection fewer."""
         self.connections -= 1
 
     def let_go(self) -> None:
-        """Gives back the lock if this thread has it: a signal may have come just as it was taken."""
-        with suppress(RuntimeError):  # it has none
+        """Releases the lock if this thread holds it; a signal may have interrupted the thread just after taking it."""
+        with suppress(RuntimeError):  # this thread does not hold it
             while True:
                 self.lock.release()
 
     def state(self, tables: Collection[Table] | None = None, since: int | None = None, own: object = None) -> object:
-        """A token that differs whenever one of some tables may have been written, or with None any table.
+        """A token that differs whenever one of some tables may have been written; with None, whenever any may.
 
-        It differs too whenever anything but the rows of tables may have changed. For whoever began to read at a moment
-        that `now` has given, and may not see what was written after that, it is like no other token then; nor is it
-        while a write is under way, but for one's own.
+        It also differs whenever anything but the rows of tables may have changed. `since` is a moment from `now` at
+        which the caller began to read. If there was a write after it, the token is unlike any other, as the caller may
+        see the rows before that write. The same holds while a write is under way, other than the one marked `own`.
         """
         with self.lock:
             self._look()
@@ -75,7 +75,7 @@ class Changes:
     def definitions(self, since: int | None = None) -> object:
         """A token that differs whenever anything but tables and views may have changed, such as a macro or a setting.
 
-        For whoever began to read at a moment that `now` has given it is like no other token as that of `state` is.
+        After a write since `since`, it is unlike any other token, as in `state`.
         """
         with self.lock:
             self._look()
@@ -85,7 +85,7 @@ class Changes:
 
     @property
     def is_new(self) -> bool:
-        """Whether the database is in memory, nobody else's, and nothing but tables and views was made since."""
+        """Whether the database is in memory, private, and has had nothing but tables and views created."""
         with self.lock:
             return self._paths is not None and not self._paths and not self._anything and not self._underway
 
@@ -96,9 +96,10 @@ class Changes:
             return self._count
 
     def written(self, target: Target, since: int | None = None) -> int | None:
-        """Says what may have been written.
+        """Records a possible write.
 
-        Whoever wrote it sees it: `since` is now, unless others have written since then.
+        Returns the new value of `since` for the writer, who sees the write: the present moment, unless others have
+        written after the old one.
         """
         with self.lock:
             self._look()
@@ -107,18 +108,18 @@ class Changes:
             return self._count if alone else since
 
     def begin(self, mark: object, target: Target) -> None:
-        """A write is under way: whoever reads meanwhile may see the rows before it or after it."""
+        """Records that a write has begun; readers may meanwhile see the rows before it or after it."""
         with self.lock:
             self._look()
             self._underway[mark] = target
 
     def end(self, mark: object) -> None:
-        """It is over."""
+        """Records that a write is over."""
         with self.lock:
             self._underway.pop(mark, None)
 
     def watch(self, paths: Collection[str]) -> None:
-        """Says which files the database is in, those attached to it among them."""
+        """Sets the files of the database, including those of attached databases."""
         with self.lock:
             self._look()
             if self._paths is not None:
@@ -136,7 +137,7 @@ class Changes:
             self._anything = self._count
 
     def ours(self) -> None:
-        """Says that whatever the file has changed by just now was written by a statement that is accounted for."""
+        """Attributes the present change of the files to a statement that is counted already."""
         with self.lock:
             self._stamps = self._read()
 
@@ -153,7 +154,7 @@ class Changes:
 
 
 def _meets(target: Target, tables: Collection[Table] | None) -> bool:
-    """Whether a write may be to one of some tables, or with None to any."""
+    """Whether a write may concern one of some tables; with None, any table."""
     if target is Written.NOTHING:
         return False
     return tables is None or isinstance(target, Written) or target in tables

@@ -1,4 +1,4 @@
-"""The statement that tells codes of categories from numbers."""
+"""Detection of whole numbers that are codes of categories."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,16 +14,16 @@ from imputedb.statistics.histogram import Quantiles
 from imputedb.statistics.table import ColumnStatistics, Kind
 
 OTHERS = 12
-"""Columns that one is compared with, at most; those that miss least."""
+"""Largest number of columns to compare one with; those with the fewest missing values are taken."""
 
 SEEN = 4096
-"""Rows that are looked at, at most."""
+"""Largest number of rows that are examined."""
 
 
 def codes(
     query: Query, rows: Rows, columns: Mapping[str, Reading], known: Mapping[str, ColumnStatistics]
 ) -> frozenset[str]:
-    """The columns of whole numbers that are codes of categories; `rows` are all, or a sample."""
+    """The columns of whole numbers that are codes of categories, judged by all rows or a sample."""
     found = [name for name, one in known.items() if _may_be(one, rows.count)]
     several = [name for name in found if known[name].distinct > 2]
     judged = _judged(query, rows, columns, known, several) if several else set()
@@ -59,7 +59,7 @@ def _values(
     known: Mapping[str, ColumnStatistics],
     names: Sequence[str],
 ) -> NDArray[np.float64]:
-    """(rows, columns) numbers, NaN where they are missing; rows in an order that only what stands in them decides."""
+    """(rows, columns) numbers, NaN where missing; the order of the rows depends on their values only."""
     clean = t.subquery(t.select([t.named(columns[name].tree, name) for name in names], rows.source), "clean")
     if rows.sample is not None:
         clean = t.subquery(t.select([EVERYTHING], clean, sample=rows.sample), "clean")
@@ -86,7 +86,7 @@ def _related(other: NDArray[np.float64], places: NDArray[np.intp], halves: NDArr
     there = np.isfinite(other)
     cell, y = (halves * levels + places)[there], other[there]
     size = float(np.abs(y).max()) if len(y) else 0.0
-    y = y / size if size > 0 else y  # no square of it may be too large
+    y = y / size if size > 0 else y  # squares must not overflow
     sums = [np.bincount(cell, weights=y**power, minlength=2 * levels).reshape(2, levels) for power in range(3)]
     rows, total, squares = (np.asarray(one, np.float64) for one in sums)
     means = total / np.maximum(rows, 1)

@@ -1,4 +1,4 @@
-"""Aggregates of many columns of a table: side by side, or, where columns are many and rows few, one below the other."""
+"""Aggregates of many columns of a table, computed side by side or, for many columns and few rows, as stacked rows."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,19 +9,19 @@ from imputedb.sql.ast import Tree
 from imputedb.statistics.kind import Kind
 
 TOGETHER = 200
-"""Columns whose aggregates stand side by side in one statement; what it costs grows faster than its columns."""
+"""Number of columns with their aggregates side by side in one statement; its cost grows faster than their number."""
 BELOW = 1000
-"""Columns of one type that are put below each other in one statement."""
+"""Number of columns of one type that are stacked in one statement."""
 FEW_ROWS = 4096
-"""Up to so many rows a statement costs what its expressions cost to plan, and values below each other cost less."""
+"""Number of rows up to which planning dominates the cost of a statement, so that stacking is cheaper."""
 MANY_COLUMNS = 50
-"""So many columns of one type are worth a statement of their own."""
+"""Number of columns of one type from which stacking pays."""
 
 Query = Callable[[Tree], list[tuple[Any, ...]]]
-"""Runs a SELECT node."""
+"""A function that runs a SELECT node."""
 
 Calls = Callable[[Tree, str], Mapping[str, Tree]]
-"""The aggregates, by labels, of the values of a column, given them and their type."""
+"""A function from the values of a column and their type to its aggregates, by labels."""
 
 EVERYTHING: Tree = {"class": "STAR", "type": "STAR", "alias": ""}
 """All columns, in a SELECT."""
@@ -29,7 +29,7 @@ EVERYTHING: Tree = {"class": "STAR", "type": "STAR", "alias": ""}
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How a column is read, NULL where it is missing, and what its values are."""
+    """The expression of a column, NULL where it is missing, with its type and the kind of its values."""
 
     tree: Tree
     type: str
@@ -38,7 +38,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A table in FROM with the number of its rows, and a sample of them, None where all are read."""
+    """A table in FROM, its number of rows, and a sample of them; None where all are read."""
 
     source: Tree
     count: int
@@ -58,13 +58,13 @@ def measured(query: Query, rows: Rows, columns: Mapping[str, Reading], calls: Ca
 
 
 def portions(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    """The names in portions."""
+    """The names in groups of at most `size`."""
     for begin in range(0, len(names), size):
         yield names[begin : begin + size]
 
 
 def _stacked(rows: Rows, columns: Mapping[str, Reading]) -> list[Sequence[str]]:
-    """Columns of one type that are measured below each other, by statement."""
+    """The groups of columns of one type that are stacked, one for each statement."""
     if rows.sample is not None or not 0 < rows.count <= FEW_ROWS:
         return []
     types: dict[str, list[str]] = {}
@@ -86,7 +86,7 @@ def _beside(query: Query, rows: Rows, columns: Mapping[str, Reading], calls: Cal
 
 
 def _below(query: Query, source: Tree, columns: Mapping[str, Reading], calls: Calls) -> dict[str, dict[str, Any]]:
-    """The values of all columns, which are of one type, in one, grouped by their columns."""
+    """Aggregates of columns of one type, whose values are stacked into one and grouped by the place of their column."""
     names = list(columns)
     values = t.call("unnest", t.call("list_value", *(one.tree for one in columns.values())))
     places = t.call("unnest", t.call("range", t.number(len(names))))

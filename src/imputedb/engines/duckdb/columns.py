@@ -1,4 +1,4 @@
-"""How stored tables and columns are read in SQL: with row ids, and NULL wherever a value is missing."""
+"""Stored tables and columns in SQL, with row ids, and NULL wherever a value is missing."""
 
 from collections.abc import Callable
 
@@ -13,19 +13,19 @@ FLOATING = ("FLOAT", "DOUBLE")
 
 
 def source(table: Table, shape: Shape, alias: str) -> Tree:
-    """A table as an item of FROM; where a column of its own hides the row ids, with others beside it."""
+    """A table as an item of FROM; with numbers as row ids where one of its columns is named `rowid`."""
     if not _hides_row_ids(shape):
         return t.table(table.path, alias)
     return t.subquery(t.select([t.star(), t.numbered(ROW)], t.table(table.path, "")), alias)
 
 
 def row_ids(shape: Shape, alias: str) -> Tree:
-    """The row ids of such an item."""
+    """The row ids of an item that `source` gives."""
     return t.reference(alias, ROW if _hides_row_ids(shape) else "rowid")
 
 
 def stored(shape: Shape, column: str, alias: str, type_tree: Callable[[str], Tree]) -> Tree:
-    """A stored column, NULL where it holds NaN or a value that is declared missing."""
+    """A stored column, NULL where it holds NaN or a value declared to mean a missing one."""
     reference = t.reference(alias, column)
     kind, codes = shape.types[column], shape.missing.get(column, ())
     may_be_nan = kind in FLOATING and column not in shape.without_nan

@@ -1,4 +1,4 @@
-"""Rows of files, and of other items of FROM, as tables for one statement: copied, or read where they are."""
+"""Rows of files and of other FROM items as tables for one statement: copied, or read in place."""
 
 import os
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -24,23 +24,23 @@ from imputedb.sql.parquet_files import parquet_files
 from imputedb.statistics.table import Statistics
 
 COPIED = 200_000
-"""Cells of Parquet files that are copied at most: more are read where they are, as often as a statement reads them."""
+"""Largest number of cells of Parquet files that are copied; larger files are read in place by every statement."""
 
 _ROW_ID = "rowid"
 _OPTIONS = ("file_row_number", "binary_as_string", "union_by_name", "hive_partitioning", "hive_types")
-"""Under which each row tells the name of its file beside the columns of the file."""
+"""Options under which each row still reports its file's name beside the file's columns."""
 _CHANGED = "the files in FROM have become others while they were read: ask again"
 _FOOTERS = "SELECT file_name, num_rows FROM parquet_file_metadata($files)"
 
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A Parquet file that is read where it is.
+    """A Parquet file that is read in place.
 
     Attributes:
-        name: as each of its rows tells it.
-        rows: how many there are.
-        version: what tells this state of it from any other.
+        name: the file's name, as its rows report it.
+        rows: the number of its rows.
+        version: identifies the present contents of the file.
     """
 
     name: str
@@ -50,11 +50,11 @@ class _File:
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """Tables of one session's statements over items of FROM.
+    """Tables over FROM items, for the statements of one session.
 
     Attributes:
-        as_loaded: makes a table of files of text in FROM, as they are loaded; None of other items.
-        read: the files that tables, by their names, read where they are.
+        as_loaded: makes a table of text files in FROM, in the way they are loaded; None for other items.
+        read: by table name, the files that the table reads in place.
     """
 
     session: Session
@@ -67,9 +67,9 @@ class Copies:
     read: dict[str, tuple["_File", ...]] = field(default_factory=dict)
 
     def copied(self, item: Tree, virtual: Sequence[str] = ()) -> Table:
-        """A temporary table, or view, of the rows of an item, with what is known of them.
+        """A temporary table or view of the rows of an item, registered with its statistics.
 
-        Beside what a star shows it has `virtual` columns, which a star of the table does not show either.
+        It has the columns that a star shows, and the `virtual` ones, which a star of the table does not show.
         """
         with self.session.lock:
             if not virtual and (table := self.as_loaded(item)) is not None:
@@ -96,10 +96,10 @@ class Copies:
         return table
 
     def check(self, tables: Collection[Table]) -> None:
-        """Refuses what was read by some of these tables where files have become others since they were made.
+        """Raises an error if files that these tables read in place have changed since the tables were made.
 
         Raises:
-            DataError: one has another size or time, is another file, or is gone.
+            DataError: a file has another size or time, is another file, or is gone.
         """
         for file in (file for table in tables for file in self.read.get(table.name, ())):
             try:
@@ -110,11 +110,11 @@ class Copies:
                 raise DataError(f"{file.name}: {_CHANGED}")
 
     def _with_row_ids(self, item: Tree, files: Sequence[_File], shown: int, virtual: Sequence[str]) -> str:
-        """The rows of Parquet files with numbers from 0 in the order in which they come.
+        """The rows of Parquet files with numbers from 0, in the order in which they come.
 
-        A file is told by its name: its place among those that are read is another where a filter has left some out.
-        What tells file and row is named like columns that a file, its folder or an option may have: these, as many as
-        are `shown`, are called otherwise here, so that none stands before it.
+        A file is identified by its name, since its place among the files read changes where a filter has left some out.
+        The columns that give file and row number may share names with columns of the file, its folder or an option. The
+        first `shown` columns are therefore renamed.
         """
         named = {**item, "alias": "file", "column_name_alias": [f"c{place}" for place in range(shown)]}
         ends = list(accumulate(file.rows for file in files))
@@ -126,7 +126,7 @@ class Copies:
         return self.texts.text(t.select([t.star(), *map(t.reference, virtual), row_id], named))
 
     def _known(self, table: Table, columns: dict[str, str], key: object) -> Statistics:
-        """The statistics of files, gathered once as long as these stay as they are."""
+        """The statistics of files, gathered once for each version of these."""
         name = ("statistics of files", key)
         found: Statistics | None = self.memory.recall(name)
         if found is None:
@@ -135,10 +135,10 @@ class Copies:
         return found
 
     def _large(self, item: Tree, columns: dict[str, str]) -> tuple[_File, ...]:
-        """The Parquet files of an item; none of what is copied.
+        """The Parquet files of an item that are read in place; empty where it is copied.
 
-        That is what is small, what lies elsewhere than in files whose sizes and times the system tells, what names a
-        file twice, and what has a column that stands in the way.
+        An item is copied if it is small, if the system cannot tell sizes and times of its files, if it names a file
+        twice, or if a column's name conflicts.
         """
         names = parquet_files(item, _OPTIONS)
         if not names or _ROW_ID in map(str.lower, columns):
@@ -153,7 +153,7 @@ class Copies:
 
 
 def _version(name: str) -> tuple[int, ...]:
-    """What tells this state of a file from any other."""
+    """An identification of the present contents of a file: size, time of change and inode."""
     found = os.stat(name)
     return found.st_size, found.st_mtime_ns, found.st_ino
 

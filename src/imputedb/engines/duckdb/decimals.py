@@ -1,4 +1,4 @@
-"""Numbers with points and commas in columns of text: which of them stand before decimals, and which nobody can tell."""
+"""Decimal marks and thousands separators of numbers in columns of text, and cases that are ambiguous."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ _THOUSANDS = Form(
     "contains({x}, ',')",
 )
 _MARKED = replace(_WITH_COMMA, proof=r"regexp_matches({x}, '[. ''\x{{00A0}}\x{{202F}}]\d{{3}},')")
-"""A comma behind another mark, which then stands between thousands."""
+"""A comma after another mark, which must then separate thousands."""
 
 _POINTS = replace(_WITH_COMMA, proof=r"regexp_matches({x}, '\.\d{{3}}\.')")
-"""Two points in one number, or in an address of a network or a version."""
+"""Two points in one number; also found in network addresses and versions."""
 
 _COMMA = replace(_WITH_COMMA, proof=r"regexp_matches({x}, ',(\d\d?|\d{{4,}})$')")
-"""A comma that cannot stand between thousands."""
+"""A comma that cannot separate thousands."""
 
 _COMMA_ALONE = replace(_COMMA, fits=f"{_COMMA.fits} AND NOT {_WHOLE}")
-"""The same where no value is a whole number, as some values of a column of lists are."""
+"""The same where no value is a whole number, as it would be in a column of lists."""
 
 _ANY_COMMA = replace(_WITH_COMMA, proof=_THOUSANDS.proof)
 _COMMA_UNKNOWN = Form(
@@ -59,7 +59,7 @@ _POINT = Form(
     "its points stand before decimals, unless decimal=',' says that they stand between thousands",
     "contains({x}, '.')",
 )
-"""Points before exactly three digits, each: before decimals, or between thousands."""
+"""Points that are each followed by exactly three digits: decimal points, or separators of thousands."""
 
 _POINT_UNKNOWN = replace(
     _POINT,
@@ -74,23 +74,23 @@ _DECIMAL_POINT = Form(
     "CAST({x} AS DOUBLE)",
     proof=f"({_POINT.proof} AND NOT {_POINT.fits})",
 )
-"""A point that cannot stand between thousands."""
+"""A point that cannot separate thousands."""
 
 
 def stated(decimal: str) -> tuple[Form, ...]:
-    """The forms of numbers where it is stated what stands before decimals."""
+    """The forms of numbers for a given decimal mark."""
     return (_WITH_COMMA,) if decimal == "," else (_THOUSANDS,)
 
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What the columns of a file show of the marks in its numbers.
+    """The evidence in a file's columns about the marks in its numbers.
 
     Attributes:
-        delimiter: between values.
-        commas: whether numbers of a column have decimal commas.
-        points: whether numbers of a column have points that can stand before decimals alone.
-        doubtful: columns of numbers whose points all stand before exactly three digits.
+        delimiter: the separator of values.
+        commas: whether a column of numbers has decimal commas.
+        points: whether a column of numbers has points that must be decimal points.
+        doubtful: columns of numbers whose points are all followed by exactly three digits.
     """
 
     delimiter: str
@@ -100,11 +100,11 @@ class Marks:
 
     @property
     def unclear(self) -> bool:
-        """Whether doubtful points may stand between thousands, as in files with decimal commas."""
+        """Whether doubtful points may separate thousands, as in files with decimal commas."""
         return self.commas or (self.delimiter == ";" and not self.points)
 
     def forms(self) -> tuple[Form, ...]:
-        """The forms of numbers with marks, in the order in which a column of text is tried."""
+        """The forms of numbers with marks, in the order in which they are tried on a column of text."""
         european = self.delimiter == ";" and not self.points and not self.doubtful
         tried = [_MARKED, _COMMA if european else _COMMA_ALONE]
         if self.delimiter == ";" and not self.points:
@@ -125,12 +125,12 @@ def marks(
     """The marks in the numbers of a table that was read from files.
 
     Args:
-        engine: that has the table.
-        table: as DuckDB reads it, with points before decimals.
-        words: that mean a missing value.
-        delimiter: between values.
-        source: the files as a table whose columns are text; ? stands for their paths.
-        paths: of the files.
+        engine: the engine that has the table.
+        table: the table as DuckDB reads it, with decimal points.
+        words: words that mean a missing value.
+        delimiter: the separator of values.
+        source: the files as a table of text columns; ? stands for their paths.
+        paths: the paths of the files.
     """
     types = stored_types(engine, table)
     shown = {
@@ -150,7 +150,7 @@ def marks(
 def _of_numbers(
     engine: DuckDB, columns: Sequence[str], source: str, paths: Sequence[object]
 ) -> Mapping[str, list[Form]]:
-    """What columns show that DuckDB reads as numbers, by their text in the files."""
+    """The forms shown by columns that DuckDB reads as numbers, from their text in the files."""
     if not columns:
         return {}
     counts = [

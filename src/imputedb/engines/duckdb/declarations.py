@@ -1,4 +1,4 @@
-"""What users say about columns, checked against what the columns can hold."""
+"""Declarations about columns, checked against what the columns can hold."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def declare(engine: DuckDB, table: Table, column: str, values: Sequence[object])
 
     Raises:
         UnknownName: the table has no such column.
-        DataError: a value is none that the column can hold.
+        DataError: the column cannot hold a value.
     """
     with engine.lock, engine.session.writes.writing(), engine.session.transaction():
         name = checked_codes(engine, table, column, values)
@@ -41,11 +41,11 @@ def declare(engine: DuckDB, table: Table, column: str, values: Sequence[object])
 
 
 def checked_codes(engine: DuckDB, table: Table, column: str, values: Sequence[object]) -> str:
-    """The column's own name, once it is sure that it can hold values which are to mean a missing one.
+    """A column's name in the table's spelling, after a check that it can hold values which are to mean a missing one.
 
     Raises:
         UnknownName: the table has no such column.
-        DataError: a value is none that the column can hold.
+        DataError: the column cannot hold a value.
     """
     name = own_name(engine, table, column)
     for value in values:
@@ -54,12 +54,12 @@ def checked_codes(engine: DuckDB, table: Table, column: str, values: Sequence[ob
 
 
 def decide(engine: DuckDB, table: Table, column: str, policy: Policy | None) -> None:
-    """Keeps what is said about a column; forgets it with None.
+    """Stores the policy of a column; removes it with None.
 
     Raises:
         UnknownName: the table has no such column.
-        QueryError: a condition that DuckDB rejects.
-        DataError: a bound or a value that the column cannot hold.
+        QueryError: DuckDB rejects a condition.
+        DataError: the column cannot hold a bound or a value.
     """
     with engine.lock, engine.session.writes.writing(), engine.session.transaction():
         name = own_name(engine, table, column)
@@ -68,12 +68,12 @@ def decide(engine: DuckDB, table: Table, column: str, policy: Policy | None) -> 
 
 
 def checked(engine: DuckDB, table: Table, column: str, policy: Policy) -> Policy:
-    """A policy with the names that its columns have, once it is sure that it suits its own.
+    """A policy with columns in the table's spelling, after a check that it suits its column.
 
     Raises:
         UnknownName: the table has no such column.
-        QueryError: a condition that DuckDB rejects.
-        DataError: a bound or a value that the column cannot hold.
+        QueryError: DuckDB rejects a condition.
+        DataError: the column cannot hold a bound or a value.
     """
     policy = replace(
         policy,
@@ -94,10 +94,10 @@ def checked(engine: DuckDB, table: Table, column: str, policy: Policy) -> Policy
 
 
 def check_suits(table: Table, shape: Shape) -> None:
-    """Refuses policies that the columns' types do not suit any more: somebody else has altered the table.
+    """Raises an error for a policy that no longer suits the table, which was altered outside of imputedb.
 
     Raises:
-        QueryError: there is one; the message says which, and what to do.
+        QueryError: there is such a policy; the message names it, and says what to do.
     """
     for column, policy in shape.policies.items():
         type_name = shape.types[column]
@@ -123,7 +123,7 @@ def check_suits(table: Table, shape: Shape) -> None:
 
 
 def _unsuited(shape: Shape, policy: Policy) -> str:
-    """Columns of a policy whose types do not suit it, as text; empty where all do."""
+    """The columns of a policy whose types do not suit it, as text; empty where all do."""
     clocks = [name for name in (policy.before, policy.order) if name]
     wrong = [name for name in clocks if profile.kind_of(shape.types[name]) not in _ORDERED]
     wrong += [name for name in [policy.weight] if name and profile.kind_of(shape.types[name]) not in _NUMBERS]
@@ -131,7 +131,7 @@ def _unsuited(shape: Shape, policy: Policy) -> str:
 
 
 def forget(engine: DuckDB, table: Table, column: str) -> None:
-    """Lets go of what is said about a column, whether or not the table still has it."""
+    """Removes the policy of a column, whether or not the table still has the column."""
     with engine.lock, engine.session.writes.writing():
         for name in [known for known in engine.store.policies(table) if known.lower() == column.lower()]:
             engine.store.decide(table, name, None)
@@ -139,9 +139,9 @@ def forget(engine: DuckDB, table: Table, column: str) -> None:
 
 
 def prune(engine: DuckDB, table: Table, *, replaced: bool = True) -> None:
-    """Lets go of what was said about columns that a table no longer has, or that no longer suits them.
+    """Removes declarations about columns that the table no longer has, or that no longer suit them.
 
-    What is gone is said in the session's remarks, and of a table that replaces another what is kept.
+    Notes in the session's remarks name what is removed and, for a table that replaces another, what is kept.
     """
     with engine.session.writes.writing():
         kept, gone = _pruned(engine, table)
@@ -152,7 +152,7 @@ def prune(engine: DuckDB, table: Table, *, replaced: bool = True) -> None:
 
 
 def _pruned(engine: DuckDB, table: Table) -> tuple[set[str], dict[str, str]]:
-    """The columns of which something is kept, and those of which something is forgotten, with why."""
+    """The columns that keep declarations, and by column the reasons why declarations are removed."""
     types, kept, gone = engine.tables.shape(table).types, set[str](), dict[str, str]()
     for column, policy in list(engine.store.policies(table).items()):
         try:
@@ -171,7 +171,7 @@ def _pruned(engine: DuckDB, table: Table) -> tuple[set[str], dict[str, str]]:
 
 
 def meaning(connection: duckdb.DuckDBPyConnection, shape: Shape, column: str, alias: str) -> Tree | None:
-    """The condition, bound, under which a NULL of a column means something of its own; None where it never does."""
+    """The condition, bound, under which a NULL of a column is not a missing value; None where it always is one."""
     policy = shape.policies.get(column)
     if policy is None or policy.action not in ("keep", "structural"):
         return None
@@ -191,7 +191,7 @@ def meaning(connection: duckdb.DuckDBPyConnection, shape: Shape, column: str, al
 
 
 def own_name(engine: DuckDB, table: Table, column: str) -> str:
-    """The name of a column as its table has it.
+    """A column's name in the spelling of its table.
 
     Raises:
         UnknownName: the table has no such column.
@@ -229,7 +229,7 @@ def _check(engine: DuckDB, table: Table, column: str, policy: Policy) -> None:
 
 
 def _check_predictors(engine: DuckDB, table: Table, column: str, policy: Policy) -> None:
-    """Refuses predictors that include the column itself, and a BEFORE that puts no rows in order."""
+    """Refuses predictors that include the column itself, and a BEFORE column that does not order rows."""
     place = f"{table.name}.{column}"
     if any(own_name(engine, table, other) == column for other in policy.predictors):
         raise DataError(f"{place} cannot be predicted from itself: PREDICTORS names other columns")
@@ -243,7 +243,7 @@ def _check_predictors(engine: DuckDB, table: Table, column: str, policy: Policy)
 
 
 def _check_weight(engine: DuckDB, table: Table, column: str, weight: str) -> None:
-    """Refuses weights that say of some row not how many it stands for."""
+    """Refuses weights that are missing, negative, infinite or all zero."""
     name = own_name(engine, table, weight)
     place, kind = f"{table.name}.{name}", engine.tables.shape(table).types[name]
     if name == column:
@@ -264,7 +264,7 @@ def _check_weight(engine: DuckDB, table: Table, column: str, weight: str) -> Non
 
 
 def _check_series(engine: DuckDB, table: Table, column: str, policy: Policy) -> None:
-    """Refuses groups with missing values, and an ORDER BY that puts no rows in order."""
+    """Refuses groups with missing values, and an ORDER BY column that does not order rows."""
     types = engine.tables.shape(table).types
     clock = own_name(engine, table, str(policy.order))
     groups = [own_name(engine, table, one) for one in policy.partition]
@@ -285,7 +285,7 @@ def _check_series(engine: DuckDB, table: Table, column: str, policy: Policy) -> 
 
 
 def _check_cluster(engine: DuckDB, table: Table, column: str, cluster: str) -> None:
-    """Refuses clusters that tell nothing apart, or that a row may not be of."""
+    """Refuses clusters with missing values, and those that are all one or one for each row."""
     name = own_name(engine, table, cluster)
     place, kind = f"{table.name}.{name}", engine.tables.shape(table).types[name]
     if name == column or profile.kind_of(kind) is Kind.OPAQUE:

@@ -1,4 +1,4 @@
-"""Columns that a policy derives from others of their table (DERIVED AS), as SQL has them."""
+"""Columns that a policy derives from others of their table (DERIVED AS), as SQL expressions."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     from imputedb.engines.duckdb.engine import DuckDB
 
 Types = Callable[[str], Tree]
-"""The engine's tree of a type."""
+"""A function from a type's name to the engine's tree of it."""
 
 
 def expression(connection: duckdb.DuckDBPyConnection, text: str) -> Tree:
-    """The tree of what a column is derived as, its columns without a table before them."""
+    """The tree of a DERIVED AS expression, its columns without a table name."""
     return parse.expression(partial(parse.parse, connection), text)
 
 
 def known(connection: duckdb.DuckDBPyConnection, shape: Shape, column: str, alias: str, type_tree: Types) -> Tree:
-    """A stored column, and where it is missing what follows from columns that are not.
+    """A stored column; where it is missing, the value that follows from columns which are present.
 
-    A derived column follows from its parts. A part follows from the derived value and the other parts where all are
-    numbers, and the expression can be solved for it.
+    A derived column follows from the columns of its expression. One of these follows from the derived value and the
+    others, where all are numbers and the expression can be solved for it.
     """
     plain = columns.stored(shape, column, alias, type_tree)
     if not any(policy.derived for policy in shape.policies.values()):
@@ -46,7 +46,7 @@ def known(connection: duckdb.DuckDBPyConnection, shape: Shape, column: str, alia
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """The rows of a table as they are stored, under an alias."""
+    """The stored rows of a table, under an alias."""
 
     connection: duckdb.DuckDBPyConnection
     shape: Shape
@@ -57,7 +57,7 @@ class _Rows:
         return columns.stored(self.shape, name, self.alias, self.type_tree)
 
     def forward(self, column: str) -> Tree | None:
-        """What a derived column is of its parts, those that are derived themselves of theirs."""
+        """The expression of a derived column, with nested derivations expanded; None for other columns."""
         text = self.shape.policies[column].derived if column in self.shape.policies else None
         if not text:
             return None
@@ -69,7 +69,7 @@ class _Rows:
         return derivation.with_columns(expression(self.connection, text), meant)
 
     def backward(self, column: str) -> list[Tree]:
-        """What a part is of the columns that are derived from it."""
+        """Expressions of a column, solved from those of the columns derived from it."""
         found = []
         for name, read in derivation.derivations(self.shape.policies, self.shape.types).items():
             kinds = {profile.kind_of(self.shape.types[one]) for one in (name, *read)}
@@ -85,8 +85,8 @@ class _Rows:
 def notes(engine: "DuckDB", table: Table, names: Collection[str]) -> list[Note]:
     """Notes on derived columns and the columns of their expressions, where some of these are read.
 
-    That is which cells follow from others of their row, so that they are neither missing nor imputed, and which rows
-    have a derived value, but not what it is derived from.
+    They count cells that follow from others of their row, and so are neither missing nor imputed. They also count rows
+    that have a derived value without all columns of its expression.
     """
     shape = engine.tables.shape(table)
     known = derivation.derivations(shape.policies, shape.types)
@@ -103,7 +103,7 @@ def notes(engine: "DuckDB", table: Table, names: Collection[str]) -> list[Note]:
 
 
 class _CountedNote(NamedTuple):
-    """A note of the rows for which a condition holds, given how many these are."""
+    """A condition on rows, and the note for the number of rows that satisfy it."""
 
     rows: Tree
     note: Callable[[int], Note]
@@ -138,10 +138,10 @@ def _following(engine: "DuckDB", table: Table, name: str) -> _CountedNote:
 
 
 def check(shape: Shape, table: Table, column: str, text: str) -> None:
-    """Refuses what a column cannot be derived as.
+    """Checks that an expression can derive a column.
 
     Raises:
-        DataError: it reads no column, or a column would be derived from itself.
+        DataError: it reads no column, reads one of an unsuitable type, or would derive the column from itself.
     """
     place = f"{table.name}.{column}"
     read = derivation.parts(text, shape.types)

@@ -1,4 +1,4 @@
-"""How values travel between DuckDB and NumPy: exact where imputers compute, restored to their own type afterwards."""
+"""Conversion of values between DuckDB and NumPy: exact where imputers compute, then back to the column's type."""
 
 from decimal import Decimal
 
@@ -11,15 +11,15 @@ from imputedb.statistics.table import Kind
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")
 _DAY = 86_400_000_000
 _NANOSECONDS = -((2**63 - 1) // 1000), (2**63 - 1) // 1000
-"""The first and the last timestamp of nanoseconds, in microseconds since 1970."""
+"""The first and the last nanosecond timestamp, in microseconds since 1970."""
 _MICROSECONDS = -9_223_372_022_400_000_000, 9_223_372_036_854_000_000
-"""The same of microseconds, to the second."""
+"""The first and the last microsecond timestamp, in microseconds since 1970, to the second."""
 EXACT = frozenset(["BOOLEAN", "FLOAT", "DOUBLE", *_INTEGERS, *(f"U{name}" for name in _INTEGERS)])
-"""Types whose values are the same in an array."""
+"""Types whose values arrays hold exactly."""
 
 
 def encoded(tree: Tree, type_name: str) -> Tree:
-    """A value as imputers see it: numbers, days or microseconds since 1970 or midnight, text of categories."""
+    """A value in the encoding of imputers: numbers, days or microseconds since 1970 or midnight, text of categories."""
     match kind_of(type_name):
         case Kind.NUMBER:
             return t.cast(tree, t.plain_type("DOUBLE"))
@@ -36,7 +36,7 @@ def encoded(tree: Tree, type_name: str) -> Tree:
 
 
 def decoded(tree: Tree, type_name: str, type_tree: Tree) -> Tree:
-    """A value that an imputer gave, in the column's own type."""
+    """An imputer's value, converted to the column's own type."""
     match kind_of(type_name):
         case Kind.DATE:
             tree = t.call("+", _epoch(), t.cast(tree, t.plain_type("INTEGER")))
@@ -53,9 +53,9 @@ def decoded(tree: Tree, type_name: str, type_tree: Tree) -> Tree:
 
 
 def _within(tree: Tree, known: tuple[Decimal, Decimal], type_tree: Tree) -> Tree:
-    """A number in its type, of which it may lie beyond the last value: the ends themselves have no exact double.
+    """A number in its type, clipped to the type's range; the ends of a range may have no exact double.
 
-    It is a double, or the text of a column's centre where nothing is observed.
+    The number is a double, or the text of a column's centre where nothing is observed.
     """
     value = t.cast(tree, t.plain_type("DOUBLE"))
     low, high = (t.cast(t.literal(format(end, "f")), type_tree) for end in known)
@@ -65,7 +65,7 @@ def _within(tree: Tree, known: tuple[Decimal, Decimal], type_tree: Tree) -> Tree
 
 
 def _duration(microseconds: Tree, type_name: str) -> Tree:
-    """Microseconds as an INTERVAL, or as a time of day, which has bounds."""
+    """Microseconds as an INTERVAL, or as a time of day, clipped to one day."""
     if type_name == "INTERVAL":
         return t.call("to_microseconds", microseconds)
     within = t.call("greatest", t.number(0), t.call("least", microseconds, t.number(_DAY - 1)))

@@ -1,4 +1,4 @@
-"""Text files of other encodings than UTF-8, which DuckDB reads once they are written anew."""
+"""Text files in encodings other than UTF-8, which are rewritten in UTF-8 for DuckDB."""
 
 import codecs
 from collections.abc import Iterator, Sequence
@@ -18,25 +18,25 @@ _MARKS = (
 )
 _PIECE = 1 << 22
 _LOOKED_AT = 4096
-"""Bytes that tell whether letters have two bytes each."""
+"""Number of bytes examined for an encoding of two bytes per character."""
 
 
 @contextmanager
 def as_utf8(
     paths: Sequence[str], encoding: str | None, most: int | None = None
 ) -> Iterator[tuple[list[str], list[Note]]]:
-    """Files that hold the same text in UTF-8, the given ones where they do already, and notes.
+    """The files in UTF-8, given ones where they are so already and copies otherwise, with notes.
 
-    An encoding that is not stated is told from so many bytes of a file at `most`. Copies lie in folders that are called
-    like those of partitions.
+    If no encoding is stated, it is detected from at most `most` bytes of a file. Copies lie in folders named like the
+    partitions of their originals.
 
     Raises:
         QueryError: there is no such encoding.
-        DataError: a file is not of it.
+        DataError: a file is not in that encoding.
     """
     if encoding is not None:
         try:
-            "".encode(encoding)  # which refuses codecs that are of no text, such as base64
+            "".encode(encoding)  # refuses codecs that are not for text, such as base64
         except (LookupError, ValueError):
             raise QueryError(f"no encoding {encoding!r}; there are utf-8, cp1252, latin-1, utf-16, cp850...") from None
     with TemporaryDirectory() as folder:
@@ -61,7 +61,7 @@ def as_utf8(
 
 
 def found_out(path: str, most: int | None = None) -> str | None:
-    """The encoding that a file is taken for; None of UTF-8 and of what Python of this version cannot open."""
+    """The detected encoding of a file; None for UTF-8, and for a compression that this Python cannot read."""
     if path.endswith(".zst"):
         return None
     with unpacked(path) as file:
@@ -86,7 +86,7 @@ def found_out(path: str, most: int | None = None) -> str | None:
 
 
 def _of_two_bytes(first: bytes) -> str | None:
-    """The encoding of two bytes a letter that a text without a mark is of: every second byte is 0, and no other."""
+    """The UTF-16 variant of a text without a byte order mark, told by zeros in every second byte; None otherwise."""
     for name, zeros, others in (("utf-16-le", first[1::2], first[::2]), ("utf-16-be", first[::2], first[1::2])):
         if len(zeros) > 1 and zeros.count(0) > 0.5 * len(zeros) and others.count(0) == 0:
             return name

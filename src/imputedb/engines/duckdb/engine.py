@@ -1,4 +1,4 @@
-"""DuckDB, embedded: the engine that imputedb comes with."""
+"""The DuckDB engine: its parts, composed to fulfil the protocols of `engines.engine`."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -55,17 +55,17 @@ class DuckDB:
     """The engine of one session, for one statement at a time; threads that share it take turns.
 
     Attributes:
-        session: its connection and transactions.
-        connection, lock: of the session.
-        store, models: what is kept in the database.
-        texts: trees, and what DuckDB says of texts.
-        tables: what tables there are.
-        gathering: what is known of them.
-        temporary: tables and views of ours.
+        session: the connection and its transactions.
+        connection, lock: those of the session.
+        store, models: declarations and kept models, stored in databases.
+        texts: conversion between texts and syntax trees.
+        tables: the tables that exist.
+        gathering: their statistics.
+        temporary: imputedb's temporary tables and views.
         slots: arrays that statements read.
-        functions: what is to be known of DuckDB's functions.
-        further_caches: those of whoever answers by this engine.
-        reads_variables: whether names that mean no table may mean data frames of whoever calls.
+        functions: the properties of DuckDB's functions.
+        further_caches: caches of the code that uses this engine.
+        reads_variables: whether unknown names may mean data frames in variables of the caller.
     """
 
     fills_by_expression = False
@@ -102,7 +102,7 @@ class DuckDB:
         )
 
     def _offer(self) -> None:
-        """Makes members of the parts members of the engine: those that its protocols name."""
+        """Makes members of the parts members of the engine, as its protocols require."""
         session, texts, tables = self.session, self.texts, self.tables
         gathering, scratch = self.gathering, self.temporary
         self.adopted, self.virtual = tables.adopted, tables.virtual
@@ -126,41 +126,41 @@ class DuckDB:
         self.recall, self.keep = self._memory.recall, self._memory.keep
 
     def further(self) -> "DuckDB":
-        """An engine of the same database, for another session, which runs side by side with this one."""
+        """An engine of the same database for another session, which runs side by side with this one."""
         self.session.calls.check_process()
         return DuckDB(self.session.way, variables=self.reads_variables, beside=self)
 
     @contextmanager
     def snapshot(self, *, lazily: bool = False) -> Iterator[None]:
-        """Several statements that see one state of the data; what was made meanwhile is gone if they fail."""
+        """A block of statements that see one state of the data; its changes are undone if it fails."""
         with self.lock, self.session.transaction(lazily=lazily):
             yield
 
     @contextmanager
     def shared_snapshot(self, *, writes: str = "", always: bool = False) -> Iterator[bool]:
-        """A snapshot where other sessions may write meanwhile: whether any may have written since this call began."""
+        """A snapshot beside other sessions; gives whether any may have written since this call began."""
         with self.lock:
             if self.session.is_alone and not always:
                 yield False
                 return
             written = self.session.writes.writing(following.written(self.tables, self.session.home, writes))
             with written if writes else nullcontext() as own, self.session.transaction():
-                self.session.rows("SELECT count(*) FROM duckdb_tables()")  # a snapshot is taken when it is first read
+                self.session.rows("SELECT count(*) FROM duckdb_tables()")  # the first read takes the snapshot
                 yield self.session.is_behind(own)
 
     def own_statements(self, text: str = "") -> AbstractContextManager[None]:
-        """Statements of ours, for a text if it is long: they are deeper than the queries that users bound."""
+        """A block of imputedb's own statements, which may nest deeper than the user's; `text` is one, if long."""
         return settings.own_statements(self.session, text)
 
     # -- tables -------------------------------------------------------------------------------------------------------
 
     def keeps(self, table: Table) -> bool:
-        """Whether a table is one of the user's, which is the same until something is written."""
+        """Whether a table is one of the user's, which changes only by a write."""
         return table not in self.tables.adopted
 
     @property
     def room(self) -> float:
-        """Bytes of rows that an imputer may be handed at once."""
+        """Bytes of rows that may be given to an imputer at once."""
         found: float | None = self.recall("room")
         if found is None:
             found = settings.room(self.session)
@@ -168,17 +168,17 @@ class DuckDB:
         return found
 
     def related(self, table: Table) -> frozenset[str]:
-        """The columns of a table that are derived, or that others are derived from."""
+        """The columns of a table that are derived, or from which others are derived."""
         shape = self.tables.shape(table)
         found = derivation.derivations(shape.policies, shape.types)
         return frozenset(found).union(*found.values())
 
     def source(self, table: Table, alias: str) -> Tree:
-        """A table as an item of FROM; where a column of its own hides the row ids, with others beside it."""
+        """A table as an item of FROM; with numbers as row ids where one of its columns is named `rowid`."""
         return columns.source(table, self.tables.shape(table), alias)
 
     def reading(self, table: Table, column: str, alias: str) -> Tree:
-        """A stored column, NULL where it holds NaN or a value that is declared missing; or the row ids."""
+        """A stored column, NULL where its value is missing and does not follow from others; or the row ids."""
         shape = self.tables.shape(table)
         if column == ROW:
             return columns.row_ids(shape, alias)
@@ -186,12 +186,12 @@ class DuckDB:
         return derived.known(self.connection, shape, column, alias, self.texts.type_tree)
 
     def derived(self, table: Table, column: str, meant: Mapping[str, Tree]) -> Tree:
-        """What a derived column is of its parts, by what stands for these under their names in lower case."""
+        """The expression of a derived column, with the trees in `meant` for its columns, by names in lower case."""
         text = self.tables.shape(table).policies[column].derived
         return derivation.with_columns(derived.expression(self.connection, text or ""), meant)
 
     def meaning(self, table: Table, column: str, alias: str) -> Tree | None:
-        """The condition, bound, under which a NULL of a column means something of its own; None where it never does."""
+        """The condition, bound, under which a NULL of a column is not a missing value; None where it always is one."""
         return declarations.meaning(self.connection, self.tables.shape(table), column, alias)
 
     # -- statements ---------------------------------------------------------------------------------------------------
@@ -205,19 +205,19 @@ class DuckDB:
         return self.session.arrays(self.text(node))
 
     def caches(self) -> list[CacheUse]:
-        """What is cached of this database."""
+        """The use of all caches of this database."""
         bounded = [*self.texts.caches, *self.gathering.caches, *self.further_caches]
         return [*self._memory.uses(), *[use for cache in bounded for use in cache.uses()]]
 
     # -- values -------------------------------------------------------------------------------------------------------
 
     def register(self, columns: Mapping[str, Array]) -> str:
-        """Makes arrays readable as a table."""
+        """Makes arrays readable as a table, and returns its name."""
         with self.lock:
             return self.slots.fill(columns)
 
     def forget(self, names: Sequence[str]) -> None:
-        """Lets go of registered rows."""
+        """Releases registered arrays."""
         with self.lock:
             self.slots.empty(names)
 
@@ -226,91 +226,91 @@ class DuckDB:
         return t.cast(tree, self.texts.type_tree(type_name))
 
     def encoded(self, tree: Tree, type_name: str) -> Tree:
-        """A value as imputers see it."""
+        """A value in the encoding of imputers."""
         return encoding.encoded(tree, type_name)
 
     def decoded(self, tree: Tree, type_name: str) -> Tree:
-        """A value that an imputer gave, in the column's own type."""
+        """An imputer's value, converted to the column's own type."""
         return encoding.decoded(tree, type_name, self.texts.type_tree(type_name))
 
     def travels(self, type_name: str) -> bool:
-        """Whether values of a type come through arrays as they are."""
+        """Whether arrays hold the values of a type exactly."""
         return type_name in encoding.EXACT
 
     def kind(self, type_name: str) -> Kind:
-        """What values of a type are to statistics and imputers."""
+        """The kind of a type's values, for statistics and imputers."""
         return profile.kind_of(type_name)
 
     # -- macros -------------------------------------------------------------------------------------------------------
 
     def names(self) -> Names:
-        """What names in a statement can mean, as they are now."""
+        """The present meaning of names in a statement."""
         return catalog.catalog(self)
 
     def all_functions(self) -> Functions:
-        """What is to be known of functions, macros among them."""
+        """The properties of functions, macros included."""
         return macros.functions(self)
 
     def multiplying(self) -> frozenset[str]:
-        """The functions that give any number of rows for one, macros among them."""
+        """Functions and macros that return any number of rows for each input row."""
         return macros.multiplying(self)
 
     def macros(self, called: Collection[str] = ()) -> dict[str, Tree]:
-        """The queries, or expressions in a query, that the user's macros stand for."""
+        """The bodies of the user's macros: queries, or expressions inside a query."""
         return macros.macros(self, called)
 
     def called_query(self, call: Tree) -> tuple[Tree, set[str]]:
-        """What a macro that is called stands for, and its parameters by whose defaults something is read."""
+        """The body of a called macro, and the parameters whose defaults name what it reads."""
         return macros.called_query(self, call)
 
     def has_macro(self, name: str) -> bool:
-        """Whether a name alone, in lower case, means a macro of the user's."""
+        """Whether an unqualified name, in lower case, means one of the user's macros."""
         return macros.has_macro(self, name)
 
     def missingness_macros(self, called: Collection[str]) -> frozenset[str]:
-        """Those of some functions that are macros which ask about the missingness of an argument."""
+        """The functions among some that are user's macros and test whether an argument is missing."""
         return macros.missingness_macros(self, called)
 
     def written_out(self, node: Tree) -> Tree:
-        """A statement with what macros stand for in place of their calls."""
+        """A statement with macro calls replaced by the macros' expressions."""
         return macros.written_out(self, settings.as_set(self.session, node, self.titles))
 
     def opened(self, tree: Tree) -> Tree:
-        """A statement in which the query that a text in FROM states stands in the text's place."""
+        """A statement with queries in place of the texts in FROM that state them."""
         return query_texts.opened(self, tree)
 
     def with_views(self, tree: Tree) -> Iterator[Tree]:
-        """Every node of a tree, and of the queries of the views that it reads, each view once."""
+        """Every node of a tree, and of the queries of views that it reads; each view once."""
         return catalog.with_views(self, tree)
 
     def is_nested(self, path: Sequence[str]) -> bool:
-        """Whether a path means a table in a schema within another schema; of a view there it refuses."""
+        """Whether a path means a table in a schema within another schema; Unplanned where it means a view there."""
         return self.tables.resolution.is_nested(path)
 
     def is_readable(self, name: str) -> bool:
-        """Whether something, such as a file, can be read under one name."""
+        """Whether a name can be read from, such as that of a file."""
         return query_texts.is_there(self, name)
 
     # -- what users say, and bring ------------------------------------------------------------------------------------
 
     def own_name(self, table: Table, column: str) -> str:
-        """The name of a column as its table has it."""
+        """A column's name in the spelling of its table."""
         return declarations.own_name(self, table, column)
 
     def checked(self, table: Table, column: str, policy: Policy) -> Policy:
-        """A policy with the names that its columns have, once it is sure that it suits its own."""
+        """A policy with columns in the table's spelling, after a check that it suits its column."""
         return declarations.checked(self, table, column, policy)
 
     def checked_codes(self, table: Table, column: str, values: Sequence[object]) -> str:
-        """The column's own name, once it is sure that it can hold values."""
+        """A column's name in the table's spelling, after a check that it can hold the values."""
         return declarations.checked_codes(self, table, column, values)
 
     def decide(self, table: Table, column: str, policy: Policy | None) -> None:
-        """Keeps what is said about a column; forgets it with None."""
+        """Stores the policy of a column; removes it with None."""
         declarations.decide(self, table, column, policy)
 
     def undecide(self, table: Table, column: str) -> None:
-        """Forgets what is said about a column, whether or not the table still has it."""
+        """Removes the policy of a column, whether or not the table still has the column."""
         declarations.forget(self, table, column)
 
     def declare(self, table: Table, column: str, values: Sequence[object]) -> None:
@@ -319,7 +319,7 @@ class DuckDB:
         unseen.remark(self, table, column, values)
 
     def restate(self, table: Table, missing: Mapping[str, Sequence[str]], policies: Mapping[str, Policy]) -> None:
-        """Says of a scratch table these declared values and policies, and no others."""
+        """Replaces all declared values and policies of a scratch table by these."""
         with self.session.writes.writing():
             self.store.undeclare(table)
             for name, codes in missing.items():
@@ -328,13 +328,13 @@ class DuckDB:
                 self.store.decide(table, name, policy)
 
     def about_derived(self, table: Table, names: Collection[str]) -> list[Note]:
-        """What is to be said of derived columns, and of what these are derived from, where some columns are read."""
+        """Notes on derived columns and the columns that they are derived from, where some are read."""
         return derived.notes(self, table, names)
 
     def load(
         self, paths: Sequence[str], table: str | None, missing: Missing, reading: Reading, *, replace: bool
     ) -> list[str]:
-        """Loads files into a table each, or those of one pattern into `table`; all or none."""
+        """Loads each file into a table, or the files of one pattern into `table`; all or none."""
         return load.load(self, paths, table, missing, reading, replace=replace)
 
     def take(
@@ -344,5 +344,5 @@ class DuckDB:
         load.register(self, name, frame, missing, na, replace=replace, kept=kept)
 
     def callers_frames(self, text: str, *, statement: bool = False) -> AbstractContextManager[variables.Frames]:
-        """Makes frames readable that a statement means by variables of whoever calls."""
+        """Makes data frames readable that a statement names by variables of the caller."""
         return variables.callers_frames(self, text, statement=statement)

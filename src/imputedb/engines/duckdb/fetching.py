@@ -1,4 +1,4 @@
-"""What statements give: rows, rows that are held in memory, arrays; and the files that a database is in."""
+"""Results of statements: rows, rows held in memory, and arrays; and the files of a database."""
 
 import os
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ def held(connection: duckdb.DuckDBPyConnection, text: str) -> Held:
 
 
 def answered(connection: duckdb.DuckDBPyConnection, text: str, values: Values) -> tuple[Held, list[str], list[str]]:
-    """The same, and the names and types of their columns."""
+    """The rows of a statement, held in memory, and the names and types of their columns."""
     relation = connection.sql(text, params=values or None)
     names, types = relation.columns, [str(kind) for kind in relation.types]
     return _kept(relation), names, types
@@ -33,12 +33,12 @@ def _kept(relation: duckdb.DuckDBPyRelation) -> Held:
 
 
 def arrays(ran: duckdb.DuckDBPyConnection) -> Mapping[str, Array]:
-    """The columns of a statement that has run, as plain or masked arrays, in order."""
+    """The columns of an executed statement, as plain or masked arrays, in order."""
     return ran.fetchnumpy()
 
 
 def files_of(connection: duckdb.DuckDBPyConnection, path: str) -> tuple[str, ...] | None:
-    """The files that a database and those attached to it are in; None of one in memory that others may open by name."""
+    """The files of a database and of those attached to it; None for one in memory that others may open by name."""
     if path.startswith(":memory:") and path != ":memory:":
         return None
     try:

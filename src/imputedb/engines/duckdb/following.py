@@ -1,4 +1,4 @@
-"""What was said about tables follows them: through ALTER, DROP and CREATE OR REPLACE, and through transactions."""
+"""Updates of declarations when their tables change: ALTER, DROP, CREATE OR REPLACE, and transactions."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -22,13 +22,13 @@ from imputedb.sql.tokens import Token, tokens
 Action = Callable[[], None]
 
 Prune = Callable[[Table, bool], None]
-"""Lets go of what no longer suits a table that has changed, or been replaced."""
+"""A function that removes declarations which no longer suit a table that was changed or, if true, replaced."""
 
 _WORDS = ("replace", "alter", "drop", "begin", "start", "commit", "end", "rollback", "abort", "detach", "import")
 
 
 def followed(session: Session, store: Store, tables: Tables, text: str, prune: Prune) -> Action:
-    """What is to be done once a statement has run, which has not run yet."""
+    """The action to take once a statement has run; the statement has not run yet."""
     lowered = text.lower()
     if not any(word in lowered for word in _WORDS):
         return _nothing
@@ -68,7 +68,7 @@ def _one(session: Session, store: Store, tables: Tables, found: Sequence[Token],
 
 
 def _committed(session: Session, store: Store, prune: Prune) -> Action:
-    """What was said in a transaction is kept with it; DuckDB undoes one that an error has aborted, and is silent."""
+    """Keeps the declarations of a transaction, unless an error had aborted it, which COMMIT does not report."""
     if not session.is_sound():
 
         def undone() -> None:
@@ -83,7 +83,7 @@ def _committed(session: Session, store: Store, prune: Prune) -> Action:
         store.ended(kept=True)
         for table in altered:
             if store.policies(table) or store.missing(table):
-                prune(table, False)  # what a policy computes is run only where its failure aborts nothing
+                prune(table, False)  # outside of a transaction, where a failing policy aborts nothing
 
     return done
 
@@ -94,7 +94,7 @@ def _replaced(session: Session, store: Store, tables: Tables, found: Sequence[To
     if words[3 + temporary : 4 + temporary] != ["table"]:
         return _nothing
     path, _ = _path(found, 4 + temporary)
-    if len(path) == 1:  # another table of the name may hide the one that is replaced
+    if len(path) == 1:  # another table of that name may hide the one that is replaced
         catalog, schema = session.rows("SELECT current_database(), current_schema()")[0]
         path = ["temp", "main", *path] if temporary else [catalog, schema, *path]
     table = _meant(tables, path)
@@ -104,17 +104,17 @@ def _replaced(session: Session, store: Store, tables: Tables, found: Sequence[To
 
 
 def _detached(store: Store, found: Sequence[Token]) -> Action:
-    """What is said of a database in memory is forgotten: one that is attached under its name later is another one."""
+    """Forgets declarations about a database in memory, since a later one of the same name is a different database."""
     words = [token.word for token in found]
     path, _ = _path(found, 2 if words[1:2] == ["database"] and len(words) > 2 else 1)
     return lambda: store.detached(path[-1])
 
 
 def _check_import(session: Session, folder: Token) -> None:
-    """Refuses an export that holds policies where there are some: DuckDB cannot make their schema twice.
+    """Refuses to import policies into a database that has some: DuckDB cannot create their schema twice.
 
     Raises:
-        QueryError: both hold some.
+        QueryError: both have policies.
     """
     with suppress(OSError, UnicodeError):
         held = f"CREATE SCHEMA {SCHEMA};" in (Path(folder.text.strip("'")) / "schema.sql").read_text()
@@ -127,7 +127,7 @@ def _check_import(session: Session, folder: Token) -> None:
 
 
 def _dropped(store: Store, tables: Tables, found: Sequence[Token]) -> Action:
-    """What is said of tables that are dropped, one by one or with their schema, is forgotten."""
+    """Forgets declarations about tables that are dropped, one by one or with their schema."""
     gone: list[Table] = []
     if found[1].word == "table":
         at = 1
@@ -146,7 +146,7 @@ def _dropped(store: Store, tables: Tables, found: Sequence[Token]) -> Action:
 
 
 def _is_in(tables: Tables, table: Table, schema: Sequence[str]) -> bool:
-    """Whether a table is in the schema of a name, which may have its database before it."""
+    """Whether a table is in a schema, given by name and possibly by database."""
     *catalog, name = (part.lower() for part in schema)
     if table.schema.lower() != name or (catalog and [table.catalog.lower()] != catalog):
         return False
@@ -181,7 +181,7 @@ def _retyped(session: Session, store: Store, table: Table, prune: Prune) -> None
 
 
 def _column(found: Sequence[Token], at: int) -> tuple[list[str], int]:
-    """The name of a column behind RENAME or DROP, with the fields that follow it, and the place behind it."""
+    """The path of a column after RENAME or DROP, including struct fields, and the place after it."""
     return _path(
         found, at + 1 if found[at].word == "column" and len(found) > at + 1 and found[at + 1].word != "to" else at
     )
@@ -200,7 +200,7 @@ def _column_renamed(store: Store, table: Table, before: str, after: str) -> Acti
 
 
 def _column_dropped(session: Session, store: Store, table: Table, column: str) -> Action:
-    """What is said of a column goes with it, and so does what cannot be said of others without it."""
+    """Removes declarations about a column, and from others what depends on it."""
 
     def follow() -> None:
         store.declare(table, column, ())
@@ -222,7 +222,7 @@ def _mentions(condition: str, column: str) -> bool:
 
 
 def _reworded(condition: str, before: str, after: str) -> str:
-    """A condition in which a column has another name; the same word may be a type there, a keyword or a parameter."""
+    """A condition with a column renamed; the same word may also be a type, a keyword or a parameter there."""
     data, quoted, end, parts = condition.encode(), '"' + after.replace('"', '""') + '"', 0, []
     places = derivation.places(condition, before)
     for token in tokens(condition):
@@ -234,7 +234,7 @@ def _reworded(condition: str, before: str, after: str) -> str:
 
 
 def _table(tables: Tables, found: Sequence[Token], at: int) -> tuple[Table | None, int]:
-    """The table that a name at a place means, and the place behind it."""
+    """The table named at a place, and the place after its name."""
     path, at = _path(found, at)
     return _meant(tables, path), at
 
@@ -248,7 +248,7 @@ def _meant(tables: Tables, path: Sequence[str]) -> Table | None:
 
 
 def _path(found: Sequence[Token], at: int) -> tuple[list[str], int]:
-    """The parts of a name at a place, and the place behind it."""
+    """The parts of the name at a place, and the place after it."""
     if [token.word for token in found[at : at + 2]] == ["if", "exists"]:
         at += 2
     path = [_name(token) for token in found[at : at + 1]]
@@ -268,18 +268,18 @@ def _own(tables: Tables, table: Table, name: str) -> str:
 
 
 _WRITING = {"insert": "into", "update": "", "delete": "from", "merge": "into", "copy": ""}
-"""The words that statements begin with which write the rows of one table, and the word before its name."""
+"""First words of statements that write the rows of one table, and the word before the table's name."""
 
 _TABLES = ("table", "view", "index")
-"""What a statement of CREATE, ALTER or DROP is of that concerns no macro."""
+"""Objects of CREATE, ALTER or DROP that concern no macro."""
 
 _BEFORE = ("or", "replace", "temp", "temporary", "unique", "recursive")
-"""The words that may stand before these."""
+"""Words that may stand before the object of such a statement."""
 
 _READING = ("select", "from", "with", "values", "table", "describe", "desc", "show", "summarize", "explain")
 
 _ELSEWHERE = re.compile("execute|_query$")
-"""What functions are called by that run statements of their own."""
+"""A pattern of names of functions that run statements of their own."""
 
 
 def written(tables: Tables, home: str, text: str) -> Target:
@@ -301,7 +301,7 @@ def written(tables: Tables, home: str, text: str) -> Target:
         return Written.ANYTHING
     outside = [token.word for token in found if token.depth == 0]
     if words[0] == "copy" and "to" in outside and "from" not in outside:
-        return Written.NOTHING  # but a file, and files tell for themselves what they are
+        return Written.NOTHING  # only a file, whose changes are detected separately
     at = words.index(_WRITING[words[0]]) + 1 if _WRITING[words[0]] in words else 1
     table, end = _table(tables, found, at)
     if words[0] == "copy" and "from" not in words[end:]:

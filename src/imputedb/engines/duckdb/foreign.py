@@ -1,4 +1,4 @@
-"""Files of other programs: workbooks, SPSS, Stata, SAS, R and SQLite, read by packages that know them."""
+"""Files of other programs: workbooks, SPSS, Stata, SAS and R, read by packages for these formats."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Read:
     """The content of a file.
 
     Attributes:
-        frame: by column its values, or a data frame.
-        missing: values that the file declares missing, by column.
-        comments: descriptions of columns and of their codes.
-        notes: what a user must know of it.
-        texts: whether text may hold numbers, and words that mean a missing value.
+        frame: a data frame, or values by column.
+        missing: by column, the values that the file declares missing.
+        comments: by column, a description of the column and its codes.
+        notes: notes for the user.
+        texts: whether text may hold numbers and words for missing values.
     """
 
     frame: Any
@@ -38,11 +38,11 @@ class Read:
 
 
 def read(paths: Sequence[str], suffix: str, reading: Reading) -> Read:
-    """The files of one table.
+    """The content of the files of one table.
 
     Raises:
         DataError: a package is not installed, or files have different columns.
-        StorageError: a file is none of its kind.
+        StorageError: a file is not of the kind that its name says.
     """
     found = []
     for path in paths:
@@ -110,7 +110,7 @@ KINDS = {
     ".xpt": "a SAS transport file",
     **dict.fromkeys((".rds", ".rdata", ".rda"), "a file of R"),
 }
-"""What files are by the end of their names."""
+"""Kinds of files by the suffixes of their names."""
 
 _BY_KIND: dict[str, Callable[[str, Reading], Read]] = {"a workbook": _workbook, "a file of R": _r}
 _READERS = {suffix: _BY_KIND.get(kind, _labelled) for suffix, kind in KINDS.items()}

@@ -1,4 +1,4 @@
-"""Columns of text whose values are numbers, dates or booleans: the types that they may become without loss."""
+"""Types to which columns of text can be converted without loss: numbers, dates and booleans."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from imputedb.engines.duckdb.engine import DuckDB
 
 _LOOKED_AT = 2000
-"""Values of a column that are tried first: what they do not fit is not tried on all."""
+"""Number of values on which all forms are tried first; only those that fit are tried on the whole column."""
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How values of a type are written.
+    """A way of writing the values of a type.
 
     Attributes:
-        type: DuckDB's name of it; VARCHAR where values may mean two things, and stay text.
-        fits: the condition under which a value is one, and comes back from the type as the same number or moment.
-        value: what it is.
-        remark: what a reader must know of how it was read.
-        proof: a condition that at least one value fulfils.
+        type: DuckDB's name for the type; VARCHAR where values are ambiguous and stay text.
+        fits: the condition that a value has this form, and survives the conversion unchanged.
+        value: the expression of the converted value.
+        remark: a note for the user on how values were read.
+        proof: a condition that at least one value of the column must satisfy.
     """
 
     type: str
@@ -41,7 +41,7 @@ def _plain(kind: str, exact: str) -> Form:
 
 
 _FULL_YEAR = r"regexp_matches({x}, '^\d{{4}}')"
-"""Without it dates whose years have two digits are read too: 01/02/21 as one of the year 1."""
+"""A year of four digits. Without it, 01/02/21 would be read as a date in the year 1."""
 
 PLAIN: tuple[Form, ...] = (
     _plain("BIGINT", r"regexp_full_match({x}, '-?(0|[1-9]\d*)')"),
@@ -66,7 +66,7 @@ PLAIN: tuple[Form, ...] = (
     ),
     _plain("BOOLEAN", "lower({x}) IN ('true', 'false', 'yes', 'no')"),
 )
-"""Types that a column of text may become as its values stand."""
+"""Types that a column of text can be converted to without a change of notation."""
 
 _PERCENT = Form(
     "DOUBLE",
@@ -76,15 +76,15 @@ _PERCENT = Form(
 )
 _DATES = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y")
 _SHORT = tuple(order.replace("-", mark) for mark in "./-" for order in ("%d-%m-%y", "%m-%d-%y", "%y-%m-%d"))
-"""Dates whose years have two digits."""
+"""Dates with years of two digits."""
 
 
 def forms(numbers: Sequence[Form], dates: str | None) -> tuple[Form, ...]:
-    """The forms that are tried, in their order.
+    """The forms to try, in order.
 
     Args:
-        numbers: the forms of numbers with marks that are tried.
-        dates: the format of dates, where it is known.
+        numbers: forms of numbers with separators.
+        dates: the format of dates, if it is known.
     """
     whole, *others = PLAIN
     formats = (dates,) if dates else (*_DATES, *_SHORT)
@@ -99,14 +99,14 @@ def _date(format: str) -> Form:  # noqa: A002
 
 
 def types(engine: DuckDB, table: Table) -> dict[str, str]:
-    """The types of a table's columns as they are now, whatever is remembered of it."""
+    """The current types of a table's columns, read without a cache."""
     return dict(zip(*parse.shape(engine.connection, f"FROM {quoted(table.path)}"), strict=True))
 
 
 def found(engine: DuckDB, table: Table, column: str, words: Sequence[str], tried: Sequence[Form]) -> Form | None:
-    """The first form that all values of a column of text have, but for the words; None where none is.
+    """The first form that all values of a column of text have, apart from some words; None where there is none.
 
-    Dates that two forms would read as different days are of none.
+    There is also none where two forms would read the dates as different days.
     """
     left = fitting(engine, table, column, words, tried)
     if len(left) > 1 and all(one.remark and one.type == "DATE" for one in left):
@@ -115,20 +115,20 @@ def found(engine: DuckDB, table: Table, column: str, words: Sequence[str], tried
 
 
 def orders(engine: DuckDB, table: Table, column: str, words: Sequence[str], tried: Sequence[Form]) -> list[str]:
-    """What is remarked on dates of several forms, of which nobody can tell which they are of; none of any others."""
+    """The remarks of the date formats that fit a column; empty unless several fit."""
     left = fitting(engine, table, column, words, [one for one in tried if one.remark and one.type == "DATE"])
     return [one.remark for one in left] if len(left) > 1 else []
 
 
 def fitting(engine: DuckDB, table: Table, column: str, words: Sequence[str], tried: Sequence[Form]) -> list[Form]:
-    """The forms that all values of a column of text have, but for the words, and that one of them proves."""
+    """The forms that all values of a column of text have, apart from some words, and that at least one value proves."""
     values = _values(table, column)
     left = _fitting(engine, f"{values} LIMIT {_LOOKED_AT}", words, list(tried), proven=False)
     return _fitting(engine, values, words, left, proven=True) if left else []
 
 
 def mixed(engine: DuckDB, table: Table, column: str, words: Sequence[str]) -> tuple[int, int, str] | None:
-    """How many values of a column of text are numbers, how many are not, and one of these; None where few are."""
+    """The counts of numbers and of others in a column of text, and one of the others; None unless most are numbers."""
     values, number = _values(table, column), "TRY_CAST(x AS DOUBLE) IS NOT NULL"
     counts = f"SELECT count(*) FILTER ({number}), count(*) FILTER (NOT ({number})), min(x) FILTER (NOT ({number}))"
     for source in (f"{values} LIMIT {_LOOKED_AT}", values):
@@ -139,7 +139,7 @@ def mixed(engine: DuckDB, table: Table, column: str, words: Sequence[str]) -> tu
 
 
 def example(engine: DuckDB, table: Table, column: str, form: Form, words: Sequence[str]) -> tuple[str, str]:
-    """The longest value that proves a form, as it stands in a column of text, and as it is read."""
+    """The longest value that proves a form: as text, and as it is read."""
     proof, value = form.proof.format(x="x"), form.value.format(x="x")
     text = (
         f"SELECT x, CAST({value} AS VARCHAR) FROM ({_values(table, column)}) WHERE {proof} ORDER BY length(x) DESC, x"
@@ -172,21 +172,21 @@ def _differ(engine: DuckDB, values: str, words: Sequence[str], dates: Sequence[F
 
 
 def retype(engine: DuckDB, table: Table, column: str, form: Form, words: Sequence[str]) -> None:
-    """Makes a column of text one of a form; words become NULL, unless the type holds them too."""
+    """Converts a column of text to a form; words become NULL, unless they are values of the type."""
     name = quoted((column,))
     value = form.value.format(x=f"trim({name})")
     _alter(engine, table, column, form.type, words, f"TRY_CAST({name} AS {form.type})", value)
 
 
 def blank(engine: DuckDB, table: Table, column: str, words: Sequence[str]) -> None:
-    """Makes words in a column of text NULL."""
+    """Replaces words in a column of text by NULL."""
     _alter(engine, table, column, "VARCHAR", words, "NULL", quoted((column,)))
 
 
 def _alter(
     engine: DuckDB, table: Table, column: str, kind: str, words: Sequence[str], of_words: str, value: str
 ) -> None:
-    """Gives a column of text another type, and other values: one of its words, and one of all else."""
+    """Converts a column of text, by one expression for its words and another for all other values."""
     given, name = ", ".join("'" + word.replace("'", "''") + "'" for word in words) or "NULL", quoted((column,))
     engine.connection.execute(
         f"ALTER TABLE {quoted(table.path)} ALTER COLUMN {name} SET DATA TYPE {kind} "

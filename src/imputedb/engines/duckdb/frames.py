@@ -1,4 +1,4 @@
-"""Tables in memory, of whatever library, as objects that DuckDB reads column by column."""
+"""Tables in memory, of any library, as objects that DuckDB reads by column."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ class _Stream:
     """Rows of another connection, as a stream that this one reads.
 
     Attributes:
-        rows: the relation or the result that has them.
+        rows: the relation or the result with the rows.
     """
 
     def __init__(self, rows: Any) -> None:
@@ -23,7 +23,7 @@ class _Stream:
 
 
 def readable(what: str, frame: Any) -> Any:
-    """A table as DuckDB reads it: a data frame or a stream as it is, records and dictionaries as arrays.
+    """A table in a form that DuckDB reads: data frames and streams unchanged, records and dictionaries as arrays.
 
     Args:
         what: its name, for messages.
@@ -89,7 +89,7 @@ def _columns(what: str, columns: Mapping[Any, Any]) -> Any:
 
 
 def _series(values: Any) -> Any:
-    """A column of a pandas data frame, by place and not by index."""
+    """A column for a pandas data frame, aligned by place and not by index."""
     if hasattr(values, "reset_index"):
         return values.reset_index(drop=True)
     if isinstance(values, np.ma.MaskedArray):
@@ -108,20 +108,20 @@ def _array(what: str, name: str, values: Any) -> Any:
 
 
 def _given(what: str, name: str, values: Any) -> Any:
-    """Values that are no array as one: of numbers without a gap, else of objects, of which DuckDB finds the type."""
+    """A list of values as an array: of numbers where none is missing, else of objects, whose type DuckDB infers."""
     if isinstance(values, str | bytes) or not hasattr(values, "__iter__"):
         raise DataError(f"{what}: column {name!r} is {values!r}: give a list or an array of its values")
     values = [_plain(value) for value in values]
     kinds = {type(value) for value in values}
     if kinds and kinds <= {int, float}:
         array = np.array(values)
-        if array.dtype.kind == ("f" if float in kinds else "i"):  # whole numbers beyond 64 bits would become inexact
+        if array.dtype.kind == ("f" if float in kinds else "i"):  # integers beyond 64 bits would become inexact
             return array
     return _objects(_of_one_kind(what, name, values))
 
 
 def _plain(value: Any) -> Any:
-    """A value as Python has it, of one of NumPy's numbers and truths: DuckDB would take those for text."""
+    """A NumPy number or boolean as Python's, since DuckDB would take it for text."""
     if isinstance(value, np.longdouble):
         return float(value)
     return value.item() if isinstance(value, np.bool_ | np.number) and not isinstance(value, np.timedelta64) else value
@@ -142,7 +142,7 @@ def _objects(values: Sequence[Any]) -> Any:
 
 
 def _texts(values: list[bytes]) -> list[bytes] | list[str]:
-    """NumPy's bytes as the text that they are; as they stand where some are none."""
+    """NumPy's bytes as text; unchanged where some are not UTF-8."""
     try:
         return [value.decode() for value in values]
     except UnicodeDecodeError:
@@ -150,7 +150,7 @@ def _texts(values: list[bytes]) -> list[bytes] | list[str]:
 
 
 def _native(what: str, name: str, values: Any) -> Any:
-    """An array in a form that DuckDB knows, of this machine's byte order."""
+    """An array of a type that DuckDB knows, in this machine's byte order."""
     kind, size = values.dtype.kind, values.dtype.itemsize
     if kind in "cV":
         raise DataError(f"{what}: column {name!r} has values of type {values.dtype}, which no column can hold")
@@ -167,7 +167,7 @@ def _native(what: str, name: str, values: Any) -> Any:
 
 
 def _moments(values: Any) -> Any:
-    """Moments and spans of units that DuckDB does not know: days as dates, others as seconds or microseconds."""
+    """Timestamps and durations in units that DuckDB knows: dates for days and longer, otherwise microseconds."""
     unit = np.datetime_data(values.dtype)[0]
     if unit in ("s", "ms", "us", "ns") and values.dtype.isnative:
         return values
@@ -182,9 +182,10 @@ def _masked(values: Any, objects: Any) -> Any:
 
 
 def _indexed(what: str, frame: Any) -> Any:
-    """A pandas data frame whose index, where that says something, is among its columns.
+    """A pandas data frame with its index among its columns, where the index carries information.
 
-    That is an index with a name, or of anything but whole numbers, such as moments and labels: `index` unless named.
+    That is an index with a name, or of anything but whole numbers, such as timestamps and labels. It is called `index`
+    unless it has a name.
     """
     index = getattr(frame, "index", None)
     if index is None or not hasattr(frame, "reset_index") or not hasattr(frame, "columns"):
@@ -200,7 +201,7 @@ def _indexed(what: str, frame: Any) -> Any:
 
 
 def _pandas(frame: Any) -> Any:
-    """A pandas data frame whose sparse columns and periods are dense columns and moments."""
+    """A pandas data frame with sparse columns made dense, and periods made timestamps."""
     changed = {}
     for place, dtype in enumerate(getattr(frame, "dtypes", ()) if hasattr(frame, "columns") else ()):
         column = frame.iloc[:, place]

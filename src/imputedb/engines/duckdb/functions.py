@@ -1,4 +1,4 @@
-"""What is to be known of DuckDB's own functions: the same in every database, so asked once a process."""
+"""Properties of DuckDB's own functions, which are the same in every database and are read once per process."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -21,7 +21,7 @@ _FUNCTIONS = """
 
 @cache
 def functions() -> Functions:
-    """The names of aggregates, of functions that are not the same each time, and of all that are DuckDB's own."""
+    """The names of aggregates, of volatile functions, and of all functions built into DuckDB."""
     with opened(Opening(":memory:")) as connection:
         rows = connection.execute(_FUNCTIONS).fetchall()
     aggregates, volatile, built_in = (frozenset(row[0] for row in rows if row[place]) for place in (1, 2, 3))
@@ -30,14 +30,14 @@ def functions() -> Functions:
 
 @cache
 def built_in_macros() -> Mapping[str, Tree]:
-    """What DuckDB's own macros stand for, by their texts. They were made under the usual settings, and are read so."""
+    """The bodies of DuckDB's own macros, by their texts; they are parsed under default settings, as they were made."""
     text = "SELECT DISTINCT macro_definition FROM duckdb_functions() WHERE internal AND macro_definition IS NOT NULL"
     with opened(Opening(":memory:")) as connection:
         return {found: standing_for(connection, found) for (found,) in connection.execute(text).fetchall()}
 
 
 def standing_for(connection: duckdb.DuckDBPyConnection, text: str) -> Tree:
-    """The query that the text of a macro is, or the one that shows the expression that it is."""
+    """The query in the text of a macro, or a SELECT of the expression in it."""
     try:
         return parse.stored(connection, text)
     except QueryError:

@@ -1,4 +1,4 @@
-"""Statements on a thread of their own, so that the main thread can be interrupted, and turns on a connection."""
+"""Statements on a worker thread, so that the main thread can be interrupted; and turns on a connection."""
 
 import sys
 import threading
@@ -20,14 +20,14 @@ from imputedb.errors import Interrupted, StorageError
 Fetched = TypeVar("Fetched")
 
 _TICK = 0.02
-"""Seconds after which a thread that waits looks for signals."""
+"""Seconds after which a waiting thread looks for signals."""
 
 _REPETITIONS = 50
-"""How often DuckDB is told that a statement is to end, for a second in all."""
+"""Number of times that DuckDB is told to end a statement; one second in total."""
 
 
 class TurnLock:
-    """A lock that threads take turns by, as often as they like."""
+    """A reentrant lock by which threads take turns."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -40,7 +40,7 @@ class TurnLock:
         return self._owner == threading.get_ident()
 
     def take(self, signals: Signals | None = None) -> None:
-        """Waits for a turn; handlers of signals, where they are shut out, are told of them meanwhile."""
+        """Waits for a turn; deferred signals are delivered meanwhile."""
         if not self.is_mine:
             if signals is None:
                 self._lock.acquire()
@@ -51,7 +51,7 @@ class TurnLock:
         self._depth += 1
 
     def end(self) -> None:
-        """Ends this thread's turn, however often it was taken, if it has one."""
+        """Ends this thread's turn, if it has one, however often it was taken."""
         if self.is_mine:
             self._owner, self._depth = None, 0
             self._lock.release()
@@ -67,9 +67,10 @@ class TurnLock:
 
 @dataclass(slots=True)
 class _Job:
-    """Work on a connection: what it gave, or raised, once `done` can be acquired.
+    """Work on a connection, and its result or exception once `done` can be acquired.
 
-    Whoever acquires `begun` decides of it: the thread that runs it, or the one that waits and gives it up before that.
+    The thread that acquires `begun` owns the job: either the worker, which runs it, or the waiting thread, which
+    cancels it before it has begun.
     """
 
     work: Callable[[duckdb.DuckDBPyConnection], Any]
@@ -93,12 +94,12 @@ Jobs: TypeAlias = "SimpleQueue[tuple[_Job, duckdb.DuckDBPyConnection] | None]"
 
 
 class Runner:
-    """Runs the statements of one connection on a thread of its own.
+    """A worker thread for the statements of one connection.
 
     Attributes:
-        ended: whether another thread has asked the call that is under way to end.
-        raised: what has ended it.
-        late: whether that would come too late: the statement of the user's that the call is for has run.
+        ended: whether another thread has asked the current call to end.
+        raised: the exception that has ended it.
+        late: whether an interruption comes too late, since the user's statement has run.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, signals: Signals) -> None:
@@ -113,14 +114,14 @@ class Runner:
         finalize(self, self._jobs.put, None)
 
     def run(self, text: str, fetch: Callable[[duckdb.DuckDBPyConnection], Fetched]) -> Fetched:
-        """What is fetched of a statement's rows."""
+        """The result of `fetch` on an executed statement."""
         return self.do(lambda connection: fetch(connection.execute(text)))
 
     def do(self, work: Callable[[duckdb.DuckDBPyConnection], Fetched]) -> Fetched:
-        """What some work on the connection gives.
+        """The result of work on the connection.
 
-        DuckDB looks for signals between tasks, and the thread that would look may be in the middle of an endless one.
-        So the main thread waits, and another one runs. When this returns or raises, the work is over.
+        DuckDB looks for signals between tasks, and the thread that would look may be in the middle of a long one. The
+        main thread therefore waits while the worker runs. When this returns or raises, the work is over.
         """
         if self._closed:
             raise StorageError(CLOSED)
@@ -131,12 +132,12 @@ class Runner:
             raise
 
     def _ran(self, work: Callable[[duckdb.DuckDBPyConnection], Fetched]) -> Fetched:
-        """The same on a thread that no signals come to."""
+        """The result of work on a thread that receives no signals."""
         with self._under_way():
             return work(self._connection)
 
     def _waited(self, work: Callable[[duckdb.DuckDBPyConnection], Fetched]) -> Fetched:
-        """The same on the main thread."""
+        """The result of work, on the main thread."""
         signals = self._signals
         signals.raise_again()
         before, signals.shut = signals.shut, True
@@ -154,9 +155,9 @@ class Runner:
         return found
 
     def interrupt(self, *, is_called: bool) -> None:
-        """Ends a call, if one is under way: its statement, or it before its next one.
+        """Ends the current call, if there is one: during its statement, or before its next one.
 
-        Of a statement that is just about to run DuckDB does not know yet, so that it is told again.
+        It is repeated, since DuckDB does not know of a statement that is only about to run.
         """
         self.ended = is_called
         for _ in range(_REPETITIONS):
@@ -167,10 +168,10 @@ class Runner:
             time.sleep(_TICK)
 
     def check(self) -> None:
-        """Raises where a call is to end; again where that was lost, but not to what tidies up after it.
+        """Raises an error in an interrupted call; again where the error was lost, but not in code that handles it.
 
         Raises:
-            Interrupted: it is.
+            Interrupted: the call was interrupted.
         """
         if not self.ended or self.late:
             return
@@ -183,12 +184,12 @@ class Runner:
         raise self.raised
 
     def forget(self) -> None:
-        """The call is over."""
+        """Resets the state of interruption, at the end of a call."""
         self.ended, self.raised, self.late = False, None, False
 
     @contextmanager
     def _under_way(self) -> Iterator[None]:
-        """A statement that another thread may end; on the main thread signals are shut out where it begins and ends."""
+        """A block in which another thread may interrupt a statement."""
         with self._interrupt_lock:
             self._is_running = True
         try:
@@ -218,7 +219,7 @@ class Runner:
         self._jobs.put((job, self._connection))
 
     def close(self) -> None:
-        """Lets go of the thread."""
+        """Ends the worker thread."""
         self._closed = True
         self._jobs.put(None)
         if self._thread is not None:
@@ -226,7 +227,7 @@ class Runner:
 
 
 def _work(jobs: Jobs) -> None:
-    """Runs jobs, one after the other, until there is None; it keeps none of them alive while it waits."""
+    """Runs jobs one after another until None; it keeps no reference to a job while it waits."""
     while (handed := jobs.get()) is not None:
         job, connection = handed
         job.run(connection)

@@ -1,4 +1,4 @@
-"""Files of SPSS, Stata and SAS: values, those that their authors declared missing, and labels."""
+"""Files of SPSS, Stata and SAS: values, labels, and codes that their authors declared missing."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ Parts = tuple[dict[str, Any], dict[str, list[object]], dict[str, str], list[Note
 def read(pyreadstat: ModuleType, path: str, encoding: str | None) -> Parts:
     """Columns, values declared missing, comments and notes of a file.
 
-    SPSS's user-missing values stay as they are and are declared. Letters of Stata and SAS (`.a` to `.z`) become NULL,
-    for a column of numbers cannot hold them; a note counts each.
+    SPSS's user-missing values stay as they are and are declared missing. The letters of Stata and SAS (`.a` to `.z`)
+    become NULL, since a column of numbers cannot hold them; a note counts each.
     """
     reader = {
         ".sav": "read_sav", ".zsav": "read_sav", ".por": "read_por", ".dta": "read_dta",
@@ -51,7 +51,7 @@ def read(pyreadstat: ModuleType, path: str, encoding: str | None) -> Parts:
 
 
 def column(values: Sequence[Any]) -> Any:
-    """Doubles that are all whole numbers become integers again; what is missing is masked."""
+    """A column as an array: doubles that are all whole become integers, and missing values are masked."""
     missing = np.array([value is None or value != value for value in values], bool)
     known = [value for value in values if value is not None and value == value]
     if not known or not all(isinstance(value, int | float) and not isinstance(value, bool) for value in known):
@@ -72,7 +72,7 @@ def _without_letters(values: list[Any], letters: set[str], labels: Mapping[objec
 
 
 def _declared(values: Sequence[Any], ranges: Sequence[Mapping[str, Any]]) -> list[object]:
-    """The values of a column, in their order, that lie in one of some ranges."""
+    """The values of a column, in ascending order, that lie in one of some ranges."""
     found = set()
     for value in {value for value in values if value is not None and value == value}:
         for one in ranges:

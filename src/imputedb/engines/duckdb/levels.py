@@ -1,4 +1,4 @@
-"""Categories of data frames: which stand in an order, and which do not."""
+"""Categories of data frames, ordered and unordered."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -9,11 +9,11 @@ Levels = Mapping[str, Sequence[str]]
 
 
 def ordered(frame: Any) -> Levels:
-    """By column the levels, in their order, of text that is ordered and that DuckDB reads as mere text.
+    """By column, the levels of ordered text that DuckDB reads as plain text.
 
-    These are an ENUM of another connection of DuckDB, an Enum of polars, and a dictionary of Arrow that says it is
-    ordered, as an ordered factor of R becomes.
-    Levels of which one is no text, or stands there twice, make no ENUM, and are left as DuckDB reads them.
+    Such columns are an ENUM of another DuckDB connection, an Enum of polars, and an Arrow dictionary marked as ordered,
+    as an ordered factor of R becomes. Levels that are not distinct texts make no ENUM, and are left as DuckDB reads
+    them.
     """
     library = _library(frame)
     found = dict(_polars(frame) if library == "polars" else _duckdb(frame) if library == "imputedb" else _arrow(frame))
@@ -21,10 +21,10 @@ def ordered(frame: Any) -> Levels:
 
 
 def stand(frame: Any) -> set[int]:
-    """The places of columns that DuckDB reads as ENUMs and whose categories stand in an order.
+    """The places of columns that DuckDB reads as ENUMs and whose categories are ordered.
 
-    These are ordered Categoricals of pandas. Of unordered ones, and of NumPy's text, it makes ENUMs too, whose levels
-    are in an order that says nothing.
+    These are ordered Categoricals of pandas. DuckDB also makes ENUMs of unordered ones and of NumPy's text, with levels
+    in an arbitrary order.
     """
     if _library(frame) != "pandas" or not hasattr(frame, "columns"):
         return set()
@@ -32,7 +32,7 @@ def stand(frame: Any) -> set[int]:
 
 
 def unordered(frame: Any) -> list[str]:
-    """The columns of numbers that are categories in no order, whatever they look like: Categoricals of pandas."""
+    """The columns of numbers that are unordered categories: Categoricals of pandas."""
     if _library(frame) != "pandas" or not hasattr(frame, "columns"):
         return []
     dtypes = zip(map(str, frame.columns), frame.dtypes, strict=True)
@@ -52,7 +52,7 @@ def _named(levels: Sequence[Any]) -> bool:
 
 
 def _duckdb(frame: Any) -> Iterator[tuple[str, list[str]]]:
-    """Of a relation or a result, whose rows are read as a stream that has lost them."""
+    """The levels of a relation's or a result's ENUMs, which a stream of its rows has lost."""
     rows = getattr(frame, "rows", None)
     for name, kind in zip(rows.columns, map(str, rows.types), strict=True) if rows is not None else ():
         if levels := levels_of(kind):
@@ -66,7 +66,7 @@ def _polars(frame: Any) -> Iterator[tuple[str, list[Any]]]:
 
 
 def _arrow(frame: Any) -> Iterator[tuple[str, list[Any]]]:
-    """Of a table or a batch of pyarrow; a stream has levels only once it is read."""
+    """The levels of a pyarrow table or batch; those of a stream are not known before it is read."""
     if _library(frame) != "pyarrow" or not hasattr(frame, "column"):
         return
     for place, field in enumerate(frame.schema):

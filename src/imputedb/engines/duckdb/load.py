@@ -1,4 +1,4 @@
-"""The ways in: files, data frames, Arrow. A table is loaded whole or not at all."""
+"""Loading of files, data frames and Arrow tables; a table is loaded whole or not at all."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ _READERS = {
     ".ndjson": "read_json_auto(?)",
 }
 KINDS = (*text_files.SUFFIXES, *_READERS, *foreign.KINDS)
-"""How the names of files end that can be loaded."""
+"""Suffixes of the names of files that can be loaded."""
 
 
 def load(
     engine: DuckDB, paths: Sequence[str], table: str | None, missing: Missing, reading: Reading, *, replace: bool
 ) -> list[str]:
-    """Loads files into a table each, named after the file, or those of one pattern into `table`; all or none.
+    """Loads each file into a table named after it, or the files of one pattern into `table`; all or none.
 
     Raises:
         StorageError: a file cannot be read, or the database cannot be written.
-        DataError: a file holds no table, the table is there already, or it would be that of several files.
+        DataError: a file holds no table, the table exists already, or several files would become the same table.
         UnknownName: no file has a column for which missing values are declared.
     """
     if table and len(paths) > 1:
@@ -77,7 +77,7 @@ def load(
 
 
 def _apart(path: str, found: list[str]) -> list[tuple[str | None, list[str]]]:
-    """The files of a path as tables by their names: one table of all partitions of a folder, else one of each file."""
+    """The tables of a path, with their files: one table of all partitions of a folder, otherwise one of each file."""
     if partitions(path, KINDS):
         return [(Path(path).resolve().name, found)]
     return [(_plain(file).stem, [file]) for file in found]
@@ -86,7 +86,7 @@ def _apart(path: str, found: list[str]) -> list[tuple[str | None, list[str]]]:
 def _from_database(
     engine: DuckDB, place: Address, table: str | None, missing: Missing, reading: Reading, *, replace: bool
 ) -> str:
-    """Makes a table of one in a database or of the rows of a query there; its name."""
+    """Creates a table of one in a database, or of a query there, and returns its name."""
     name = table
     if name is None and place.system in ("Delta Lake", "Iceberg"):
         name = Path(place.path).resolve().stem
@@ -102,7 +102,7 @@ def _from_database(
 
 
 def _filled(engine: DuckDB, made: Table, some: Sequence[str], missing: Missing, reading: Reading) -> set[str]:
-    """Makes a table of files; the columns of it for which users declare missing values."""
+    """Creates a table of files, and returns its columns for which the user declares missing values."""
     suffix, words = _suffix(some), reading.na
     tried, every, declared = forms.PLAIN, True, dict[str, Sequence[object]]()
     if suffix in text_files.SUFFIXES:
@@ -113,7 +113,7 @@ def _filled(engine: DuckDB, made: Table, some: Sequence[str], missing: Missing, 
         check_columns(engine.connection, source, some)
         given = [[one_file(file) for file in some]]
         engine.connection.execute(f"CREATE TABLE {quoted(made.path)} AS FROM {source}", given)
-        every = False  # their values have types: text is text
+        every = False  # these formats have types, so text stays text
     else:
         if len({tuple(part for part in Path(file).parts[:-1] if "=" in part) for file in some}) > 1:
             raise DataError(f"{some[0]} is in a partition, a column of text, Parquet and JSON alone: load it apart")
@@ -138,7 +138,7 @@ def _comment(engine: DuckDB, made: Table, comments: Mapping[str, str]) -> None:
 
 
 def _suffix(some: Sequence[str]) -> str:
-    """How the files of one table end.
+    """The common suffix of the files of one table.
 
     Raises:
         DataError: they are of several kinds, or of none that can be read.
@@ -158,7 +158,7 @@ def _suffix(some: Sequence[str]) -> str:
 
 
 def _place(engine: DuckDB, name: str) -> Table:
-    """Where a table of a name is made: in the schema that DuckDB makes tables in now."""
+    """The path of a new table of a name, in the current schema."""
     catalog, schema = engine.session.rows("SELECT current_database(), current_schema()")[0]
     return Table(catalog, schema, name)
 
@@ -177,7 +177,7 @@ def register(
     replace: bool,
     kept: bool = False,
 ) -> None:
-    """Copies a data frame, an Arrow table, or a dictionary of arrays into a table, a temporary one unless it is kept.
+    """Copies a data frame, an Arrow table, or a dictionary of arrays into a table; a temporary one unless `kept`.
 
     Raises:
         DataError: the object is none of these.
@@ -214,7 +214,7 @@ def _create(engine: DuckDB, made: Table, frame: Any) -> None:
 
 
 def _unordered(engine: DuckDB, made: Table, columns: Sequence[str]) -> None:
-    """Declares numbers to be nominal categories, unless a policy states their measure."""
+    """Declares columns of numbers to be nominal, unless a policy states their measure."""
     policies = engine.store.policies(made)
     for column in columns:
         policy = policies.get(column, DEFAULT)
@@ -224,7 +224,7 @@ def _unordered(engine: DuckDB, made: Table, columns: Sequence[str]) -> None:
 
 
 def _copied(engine: DuckDB, name: str, frame: Any) -> str:
-    """The query that copies a frame: text of which DuckDB makes an ENUM stays text where its values have no order."""
+    """The query that copies a frame; unordered text stays text where DuckDB would read it as an ENUM."""
     stand = levels.stand(frame)
     described = engine.connection.execute(f"DESCRIBE FROM {name}").fetchall()
     texts = [
@@ -236,7 +236,7 @@ def _copied(engine: DuckDB, name: str, frame: Any) -> str:
 
 
 def _odd(engine: DuckDB, frame: Any) -> str:
-    """The first column that DuckDB cannot read, as the beginning of a sentence."""
+    """The first column that DuckDB cannot read, as the beginning of a sentence; empty if it reads all."""
     for column in getattr(frame, "column_names", getattr(frame, "columns", ())):
         with engine.connection.cursor() as connection:
             try:
@@ -248,13 +248,13 @@ def _odd(engine: DuckDB, frame: Any) -> str:
 
 
 def _plain(path: str) -> Path:
-    """The path without the mark of a compression."""
+    """A path without the suffix of a compression."""
     return Path(path.removesuffix(".gz").removesuffix(".zst"))
 
 
 @contextmanager
 def _whole(engine: DuckDB, what: str) -> Iterator[None]:
-    """A transaction around a load; translated errors, and nothing left of it when it fails."""
+    """A transaction around a load, with translated errors; a failed load leaves nothing behind."""
     with engine.lock, engine.session.writes.writing():
         try:
             with engine.session.transaction():  # the user's own where there is one
@@ -268,10 +268,10 @@ def _whole(engine: DuckDB, what: str) -> Iterator[None]:
 
 
 def _make_room(engine: DuckDB, made: Table, *, replace: bool) -> None:
-    """Drops the table that is where another is to be made.
+    """Drops the table that a new one replaces.
 
     Raises:
-        DataError: it is not to be replaced, or one that lasts as long as the session hides what has its name.
+        DataError: it is not to be replaced, or a temporary table or view of its name would hide the new one.
     """
     there, meant = engine.tables.meant(made.path), engine.tables.meant((made.name,))
     if meant is not None and made.catalog != "temp" and meant.catalog == "temp":
@@ -295,7 +295,7 @@ def _translated(what: str, error: BaseException) -> BaseException:
 
 
 def _reason(error: duckdb.Error) -> str:
-    """What DuckDB says, without the settings that its reader of CSV lists after an empty line."""
+    """DuckDB's error message, without the settings that its CSV reader lists."""
     of_file = duckdb_errors.of_file(str(error))
     if of_file:
         return of_file

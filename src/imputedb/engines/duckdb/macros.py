@@ -1,4 +1,4 @@
-"""The user's macros, and DuckDB's own: what they stand for, and statements in which that stands in their places."""
+"""The user's macros and DuckDB's own: their bodies, and statements with these in place of the calls."""
 
 from __future__ import annotations
 
@@ -54,18 +54,18 @@ _FUNCTIONS = """
 
 @dataclass(frozen=True, slots=True)
 class _Definition:
-    """A macro as DuckDB has it.
+    """A macro's definition, as DuckDB lists it.
 
     Attributes:
-        database: that has it.
-        schema: that has it.
-        name: its own.
-        parameters: their names.
-        text: of what it stands for.
-        internal: whether it comes with DuckDB.
-        scalar: whether it gives one value.
+        database: the database that has it.
+        schema: its schema.
+        name: its name.
+        parameters: the names of its parameters.
+        text: its body.
+        internal: whether it is built into DuckDB.
+        scalar: whether it returns one value.
         typed: whether a parameter has a type.
-        searched: whether its name alone means it.
+        searched: whether its name alone finds it.
     """
 
     database: str
@@ -79,7 +79,7 @@ class _Definition:
     searched: bool
 
     def is_called(self, path: Sequence[str]) -> bool:
-        """Whether a name may mean it, with what stands before it."""
+        """Whether a name, possibly qualified, may mean this macro."""
         *before, name = path
         if not before:
             return name == self.name and self.searched
@@ -88,11 +88,11 @@ class _Definition:
 
 
 def macros(engine: DuckDB, called: Collection[str] = ()) -> dict[str, Tree]:
-    """The queries, or expressions in a query, that the user's macros stand for.
+    """The bodies of the user's macros: queries, or expressions inside a query.
 
     Raises:
-        StorageError: an attached database is damaged, so that DuckDB tells of no macros, and a function is called that
-            is not one of its own.
+        StorageError: an attached database is damaged, so that DuckDB lists no macros, and a function is called that is
+            not built in.
     """
     known: dict[str, Tree] | None = engine.recall("macros")
     if known is None:
@@ -103,17 +103,17 @@ def macros(engine: DuckDB, called: Collection[str] = ()) -> dict[str, Tree]:
 
 
 def functions(engine: DuckDB) -> Functions:
-    """What is to be known of functions; a macro that calls one that must be called once a row must be so too."""
+    """The properties of functions; a macro that calls one which must be called once for each row must be so too."""
     return replace(engine.functions, single=_with_macros(engine, engine.functions.single | MULTIPLYING))
 
 
 def multiplying(engine: DuckDB) -> frozenset[str]:
-    """The functions that give any number of rows for one, macros among them."""
+    """Functions and macros that return any number of rows for each input row."""
     return _with_macros(engine, MULTIPLYING)
 
 
 def _with_macros(engine: DuckDB, names: frozenset[str]) -> frozenset[str]:
-    """Some functions, and the macros that call one of them, or a macro that does."""
+    """Some functions, and all macros that call one of them, directly or through other macros."""
     key = ("macros that call", names)
     known: frozenset[str] | None = engine.recall(key)
     if known is None:
@@ -138,11 +138,11 @@ def _built_in_calls(text: str, names: frozenset[str]) -> bool:
 
 
 def written_out(engine: DuckDB, node: Tree) -> Tree:
-    """A statement with the expressions that macros stand for in place of their calls.
+    """A statement with macro calls replaced by the macros' expressions, and texts in FROM by the queries they state.
 
-    Written out are the user's macros, those with a query inside if their arguments are constants, and those of DuckDB
-    that aggregate; so are queries that a text in FROM states. What has two macros of
-    as many arguments, in two schemas, is left to DuckDB, and so are parameters that have types or go by their defaults.
+    Replaced are calls of the user's macros, and of DuckDB's own that aggregate. A macro with a query inside is replaced
+    if its arguments are constants. Left to DuckDB are calls that fit macros in two schemas, macros whose parameters
+    have types, and calls that rely on default values.
     """
     node = opened(engine, _with_files(engine, node))
     calls = [part for part in t.expressions(node) if is_call(part)]
@@ -169,7 +169,7 @@ def written_out(engine: DuckDB, node: Tree) -> Tree:
 
 
 def _with_files(engine: DuckDB, tree: Any, within: frozenset[str] = frozenset()) -> Any:
-    """A statement with the queries of macros that stand for rows in place of their calls with constants."""
+    """A statement with the queries of table macros in place of their calls."""
     if isinstance(tree, list):
         return [_with_files(engine, part, within) for part in tree]
     if not isinstance(tree, dict):
@@ -191,7 +191,7 @@ def _calls_for_rows(tree: Tree) -> bool:
 
 
 def _rows_of(engine: DuckDB, item: Tree) -> _Definition | None:
-    """The user's macro that an item of FROM calls; its arguments are put into its text, as DuckDB does."""
+    """The user's table macro that a FROM item calls; its arguments are put into its text, as in DuckDB."""
     call = call_of(call_in(item))
     named = [one for one in _definitions(engine, call.path[-1:]) if not one.scalar and not one.internal]
     named = [one for one in named if one.is_called(call.path) and call.gives(one.parameters)]
@@ -199,7 +199,7 @@ def _rows_of(engine: DuckDB, item: Tree) -> _Definition | None:
 
 
 def called_query(engine: DuckDB, node: Tree) -> tuple[Tree, set[str]]:
-    """What the user's macro that a node calls stands for, and the parameters by whose defaults it reads something."""
+    """The body of a called macro of the user's, and the parameters whose defaults name what it reads."""
     call = call_of(node)
     named = [one for one in _definitions(engine, call.path[-1:]) if one.name == call.path[-1] and not one.internal]
     one = next((one for one in named if one.is_called(call.path) and call.count <= len(one.parameters)), named[0])
@@ -208,7 +208,7 @@ def called_query(engine: DuckDB, node: Tree) -> tuple[Tree, set[str]]:
 
 
 def _meant_by(engine: DuckDB, call: Call, known: Sequence[_Definition]) -> Macro | None:
-    """The macro that a call means, if it is to be written out."""
+    """The macro that a call means; None where it is left to DuckDB."""
     named = [one for one in known if one.is_called(call.path)]
     named = [one for one in named if not one.internal] or named
     whole = [one for one in named if call.gives(one.parameters)]
@@ -218,12 +218,12 @@ def _meant_by(engine: DuckDB, call: Call, known: Sequence[_Definition]) -> Macro
 
 
 def has_macro(engine: DuckDB, name: str) -> bool:
-    """Whether a name alone, in lower case, means a macro of the user's."""
+    """Whether an unqualified name, in lower case, means one of the user's macros."""
     return any(one.name == name and one.searched and not one.internal for one in _definitions(engine, (name,)))
 
 
 def missingness_macros(engine: DuckDB, called: Collection[str]) -> frozenset[str]:
-    """Those of some functions that are the user's macros, and ask about the missingness of an argument."""
+    """The functions among some that are user's macros and test whether an argument is missing."""
     found = [one for one in _definitions(engine, called) if one.name in called and not one.internal and one.scalar]
     return frozenset(one.name for one in found if _tests_missingness(_standing_for(engine, one), one.parameters))
 
@@ -240,7 +240,7 @@ def _tests_missingness(body: Tree, parameters: Sequence[str]) -> bool:
 
 
 def _definitions(engine: DuckDB, called: Collection[str]) -> list[_Definition]:
-    """Every macro."""
+    """The definitions of all macros."""
     state = engine.session.writes.definitions()
     known: list[_Definition] | None = engine.texts.macros.recall(state)
     if known is None:
@@ -260,15 +260,15 @@ def _found(connection: duckdb.DuckDBPyConnection) -> list[_Definition]:
 
 @cache
 def _of_duckdb() -> list[_Definition]:
-    """DuckDB's own macros: a new database in memory has no others."""
+    """The definitions of DuckDB's own macros; a new database in memory has no others."""
     with opening.opened(opening.Opening(":memory:")) as connection:
         return _found(connection)
 
 
 def _macro(engine: DuckDB, defined: _Definition, *, closed: bool) -> Macro | None:
-    """The macro of a definition; None where it is not to be written out.
+    """The macro of a definition; None where its calls are left to DuckDB.
 
-    A query in it may have columns of the names that its arguments read, so that these must be `closed`.
+    A query in its body may have columns with the names that the arguments read. The arguments must then be `closed`.
     """
     text, parameters, internal = defined.text, tuple(defined.parameters), defined.internal
     key = ("macro", text, parameters, closed)
@@ -285,7 +285,7 @@ def _macro(engine: DuckDB, defined: _Definition, *, closed: bool) -> Macro | Non
 
 
 def _aggregates(engine: DuckDB, name: str) -> bool:
-    """Whether a function aggregates, or is a macro of DuckDB's that does."""
+    """Whether a function is an aggregate, or a macro of DuckDB's that calls one."""
     if name in engine.functions.aggregates:
         return True
     texts = [one.text for one in _definitions(engine, ()) if one.name == name and one.internal and one.scalar]

@@ -1,4 +1,4 @@
-"""Words that mean a missing value: those that users state, and those that commonly do."""
+"""Words for missing values: those that users state, and the usual ones."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ Missing = Mapping[str, Sequence[object]]
 """Values that mean a missing one, by column."""
 
 _SHARE = 0.01
-"""Of the values of a text column, above which a word in it is taken for a missing value."""
+"""Share of a text column's values above which a word in it is taken for a missing value."""
 
 
 @dataclass(frozen=True, slots=True)
 class InQuery:
-    """Rows of files that one query reads: words in them become NULL, since nothing is declared of them.
+    """Rows of files that a single query reads; words for missing values become NULL, since nothing can be declared.
 
     Attributes:
-        title: what they are called.
-        again: the call that reads them, without the bracket behind it.
+        title: the name of the rows in messages.
+        again: the call that reads them, without its closing bracket.
     """
 
     title: str
@@ -40,15 +40,17 @@ class InQuery:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What is looked for in the columns of a table that came in.
+    """The search for words for missing values, and for types of text columns, in a new table.
 
     Attributes:
-        missing: values that users declare, by column.
-        words: that mean a missing value in every column; None for those that commonly do.
+        engine: the engine that has the table.
+        table: the table.
+        missing: by column, the values that the user declares.
+        words: words that mean a missing value in every column; None for the usual ones.
         tried: the forms that columns of text may have.
-        every: whether all columns of text are tried, as those of text files are; else those that users name.
+        every: whether all columns of text are examined, as for text files; otherwise only those that the user names.
         left: columns that stay as they are.
-        query: of rows that one query reads, how they are read; None of a table that lasts.
+        query: for rows that a single query reads, their title and call; None for a lasting table.
     """
 
     engine: DuckDB
@@ -61,7 +63,7 @@ class Marks:
     query: InQuery | None = None
 
     def declare(self) -> None:
-        """Makes columns of text what they are of, and declares what means a missing value; says what it did.
+        """Converts columns of text to the types of their values, declares words for missing values, and notes both.
 
         Raises:
             UnknownName: the table has no column for which values are declared.
@@ -132,7 +134,7 @@ class Marks:
         return repr(before) if form.type == "VARCHAR" else f"{before!r} is {after}"
 
     def _remark_on_codes(self, columns: Sequence[str]) -> None:
-        """Says which numbers lie far from all others of their column, as codes for a missing value do."""
+        """Notes numbers far from all others of their column, which may be codes for missing values."""
         kinds = forms.types(self.engine, self.table)
         numbers = [column for column in columns if kinds[column].startswith(("BIGINT", "DOUBLE", "INTEGER"))]
         for column, counts in sentinels.found(self.engine, self.table, numbers).items():
@@ -146,7 +148,7 @@ class Marks:
             self.engine.session.remarks.append(Note(NoteKind.READ_AS, place, words))
 
     def _doubtful(self, column: str, words: Sequence[str]) -> str:
-        """What is said of words that mean zero or a missing value, where all other values are of a type."""
+        """A remark on words for zero or missing, where all other values are of one type; otherwise empty."""
         counts = self._counts(column, DOUBTFUL)
         every = (*words, *DOUBTFUL)
         if not counts or forms.found(self.engine, self.table, column, every, self.tried) is None:
@@ -157,7 +159,7 @@ class Marks:
         return f"{shown} may mean zero or a missing value: it stays text, unless {way_out} makes them NULL"
 
     def _orders(self, column: str, words: Sequence[str]) -> str:
-        """What is said of dates that may be of several orders."""
+        """A remark on dates whose order of day and month is ambiguous; otherwise empty."""
         found = forms.orders(self.engine, self.table, column, words, self.tried)
         ways = " or ".join(remark.rpartition(" ")[2] for remark in found)
         return (
@@ -165,7 +167,7 @@ class Marks:
         )
 
     def _mostly(self, column: str, words: Sequence[str]) -> str:
-        """What is said of text among numbers."""
+        """A remark on text among numbers; otherwise empty."""
         found = forms.mixed(self.engine, self.table, column, words) if self.every else None
         if found is None:
             return ""
@@ -173,7 +175,7 @@ class Marks:
         return f"it stays text: {numbers:,} of its values are numbers, and {others:,} are not, such as {shown[:40]!r}"
 
     def _counts(self, column: str, words: Sequence[str]) -> dict[str, int]:
-        """The words that a column holds, as they stand there, with their counts."""
+        """The words that a column holds, in its spelling, with their counts."""
         name = quoted((column,))
         text = (
             f"SELECT {name}, count(*) FROM {quoted(self.table.path)} "
@@ -182,7 +184,7 @@ class Marks:
         return dict(self.engine.connection.execute(text, {"words": list(words)}).fetchall())
 
     def _not_codes(self, column: str, counts: Mapping[str, int]) -> dict[str, int]:
-        """The words among them that are frequent, and no code among others of their length."""
+        """The words among them that are frequent, unless other values of the same length look like codes too."""
         found = {word: count for word, count in counts.items() if word.strip().lower() in ANYWHERE}
         if not found:
             return {}

@@ -1,4 +1,4 @@
-"""What imputedb keeps inside a database, in a schema of its own: declared missing values, policies and statistics."""
+"""Data that imputedb stores in a database, in a schema of its own: declared missing values, policies, statistics."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ from imputedb.statistics.policy import Policy
 from imputedb.statistics.table import Statistics
 
 FORMAT = 1
-"""Of these tables; larger when an older reader would misread them. Databases without one have the first."""
+"""Version of these tables, raised when older readers would misread them. A database that states none has version 1."""
 
 _TABLES = {
     "format": "(format INTEGER)",
@@ -26,20 +26,20 @@ _TABLES = {
 _NAMED = "WHERE schema_name = ? AND table_name = ?"
 
 Declared = tuple[dict[str, tuple[str, ...]], dict[str, Policy]]
-"""The values declared missing and the policies, each by column."""
+"""Values declared missing, and policies, each by column."""
 
 Declarations = dict[Table, Declared]
 """Declarations by table."""
 
 
 class Store:
-    """What is said about tables, kept in the database that each is in.
+    """Declarations about tables, stored in the database of each table.
 
-    What is said of temporary tables lives as long as the connection, and of databases in memory as long as these, under
-    the transactions of the connection: others see it once it is committed.
+    Declarations about temporary tables live as long as the connection. Those about databases in memory live as long as
+    these, and follow the connection's transactions: other sessions see them after a commit.
 
     Attributes:
-        altered: the tables whose columns the user's transaction has given other types.
+        altered: tables whose column types the user's transaction has changed.
     """
 
     def __init__(
@@ -57,22 +57,22 @@ class Store:
     # -- what is said -------------------------------------------------------------------------------------------------
 
     def missing(self, table: Table) -> Mapping[str, tuple[str, ...]]:
-        """The values declared missing, by column."""
+        """The values declared to mean a missing one, by column."""
         return self._declared(table)[0]
 
     def policies(self, table: Table) -> Mapping[str, Policy]:
-        """What was said about columns."""
+        """The policies, by column."""
         return self._declared(table)[1]
 
     def tables(self) -> list[Table]:
-        """The tables of which something is said, in all databases at hand."""
+        """The tables with declarations, in all attached databases."""
         rows = self._connection.execute("SELECT database_name FROM duckdb_databases() WHERE NOT internal").fetchall()
         kept = [list(self._in_database(name)) for (name,) in rows if self._kind(name) != "memory"]
         memory = dict.fromkeys((*self._shared, *self._temporary, *(self._pending or ())))
         return [*memory, *(table for tables in kept for table in tables)]
 
     def declare(self, table: Table, column: str, values: Sequence[str]) -> None:
-        """Replaces the values declared missing of a column.
+        """Replaces the values of a column that are declared to mean a missing one.
 
         Raises:
             StorageError: the database is open for reading only.
@@ -86,7 +86,7 @@ class Store:
             known[column] = tuple(values)
 
     def decide(self, table: Table, column: str, policy: Policy | None) -> None:
-        """Keeps what was said about a column; forgets it with None.
+        """Stores the policy of a column; removes it with None.
 
         Raises:
             StorageError: the database is open for reading only.
@@ -100,20 +100,20 @@ class Store:
             known[column] = policy
 
     def undeclare(self, table: Table) -> None:
-        """Forgets what was said of a table."""
+        """Removes all declarations about a table."""
         for column in list(self.missing(table)):
             self.declare(table, column, ())
         for column in list(self.policies(table)):
             self.decide(table, column, None)
 
     def detached(self, catalog: str) -> None:
-        """Forgets the declarations of a detached database that was in memory."""
+        """Removes the declarations about a detached database that was in memory."""
         for declarations in (self._shared, self._pending or {}):
             for table in [table for table in declarations if table.catalog.lower() == catalog.lower()]:
                 del declarations[table]
 
     def renamed(self, table: Table, after: Table) -> None:
-        """Follows a table to another name."""
+        """Moves declarations to a table's new name, and kept models too."""
         for column, codes in dict(self.missing(table)).items():
             self.declare(after, column, codes)
         for column, policy in dict(self.policies(table)).items():
@@ -124,7 +124,7 @@ class Store:
             self._connection.execute(text, [*after.path[1:], *table.path[1:]])
 
     def column_renamed(self, table: Table, before: str, after: str) -> None:
-        """Follows a column to another name, in the policies of others too."""
+        """Moves declarations to a column's new name, also within other columns' policies."""
         for column, codes in dict(self.missing(table)).items():
             if column == before:
                 self.declare(table, column, ())
@@ -151,7 +151,7 @@ class Store:
         return self._temporary if table.catalog == "temp" else self._shared
 
     def _changed(self, table: Table) -> Declared:
-        """What is said of a table in memory, to be changed; in a transaction of the user's, a copy of it."""
+        """The declarations about a table in memory, for changes; in the user's transaction, a copy of them."""
         if self._pending is None:
             return self._memory(table).setdefault(table, ({}, {}))
         if table not in self._pending:
@@ -161,24 +161,24 @@ class Store:
     # -- transactions -------------------------------------------------------------------------------------------------
 
     def begun(self) -> None:
-        """A transaction of the user's begins."""
+        """Begins to collect the declarations of a user's transaction."""
         self._pending = {}
 
     def ended(self, *, kept: bool) -> None:
-        """The transaction ends; its declarations are kept or forgotten."""
+        """Ends the transaction: its declarations are kept or dropped."""
         for table, declared in (self._pending or {}).items() if kept else ():
             self._memory(table)[table] = declared
         self._pending, self.altered = None, []
         self.reread()
 
     def reread(self) -> None:
-        """Takes what is said from the databases again."""
+        """Drops the cached declarations, so that they are read from the databases again."""
         self._read.clear()
 
     # -- the database -------------------------------------------------------------------------------------------------
 
     def _kind(self, catalog: str) -> str:
-        """`file`, `read only` or `memory`."""
+        """The kind of a database: `file`, `read only` or `memory`."""
         known = self._kinds.get(catalog)
         if known is None or known[0] != self._state():
             text = "SELECT path, readonly FROM duckdb_databases() WHERE database_name = ?"
@@ -189,10 +189,10 @@ class Store:
         return known[1]
 
     def check_writable(self, catalog: str) -> None:
-        """Refuses to say anything of tables in a database that nothing can be written to.
+        """Raises an error where declarations cannot be written.
 
         Raises:
-            StorageError: it is open for reading only.
+            StorageError: the database is open for reading only.
         """
         if self._kind(catalog) == "read only":
             raise StorageError(f"database {catalog} is open for reading only: nothing said of it can be kept")
@@ -200,7 +200,7 @@ class Store:
     def _written(
         self, table: Table, name: str, where: str, values: Sequence[str], rows: Sequence[Sequence[str]]
     ) -> bool:
-        """Replaces rows of a table of ours; False where the database is in memory, and nothing is written."""
+        """Replaces rows of one of imputedb's tables; False where the database is in memory, and nothing is written."""
         if self._kind(table.catalog) == "memory":
             return False
         self.check_writable(table.catalog)
@@ -230,10 +230,10 @@ class Store:
         return declarations
 
     def _check_format(self, catalog: str) -> None:
-        """Refuses a database in which a later version has said what this one cannot read.
+        """Raises an error for a database with a newer format than this version can read.
 
         Raises:
-            StorageError: the message names the database and its format.
+            StorageError: the format is newer, or damaged; the message names the database.
         """
         if not self._has(catalog, "format"):
             return
@@ -268,7 +268,7 @@ class Store:
     # -- statistics ---------------------------------------------------------------------------------------------------
 
     def statistics(self, table: Table, fingerprint: str) -> Statistics | None:
-        """The kept statistics of a table, None where there are none of this fingerprint that can be read."""
+        """The stored statistics of a table; None unless there are readable ones with this fingerprint."""
         if table.catalog == "temp" or not self._has(table.catalog, "statistics"):
             return None
         place = self._place(table.catalog, "statistics")
@@ -281,9 +281,9 @@ class Store:
             return None
 
     def keep(self, table: Table, fingerprint: str, statistics: Statistics) -> None:
-        """Keeps statistics beside the table they describe, where that is a file which can be written.
+        """Stores statistics in the table's database, if that is a writable file.
 
-        It is a transaction of its own: that another session keeps some too ends none of the user's.
+        A transaction of its own is used, so that a conflict with another session does not end the user's.
         """
         if self._kind(table.catalog) != "file":
             return
@@ -299,7 +299,7 @@ def _replace(
     values: Sequence[str],
     rows: Sequence[Sequence[str]],
 ) -> None:
-    """Replaces rows of a table of ours, made if there is none."""
+    """Replaces rows of one of imputedb's tables, which is created if need be."""
     schema, name = place.rpartition(".")[::2]
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
     for made in ("format", name):

@@ -1,4 +1,4 @@
-"""Kept models in the database that has their tables: rows of a table in the schema `imputedb`."""
+"""Kept models, stored in the database of their tables, in the schema `imputedb`."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from imputedb.errors import StorageError, UnknownName
 from imputedb.sql.paths import quoted
 
 FORMAT = 1
-"""Of the rows; a database that holds a larger one was written by a newer imputedb."""
+"""Version of the rows; a database with a larger one was written by a newer imputedb."""
 
 _TEMPORARY = "temp.main.imputedb_models"
 
@@ -23,7 +23,7 @@ _PLACES = (
     "SELECT database_name FROM duckdb_tables() WHERE (schema_name = ? AND table_name = 'models') "
     "OR (database_name = 'temp' AND table_name = 'imputedb_models') ORDER BY ALL"
 )
-"""The databases that keep models."""
+"""A query for the databases that keep models."""
 
 _COLUMNS = (
     "name VARCHAR, version INTEGER, is_current BOOLEAN, schema_name VARCHAR, table_name VARCHAR, definition VARCHAR, "
@@ -32,7 +32,7 @@ _COLUMNS = (
 
 
 class Models:
-    """The kept models of all databases at hand, under the transactions of one session."""
+    """The kept models of all attached databases, under the transactions of one session."""
 
     def __init__(self, session: Session, store: Store) -> None:
         self._session = session
@@ -52,14 +52,14 @@ class Models:
         return self._read[1]
 
     def current(self) -> tuple[Record, ...]:
-        """The current version of each."""
+        """The current version of each model."""
         return tuple(record for record in self.records() if record.is_current)
 
     def named(self, name: str, version: int | None = None) -> Record:
-        """A version of a model, the current one unless another is named.
+        """A version of a model, by default the current one.
 
         Raises:
-            UnknownName: there is none.
+            UnknownName: there is no such model or version.
         """
         mine = self.versions(name)
         if not mine:
@@ -73,16 +73,16 @@ class Models:
         return found
 
     def versions(self, name: str) -> list[Record]:
-        """All versions of a model, the first one first; none where there is none of the name.
+        """All versions of a model, the first one first; empty where there is no model of that name.
 
-        Where several databases have one of the name it is that of the database which was opened.
+        Where several databases have a model of that name, the opened database takes precedence.
         """
         mine = [record for record in self.records() if record.name.lower() == name.lower()]
         catalogs = sorted({record.table.catalog for record in mine}, key=lambda one: (one != self._session.home, one))
         return [record for record in mine if record.table.catalog == catalogs[0]]
 
     def purged(self, name: str) -> bool:
-        """Forgets a model whose records cannot be read; whether there was such a one."""
+        """Removes a model whose records cannot be read; returns whether there was one."""
         try:
             self.records()
         except StorageError:
@@ -103,7 +103,7 @@ class Models:
         """The functions of a model as bytes.
 
         Raises:
-            StorageError: they are not what was written.
+            StorageError: they differ from what was written.
         """
         place = self._place(record.table.catalog)
         text = f"SELECT content FROM {place} WHERE name = ? AND version = ? AND sha256 = ?"
@@ -116,7 +116,7 @@ class Models:
         return found
 
     def add(self, record: Record, content: bytes) -> None:
-        """Keeps a version; it becomes the current one if its record says so.
+        """Stores a version, as the current one if its record says so.
 
         Raises:
             StorageError: the database is open for reading only.
@@ -145,7 +145,7 @@ class Models:
             self._session.rows(f"INSERT INTO {place} VALUES ({', '.join('?' * len(values))})", values)
 
     def drop(self, records: Sequence[Record]) -> None:
-        """Forgets some versions."""
+        """Removes some versions."""
         with self._writing():
             for one in records:
                 place = self._place(one.table.catalog)
@@ -160,7 +160,7 @@ class Models:
             )
 
     def rename(self, name: str, after: str) -> None:
-        """Gives all versions of a model another name."""
+        """Renames a model, in all its versions."""
         with self._writing():
             for one in self.versions(name)[:1]:
                 place = self._place(one.table.catalog)
@@ -174,7 +174,7 @@ class Models:
     def _catalogs(self) -> list[str]:
         try:
             rows = self._session.rows(_PLACES, [SCHEMA])
-        except duckdb.IOException:  # one of them is broken, and says so where it is read
+        except duckdb.IOException:  # a database is broken; the error is raised where it is read
             return []
         return [str(name) for (name,) in rows]
 

@@ -1,4 +1,4 @@
-"""Opening a database, or saying why it cannot be opened."""
+"""Opening of databases, with errors that say why one cannot be opened."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +16,13 @@ _OFFLINE: dict[str, str | bool | int | float | list[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """How a database is opened.
+    """The options for opening a database.
 
     Attributes:
         path: the file, or `:memory:`.
         read_only: whether nothing can be written to it.
-        locked: whether statements can reach nothing else: no other file, no network, no setting.
-        settings: of DuckDB that are locked then, names and values in SQL.
+        locked: whether statements are confined to it: no other file, no network, no setting.
+        settings: names and values, in SQL, of DuckDB settings that are locked then.
     """
 
     path: str
@@ -32,10 +32,10 @@ class Opening:
 
 
 def opened(way: Opening) -> duckdb.DuckDBPyConnection:
-    """A connection to a database file, made if there is none, or to one in memory.
+    """A connection to a database file, which is created if there is none, or to a database in memory.
 
     Raises:
-        StorageError: the file is none of DuckDB's, is in use by another process, or cannot be read.
+        StorageError: the file is not a DuckDB database, is in use by another process, or cannot be read.
         QueryError: DuckDB has no such setting.
     """
     _check_kind(way.path)
@@ -49,10 +49,10 @@ def opened(way: Opening) -> duckdb.DuckDBPyConnection:
 
 
 def _locked(way: Opening) -> duckdb.DuckDBPyConnection:
-    """A connection to a database in memory that a file is attached to for reading.
+    """A connection to a database in memory, with a file attached for reading.
 
-    DuckDB's own defences are settings of the instance, and whoever may set them may undo them: so they are set first,
-    and locked. Without a folder for what does not fit into memory there is none that statements may write to.
+    DuckDB's own restrictions are settings of the instance, and whoever may change settings may undo them. They are
+    therefore set first, and then locked. Statements cannot write temporary data to disk, as no folder for it is set.
     """
     if not Path(way.path).is_file():
         raise StorageError(f"cannot open {way.path}: there is no such file")
@@ -89,14 +89,17 @@ def further(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
 
 
 def _set(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    # variables of our own frames are no tables; not as configuration, which other connections would have to share
+    # variables of our own frames are no tables; a configuration would have to be shared by other connections
     connection.execute("SET python_enable_replacements = false")
     connection.execute("SET enable_progress_bar = false")  # it would be drawn into our standard output
     return connection
 
 
 def _check_kind(path: str) -> None:
-    """DuckDB would open a CSV or Parquet file as a database of one view; its statistics could not be kept."""
+    """Refuses files of other formats, such as CSV and Parquet.
+
+    DuckDB would open these as a database of one view, in which statistics could not be stored.
+    """
     if Path(path).is_dir():
         raise StorageError(f"{path} is a folder: name a file in it, such as {Path(path) / 'survey.duckdb'}")
     if not Path(path).is_file() or not Path(path).stat().st_size:

@@ -1,4 +1,4 @@
-"""Packages that are imported where data of their kind are read."""
+"""Optional packages, imported when data of their kind are read."""
 
 import importlib
 from types import ModuleType
@@ -8,7 +8,7 @@ from imputedb.errors import DataError
 
 
 def package(name: str, extra: str, what: str) -> ModuleType:
-    """A package that is needed for data of a kind.
+    """An optional package for a kind of data.
 
     Raises:
         DataError: it is not installed.

@@ -1,4 +1,4 @@
-"""Whether what an aggregate knows of some rows can be combined with what it knows of others."""
+"""Aggregates whose states over parts of the rows can be combined."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,22 +10,22 @@ _ROWS = "given"
 
 
 def needs_all(call: Tree) -> bool:
-    """Whether an aggregate must see its rows together: what is distinct, or the first, in a part is not so in all."""
+    """Whether an aggregate must see all rows at once: DISTINCT and ORDER BY do not hold across parts."""
     return is_distinct(call) or has_order(call)
 
 
 def operands(calls: Sequence[Tree]) -> Iterator[Tree]:
-    """What aggregates read of each row."""
+    """The expressions that aggregates evaluate for each row."""
     for call in calls:
         yield from filter(_reads, arguments_of(call))
 
 
 def probe(calls: Sequence[Tree], types: Sequence[Tree]) -> Tree:
-    """A SELECT that exports and combines states of the aggregates, of one row of NULLs.
+    """A SELECT that exports and combines states of aggregates, over one row of NULLs.
 
     Args:
-        calls: their trees.
-        types: of their operands.
+        calls: the trees of the aggregates.
+        types: the types of their operands.
     """
     names = iter([t.reference(_ROWS, f"a{place}") for place in range(len(types))])
     given = [t.named(t.cast(t.literal(None), kind), f"a{place}") for place, kind in enumerate(types)]

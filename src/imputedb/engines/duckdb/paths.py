@@ -1,4 +1,4 @@
-"""Paths of files, and patterns, which stand for files."""
+"""Paths of files, folders, and patterns of files."""
 
 import gzip
 import os
@@ -18,12 +18,12 @@ _WAY_OUT = "say by a pattern, such as 'data/*/*.csv', which files are meant"
 
 
 def files(path: str, kinds: Sequence[str]) -> list[str]:
-    """The files of a path, which may be a pattern such as `data/*.csv`, or a folder: all files of some kinds in it.
+    """The files of a path, which may be a pattern such as `data/*.csv`, or a folder: its files of some kinds.
 
-    A file of the very name comes first. In a folder of partitions these are the files in them.
+    A file of exactly that name takes precedence. In a folder of partitions, these are the files in the partitions.
 
     Raises:
-        StorageError: there is none.
+        StorageError: there is no such file.
         DataError: files lie beside partitions.
     """
     if Path(path).is_file():
@@ -42,12 +42,12 @@ def files(path: str, kinds: Sequence[str]) -> list[str]:
 
 
 def partitions(path: str, kinds: Sequence[str]) -> list[str]:
-    """The files of some kinds in a folder's partitions, which are folders such as `year=2020`; none of any other path.
+    """The files of some kinds in a folder's partitions, which are folders such as `year=2020`; else empty.
 
-    Folders whose names begin with a point or a line are passed over: they hold what tools keep for themselves.
+    Folders whose names begin with a point or an underscore are skipped, as tools keep their own data there.
 
     Raises:
-        DataError: others lie beside these, files have other partitions than the first, or a folder is a link.
+        DataError: files lie beside partitions, have other partition columns than the first, or a folder is a link.
     """
     top = Path(path)
     if not (top.is_dir() and any(one.is_dir() and "=" in one.name for one in top.iterdir())):
@@ -73,7 +73,7 @@ def partitions(path: str, kinds: Sequence[str]) -> list[str]:
 
 
 def keys(path: str) -> list[str]:
-    """The columns whose values the folders of a file tell."""
+    """The partition columns in the path of a file."""
     return [part.partition("=")[0] for part in Path(path).parts[:-1] if "=" in part]
 
 
@@ -87,10 +87,10 @@ def _kind(path: Path) -> str:
 
 @contextmanager
 def unpacked(path: str) -> Iterator[BinaryIO]:
-    """The bytes of a file, those of one that ends in `.gz` unpacked.
+    """The bytes of a file; those of a `.gz` file decompressed.
 
     Raises:
-        StorageError: it is cut off or damaged.
+        StorageError: the file is truncated or damaged.
     """
     try:
         with gzip.open(path, "rb") if path.endswith(".gz") else open(path, "rb") as file:
@@ -100,16 +100,16 @@ def unpacked(path: str) -> Iterator[BinaryIO]:
 
 
 def squeezing(path: str) -> str:
-    """The option of a reader that says how a file is compressed: DuckDB looks for it before a question mark only."""
+    """The reader's option for a file's compression, which DuckDB does not detect behind a question mark."""
     kinds = {".gz": "gzip", ".zst": "zstd"}
     return f", compression = '{kinds[Path(path).suffix]}'" if Path(path).suffix in kinds else ""
 
 
 def check_columns(connection: duckdb.DuckDBPyConnection, reader: str, paths: Sequence[str]) -> None:
-    """Refuses files in partitions that have a column of their own which DuckDB would take from their folders.
+    """Refuses partitioned files with a column of their own that DuckDB would take from their folders.
 
     Raises:
-        DataError: the first one has; the message names both.
+        DataError: the first file has such a column; the message names both.
     """
     told = keys(paths[0])
     if not told or any(keys(path) != told for path in paths):

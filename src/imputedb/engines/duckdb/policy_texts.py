@@ -1,4 +1,4 @@
-"""What policies state in SQL: conditions, and what columns are derived as; checked, run and blamed."""
+"""SQL texts of policies: conditions and DERIVED AS expressions, checked, run, and named in errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def by_own_names(engine: DuckDB, table: Table, text: str) -> str:
-    """The text of a policy, its columns without their table before them, which may get another name."""
+    """A policy's text with columns unqualified, so that it survives a renaming of the table."""
     names = {name.lower() for name in engine.tables.shape(table).types}
     path = [part.lower() for part in table.path]
     one = parse.expression(engine.tree, text)
@@ -43,14 +43,14 @@ def by_own_names(engine: DuckDB, table: Table, text: str) -> str:
 
 
 def check_condition(engine: DuckDB, table: Table, when: str) -> None:
-    """Refuses a condition that WHERE would not take of each row by itself, time after time."""
+    """Refuses a condition that is not a repeatable boolean expression over one row."""
     types = _types_of(engine, table, when, "condition")
     if types != ["BOOLEAN"]:
         raise QueryError(f"a policy's condition is true or false; {when!r} is {', '.join(types)}")
 
 
 def check_derived(engine: DuckDB, table: Table, column: str, text: str) -> None:
-    """Refuses what a column cannot be computed as, row by row."""
+    """Refuses an expression that cannot be computed row by row, or has an unsuitable type for the column."""
     shape = engine.tables.shape(table)
     kind = shape.types[column]
     if profile.kind_of(kind) is Kind.OPAQUE:
@@ -65,7 +65,7 @@ def check_derived(engine: DuckDB, table: Table, column: str, text: str) -> None:
 
 
 def _types_of(engine: DuckDB, table: Table, text: str, what: str) -> list[str]:
-    """The types of what a policy computes, once it is sure that it can be of each row by itself, time after time."""
+    """The types of a policy's expression, after a check that it depends on one row only and is repeatable."""
     one = parse.expression(engine.tree, text)
     for tree in t.expressions(one):
         name = function_of(tree)
@@ -85,7 +85,7 @@ def _types_of(engine: DuckDB, table: Table, text: str, what: str) -> list[str]:
 
 
 def _run(session: Session, table: Table, text: str) -> None:
-    """Computes what a policy says of each row, which may fail where DuckDB has bound it."""
+    """Evaluates a policy's expression on every row, which may fail although DuckDB has bound it."""
     try:
         session.rows(f"SELECT count(one) FROM (SELECT ({text}) AS one FROM {quoted(table.path)})")
     except duckdb.Error as error:
@@ -94,10 +94,10 @@ def _run(session: Session, table: Table, text: str) -> None:
 
 @contextmanager
 def blamed(session: Session, table: Table, shape: Shape) -> Iterator[None]:
-    """Errors of a statement over a table, with the policy that causes them named.
+    """A block in which errors of a statement over a table name the policy that causes them.
 
     Raises:
-        QueryError: what a policy computes does not run over the rows as they are now.
+        QueryError: a policy's expression does not run over the present rows.
     """
     try:
         yield
@@ -110,7 +110,7 @@ def blamed(session: Session, table: Table, shape: Shape) -> Iterator[None]:
 
 
 def failed(table: Table, column: str, text: str, why: str) -> QueryError:
-    """The error of a policy whose text does not run over the table as it is now."""
+    """The error for a policy whose text no longer runs over its table."""
     cause = why.partition("\n")[0].rstrip(".")
     return QueryError(
         f"the policy on {table.name}({column}) does not run any more: ({text}): {cause}; {way_out(table, column)}"
@@ -118,12 +118,15 @@ def failed(table: Table, column: str, text: str, why: str) -> QueryError:
 
 
 def way_out(table: Table, column: str) -> str:
-    """What to do about a policy that does not suit its table any more."""
+    """Advice on a policy that no longer suits its table."""
     return f"DROP IMPUTATION POLICY ON {table.name}({column}), or state it anew"
 
 
 def _failure(session: Session, table: Table, text: str, error: duckdb.Error) -> str:
-    """Why what a policy computes fails; empty where it does not. In a transaction that failed nothing can be run."""
+    """The reason why a policy's expression fails; empty where it does not.
+
+    Nothing can be run in a transaction that has failed. The given error is then the reason.
+    """
     if session.in_transaction:
         return reason(str(error)).partition("\n")[0]
     try:

@@ -1,4 +1,4 @@
-"""What becomes of connections where their process ends, or is forked."""
+"""Handling of connections when their process ends or is forked."""
 
 import atexit
 import os
@@ -20,14 +20,14 @@ _SESSIONS: "weakref.WeakSet[_Connected]" = weakref.WeakSet()
 
 
 def tended(session: _Connected) -> None:
-    """Closes the connection of a session where the process ends, if nobody has done so."""
+    """Registers a session, so that its connection is closed when the process ends."""
     _SESSIONS.add(session)
 
 
 def _never_freed() -> None:
-    """Keeps the connections of a process from being let go of in one that was forked from it, without their threads.
+    """Keeps connections alive in a forked process, where they exist without their threads.
 
-    There they would end the process by a signal, or write what only the other one may.
+    Freeing them there would kill the process, or write what only the parent may write.
     """
     import ctypes
 

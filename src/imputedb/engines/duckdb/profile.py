@@ -1,4 +1,4 @@
-"""The statements that gather statistics: counts over all rows, distributions over a seeded sample."""
+"""Statements that gather statistics: counts over all rows, distributions over a seeded sample."""
 
 import json
 import math
@@ -18,20 +18,20 @@ from imputedb.statistics.table import MANY_LEVELS, ColumnStatistics, Kind, Stati
 
 BINS = 64
 SAMPLE = 20_000
-"""Rows that distributions are taken from; a share is then known within 0.7 points (95 %)."""
+"""Number of rows in the sample for distributions; a share is then known within 0.7 points (95 %)."""
 SPARSE = 0.1
-"""The share of observed values below which a sample of `SAMPLE` rows has too few of them."""
+"""Share of observed values below which a sample of `SAMPLE` rows has too few of them."""
 DISTINCT_TOGETHER = 8
-"""Columns whose distinct values are counted exactly in one statement: DuckDB joins a count to each other."""
+"""Number of columns with exact counts of distinct values in one statement; DuckDB joins these counts."""
 KEPT = 100
-"""Categories whose frequency is kept."""
+"""Number of categories whose frequencies are kept."""
 
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
 _DURATIONS = ("TIME", "TIME_NS", "TIME WITH TIME ZONE", "INTERVAL")
 _TIMESTAMPS = ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE")
 _COARSE = ("TIMESTAMP_S", "TIMESTAMP_MS")
 _ENDS = ("290309-12-22 (BC) 00:00:00", "294247-01-10 04:00:54")
-"""Of timestamps of microseconds, to the second."""
+"""The first and the last microsecond timestamp, to the second."""
 _KINDS = {
     **dict.fromkeys(_INTEGERS, Kind.INTEGER),
     **dict.fromkeys(("FLOAT", "DOUBLE", "HUGEINT", "UHUGEINT"), Kind.NUMBER),
@@ -44,7 +44,7 @@ _KINDS = {
 
 
 def kind_of(type_name: str) -> Kind:
-    """What values of a DuckDB type are to statistics and imputers."""
+    """The kind of a DuckDB type's values, for statistics and imputers."""
     if type_name.endswith(")"):  # a list of such ends in ]
         if type_name.startswith("DECIMAL("):
             return Kind.NUMBER
@@ -66,12 +66,12 @@ def gather(
 
     Args:
         query: runs a SELECT node.
-        numbers: runs one of numbers, and gives its columns as doubles.
+        numbers: runs a SELECT node of numbers, and gives its columns as doubles.
         source: the table in FROM.
         readings: the expression of each column, NULL where it is missing.
         types: each column's type.
         sample: the engine's tree of a repeatable sample of `SAMPLE` rows.
-        meanings: conditions under which a column's NULL is no missing value.
+        meanings: conditions under which a column's NULL is not a missing value.
     """
     columns = {name: Reading(tree, types[name], kind_of(types[name])) for name, tree in readings.items()}
     count, total = query(t.select([t.call("count_star"), _content(columns)], source))[0]
@@ -96,7 +96,7 @@ def gather(
 def _measures(
     query: Query, numbers: Numbers, rows: Rows, columns: Mapping[str, Reading]
 ) -> tuple[Measured, dict[str, int], Measured]:
-    """Counts, how many values are distinct, and distributions, all over all rows."""
+    """Counts, numbers of distinct values, and distributions of columns, all over all rows."""
     plain = {name: one for name, one in columns.items() if is_plain(one)}
     by_sorting = sorted_measures(numbers, rows, plain, as_number, BINS)
     rest = {name: one for name, one in columns.items() if name not in by_sorting}
@@ -109,10 +109,10 @@ def _measures(
 def _sampled_measures(
     query: Query, numbers: Numbers, rows: Rows, sampled: Rows, columns: Mapping[str, Reading]
 ) -> tuple[Measured, dict[str, int], Measured]:
-    """The same of a large table: counts over all rows, distributions over those of a sample.
+    """The same of a large table: counts and ranges over all rows, distributions over a sample.
 
-    Of columns with so few observed values that a sample might have none, and of categories with few levels, whose most
-    frequent one is what is filled in, distributions are of all rows too; so are the ends of the others.
+    Distributions are over all rows too for columns with so few observed values that a sample might have none, and for
+    categories with few levels, since the most frequent one is imputed.
     """
     counts = measured(query, rows, columns, _sampled_counts)
     distinct = _distinct(query, rows, columns, counts)
@@ -134,8 +134,8 @@ def earliest(
 ) -> int:
     """A hash of the earliest rows of a table, by each of some columns of times.
 
-    Later rows change nothing of it, so that they change no random number. The rows of the earliest time have none
-    before them, from which they could be filled in.
+    Later rows do not change it, and so do not change any random number. The rows at the earliest time have no earlier
+    ones from which they could be imputed.
     """
     columns = {name: Reading(tree, types[name], kind_of(types[name])) for name, tree in readings.items()}
     totals = []
@@ -151,10 +151,10 @@ def _number(text: str) -> int:
 
 
 def _content(columns: Mapping[str, Reading]) -> Tree:
-    """The sum over the rows of a hash of their values: the same in whatever order rows and columns stand.
+    """The sum over rows of a hash of their values, which depends on neither the order of rows nor that of columns.
 
-    Values are hashed as text, as numbers of single precision, or as seconds, so that it does not matter in which type a
-    file or a frame brings them. Of very many columns the first ones are.
+    Values are hashed as text, in single precision, or in seconds, so that their types in a file or frame do not matter.
+    Of very many columns, only the first `TOGETHER` are hashed.
     """
     hashed = [_hashed(columns[name]) for name in sorted(columns)[:TOGETHER]] or [t.number(1)]
     return t.call("sum", t.cast(t.call("hash", *hashed), t.plain_type("HUGEINT")))
@@ -175,7 +175,7 @@ def _hashed(column: Reading) -> Tree:
 
 
 def _moded(known: ColumnStatistics, quantiles: Sequence[Any]) -> ColumnStatistics:
-    """Codes with the most frequent one as their centre."""
+    """Statistics of a column of codes, with the mode as its centre."""
     values = list(map(float, quantiles))
     centre = max(dict.fromkeys(values), key=values.count)
     return replace(known, centre=literal(centre, known.kind, known.type))
@@ -184,7 +184,7 @@ def _moded(known: ColumnStatistics, quantiles: Sequence[Any]) -> ColumnStatistic
 def missing(
     query: Query, source: Tree, readings: Mapping[str, Tree], meanings: Mapping[str, Tree | None]
 ) -> dict[str, bool]:
-    """Whether a value of each column is missing; nothing else is found out."""
+    """Whether each column has a missing value."""
     found: dict[str, Any] = {}
     for names in portions(list(readings), TOGETHER):
         gone = [t.all_of([t.is_missing(readings[name]), *_unmeant(meanings.get(name))]) for name in names]
@@ -195,7 +195,7 @@ def missing(
 
 
 def with_nan(query: Query, source: Tree, alias: str, names: Sequence[str]) -> set[str]:
-    """Those of some columns of doubles that hold NaN; `alias` is what the table is called in FROM."""
+    """The columns among some of doubles that hold NaN; `alias` is the table's alias in FROM."""
     found: set[str] = set()
     for some in portions(names, TOGETHER):
         held = query(t.select([t.call("bool_or", t.call("isnan", t.reference(alias, name))) for name in some], source))
@@ -210,7 +210,7 @@ def _unmeant(meaning: Tree | None) -> list[Tree]:
 def _meant(
     query: Query, source: Tree, readings: Mapping[str, Tree], meanings: Mapping[str, Tree | None]
 ) -> dict[str, int]:
-    """How many NULLs of a column mean something of their own."""
+    """By column, the number of NULLs that are not missing values."""
     counts = {
         name: t.call("count_star", where=t.all_of([t.is_missing(readings[name]), meaning]))
         for name, meaning in meanings.items()
@@ -237,7 +237,7 @@ def as_number(tree: Tree, type_name: str) -> Tree:
 
 
 def in_microseconds(tree: Tree, type_name: str) -> Tree:
-    """A timestamp as one of microseconds; those of seconds and milliseconds that lie beyond them are at their ends."""
+    """A timestamp in microseconds; one of seconds or milliseconds beyond their range is clipped."""
     if type_name not in _COARSE:
         return tree
     zero, plain = t.cast(t.literal("1970-01-01"), t.plain_type(type_name)), t.plain_type("TIMESTAMP")
@@ -257,14 +257,14 @@ def _counts(column: Tree, type_name: str) -> dict[str, Tree]:
 
 
 def _sampled_counts(column: Tree, type_name: str) -> dict[str, Tree]:
-    """The counts of all rows of a column whose distribution is a sample's, and its ends."""
+    """Counts over all rows of a column with a sampled distribution, and its smallest and largest value."""
     calls, number = _counts(column, type_name), as_number(column, type_name)
     ends = {"least": t.call("min", number), "largest": t.call("max", number)}
     return calls | ends if kind_of(type_name).ordered else calls
 
 
 def _mean(number: Tree, kind: Kind) -> Tree:
-    """Sums of doubles depend on the threads that made them; `favg` compensates, integers add exactly."""
+    """A mean that does not depend on the order of additions: exact for integers, compensated (`favg`) for doubles."""
     if kind is Kind.INTEGER or kind is Kind.DATE:
         return t.call("avg", number)
     double = t.cast(number, t.plain_type("DOUBLE"))
@@ -282,9 +282,9 @@ def _distributions(column: Tree, type_name: str) -> dict[str, Tree]:
 def _distinct(
     query: Query, rows: Rows, columns: Mapping[str, Reading], counts: Mapping[str, Mapping[str, int]]
 ) -> dict[str, int]:
-    """How many values of each column are distinct: exactly, where a sketch leaves open whether it is a key or constant.
+    """Numbers of distinct values: exact where a sketch cannot tell whether a column is a key or constant.
 
-    Of many rows no number is asked whether it is a key: keys are whole numbers, texts and times.
+    In large tables, columns of non-integer numbers are not tested for being keys.
     """
     found = {name: min(one.get("distinct", 0), one["observed"]) for name, one in counts.items()}
 
@@ -325,7 +325,7 @@ def _column(reading: Reading, missing: int, distinct: int, mean: Any, shape: Map
             type_name, kind, missing, distinct, centre, min(share, 1 - share), Quantiles(bounds, distinct)
         )
     centre_value = float(mean) if mean is not None else bounds[BINS // 2]
-    apart = math.hypot(*(b - centre_value for b in bounds if math.isfinite(b)))  # no square of it may be too large
+    apart = math.hypot(*(b - centre_value for b in bounds if math.isfinite(b)))  # squares must not overflow
     deviation = apart / math.sqrt(len(bounds))
     spread = min(1.0, deviation / abs(centre_value)) if centre_value else 1.0
     centre, histogram = literal(centre_value, kind, type_name), Quantiles(bounds, distinct)

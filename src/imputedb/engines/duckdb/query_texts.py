@@ -1,4 +1,4 @@
-"""What texts in FROM say, `query('SELECT ...')` and `query_table('t')`, as the queries that they are."""
+"""Queries that texts in FROM state: `query('SELECT ...')` and `query_table('t')`."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 
 def opened(engine: DuckDB, tree: Tree) -> Tree:
-    """A statement in which the query that a text in FROM states stands in the text's place.
+    """A statement with queries in place of the texts in FROM that state them.
 
     Raises:
-        Unplanned: such a text is computed, so that nobody knows what is read before DuckDB reads it.
-        QueryError: it is no query.
+        Unplanned: such a text is computed, so that it is unknown what is read.
+        QueryError: the text is no query.
     """
     if not any(_name(part) for part in nodes(tree)):
         return tree
@@ -52,7 +52,7 @@ def _opened(engine: DuckDB, tree: Any) -> Any:
 
 
 def _name(item: Tree) -> str:
-    """The name of the function, if an item of FROM is one whose argument says what is read."""
+    """The name of the function, if a FROM item calls one whose argument states what is read; otherwise empty."""
     name = function_of(call_in(item)) if is_table_function(item) else ""
     return name if name in TEXTS else ""
 
@@ -68,7 +68,7 @@ def _text(engine: DuckDB, name: str, given: list[Tree]) -> str:
 
 
 def _table(engine: DuckDB, tree: Tree) -> str:
-    """A table as it is written in FROM: of a text with points it is the path, or else a file."""
+    """A table as SQL for FROM: a text with points is a path or, where there is no such table, a file."""
     named = _uncast(tree)
     if is_reference(named):
         return quoted(names_of(named))
@@ -79,7 +79,7 @@ def _table(engine: DuckDB, tree: Tree) -> str:
 
 
 def is_there(engine: DuckDB, name: str) -> bool:
-    """Whether DuckDB reads something, such as a file, under one name."""
+    """Whether DuckDB can read from a name, such as that of a file."""
     try:
         parse.shape(engine.connection, f"FROM {quoted([name])}")
     except (QueryError, InternalError):

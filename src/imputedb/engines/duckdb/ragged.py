@@ -1,4 +1,4 @@
-"""Text files that are no table: empty ones, and those whose lines have different numbers of values."""
+"""Checks of text files: empty ones, and those whose lines have different numbers of values."""
 
 import csv
 import re
@@ -22,19 +22,19 @@ _DELIMITERS = ",;\t|"
 _FIRST = "FROM read_csv(?, columns = {'line': 'VARCHAR'}, auto_detect = false, delim = '\x01', quote = '', escape = ''"
 _EXCELS = re.compile(r'\ufeff?"?sep=."?\s*', re.IGNORECASE)
 _COMMENTS = 100
-"""Lines of comments that are left out, at most."""
+"""Largest number of comment lines at the top that are skipped."""
 _LINES = 10_000
-"""Lines of a file whose values are counted."""
+"""Number of lines of a file whose values are counted."""
 
 SWITCHES = ("ignore_errors", "null_padding", "strict_mode", "union_by_name", "hive_partitioning")
-"""Options of DuckDB's that are true or false, and on which it depends what is checked and noted."""
+"""DuckDB's boolean options that affect which checks and notes apply."""
 
 _SNIFFED = (
     "SELECT Delimiter, SkipRows, list_transform(Columns, lambda c: c.type), coalesce(DateFormat, ''), HasHeader "
     "FROM sniff_csv(?"
 )
 WORDS = "['', 'NA', 'N/A', 'NULL', 'NaN', '.', '?']"
-"""What is left out where it is told whether the first line has names: columns of numbers tell it."""
+"""Texts ignored when a header is detected, which columns of numbers reveal."""
 
 
 _WAYS = {
@@ -47,14 +47,14 @@ _WAYS = {
 
 @dataclass(frozen=True, slots=True)
 class Sniffed:
-    """How DuckDB takes a file of text.
+    """The dialect of a text file, as DuckDB detects it.
 
     Attributes:
-        delimiter: between values.
-        dates: their format; empty where there are none.
-        header: whether the first line has names.
-        skipped: lines above it.
-        above: those of them that DuckDB would not leave out: comments, and what Excel writes of the delimiter.
+        delimiter: the separator of values.
+        dates: the format of dates; empty without dates.
+        header: whether the first line has column names.
+        skipped: the number of lines above it.
+        above: how many of these DuckDB would not skip itself: comments, and Excel's line that states the delimiter.
     """
 
     delimiter: str
@@ -65,18 +65,18 @@ class Sniffed:
 
     @property
     def options(self) -> dict[str, str]:
-        """What DuckDB's reader is to be given."""
+        """Options for DuckDB's reader."""
         skip = {"skip": str(self.above), "delim": "'" + self.delimiter.replace("'", "''") + "'"} if self.above else {}
         return {"header": str(self.header), **skip}
 
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """What of a file is checked.
+    """The checks that apply to a file.
 
     Attributes:
-        skipped: whether DuckDB leaves out lines that have values.
-        single: whether DuckDB takes lines for one value each that have more.
+        skipped: whether DuckDB skips lines that have values.
+        single: whether DuckDB reads lines of several values as one value each.
     """
 
     skipped: bool = True
@@ -84,24 +84,25 @@ class Checks:
 
     @classmethod
     def under(cls, options: Mapping[str, str]) -> "Checks":
-        """What is checked under options of DuckDB's reader, of which some say what becomes of such lines."""
+        """The checks under some options of DuckDB's reader, which may state what happens to such lines."""
         loose = any(is_on(options, name) for name in ("ignore_errors", "null_padding"))
         strict = is_on(options, "strict_mode", default="true")
         return cls(strict and not loose and "skip" not in options, not loose and {"delim", "sep"}.isdisjoint(options))
 
 
 def is_on(options: Mapping[str, str], name: str, default: str = "false") -> bool:
-    """Whether one of the SWITCHES among DuckDB's options is true; each is stated as `true` or `false`."""
+    """Whether one of the SWITCHES is true among DuckDB's options, whose values are `true` or `false`."""
     return options.get(name, default) == "true"
 
 
 def sniffed(connection: duckdb.DuckDBPyConnection, path: str, options: str, name: str, checks: Checks) -> Sniffed:
-    """How a file is read.
+    """The dialect of a file, which messages call by `name`.
 
-    Refuses a file of which DuckDB would read a part of the lines, or each line as one text; it is called by its name.
+    Raises an error for a file of which DuckDB would read only some lines, or each line as one text.
 
     Raises:
         DataError: the file is empty, or its lines have different numbers of values; the message names a line.
+        QueryError: an option does not suit the file.
     """
     if not any(line.strip() for line in _lines(connection, path)):
         raise DataError(f"{name} is empty: it has no line with a header or with values")
@@ -128,10 +129,10 @@ def sniffed(connection: duckdb.DuckDBPyConnection, path: str, options: str, name
 
 
 def one_form(forms: Mapping[str, Sniffed]) -> Sniffed:
-    """How files of one table are read, by their names: all as the first.
+    """The common dialect of the files of one table, given by their names.
 
     Raises:
-        DataError: one is written otherwise; the message names it and the difference.
+        DataError: a file differs from the first; the message names it and the difference.
     """
     (first, form), *others = forms.items()
     for name, other in others:
@@ -147,18 +148,18 @@ def one_form(forms: Mapping[str, Sniffed]) -> Sniffed:
 
 
 def _above(connection: duckdb.DuckDBPyConnection, path: str) -> int:
-    """How many lines at the beginning are comments, or say to Excel what stands between values."""
+    """Number of lines at the top that are comments, or Excel's statement of the delimiter."""
     lines = list(islice(_lines(connection, path), _COMMENTS))
     return 1 if _EXCELS.fullmatch(lines[0]) else sum(1 for _ in takewhile(lambda line: line.startswith("#"), lines))
 
 
 def _typed(found: Sequence[Any]) -> int:
-    """How many of the columns that were found have another type than text."""
+    """Number of detected columns that are not text."""
     return sum(kind != "VARCHAR" for kind in found[2])
 
 
 def short_lines(connection: duckdb.DuckDBPyConnection, paths: Sequence[str], form: Sniffed) -> tuple[int, int]:
-    """How many of the first lines of files have fewer values than others, and how many were looked at."""
+    """Among the first lines of files, the number of those with fewer values than others, and the number of all."""
     widths = Counter[int]()
     for path in paths:
         lines = islice(_lines(connection, path), form.skipped, form.skipped + _LINES)
@@ -183,7 +184,7 @@ def _width(line: str, delimiter: str) -> int:
 
 
 def _records(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
-    """The values of lines; quotes are looked at where values are separated by one character."""
+    """The values of lines; quotes are interpreted where the delimiter is one character."""
     if len(delimiter) == 1:
         return csv.reader(lines, delimiter=delimiter)
     whole = (line.rstrip("\r\n") for line in lines)

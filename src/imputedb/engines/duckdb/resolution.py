@@ -1,4 +1,4 @@
-"""What the name of a table means: asked of DuckDB, which binds a query that reads it."""
+"""Meanings of table names, found by letting DuckDB bind a query that reads them."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -30,17 +30,17 @@ _ENTRIES = """
 
 
 DAMAGED = (duckdb.FatalException, duckdb.IOException)
-"""What DuckDB raises when it is asked what there is, and one of the attached databases cannot say."""
+"""DuckDB's errors when it lists its catalog and an attached database cannot be read."""
 
 
 def damaged(error: duckdb.Error) -> StorageError:
-    """Its refusal as one of ours."""
+    """Such an error as a StorageError."""
     reason = str(error).splitlines()[0].partition(": ")[2]
     return StorageError(f"an attached database is damaged: detach it. {reason}")
 
 
 class Resolution:
-    """The tables and views that paths mean on one connection, remembered until something but rows may have changed."""
+    """The tables and views that paths mean on one connection, cached until anything but rows may have changed."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -59,13 +59,13 @@ class Resolution:
         return None
 
     def binds(self, name: str) -> bool:
-        """Whether DuckDB reads anything under a name without a schema; that it does not ends no transaction."""
+        """Whether DuckDB can read from an unqualified name; a failed attempt does not end a transaction."""
         with self._session.lock:
             plan = self._plan(f"SELECT 1 FROM {quoted((name,))}")
         return not does_not_bind(plan)
 
     def is_nested(self, path: Sequence[str]) -> bool:
-        """Whether a path that means no table of ours means one in a schema within another schema.
+        """Whether a path means a table in a schema within another schema.
 
         Raises:
             Unplanned: it means a view there.
@@ -82,7 +82,7 @@ class Resolution:
         return False
 
     def _schemas_within(self) -> set[str]:
-        """The names of schemas that are within others, in lower case."""
+        """The names of schemas within others, in lower case."""
         try:
             found = self._session.connection.execute("SELECT * FROM duckdb_schemas() WHERE NOT internal")
         except DAMAGED as error:
@@ -104,7 +104,7 @@ class Resolution:
 
     def _bound(self, path: tuple[str, ...]) -> Table | View | None:
         if len(path) == 1 and "." in path[0] and not self._is_entry(path[0]):
-            return None  # to bind it would read a file
+            return None  # binding it would read a file
         plan = self._plan(f"SELECT 1 FROM {quoted(path)}")
         table = _table_read(plan)
         if table is not None:
@@ -115,7 +115,7 @@ class Resolution:
         return self._view(path)
 
     def _view(self, path: tuple[str, ...]) -> View | None:
-        """The view of this name whose plan is the path's own: two that have one plan mean the same."""
+        """The view of this name that has the same plan as the path; views with equal plans mean the same."""
         views = [View(*row) for row in self._rows(_VIEWS, [path[-1]])]
         if not views:
             return None
@@ -123,7 +123,7 @@ class Resolution:
         return next((view for view in views if self._words(view.path) == wanted), None)
 
     def _words(self, path: Sequence[str]) -> object:
-        """What tells the meaning of one path from that of another: its plan, or its drawing where it has no text."""
+        """An identification of what a path means: its plan or, where that cannot be serialized, its EXPLAIN."""
         plan = self._plan(f"FROM {quoted(path)}")
         if not is_none(plan):
             return plan
@@ -158,6 +158,6 @@ def _paths(path: Sequence[str], within: View | None) -> Iterator[tuple[str, ...]
 
 
 def _table_read(plan: dict[str, Any]) -> Table | None:
-    """The table that a plan of `SELECT 1 FROM path` reads itself; a view's plan has a projection of its own in it."""
+    """The table that a plan of `SELECT 1 FROM path` reads directly; a view's plan has a projection of its own."""
     path = path_read(plan)
     return Table(*path) if len(path) == 3 else None

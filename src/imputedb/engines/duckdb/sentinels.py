@@ -1,4 +1,4 @@
-"""Codes for a missing value among the numbers of a table that came in, told by how far from all others they lie."""
+"""Detection of numeric codes for missing values in a new table, by their distance from all other values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CODES = ", ".join(map(str, CODES))
 
 
 def found(engine: DuckDB, table: Table, columns: Sequence[str]) -> dict[str, dict[float, int]]:
-    """By column the codes that lie far from its other values, and how many rows have each."""
+    """By column, the codes that lie far from its other values, with their counts of rows."""
     if not columns:
         return {}
     ends = ", ".join(f"min({quoted((name,))}), max({quoted((name,))})" for name in columns)

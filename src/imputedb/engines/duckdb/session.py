@@ -1,4 +1,4 @@
-"""One connection to one database: statements by turns, transactions, and when something may have been written."""
+"""A connection to a database: statements by turns, transactions, and the tracking of writes."""
 
 import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -30,32 +30,32 @@ from imputedb.notes import Note
 from imputedb.sql.tokens import first_word, split
 
 _ATTACHING = ("attach", "detach", "execute", "explain", "import")
-"""The words that statements begin with which may attach databases."""
+"""First words of statements that may attach databases."""
 
 
 class Session:
-    """A connection that threads take turns with; others, of sessions beside it, run side by side with it.
+    """A connection on which threads take turns; other sessions of the database run side by side with it.
 
     Attributes:
-        way: how the database was opened.
-        path: of the database.
+        way: the options by which the database was opened.
+        path: the path of the database.
         read_only: whether nothing can be written to it.
-        connection: DuckDB's own.
-        root: the first session's, which the connections of all others are made of: DuckDB closes them with it.
-        home: the name of the database that it was opened with.
-        lock: held by the thread whose turn it is.
-        transactions: the user's, and ours.
-        remarks: what is to be said of tables that a call has replaced.
-        depth: how deep expressions may be, with the state of settings that this was asked in.
-        bounds: how deep they may be in statements of the user's, and of ours around those that run.
-        owed: how deep they may be in the user's, where that could not be set again.
-        changes: what has been written to the database, by any of its sessions.
-        writes: these as this connection sees them.
-        calls: the user's, by turns.
-        target: what a statement of the user's writes, asked before it runs.
-        following: told of every statement of the user's before it runs; what it gives is called once it has.
-        undone: called when a COMMIT has failed, and undone its transaction.
-        tidying: called after a call that failed: each lets go of what the call may have left.
+        connection: the DuckDB connection.
+        root: the connection of the first session, from which all others are made; closing it closes them.
+        home: the name of the database that was opened.
+        lock: the lock held by the thread whose turn it is.
+        transactions: the user's transactions and imputedb's own.
+        remarks: notes on tables that a call has replaced.
+        depth: the limit on the depth of expressions, with the state of settings in which it was read.
+        bounds: limits to restore after imputedb's own statements, the user's first.
+        owed: the user's limit, where it could not be restored yet.
+        changes: writes to the database by any of its sessions.
+        writes: these writes as this connection sees them.
+        calls: the user's calls, by turns.
+        target: tells what a statement of the user's writes, before it runs.
+        following: is given each statement of the user's before it runs; its result is called afterwards.
+        undone: is called when a COMMIT has failed and rolled back.
+        tidying: functions that are called after a call, to release what a failed one may have left.
     """
 
     def __init__(self, way: Opening, beside: "Session | None" = None) -> None:
@@ -83,15 +83,15 @@ class Session:
         tended(self)
 
     def interrupt(self) -> None:
-        """Ends the call that another thread makes."""
+        """Interrupts the call of another thread."""
         self.calls.interrupt()
 
     def within(self, seconds: float) -> AbstractContextManager[None]:
-        """Ends a block by `OutOfTime` once so many seconds are over; in a user's transaction only imputing."""
+        """Ends a block by `OutOfTime` after some seconds; in a user's transaction, statements are not interrupted."""
         return self.calls.within(seconds, None if self.in_transaction else self.connection.interrupt)
 
     def close(self) -> None:
-        """Lets go of the database, in a turn of its own; nothing more where that was done before."""
+        """Closes the session, in a turn of its own; has no effect on a closed one."""
         self.calls.made(self._close)
 
     def _close(self) -> None:
@@ -99,16 +99,16 @@ class Session:
             self._runner.close()
             self.connection.close()
             self._counted()
-            self.changed(Written.ANYTHING)  # what a transaction of the user's has written is undone
+            self.changed(Written.ANYTHING)  # an open transaction of the user's is rolled back
         self._is_closed = True
 
     # -- the border ---------------------------------------------------------------------------------------------------
 
     def call(self, work: Callable[[], Read], /) -> Read:
-        """What a call of the user's gives, in a turn of its own. Where it fails nothing of it is left.
+        """The result of a user's call in a turn of its own; a failed call leaves nothing behind.
 
         Raises:
-            QueryError: this thread is in the middle of another call: its progress asks, or its imputer.
+            QueryError: this thread is within another call, in a progress callback or an imputer.
             StorageError: the database is closed, or this process was forked from the one that opened it.
         """
 
@@ -120,7 +120,7 @@ class Session:
         return self.calls.made(checked)
 
     def reading(self, work: Callable[[], Read], /) -> Read:
-        """What a call of the user's gives that reads rows which are held; possible in the middle of another call.
+        """The result of a user's call that reads held rows; it may be made within another call.
 
         Raises:
             StorageError: as `call`.
@@ -129,7 +129,7 @@ class Session:
 
     @property
     def is_own(self) -> bool:
-        """Whether it is this process that has opened the database, and none that was forked from it."""
+        """Whether this process opened the database, and was not forked from one that did."""
         return self.calls.is_own
 
     # -- writes -------------------------------------------------------------------------------------------------------
@@ -144,11 +144,11 @@ class Session:
         return self.changes.connections < 2
 
     def is_behind(self, own: object = None) -> bool:
-        """Whether another session has written since the call began that is under way, or is writing."""
+        """Whether another session has written since the current call began, or is writing now."""
         return self.writes.is_behind(own)
 
     def changed(self, target: Target = Written.ANYTHING) -> None:
-        """Says what this connection may have written."""
+        """Records what this connection may have written."""
         self.writes.changed(target)
 
     # -- statements ---------------------------------------------------------------------------------------------------
@@ -171,23 +171,26 @@ class Session:
     def held(self, text: str, *, last: bool = False) -> Held:
         """The rows of a statement, which runs once, held in memory.
 
-        The `last` statement of a transaction needs none of its own where no other has run before it.
+        The `last` statement of a lazy transaction begins none if no other has run before it.
         """
         with self.lock:
             runner = self._runner if last else self._started()
             return runner.do(lambda connection: fetching.held(connection, text))
 
     def reread(self, text: str) -> list[tuple[Any, ...]]:
-        """The rows of a SELECT over rows that are held."""
+        """The rows of a SELECT over held rows."""
         return self._read(lambda connection: connection.execute(text).fetchall())
 
     def converted(self, text: str, form: Callable[[Rows], Read]) -> Read:
-        """What a form makes of these."""
+        """The rows of a SELECT over held rows, converted by `form`."""
         return self._read(lambda connection: form(connection.sql(text)))
 
     def _read(self, work: Callable[[duckdb.DuckDBPyConnection], Read]) -> Read:
-        """What work gives that reads rows which are held; on another connection where this one's transaction was
-        aborted, or in the middle of another session's call, which must not wait for a turn of this one."""
+        """The result of work that reads held rows.
+
+        It is done on another connection within another session's call, which must not wait for this one's turn, and
+        after this connection's transaction was aborted.
+        """
         if not self.lock.is_mine and UNDER_WAY.get() is not None:
             with self.connection.cursor() as connection:
                 return work(connection)
@@ -199,7 +202,7 @@ class Session:
                     return work(connection)
 
     def verbatim(self, text: str) -> str:
-        """The one statement of a text, without what separates statements."""
+        """The one statement of a text, without separators."""
         return self.connection.extract_statements(text)[0].query
 
     def tables_in(self, text: str) -> set[str]:
@@ -207,14 +210,14 @@ class Session:
         return self.connection.get_table_names(text)
 
     def qualified_tables_in(self, text: str) -> set[str]:
-        """The same as they are written, quoted where need be; none where a text is no query."""
+        """The same as written in the query, quoted where necessary; empty where a text is no query."""
         try:
             return self.connection.get_table_names(text, qualified=True)
         except duckdb.Error:
             return set()
 
     def untold_tables(self, text: str) -> str:
-        """Why DuckDB cannot tell which tables a query reads; nothing where it can, or where a text is no query."""
+        """The reason why DuckDB cannot tell which tables a query reads; empty where it can, or a text is no query."""
         try:
             self.connection.get_table_names(text)
         except duckdb.BinderException as error:
@@ -224,28 +227,28 @@ class Session:
         return ""
 
     def streamed(self, text: str, schema: object) -> object:
-        """A stream of Arrow's C interface of rows that are held.
+        """A stream of Arrow's C interface of held rows.
 
-        It is read on a connection of its own, and asked for without a turn: a statement of this one may ask for it.
+        It is read on a connection of its own and without a turn, since a statement of this session may read it.
         """
         stream: Any = self.connection.cursor().sql(text)
         return stream.__arrow_c_stream__(schema)
 
     def execute(self, text: str, values: Values = None) -> list[tuple[Any, ...]]:
-        """Runs any statement as it stands; of several the rows of the last.
+        """Runs any statements unchanged; gives the rows of the last.
 
         Raises:
-            QueryError: DuckDB rejects it, with its reason.
+            QueryError: DuckDB rejects one, with its reason.
             StorageError: it cannot be written.
         """
         with self.lock:
             *before, last = self._apart(text)
-            for statement in before:  # each is followed before the next runs, which may mean something else by a name
+            for statement in before:  # each may change what names mean in the next
                 self._ran(statement, partial(fetching.fetched, text=statement, values=None))
             return self._ran(last, partial(fetching.fetched, text=last, values=values))
 
     def _apart(self, text: str) -> list[str]:
-        """The statements of a text; none of them runs where one does not parse."""
+        """The statements of a text; an error if one does not parse, before any runs."""
         try:
             found = [statement.query for statement in self.connection.extract_statements(text)]
         except ValueError:  # a kind of statement that the client has no name for
@@ -259,7 +262,7 @@ class Session:
         return found if len(found) > 1 else [text]
 
     def answered(self, text: str, values: Values = None) -> tuple[Held, list[str], list[str]]:
-        """Runs any one statement as it stands: its rows, and the names and types of their columns.
+        """Runs one statement unchanged; gives its rows, and the names and types of their columns.
 
         Raises:
             QueryError: DuckDB rejects it, with its reason.
@@ -268,7 +271,7 @@ class Session:
         return self._ran(text, lambda connection: fetching.answered(connection, text, values))
 
     def bounded_by(self, bound: Bound) -> None:
-        """Sets how deep expressions may be; in a transaction that was aborted that has to wait for its end."""
+        """Sets a limit on the depth of expressions; in an aborted transaction that must wait for its end."""
         with suppress(duckdb.Error):
             self.rows(bound.setting)
             self.depth = (self.state(()), bound)
@@ -298,7 +301,7 @@ class Session:
         work: Callable[[duckdb.DuckDBPyConnection], Read],
         follow: Callable[[], None] | None,
     ) -> Read:
-        """What a statement gives; once it has run, what is known of it is noted, whatever signals come."""
+        """The result of a statement; signals are deferred until its effects are recorded."""
         with self.calls.signals.held():
             found = self._runner.do(work)
             self._runner.late = True
@@ -311,7 +314,7 @@ class Session:
         return found
 
     def taken(self) -> tuple[Note, ...]:
-        """The remarks, which are then made."""
+        """The remarks, which are cleared."""
         found, self.remarks = tuple(dict.fromkeys(self.remarks)), []
         return found
 
@@ -319,28 +322,28 @@ class Session:
 
     @contextmanager
     def transaction(self, *, lazily: bool = False) -> Iterator[None]:
-        """Several statements that see one state of the data; what was made meanwhile is gone if they fail.
+        """A block whose statements see one state of the data; its changes are undone if it fails.
 
-        Lazily it begins with the first statement that is not the last one: a single one is a transaction by itself.
+        A lazy transaction begins with the first statement that is not the last; a single one needs none.
         """
         with self.lock, self.transactions.ours(lazily=lazily):
             yield
 
     def _started(self) -> Runner:
-        """What runs statements, the transaction begun that they are to be in."""
+        """The runner of statements, after the transaction that is due has begun."""
         self.transactions.start()
         return self._runner
 
     @property
     def is_usual(self) -> bool:
-        """Whether no setting was changed in it, and no transaction of the user's is open: it reads what others read."""
+        """Whether the session reads what others read: no setting was changed, and the user has no transaction open."""
         return not (self.transactions.has_set or self.transactions.is_users)
 
     @property
     def in_transaction(self) -> bool:
-        """Whether the user is in a transaction of his own."""
+        """Whether the user has a transaction open."""
         return self.transactions.is_users
 
     def is_sound(self) -> bool:
-        """Whether statements can run: in a transaction that was aborted none can, and COMMIT undoes it."""
+        """Whether statements can run; in an aborted transaction none can, and COMMIT rolls it back."""
         return self.transactions.is_sound()

@@ -1,4 +1,4 @@
-"""Settings that statements of ours rest on: how deep expressions may be, and the order of rows."""
+"""Settings on which imputedb's own statements depend: the depth of expressions, and the order of rows."""
 
 import re
 from collections.abc import Iterator
@@ -18,19 +18,19 @@ from imputedb.sql.select import is_select
 from imputedb.sql.titles import Titles, titled
 
 _USUAL, _DEEPEST = 1000, 3000
-"""Levels that expressions of ours may have: DuckDB's default, and of long queries, each of whose may become three."""
+"""Limits on the depth of imputedb's expressions: DuckDB's default, and one for long queries, which may triple."""
 
 SHARE = 0.25
-"""Share of `memory_limit` that rows which an imputer is handed may take beside it."""
+"""Share of `memory_limit` that rows given to an imputer may take in addition."""
 
 
 @contextmanager
 def own_statements(session: Session, text: str = "") -> Iterator[None]:
-    """Statements of ours, for a text if it is long: they are deeper than the queries that users bound."""
+    """A block of imputedb's own statements, which may nest deeper than the user's; `text` is one, if long."""
     with session.lock:
         bound = _bound(session)
         enough = _DEEPEST if len(text) > deep.LONG else _USUAL
-        if bound.depth >= enough or _is_locked(session):  # to try would end a transaction
+        if bound.depth >= enough or _is_locked(session):  # an attempt would end a transaction
             yield
             return
         session.bounds.append(bound)
@@ -40,12 +40,12 @@ def own_statements(session: Session, text: str = "") -> Iterator[None]:
         finally:
             session.bounds.pop()
             if not session.bounds:
-                session.owed = bound  # a signal, or a transaction that was aborted, may keep it from being set
+                session.owed = bound  # a signal or an aborted transaction may prevent that it is set
             session.bounded_by(bound)
 
 
 def _bound(session: Session) -> Bound:
-    """How deep expressions may be, remembered until a setting may have changed."""
+    """The limit on the depth of expressions, cached until a setting may have changed."""
     if session.owed:
         session.bounded_by(session.owed)
     state = session.state(())
@@ -55,7 +55,7 @@ def _bound(session: Session) -> Bound:
 
 
 def _queried_bound(session: Session) -> Bound:
-    """The bound as the session has it; where the query itself is too deep, as its error message has it."""
+    """The session's limit; taken from the error message where the query for it is too deep itself."""
     try:
         depth = int(session.rows(f"SELECT current_setting('{SETTING}')")[0][0])
         usual = depth == _USUAL or session.rows(f"SELECT scope FROM duckdb_settings() WHERE name = '{SETTING}'")
@@ -66,7 +66,7 @@ def _queried_bound(session: Session) -> Bound:
 
 
 def _is_locked(session: Session) -> bool:
-    """Whether settings cannot be changed; where the question is too deep, that is to be tried."""
+    """Whether settings are locked; False where the query for it is too deep itself."""
     try:
         return bool(session.rows("SELECT current_setting('lock_configuration')")[0][0])
     except duckdb.BinderException:
@@ -74,7 +74,7 @@ def _is_locked(session: Session) -> bool:
 
 
 def as_set(session: Session, tree: Any, titles: Titles) -> Any:
-    """A statement in which the setting that is ours meanwhile has the value that the user has given it."""
+    """A statement that reads the user's limit on depth, in place of the one that imputedb has set."""
     if not any(map(_reads_depth_limit, t.expressions(tree))):
         return tree
     depth = (session.bounds or [_bound(session)])[0].depth
@@ -94,23 +94,23 @@ def as_set(session: Session, tree: Any, titles: Titles) -> Any:
 
 
 def _reads_depth_limit(part: Tree) -> bool:
-    """Whether an expression reads the setting of the greatest depth."""
+    """Whether an expression reads the setting for the depth of expressions."""
     if not is_call(part) or function_of(part) != "current_setting":
         return False
     return [text_of(one).lower() for one in arguments_of(part)] == [SETTING]
 
 
 def room(session: Session) -> float:
-    """Bytes of rows that an imputer may be handed at once: a quarter of what DuckDB itself may take."""
+    """Bytes of rows that may be given to an imputer at once: a quarter of DuckDB's memory limit."""
     ((limit,),) = session.rows("SELECT parse_formatted_bytes(current_setting('memory_limit'))")
     return float(limit) * SHARE
 
 
 def check_order(session: Session) -> None:
-    """Refuses to read tables whose rows come in an order that is not the same each time.
+    """Raises an error where tables return their rows in a different order each time.
 
     Raises:
-        QueryError: a setting has it so.
+        QueryError: the setting `preserve_insertion_order` is false.
     """
     if not session.rows("SELECT current_setting('preserve_insertion_order')")[0][0]:
         raise QueryError(

@@ -1,4 +1,4 @@
-"""Counts and distributions of columns of numbers, from one fetch of their values and a sort of each."""
+"""Counts and distributions of numeric columns, from one fetch of their values and a sort of each."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,16 +11,16 @@ from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
 
 Numbers = Callable[[Tree], Sequence[NDArray[np.float64]]]
-"""Runs a SELECT node of numbers: its columns as doubles, NaN for NULL."""
+"""A function that runs a SELECT node of numbers, and gives its columns as doubles, NaN for NULL."""
 
 Measured = dict[str, dict[str, Any]]
 """The aggregates of each column, by their labels."""
 
 _BLOCK = 2**17
-"""Values that are sorted in one step; 1 MB, which caches hold."""
+"""Number of values that are sorted in one step; 1 MB, which caches hold."""
 
 _EXACT = 2.0**53
-"""Whole numbers below are the same as doubles."""
+"""Bound below which integers are exact as doubles."""
 
 _INTEGERS = frozenset(
     ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "BOOLEAN", "DATE")
@@ -29,21 +29,20 @@ _TYPES = _INTEGERS | {"FLOAT", "DOUBLE"}
 
 
 def is_plain(column: Reading) -> bool:
-    """Whether the values of a column are told apart as doubles, but for whole numbers of more than 53 bits."""
+    """Whether doubles distinguish the values of a column, except for integers of more than 53 bits."""
     return column.type in _TYPES
 
 
 def sorted_measures(
     numbers: Numbers, rows: Rows, columns: Mapping[str, Reading], as_number: Callable[[Tree, str], Tree], bins: int
 ) -> Measured:
-    """The aggregates of columns of numbers, without those columns that doubles do not tell apart.
+    """The aggregates of numeric columns; columns whose values doubles do not distinguish are left out.
 
-    They are the same in whatever order the rows stand.
+    They do not depend on the order of the rows.
 
-    Returns:
-        Of each column `observed`, the count of values that are not missing; `distinct`, how many of these are; `mean`,
-        that of the finite ones, None where there is none; and `quantiles` at k / bins, each of them a value, as
-        `quantile_disc` has them, None where no value is observed.
+    Returns: For each column `observed`, the number of values that are not missing; `distinct`, the number of distinct
+    ones; `mean`, the mean of the finite ones, None if there are none; and `quantiles` at k / bins, each an observed
+    value as in `quantile_disc`, None if no value is observed.
     """
     found: Measured = {}
     together = max(1, _BLOCK // max(1, rows.count))
@@ -56,7 +55,7 @@ def sorted_measures(
 
 
 def _measured(ordered: NDArray[np.float64], columns: Mapping[str, Reading], bins: int) -> Measured:
-    """The same of (columns, rows) values in ascending order, NaN for what is missing last."""
+    """The aggregates of (columns, rows) values in ascending order, with NaN for missing ones last."""
     observed = ordered.shape[1] - np.isnan(ordered).sum(axis=1)
     distinct = (ordered[:, 1:] > ordered[:, :-1]).sum(axis=1) + (observed > 0)
     means, quantiles = _means(ordered), _quantiles(ordered, observed, bins)
@@ -73,9 +72,9 @@ def _measured(ordered: NDArray[np.float64], columns: Mapping[str, Reading], bins
 def _fetched(
     numbers: Numbers, rows: Rows, columns: Mapping[str, Reading], as_number: Callable[[Tree, str], Tree]
 ) -> NDArray[np.float64]:
-    """(columns, rows) the values of each column, NaN for what is missing.
+    """(columns, rows) the values of each column, NaN where missing.
 
-    Of few rows they are fetched as one column, row by row: what a column of its own costs is more than its values do.
+    Few rows are fetched as one long column, since the cost of a column exceeds that of its values.
     """
     clean = t.subquery(t.select([t.named(one.tree, name) for name, one in columns.items()], rows.source), "clean")
     if rows.sample is not None:
@@ -89,12 +88,12 @@ def _fetched(
 
 
 def _is_exact(quantiles: NDArray[np.float64]) -> bool:
-    """Whether the least and the largest value, if there are any, are whole numbers that doubles tell apart."""
+    """Whether the smallest and the largest value are integers that doubles represent exactly, or there are none."""
     return not (max(-quantiles[0], quantiles[-1]) >= _EXACT)
 
 
 def _means(ordered: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(columns,) the means of the finite values, NaN where there is none."""
+    """(columns,) means of the finite values; NaN where there are none."""
     finite = np.isfinite(ordered)
     counts = finite.sum(axis=1)
     shares = np.maximum(counts, 1)
@@ -107,7 +106,7 @@ def _means(ordered: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _sums(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(columns,) the sums, in twice the precision: what each addition rounds off is added too (Knuth's two-sum)."""
+    """(columns,) sums in twice the precision, by adding up rounding errors (Knuth's two-sum)."""
     size = 1 << max(values.shape[1] - 1, 0).bit_length()
     padded = np.zeros((len(values), size))
     padded[:, : values.shape[1]] = values
@@ -121,7 +120,7 @@ def _sums(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _quantiles(ordered: NDArray[np.float64], observed: NDArray[np.intp], bins: int) -> NDArray[np.float64]:
-    """(columns, bins + 1) the quantiles; NaN where no value is observed."""
+    """(columns, bins + 1) quantiles; NaN where no value is observed."""
     if not ordered.shape[1]:
         return np.full((len(ordered), bins + 1), np.nan)
     count = observed[:, None]

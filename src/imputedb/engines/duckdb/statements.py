@@ -1,4 +1,4 @@
-"""Texts of syntax trees, and what DuckDB says of texts, remembered for those that come again."""
+"""Texts of syntax trees, and DuckDB's answers about texts, cached."""
 
 import json
 import re
@@ -26,15 +26,15 @@ from imputedb.sql.tokens import quoted
 _KEPT = 512
 
 _LOCATION = re.compile(r', "query_location(_length)?": \d+')
-"""Where a part of a tree stands in its text, as JSON; a text in quotes has other marks around it."""
+"""The position of a node in its text, as JSON; a string literal has other quotes around it."""
 
 
 class Texts:
-    """Texts to trees and back on one session.
+    """Conversion between texts and syntax trees, on one session.
 
     Attributes:
-        macros: all that there are.
-        caches: what is remembered for as long as the session.
+        macros: the cached definitions of all macros.
+        caches: caches that live as long as the session.
     """
 
     def __init__(self, session: Session, memory: SessionCache) -> None:
@@ -65,7 +65,7 @@ class Texts:
         return [parse.bare(text) for text in self.titles(trees)]
 
     def titles(self, trees: Sequence[Tree]) -> list[str]:
-        """The names that items of a select list get, remembered wherever in a statement they stand."""
+        """The names that DuckDB gives to unnamed items of a select list, cached regardless of their position."""
         with self._session.lock:
             keys = [_LOCATION.sub("", self._key({**tree, "alias": ""})) for tree in trees]
             known = [self._titles.recall(key) for key in keys]
@@ -77,7 +77,7 @@ class Texts:
             ]
 
     def _key(self, tree: Tree) -> str:
-        """A tree as JSON; of one that divides, the setting by which its text would be read stands before it."""
+        """A tree as JSON; if it divides, with the setting for integer division, on which its text depends."""
         key = json.dumps(tree)
         if parse.DIVISION not in key:
             return key
@@ -88,7 +88,7 @@ class Texts:
         return known + key
 
     def tree(self, text: str) -> Tree:
-        """The syntax tree of a query, remembered until something is written, settings among it.
+        """The syntax tree of a query, cached until a write of anything but rows, settings included.
 
         Raises:
             SqlSyntaxError: the text does not parse.
@@ -103,7 +103,7 @@ class Texts:
             return node
 
     def classified(self, text: str) -> Classified:
-        """What one look at a text tells of it, remembered.
+        """The classification of a text, cached.
 
         Raises:
             QueryError: it is not one statement that parses.
@@ -113,11 +113,11 @@ class Texts:
             return self._statements.keep(text, classify(self._session.connection, text)) if known is None else known
 
     def constants(self, values: Mapping[str, object]) -> dict[str, Tree]:
-        """The values of parameters, as trees."""
+        """The values of parameters, as syntax trees."""
         return self.evaluated({name: f"${name}" for name in values}, values)
 
     def evaluated(self, expressions: Mapping[str, str], values: Mapping[str, object] | None = None) -> dict[str, Tree]:
-        """What expressions without columns are, as trees of constants.
+        """The values of expressions without columns, as trees of constants.
 
         Raises:
             QueryError: DuckDB cannot hold a value.
@@ -138,10 +138,10 @@ class Texts:
         return t.cast(t.literal(text), self.type_tree(kind))
 
     def filled(self, statement: Query | Keeps, values: Mapping[str, Tree]) -> Query | Keeps:
-        """A statement with values in place of its parameters; a name that has none may be that of a variable.
+        """A statement with values in place of its parameters; a named parameter may be a variable's name.
 
         Raises:
-            QueryError: a parameter has no value, or a value no parameter.
+            QueryError: a parameter has no value, or a value has no parameter.
         """
         values = {**self._variables(statement.parameters - set(values)), **values}
         parameters.check(statement.parameters, values)
@@ -158,7 +158,7 @@ class Texts:
                 assert_never(statement)
 
     def _variables(self, names: frozenset[str]) -> dict[str, Tree]:
-        """The values of those of some names that SET VARIABLE has given one."""
+        """The values of those names that SET VARIABLE has defined."""
         if not names:
             return {}
         known = {str(name).lower() for (name,) in self._session.rows("SELECT name FROM duckdb_variables()")}
@@ -171,7 +171,7 @@ class Texts:
             return self.text(parameters.filled(self.tree(text), values, names))
 
     def prepared(self, name: str) -> Classified:
-        """The statement that was prepared under a name, its query meaning what it meant then.
+        """The statement prepared under a name, with the meaning that it had then.
 
         Raises:
             UnknownName: there is none.
@@ -191,14 +191,14 @@ class Texts:
                 return parsed
 
     def _as_it_was(self, text: str) -> str:
-        """A query that DuckDB has written down as it is read now."""
+        """A query in DuckDB's stored form, rewritten so that it keeps its meaning under the present settings."""
         connection = self._session.connection
         if not parse.reads_divisions(connection, text):
             return text
         return parse.deparse(connection, parse.stored(connection, text)) + "\n"
 
     def outputs(self, text: str) -> tuple[list[str], list[str]]:
-        """The names and types of a query's output columns, remembered like its tree.
+        """The names and types of a query's output columns, cached until something is written.
 
         Raises:
             QueryError: DuckDB rejects the query, with its reason.
@@ -211,23 +211,23 @@ class Texts:
             return known
 
     def described(self, text: str) -> tuple[list[str], list[str]]:
-        """The same as they are now, of a query that reads files."""
+        """The names and types of the output columns of a query that reads files, not cached."""
         return parse.shape(self._session.connection, text)
 
     def forget_outputs(self, text: str) -> None:
-        """Lets go of what was remembered of a query's output columns: it reads files, which change without notice."""
+        """Removes a query's output columns from the cache, since the files that it reads change without notice."""
         self._memory.keep(("outputs", text), None)
 
     def type_tree(self, name: str) -> Tree:
-        """The tree of a type from its text."""
+        """The syntax tree of a type, from its text."""
         with self._session.lock:
             known = self._types.recall(name)
             return self._types.keep(name, parse.type_tree(self._session.connection, name)) if known is None else known
 
     def combines(self, calls: Sequence[Tree], source: Tree) -> bool:
-        """Whether aggregates over the rows of a source can be combined from their states over parts of them.
+        """Whether aggregates over the rows of a source can be combined from states over parts of these rows.
 
-        A connection of its own is asked: that a state cannot be exported would end the transaction of this one.
+        This is tried on another connection, since a failure would end the transaction of this one.
         """
         if not calls or any(map(partial_aggregates.needs_all, calls)):
             return not calls

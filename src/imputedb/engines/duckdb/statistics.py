@@ -1,4 +1,4 @@
-"""Statistics of tables: gathered once, kept in the database, gathered anew when a table's rows have changed."""
+"""Statistics of tables: gathered once, stored in the database, and gathered again after a change of the rows."""
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
@@ -27,14 +27,14 @@ from imputedb.sql.select import sample_of
 from imputedb.statistics.table import Statistics
 
 _KEPT = 4096
-"""Tables of which something is remembered."""
+"""Largest number of tables in a cache."""
 
 
 class Gathering:
-    """What is known of the tables of one session.
+    """The statistics of the tables of one session.
 
     Attributes:
-        caches: what is remembered of them.
+        caches: caches of statistics, and of which columns have missing values.
     """
 
     def __init__(self, session: Session, store: Store, tables: Tables, texts: Texts, memory: SessionCache) -> None:
@@ -51,7 +51,7 @@ class Gathering:
         self.caches: list[Recent[Any, Any]] = [self._known, self._missing]
 
     def statistics(self, table: Table) -> Statistics:
-        """What is known of a table, gathered anew when its contents have changed."""
+        """The statistics of a table, gathered again after a change of its contents."""
         if table in self._tables.adopted:
             return self._tables.adopted[table][1]
         known = self._known.recall(table)
@@ -67,7 +67,7 @@ class Gathering:
             return statistics
 
     def _found(self, table: Table, known: tuple[object, str, Statistics] | None) -> tuple[str, Statistics]:
-        """The fingerprint of a table and its statistics: those known of it, those kept beside it, or new ones."""
+        """The fingerprint and statistics of a table: cached, stored in the database, or gathered."""
         shape = self._tables.shape(table)
         fingerprint = self._fingerprint(table, shape)
         if known and known[1] == fingerprint:
@@ -82,7 +82,7 @@ class Gathering:
         return fingerprint, statistics
 
     def dirty(self, table: Table, names: Collection[str]) -> set[str]:
-        """Those of some columns that miss a value; where nothing is known of a table, its others are not looked at."""
+        """The columns among some that have a missing value; without cached statistics, only these columns are read."""
         known = self._known.recall(table)
         if table in self._tables.adopted or (known and known[0] == self._session.state(known[2].rests_on(table))):
             return {name for name in names if name in self.statistics(table).dirty}
@@ -100,20 +100,20 @@ class Gathering:
             return {name for name in names if seen[name]}
 
     def without_nan(self, table: Table) -> frozenset[str]:
-        """The columns of a table that hold no NaN, as far as that is known without looking."""
+        """The columns of a table that hold no NaN, according to cached statistics."""
         known = self._known.recall(table)
         if known and known[0] == self._session.state(known[2].rests_on(table)):
             return known[2].without_nan
         return frozenset()
 
     def fingerprint(self, table: Table) -> str:
-        """What tells this state of a table's contents from any other."""
+        """The fingerprint of a table's contents, which differs whenever these do."""
         self.statistics(table)
         known = self._known.recall(table)
         return known[1] if known else ""
 
     def profiled(self, table: Table, shape: Shape) -> Statistics:
-        """The statistics of a table's rows as they are now."""
+        """The statistics of a table's present rows."""
         source, names, meanings = self._readings(table, shape, list(shape.types))
         found = profile.gather(self._rows, self._numbers, source, names, shape.types, self._sample(), meanings)
         nan = profile.with_nan(self._rows, source, "t", [name for name, one in shape.types.items() if one in FLOATING])
@@ -128,7 +128,7 @@ class Gathering:
     def _readings(
         self, table: Table, shape: Shape, names: Sequence[str]
     ) -> tuple[Tree, dict[str, Tree], dict[str, Tree | None]]:
-        """A table in FROM, how some of its columns are read, and what their NULLs may mean."""
+        """A table in FROM, expressions of some columns, and conditions under which their NULLs are not missing."""
         connection, types = self._session.connection, self._texts.type_tree
         read = {name: derived.known(connection, shape, name, "t", types) for name in names}
         declared = [name for name in shape.policies if name in read]
@@ -144,7 +144,7 @@ class Gathering:
     def _gathered(self, table: Table, shape: Shape, fingerprint: str) -> Statistics:
         with policy_texts.blamed(self._session, table, shape):
             statistics = self.profiled(table, shape)
-        if self._session.in_transaction:  # which would not see what is made beside it
+        if self._session.in_transaction:  # it would not see a table created on another connection
             return statistics
         with (
             self._session.writes.alone(connections=1),  # it writes to the file, but to none of the user's tables

@@ -1,4 +1,4 @@
-"""Statistics of a table as text, as they are kept in its database."""
+"""Statistics of a table as text, the form in which a database stores them."""
 
 import json
 from dataclasses import asdict

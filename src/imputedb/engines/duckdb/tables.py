@@ -1,4 +1,4 @@
-"""What tables there are: the user's, and those that are made while a statement is answered."""
+"""The tables of a session: the user's, and those created while a statement is answered."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,7 +17,7 @@ from imputedb.sql.paths import parts_of, quoted
 from imputedb.statistics.table import Statistics
 
 _FILES = (".csv", ".tsv", ".parquet", ".json", ".jsonl", ".xlsx", ".sav", ".dta", ".rds")
-"""How names end that are likely those of files."""
+"""Suffixes of names that are probably those of files."""
 
 _COLUMNS = """
     SELECT database_name, schema_name, table_name, column_name, data_type FROM duckdb_columns()
@@ -32,9 +32,9 @@ class Tables:
     """The tables of one session, by path and by name.
 
     Attributes:
-        adopted: columns and statistics of the tables that are made while a statement is answered.
-        virtual: those of their columns that a star does not show.
-        resolution: what paths mean.
+        adopted: shapes and statistics of the tables that are created while a statement is answered.
+        virtual: the columns of these that a star does not show.
+        resolution: the meanings of paths.
     """
 
     def __init__(self, session: Session, store: Store) -> None:
@@ -48,7 +48,7 @@ class Tables:
         self._triggers: tuple[object, bool] | None = None
 
     def shapes(self) -> Mapping[Table, Shape]:
-        """The user's tables, the database's own before temporary ones."""
+        """The user's tables with their shapes, the database's own before temporary ones."""
         state = self._session.state(OF_STRUCTURE)
         if self._shapes is None or self._shapes[0] != state:
             self._shapes = (state, self._read())
@@ -78,13 +78,13 @@ class Tables:
         if self._triggers is None or self._triggers[0] != state:
             try:
                 ((count,),) = self._session.connection.execute("SELECT count(*) FROM duckdb_triggers()").fetchall()
-            except duckdb.Error:  # a version that has none, or a transaction in which nothing runs
+            except duckdb.Error:  # a version without triggers, or an aborted transaction
                 count = 0
             self._triggers = (state, bool(count))
         return self._triggers[1]
 
     def shape(self, table: Table) -> Shape:
-        """The columns of a table of either kind; of one of the user's without a look at any other."""
+        """The shape of a table, either the user's or an adopted one, without reading any other table's."""
         if table in self.adopted:
             return self.adopted[table][0]
         state = self._session.state(OF_STRUCTURE)
@@ -97,19 +97,19 @@ class Tables:
         return known[table]
 
     def learnable(self, table: Table, most: int) -> Table:  # noqa: ARG002 -- all rows are at hand
-        """The table itself, which imputers may read as it is."""
+        """The table itself, since all its rows are local."""
         return table
 
     def meant(self, path: Sequence[str], within: View | None = None) -> Table | View | None:
-        """The user's table or view that a path means to DuckDB, in the query of a view if need be."""
+        """The user's table or view that a path means to DuckDB, inside the query of a view if one is given."""
         return self.resolution.meant(path, within)
 
     def found(self, name: str) -> Table | View | None:
-        """The user's table or view of a name as a person writes it: its parts between dots, or all of it one."""
+        """The user's table or view of a name as a person writes it: a path with points, or one name."""
         return self.meant(parts_of(name)) or self.meant((name,))
 
     def called(self, table: Table) -> str:
-        """The shortest name by which a table is meant now: bare, with its schema, or with its database too."""
+        """The shortest name that means a table at present: alone, with its schema, or with its database too."""
         for path in (table.path[2:], table.path[1:]):
             if self.meant(path) == table:
                 return path[0] if len(path) == 1 else _written(path)
@@ -119,7 +119,7 @@ class Tables:
         """The user's table of a name.
 
         Raises:
-            UnknownName: there is none, and the message has the nearest; or it is a view.
+            UnknownName: there is none, and the message has the nearest name; or it is a view.
         """
         found = self.found(name)
         if isinstance(found, View):
@@ -141,16 +141,16 @@ class Tables:
     def adopt(
         self, table: Table, types: Mapping[str, str], statistics: Statistics, virtual: Sequence[str] = ()
     ) -> None:
-        """Takes note of a table that will be made while a statement is answered."""
+        """Registers a table that will be created while a statement is answered."""
         self.adopted[table] = (Shape(types), statistics)
         self.virtual[table] = frozenset(virtual)
 
     def adopted_as(self, name: str) -> Table | None:
-        """Such a table by its name."""
+        """The registered table of a name; None where there is none."""
         return next((table for table in self.adopted if table.name == name), None)
 
     def disown(self, name: str) -> None:
-        """Forgets such a table, by its name."""
+        """Removes a registered table, by its name."""
         for table in [table for table in self.adopted if table.name == name]:
             del self.adopted[table]
             del self.virtual[table]

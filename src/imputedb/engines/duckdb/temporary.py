@@ -1,4 +1,4 @@
-"""Temporary tables and views of ours: what the statements that make one answer read of each other."""
+"""Temporary tables and views of imputedb, which the statements of one answer share."""
 
 import itertools
 import re
@@ -13,11 +13,11 @@ from imputedb.engines.names import OURS, PREFIX
 
 _COPY = re.compile(rf'(?:"?temp"?\."?main"?\.)?"?({PREFIX}copy_\d+)\b"?')
 _TITLES = 100
-"""Copies whose titles are kept: those of the last statements, whose errors may name them."""
+"""Number of copies whose titles are kept, since errors of the last statements may name them."""
 
 
 def is_ours(table: Table) -> bool:
-    """Whether a table is one of ours."""
+    """Whether a table is one of imputedb's temporary ones."""
     return table.catalog == "temp" and re.fullmatch(OURS, table.name) is not None
 
 
@@ -35,31 +35,31 @@ class Temporary:
         return f"{PREFIX}{kind}_{next(self._numbers)}"
 
     def make(self, kind: str, name: str, columns: Sequence[str], text: str) -> None:
-        """Makes a TABLE or VIEW of a query, its columns under the given names."""
+        """Creates a TABLE or VIEW of a query, with the given column names."""
         self._made[name] = kind
         quoted = ", ".join('"' + column.replace('"', '""') + '"' for column in columns)
         self._session.rows(f"CREATE OR REPLACE TEMP {kind} {name}({quoted}) AS {text}")
 
     def unmake(self, kind: str, names: Sequence[str]) -> None:
-        """Lets go of what `make` made."""
+        """Drops tables or views that `make` created."""
         with self._session.lock, suppress(duckdb.Error):
             for name in names:
                 self._session.rows(f"DROP {self._made.get(name, kind)} IF EXISTS temp.{name}")
                 self._made.pop(name, None)
 
     def tidy(self) -> None:
-        """Lets go of all of them: the call that has made them is over."""
+        """Drops all of them, at the end of a call."""
         for name, kind in list(self._made.items()):
             self.unmake(kind, [name])
 
     def rows(self, text: str, width: int) -> str:
-        """Makes a table of a query, its columns named c0, c1, ..., of the name that is returned."""
+        """Creates a table of a query, with columns c0, c1, ..., and returns its name."""
         name = self.fresh("rows")
         self.make("TABLE", name, [f"c{place}" for place in range(width)], text)
         return name
 
     def titled(self, text: str) -> str:
-        """A message with the titles of what was copied in place of the names of copies, marks of places below them."""
+        """A message with titles in place of the names of copies; marks below the text are moved accordingly."""
         lines = text.split("\n")
         for place, line in enumerate(lines):
             under = lines[place + 1] if place + 1 < len(lines) else ""
@@ -74,7 +74,7 @@ class Temporary:
         return self._titles.get(found[1], found[0])
 
     def reserved(self, kind: str = "copy", title: str = "") -> str:
-        """The name of a table that a statement is going to make; messages call it by its title."""
+        """A name for a table that a statement will create; messages show the title instead."""
         name = self.fresh(kind)
         if title:
             self._titles[name] = "'" + title.replace("'", "''") + "'"
@@ -84,12 +84,12 @@ class Temporary:
         return name
 
     def copy(self, text: str, name: str | None = None) -> str:
-        """Makes a table of a query, its columns named as the query names them, of the name that is returned."""
+        """Creates a table of a query, with the query's column names, and returns its name."""
         name = name or self.fresh("copy")
         self._made[name] = "TABLE"
         self._session.rows(f"CREATE OR REPLACE TEMP TABLE {name} AS {text}")
         return name
 
     def extend(self, name: str, text: str) -> None:
-        """Adds the rows of a query to those of such a table."""
+        """Inserts the rows of a query into such a table."""
         self._session.rows(f"INSERT INTO temp.{name} {text}")

@@ -1,4 +1,4 @@
-"""Files of text: CSV and its kin, in any encoding, with decimal commas and dates as they are written."""
+"""Text files such as CSV, in any encoding, with decimal commas and various formats of dates."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ if TYPE_CHECKING:
     from imputedb.engines.duckdb.engine import DuckDB
 
 _NAMES = 5
-"""Columns of which a remark says that their name is another one's too."""
+"""Largest number of columns with duplicate names that are noted."""
 
 SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".dat")
 
 _MANY_DIGITS = 100_000
-"""Rows of a file that are looked at for numbers of more digits than a DOUBLE has."""
+"""Number of rows of a file that are examined for numbers with more digits than a DOUBLE has."""
 
 OF_TYPES = ("types", "dtypes", "column_types", "all_varchar")
-"""Options of DuckDB's that state the types of columns."""
+"""DuckDB's options that state the types of columns."""
 _OF_ROWS = ("filename", "store_rejects", "rejects_table", "rejects_scan", "rejects_limit")
-"""Options of DuckDB's that say nothing of how a file is written."""
+"""DuckDB's options that do not concern the format of a file."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextFiles:
-    """Files of text that become one table, and how they are read.
+    """Text files that become one table, and how they are read.
 
     Attributes:
-        title: what the table is called.
-        paths: of the files.
-        reading: what is said of them.
+        title: the name of the table in messages.
+        paths: the paths of the files.
+        reading: the user's options for reading them.
         stated: DuckDB's own options for them, as SQL.
-        rows: that are looked at to find out how they are written; -1 for all.
-        most: bytes of them that are looked at for their encoding.
+        rows: the number of rows examined to detect their format; -1 for all.
+        most: the number of bytes examined for their encoding; None for all.
     """
 
     title: str
@@ -55,17 +55,17 @@ class TextFiles:
     most: int | None = None
 
     def options(self, *without: str, **more: str) -> str:
-        """The options of DuckDB's reader: what is said, and more where nothing is said of it."""
+        """The options of DuckDB's reader: stated ones and, for others, those in `more`."""
         every = {"sample_size": str(self.rows), **more, **self._of_reading(), **self.stated}
         return "".join(f", {name} = {value}" for name, value in every.items() if name not in without)
 
     def call(self, paths: Sequence[str], options: str) -> str:
-        """DuckDB's reader of the files, or of others in their place; ? stands for the paths."""
+        """A call of DuckDB's reader; ? stands for the paths."""
         squeezed = {squeezing(path) for path in paths}
         return f"read_csv(?{options}{squeezed.pop() if len(squeezed) == 1 else ''})"
 
     def as_text(self, paths: Sequence[str], **known: str) -> str:
-        """The same where all columns are text."""
+        """The same with all columns as text."""
         given = {**self._of_reading(), **self.stated, "sample_size": str(self.rows), **known}
         found = "".join(f", {name} = {value}" for name, value in given.items() if name not in (*OF_TYPES, *_OF_ROWS))
         return self.call(paths, f", all_varchar = true{found}")
@@ -80,10 +80,11 @@ class TextFiles:
 
 
 def create(engine: DuckDB, made: Table, files: TextFiles) -> tuple[Form, ...]:
-    """Makes a table of files of text; the forms that its columns of text may have.
+    """Creates a table of text files, and returns the forms that its columns of text may have.
 
     Raises:
-        DataError: a file holds no table, or is not of its encoding.
+        DataError: a file holds no table, or is not in its encoding.
+        QueryError: there is no such encoding, or an option does not suit a file.
     """
     with as_utf8(files.paths, files.reading.encoding, files.most) as (readable, notes):
         names = dict(zip(readable, files.paths, strict=True))
@@ -124,7 +125,7 @@ def _numbers(
     known: Mapping[str, str],
     first: Sniffed,
 ) -> tuple[Form, ...]:
-    """The forms of numbers with points and commas; columns of which nobody can tell are read anew, as text."""
+    """The forms of numbers with points and commas; ambiguous columns are read again, as text."""
     reading = files.reading
     if reading.decimal is not None:
         return decimals.stated(reading.decimal)
@@ -144,7 +145,7 @@ def _numbers(
 
 
 def _remark_on_dates(engine: DuckDB, made: Table, title: str, formats: set[str]) -> None:
-    """Says in which order dates were read, where another order would give other days."""
+    """Notes the order in which dates were read, where another order would give other days."""
     doubtful = [one for one in formats if one and not one.startswith("%Y")]
     if not doubtful:
         return
@@ -160,7 +161,7 @@ def _remark_on_dates(engine: DuckDB, made: Table, title: str, formats: set[str])
 
 
 def _remark_on_names(engine: DuckDB, made: Table, files: TextFiles, path: str, skipped: Mapping[str, str]) -> None:
-    """Says which columns are called otherwise than in the file, where several have a name there."""
+    """Notes columns that are renamed, because several share a name in the file."""
     text = f"FROM {files.as_text([path], header='false', hive_partitioning='false', **skipped)} LIMIT 1"
     (written,) = engine.connection.execute(text, [one_file(path)]).fetchall()
     called = [str(name or "").strip() for name in written]
@@ -175,7 +176,7 @@ def _remark_on_names(engine: DuckDB, made: Table, files: TextFiles, path: str, s
 
 
 def _remark_on_header(engine: DuckDB, made: Table, files: TextFiles, first: Sniffed) -> None:
-    """Says that the first line may hold values, where all columns are text and one has a value that is its name."""
+    """Notes that the first line may hold values, if all columns are text and one has its name as a value."""
     types = forms.types(engine, made)
     if not first.header or set(types.values()) != {"VARCHAR"} or {"header", "names"} & set(files.stated):
         return
@@ -194,7 +195,7 @@ def _literal(text: str) -> str:
 
 
 def _remark_on_short_lines(engine: DuckDB, files: TextFiles, paths: Sequence[str], first: Sniffed) -> None:
-    """Says how many lines are filled up with NULL, where that is stated."""
+    """Notes the number of lines that are padded with NULL, where the query asks for that."""
     if not ragged.is_on(files.stated, "null_padding"):
         return
     short, looked_at = ragged.short_lines(engine.connection, paths, first)
@@ -209,7 +210,7 @@ def _remark_on_short_lines(engine: DuckDB, files: TextFiles, paths: Sequence[str
 def _remark_on_digits(
     engine: DuckDB, made: Table, files: TextFiles, paths: Sequence[str], known: Mapping[str, str]
 ) -> None:
-    """Says of numbers that they are rounded, where a file has more digits than a DOUBLE."""
+    """Notes that numbers are rounded, where a file has more digits than a DOUBLE."""
     columns = [name for name, kind in forms.types(engine, made).items() if kind == "DOUBLE"]
     if not columns:
         return

@@ -1,4 +1,4 @@
-"""Files of text in FROM, read as `load` reads them: a query finds in them what it would find in the table."""
+"""Text files in FROM, read as `load` reads them, so that a query finds the same values in them as in the table."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
     from imputedb.engines.duckdb.engine import DuckDB
 
 WHOLE = 1 << 24
-"""Bytes of files that are looked at in whole to find out how they are written."""
+"""Size in bytes up to which files are examined in whole to detect their format."""
 
 LOOKED_AT = 50_000
-"""Rows of larger files that are looked at."""
+"""Number of rows of larger files that are examined."""
 
 _LEFT = ("columns", "auto_detect", "all_varchar", "compression", "store_rejects", "rejects_table", "rejects_scan")
-"""Options under which DuckDB reads files alone: they say what every column is, or leave something behind."""
+"""Options under which DuckDB alone reads files: they state every column's type, or leave tables behind."""
 
 
 def copied(engine: DuckDB, item: Tree) -> Table | None:
-    """A temporary table of the rows of files of text, with remarks on what was made of them.
+    """A temporary table of the rows of text files, with remarks on how they were read; None for what is left to DuckDB.
 
-    None of what is left to DuckDB: other items, files that lie elsewhere, those of which the query says all.
+    Left to it are other items, files that are not local, and files whose reading the query states in full.
 
     Raises:
-        DataError: a file holds no table, or is not of its encoding.
+        DataError: a file holds no table, or is not in its encoding.
     """
     before = len(engine.session.remarks)
     try:
@@ -57,7 +57,7 @@ def _copied(engine: DuckDB, item: Tree) -> Table | None:
     stated = _stated(engine, found.options)
     encoding = _value(engine, stated.pop("encoding"), "VARCHAR") if "encoding" in stated else None
     is_moved = "filename" in stated and (encoding or any(encodings.found_out(path, WHOLE) for path in paths))
-    if not paths or is_moved:  # then a row would not tell the name of its file
+    if not paths or is_moved:  # rows of a copy would report the copy's name
         return None
     reading = Reading(na=() if "nullstr" in stated else None, encoding=encoding)
     first = os.path.basename(found.names[0])
@@ -75,19 +75,19 @@ def _copied(engine: DuckDB, item: Tree) -> Table | None:
 
 
 def _stated(engine: DuckDB, options: Mapping[str, Tree]) -> dict[str, str]:
-    """DuckDB's options as SQL, each that is true or false as that, whatever expression it is."""
+    """DuckDB's options as SQL; boolean ones are evaluated to `true` or `false`."""
     stated = dict(zip(options, engine.written(list(options.values())), strict=True))
     known = {name: _value(engine, stated[name], "BOOLEAN") for name in ragged.SWITCHES if name in stated}
     return {**stated, **{name: str(value).lower() for name, value in known.items() if value is not None}}
 
 
 def _value(engine: DuckDB, text: str, kind: str) -> Any:
-    """The value of an option; None of one that is not of its type, which DuckDB refuses."""
+    """The value of an option; None unless it has its type, in which case DuckDB refuses it."""
     return engine.session.rows(f"SELECT TRY_CAST(({text}) AS {kind})")[0][0]
 
 
 def _paths(engine: DuckDB, names: Sequence[str]) -> list[str]:
-    """The files of names and patterns; none where statements may not reach any, or one lies elsewhere."""
+    """The files of names and patterns; empty where statements may not read files, or one is not local."""
     allowed = "SELECT current_setting('enable_external_access')"
     if any("://" in name for name in names) or not engine.session.rows(allowed)[0][0]:
         return []
@@ -101,7 +101,7 @@ def _literal(text: str) -> str:
 
 
 def _made(engine: DuckDB, made: Table, files: TextFiles) -> tuple[Form, ...]:
-    """Makes the table. How large files are written is told from their first rows, and from all where that fails."""
+    """Creates the table; the format of large files is detected from their first rows, or from all if that fails."""
     files = _with_rejects(engine, files)
     in_whole = sum(map(os.path.getsize, files.paths)) <= WHOLE
     if in_whole or engine.session.in_transaction or "sample_size" in files.stated:
@@ -121,7 +121,7 @@ def _made(engine: DuckDB, made: Table, files: TextFiles) -> tuple[Form, ...]:
 
 
 def _with_rejects(engine: DuckDB, files: TextFiles) -> TextFiles:
-    """The files, the lines of them that are left out noted down, where a query says that some may be."""
+    """The files, with a table of skipped lines where the query allows lines to be skipped."""
     if not ragged.is_on(files.stated, "ignore_errors"):
         return files
     if ragged.is_on(files.stated, "union_by_name"):
@@ -133,7 +133,7 @@ def _with_rejects(engine: DuckDB, files: TextFiles) -> TextFiles:
 
 
 def _remark_on_rejects(engine: DuckDB, files: TextFiles) -> None:
-    """Says which lines were left out."""
+    """Notes the lines that were skipped."""
     tables = [files.stated[name].strip("'") for name in ("rejects_table", "rejects_scan") if name in files.stated]
     if not tables:
         return

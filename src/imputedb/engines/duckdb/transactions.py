@@ -1,4 +1,4 @@
-"""The transactions of one connection, the user's and ours."""
+"""The transactions of one connection: the user's, and imputedb's own."""
 
 import re
 from collections.abc import Iterator
@@ -7,19 +7,19 @@ from contextlib import contextmanager, suppress
 import duckdb
 
 _SETTINGS = ("set", "reset", "use", "pragma", "load", "explain", "execute")
-"""The words that statements begin with after which texts may mean something else than in other sessions."""
+"""First words of statements after which texts may mean something else than in other sessions."""
 
 _TEMPORARY = re.compile(r"\b(temp|temporary)\s+(macro|function|type|view)\b", re.IGNORECASE)
 
 _TRANSACTIONS = ("begin", "start", "commit", "end", "rollback", "abort")
-"""The words that statements about transactions begin with."""
+"""First words of statements about transactions."""
 
 
 class Transactions:
-    """What is open on one connection.
+    """The state of transactions on one connection.
 
     Attributes:
-        is_users: whether the user is in a transaction of his own.
+        is_users: whether the user has a transaction open.
         has_set: whether texts may mean something else here than on other connections.
     """
 
@@ -31,9 +31,9 @@ class Transactions:
 
     @contextmanager
     def ours(self, *, lazily: bool = False) -> Iterator[None]:
-        """A transaction of ours, unless one is open; what was made in it is gone if the block fails.
+        """A transaction of imputedb's own, unless one is open; its changes are undone if the block fails.
 
-        Lazily it begins when it is started.
+        A lazy one begins only when it is started.
         """
         began = self._begin(lazily)
         try:
@@ -55,26 +55,26 @@ class Transactions:
         return True
 
     def start(self) -> None:
-        """Begins the transaction of ours that is due."""
+        """Begins a lazy transaction that is due."""
         if self._is_due:
             self._is_due = False
             self._connection.execute("BEGIN")
 
     def _ended(self) -> bool:
-        """Whether there is a transaction of ours to be ended."""
+        """Whether a transaction of imputedb's own has to be ended; resets its state."""
         started = self._is_ours and not self._is_due
         self._is_ours = self._is_due = False
         return started
 
     def end_ours(self) -> None:
-        """Ends a transaction of ours that a call has left; the user's own stays."""
+        """Rolls back imputedb's own transaction that a call has left; the user's stays open."""
         if not self.is_users:
             self._is_ours = self._is_due = False
             with suppress(duckdb.Error):
                 self._connection.execute("ROLLBACK")
 
     def ran(self, verb: str, text: str) -> None:
-        """Notes what a statement of the user's, by its first word, has begun, ended or set."""
+        """Records what a statement of the user's, given its first word, has begun, ended or set."""
         if verb in _TRANSACTIONS:
             self.is_users = verb in ("begin", "start")
         if verb == "explain":  # EXPLAIN ANALYZE runs what it explains
@@ -83,14 +83,14 @@ class Transactions:
             self.has_set = True
 
     def failed(self, verb: str) -> bool:
-        """Notes that a statement about transactions has failed; whether a COMMIT has undone the user's."""
+        """Records the failure of a statement about transactions; returns whether a COMMIT was rolled back."""
         if verb not in _TRANSACTIONS:
             return False
         before, self.is_users = self.is_users, self._is_open()
         return before and not self.is_users
 
     def _is_open(self) -> bool:
-        """Whether two statements are of one transaction; to try BEGIN would abort it."""
+        """Whether two statements share a transaction; trying BEGIN instead would abort it."""
         try:
             first, second = (self._connection.execute("SELECT txid_current()").fetchall() for _ in range(2))
         except duckdb.TransactionException:  # it was aborted
@@ -98,7 +98,7 @@ class Transactions:
         return first == second
 
     def is_sound(self) -> bool:
-        """Whether statements can run: in a transaction that was aborted none can, and COMMIT undoes it."""
+        """Whether statements can run; in an aborted transaction none can, and COMMIT rolls it back."""
         try:
             self._connection.execute("SELECT 1").fetchall()
         except duckdb.TransactionException:

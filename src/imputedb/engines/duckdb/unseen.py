@@ -1,4 +1,4 @@
-"""Values that are declared to mean a missing one, and that their column never has: likely mistyped."""
+"""Declared values that their column never has, and that are probably mistyped."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def remark(engine: DuckDB, table: Table, column: str, values: Sequence[object]) -> None:
-    """Says which of some declared values no row of a table has in a column, unless there is no row."""
+    """Notes the declared values that no row has in a column, unless the table is empty."""
     found = {name.lower(): (name, kind) for name, kind in engine.tables.shape(table).types.items()}
     texts = list(dict.fromkeys(map(as_text, values)))
     if column.lower() not in found or not texts:
@@ -30,7 +30,7 @@ def remark(engine: DuckDB, table: Table, column: str, values: Sequence[object]) 
 
 
 def _is(name: str, kind: str, place: int) -> str:
-    """Whether a row has the value of a parameter: the same text but for case and blanks, or the same number."""
+    """A condition that a row has the value of a parameter: as text without case and blanks, or as a number."""
     stored, value = quoted((name,)), f"${place}::VARCHAR"
     if kind != "VARCHAR":
         return f"{stored} = TRY_CAST({value} AS {kind})"

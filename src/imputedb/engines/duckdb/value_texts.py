@@ -1,4 +1,4 @@
-"""Numbers as text that DuckDB reads as values of a type."""
+"""Numbers as texts that DuckDB reads as values of a type."""
 
 import re
 from datetime import datetime, timedelta
@@ -14,12 +14,12 @@ _BITS = {
     for sign in ("", "U")
 }
 _MOMENTS = 2**63 - 1025
-"""Microseconds before and after 1970 that every type of 64 bits holds, and their doubles too."""
+"""Microseconds before and after 1970 that every 64-bit type holds, and that doubles hold too."""
 _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 
 
 def ends(type_name: str) -> tuple[Decimal, Decimal] | None:
-    """The least and the largest value of a type of whole numbers or decimals; None of any other."""
+    """The smallest and the largest value of an integer or decimal type; None for other types."""
     if type_name in _BITS:
         bits = _BITS[type_name]
         low, high = (0, 2**bits - 1) if type_name.startswith("U") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
@@ -33,7 +33,7 @@ def ends(type_name: str) -> tuple[Decimal, Decimal] | None:
 
 
 def _within(value: float, type_name: str) -> str:
-    """The text of a number, within the ends of its type: as a double it may lie beyond the last of them."""
+    """The text of a number, clipped to the range of its type, beyond which the nearest double may lie."""
     known = ends(type_name)
     if known is None:
         return repr(value)
@@ -46,7 +46,7 @@ def _within(value: float, type_name: str) -> str:
 
 
 def literal(value: float, kind: Kind, type_name: str) -> str:
-    """The text of a number: of days for dates, of seconds for timestamps, times and durations."""
+    """The text of a number: in days for dates, in seconds for timestamps, times and durations."""
     match kind:
         case Kind.INTEGER:
             return _within(value, type_name)

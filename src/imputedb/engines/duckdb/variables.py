@@ -1,4 +1,4 @@
-"""Data frames in variables of whoever calls, read by their names as DuckDB reads them."""
+"""Data frames in variables of the caller, read by name as in DuckDB."""
 
 from __future__ import annotations
 
@@ -32,29 +32,30 @@ _OURS = __name__.partition(".")[0]
 
 
 _READS = ("from", "join", "using", "pivot", "pivot_wider", "unpivot", "(", ",")
-"""What stands before the name of a table that is read."""
+"""Tokens before the name of a table that is read."""
 
 _DESCRIBING = ("describe", "desc", "summarize")
 
 _READING = (*_DESCRIBING, "update", "delete", "merge", "explain", "copy")
-"""What statements of DuckDB's begin with that read tables, and make nothing that would read them again."""
+"""First words of statements that read tables, and create nothing that would read them again."""
 
 
 @dataclass(slots=True)
 class Frames:
-    """The data frames that a statement reads, as temporary tables of their names.
+    """The data frames that a statement reads, as temporary tables of the same names.
 
     Attributes:
-        paths: of the tables, as SQL has them.
+        engine: the engine that has the tables.
+        paths: the tables' paths, as SQL.
     """
 
     engine: DuckDB
     paths: list[str]
 
     def drop(self) -> None:
-        """Drops the tables, so that a statement may make others of their names."""
+        """Drops the tables, so that a statement may create others of the same names."""
         paths, self.paths = self.paths, []
-        with suppress(duckdb.Error):  # a transaction that was undone has taken them already
+        with suppress(duckdb.Error):  # a rollback has removed them already
             for path in paths:
                 self.engine.session.rows(f"DROP TABLE IF EXISTS {path}")
         if paths:
@@ -63,12 +64,12 @@ class Frames:
 
 @contextmanager
 def callers_frames(engine: DuckDB, text: str, *, statement: bool = False) -> Iterator[Frames]:
-    """Makes frames readable that a statement, or the name of a table, means by variables of whoever calls.
+    """Makes data frames readable that a statement, or a table's name, refers to by variables of the caller.
 
-    A single word is such a name unless it is said to be a `statement`, such as ROLLBACK.
+    A single word is a table's name unless `statement` is true, as for ROLLBACK.
 
-    A name means a variable where it means no table, view or query of WITH: a local one of the nearest function outside
-    of this package, else a global one. Each frame is a temporary table of that name for as long as this lasts.
+    A name refers to a variable where it means no table, view or WITH query: a local variable of the nearest function
+    outside this package, otherwise a global one. Each frame is a temporary table of that name within the block.
     """
     frames = Frames(engine, [])
     if not engine.reads_variables:
@@ -85,7 +86,7 @@ def callers_frames(engine: DuckDB, text: str, *, statement: bool = False) -> Ite
 
 
 def _unknown(engine: DuckDB, text: str, statement: bool) -> Sequence[str]:
-    """The names in a statement that mean nothing in the database, remembered until something is written."""
+    """The names in a statement that mean nothing in the database, cached until anything but rows may have changed."""
     if not isinstance(text, str):
         return ()
     known: Sequence[str] | None = engine.recall(("unknown", text, statement))
@@ -102,19 +103,19 @@ def _names(engine: DuckDB, text: str) -> list[str]:
         match engine.texts.classified(text).statement:
             case Query(query) | Keeps(_, query):
                 return _read(engine.texts.tree(query))
-            case Apart(whole):  # it has no tree before the values are known that name its columns
+            case Apart(whole):  # its tree depends on values that name its columns
                 return _named(tokens(whole))
             case Other(whole) | Writes(whole):
                 found = tokens(whole)
                 return _named(found) if found[0].word in _READING else []
             case _:
                 return []
-    except Error:  # whoever answers the statement says what is wrong with it
+    except Error:  # the error is raised again where the statement is answered
         return []
 
 
 def _named(found: Sequence[Token]) -> list[str]:
-    """The words of a statement that may be names of tables which it reads, not of one that it writes."""
+    """The words of a statement that may name tables which it reads; those that it writes are left out."""
     first = found[0].word
     before = (*_READS, *_DESCRIBING, "copy", *(["table"] if first in _DESCRIBING else []))
     pairs = list(pairwise(found))[2 if first == "delete" else 0 :]  # DELETE FROM names what it writes
@@ -122,7 +123,7 @@ def _named(found: Sequence[Token]) -> list[str]:
 
 
 def _read(tree: Tree) -> list[str]:
-    """The names without a schema that a statement reads from, but for queries of WITH where those are known."""
+    """The unqualified names that a statement reads from, except WITH queries in scope."""
     found: set[str] = set()
     waiting: list[tuple[Any, frozenset[str]]] = [(tree, frozenset())]
     while waiting:  # deep trees have more levels than Python has
@@ -143,7 +144,7 @@ def _read(tree: Tree) -> list[str]:
 
 
 def _variable(name: str) -> Any:
-    """The frame that a variable of whoever calls holds; None where there is none."""
+    """The frame in a variable of the caller; None where there is none."""
     frame = _outside(sys._getframe())
     if frame is None:
         return None
@@ -154,14 +155,14 @@ def _variable(name: str) -> Any:
 
 
 def _outside(frame: FrameType | None) -> FrameType | None:
-    """The nearest frame of the stack that is neither of this package nor of the library's context managers."""
+    """The nearest frame of the call stack that belongs neither to this package nor to `contextlib`."""
     while frame is not None and str(frame.f_globals.get("__name__", "")).partition(".")[0] in (_OURS, "contextlib"):
         frame = frame.f_back
     return frame
 
 
 def _is_frame(value: Any) -> bool:
-    """Whether a value is a table in memory: a data frame, Arrow, a relation, an answer, a dictionary of columns."""
+    """Whether a value is a table in memory: a data frame, Arrow, a relation, a result, a dictionary of columns."""
     kind = type(value)
     if isinstance(value, Mapping):
         return bool(value) and all(map(_is_column, value.values()))

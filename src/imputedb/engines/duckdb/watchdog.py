@@ -1,4 +1,4 @@
-"""Work that is ended once its time is over."""
+"""Time limits on work."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -10,14 +10,14 @@ from imputedb.border import is_interrupted
 from imputedb.errors import Error, OutOfTime
 
 _AGAIN = 0.002
-"""Seconds after which a statement is ended that began after the last one was."""
+"""Seconds between interruptions after the time is over, as further statements may begin."""
 
 
 class Watchdog:
-    """Ends work whose time is over.
+    """A time limit on the present work.
 
     Attributes:
-        barks: whether the time of the work that is under way is over.
+        barks: whether the time is over.
     """
 
     def __init__(self) -> None:
@@ -25,12 +25,12 @@ class Watchdog:
 
     @contextmanager
     def within(self, seconds: float, interrupt: Callable[[], None] | None) -> Iterator[None]:
-        """Ends what the block does once so many seconds are over, its statements too if they may be interrupted.
+        """Ends a block after some seconds, and its statements too if `interrupt` is given.
 
-        They may not in a transaction of the user's: a statement that is interrupted aborts it.
+        In a user's transaction it is not, since an interrupted statement aborts the transaction.
 
         Raises:
-            OutOfTime: they are over.
+            OutOfTime: the time is over.
         """
         done = threading.Event()
 
@@ -55,10 +55,10 @@ class Watchdog:
             self.barks = False
 
     def check(self) -> None:
-        """Raises where the time is over.
+        """Raises an error once the time is over.
 
         Raises:
-            OutOfTime: it is.
+            OutOfTime: the time is over.
         """
         if self.barks:
             raise OutOfTime("the time of a statement is over")

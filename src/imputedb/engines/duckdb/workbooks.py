@@ -1,4 +1,4 @@
-"""Sheets of workbooks as columns: a row of titles, and what stands below it."""
+"""Sheets of workbooks as columns: a row of titles, and the rows below it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Row = Sequence[Any]
 
 
 def read(calamine: ModuleType, path: str, sheet: str | None) -> tuple[dict[str, Any], list[Note]]:
-    """The columns of a sheet, the first one unless another is named, and notes on the others.
+    """The columns of a sheet, by default the first, and notes on other sheets and skipped rows.
 
     Raises:
         DataError: there is no such sheet, or it holds no table.
@@ -53,7 +53,7 @@ def _columns(titles: Row, rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _column(cells: Sequence[Any]) -> Any:
-    """Cells of one kind as they are; of several kinds as text."""
+    """Cells of one kind unchanged, cells of several kinds as text."""
     missing = [not _there(cell) for cell in cells]
     known = [cell for cell in cells if _there(cell)]
     kinds = {type(cell) for cell in known}

@@ -1,4 +1,4 @@
-"""When one connection may have seen, or made, a write: what caches ask before they believe what they hold."""
+"""Writes as seen by one connection; caches consult them before they return a value."""
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
@@ -11,11 +11,11 @@ from imputedb.engines.signals import Signals
 
 
 class Writes:
-    """The writes of a database as one connection to it sees them.
+    """The writes of a database as one connection sees them.
 
     Attributes:
-        changes: what has been written to the database, by any of its sessions.
-        since: when the call began that is under way, as `Changes.now` has it; None outside of calls.
+        changes: writes to the database by any of its sessions.
+        since: the moment at which the current call began, as given by `Changes.now`; None outside of calls.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, changes: Changes, signals: Signals) -> None:
@@ -27,10 +27,10 @@ class Writes:
         self._alone: tuple[int | None, int] | None = None
 
     def state(self, tables: Collection[Table] | None = None) -> object:
-        """A token that differs whenever one of some tables, or any, may have been written, by whatever connection.
+        """A token that differs whenever one of some tables, or any, may have been written on any connection.
 
-        With no tables at all it differs when anything but rows may have changed. It is like no other where another
-        session has written since this call began: the call may see the rows before that or after it.
+        With an empty collection it differs when anything but rows may have changed. If another session has written
+        since this call began, it is unlike any other token, as the call may see the rows before or after that write.
         """
         return self.changes.state(tables, self.since)
 
@@ -39,24 +39,24 @@ class Writes:
         return self.changes.definitions(self.since)
 
     def is_behind(self, own: object = None) -> bool:
-        """Whether another session has written since the call began that is under way, or is writing.
+        """Whether another session has written since the current call began, or is writing now.
 
-        A write of this one may be under way by its `own` mark.
+        `own` is the mark of a write of this session that is under way.
         """
         return self.changes.state(None, self.since, own) != self.changes.state(None, None, own)
 
     def changed(self, target: Target) -> None:
-        """Says what this connection may have written."""
+        """Records what this connection may have written."""
         self.since = self.changes.written(target, self.since)
 
     def remade(self) -> None:
-        """Says that this connection has made, changed or dropped tables, or what is kept of them."""
+        """Records that this connection has created, changed or dropped tables or declarations."""
         self._take()
         self.changed(Written.TABLES)
 
     @contextmanager
     def writing(self, target: Target = Written.TABLES) -> Iterator[object]:
-        """A write that is under way by the mark that is given, and noted when it is over; ours make no macros."""
+        """A block that writes; gives its mark, and records the write at the end."""
         mark = object()
         try:
             self.changes.begin(mark, target)
@@ -70,9 +70,10 @@ class Writes:
 
     @contextmanager
     def alone(self, connections: int = 0) -> Iterator[None]:
-        """Takes what a file changes by for the work of this block, where no connection but those of sessions was there.
+        """A block whose changes of the files are attributed to it, if only connections of sessions existed meanwhile.
 
-        DuckDB numbers connections as they are opened. The work opens so many of its own, and one a look at the number.
+        DuckDB numbers connections as they are opened. The block opens `connections` of its own, besides one for each
+        reading of the number.
         """
         outer, self._alone = self._alone, (self._last_connection(), self._looks)
         try:
@@ -82,7 +83,7 @@ class Writes:
             self._alone = outer
 
     def _take(self, connections: int = 0) -> None:
-        """Takes what the file has changed by so far for the work that is under way, where no other was there."""
+        """Attributes the present change of the files to the current block, if no other connection existed."""
         if self._alone is None:
             return
         before, looks = self._alone
@@ -92,7 +93,7 @@ class Writes:
             self.changes.ours()
 
     def _last_connection(self) -> int | None:
-        """The number of the connection opened last; None where there are others than those of sessions."""
+        """The number of the connection opened last; None if there are others than those of sessions."""
         self._looks += 1
         try:
             with self._connection.cursor() as connection:

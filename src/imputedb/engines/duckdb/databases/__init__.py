@@ -1,1 +1,1 @@
-"""Tables of PostgreSQL, MySQL, MariaDB, SQLite, Delta Lake and Iceberg, read by packages that know them."""
+"""Tables of PostgreSQL, MySQL, MariaDB, SQLite, Delta Lake and Iceberg, read by packages for these systems."""

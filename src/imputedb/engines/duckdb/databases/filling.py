@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from imputedb.engines.duckdb.engine import DuckDB
 
 _WIDEST = 38
-"""Digits of a DECIMAL."""
+"""Largest number of digits of a DECIMAL."""
 
 _DIGITS = (
     "max(length(regexp_extract({0}, '^-?0*([0-9]*)', 1))), "
     "coalesce(max(length(regexp_extract({0}, '[.]([0-9]+)', 1))), 0), "
     "coalesce(bool_or({0} LIKE '%Inf%'), false)"
 )
-"""How many digits numbers have before and behind the point, and whether one is infinite."""
+"""Largest numbers of digits before and after the point of a column's numbers, and whether one is infinite."""
 
 
 def read(address: Address, table: str | None, reading: Reading) -> Rows:
@@ -38,7 +38,7 @@ def read(address: Address, table: str | None, reading: Reading) -> Rows:
 
     Raises:
         DataError: there is no such table, the query is refused, or a query is asked of a folder.
-        StorageError: it cannot be reached or read.
+        StorageError: the database cannot be reached or read.
     """
     if address.system in ("Delta Lake", "Iceberg"):
         if reading.query is not None:
@@ -50,10 +50,10 @@ def read(address: Address, table: str | None, reading: Reading) -> Rows:
 
 
 def fill(engine: DuckDB, made: Table, address: Address, rows: Rows) -> None:
-    """Makes a table of rows that are read as they come.
+    """Creates a table of rows, reading them as a stream.
 
     Raises:
-        StorageError: the system ends in the middle of them.
+        StorageError: the stream ends before the last row.
     """
     name = f"imputedb_{secrets.token_hex(8)}"
     outputs = ", ".join(f"{made_of} AS {quoted((column,))}" for column, made_of in rows.columns.items())
@@ -82,7 +82,7 @@ def _retype(engine: DuckDB, made: Table, column: str, kind: str, made_of: str) -
 
 
 def _try(engine: DuckDB, made: Table, column: str, kind: str) -> None:
-    """Makes a column of text one of dates or times, where each of its values is one."""
+    """Converts a column of text to a type of dates or times, if every value can be."""
     named = quoted((column,))
     text = f"SELECT count({named}) = count(TRY_CAST({named} AS {kind})) FROM {quoted(made.path)}"
     if engine.connection.execute(text).fetchall()[0][0]:
@@ -90,7 +90,7 @@ def _try(engine: DuckDB, made: Table, column: str, kind: str) -> None:
 
 
 def _widen(engine: DuckDB, made: Table, columns: Sequence[str]) -> None:
-    """Makes decimals of numbers that came as text, as wide as they are, or floating ones of those that are too wide."""
+    """Converts numbers that came as text to decimals of the width they need; to doubles where that is too wide."""
     for column in columns:
         named = quoted((column,))
         text = f"SELECT {_DIGITS.format(named)} FROM {quoted(made.path)}"

@@ -1,4 +1,4 @@
-"""Tables of Delta Lake and Iceberg, which are folders of Parquet files and a log of which of them count."""
+"""Tables of Delta Lake and Iceberg: folders of Parquet files with a log of those that are current."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from imputedb.errors import StorageError
 
 
 def read_delta(address: Address) -> Rows:
-    """The rows of the newest version of a table of Delta Lake.
+    """The rows of the newest version of a Delta Lake table.
 
     Raises:
-        StorageError: it cannot be read, or needs what the package has not.
+        StorageError: it cannot be read, or needs a feature that the package lacks.
     """
     delta = package("deltalake", "lakes", "tables of Delta Lake")
     package("pyarrow", "lakes", "tables of Delta Lake")
@@ -27,7 +27,7 @@ def read_delta(address: Address) -> Rows:
 
 
 def read_iceberg(address: Address) -> Rows:
-    """The rows of the newest snapshot of a table of Iceberg, or of the one whose metadata are given.
+    """The rows of the newest snapshot of an Iceberg table, or of the one with the given metadata file.
 
     Raises:
         StorageError: it cannot be read.
@@ -42,7 +42,7 @@ def read_iceberg(address: Address) -> Rows:
 
 
 def _metadata(path: Path) -> str:
-    """The newest file of metadata: by the version that its name begins with."""
+    """The newest metadata file, by the version number at the start of its name."""
     if path.is_file():
         return str(path)
     found = list((path / "metadata").glob("*.metadata.json"))

@@ -15,19 +15,19 @@ from imputedb.errors import DataError, Error, StorageError
 from imputedb.notes import Note, NoteKind
 
 _SECONDS = 10
-"""How long a server is waited for until it answers at all."""
+"""Time limit in seconds for a server to answer at first."""
 
 _TOGETHER = 20_000
-"""Rows of a record batch."""
+"""Number of rows in a record batch."""
 
 _WIDEST = 38
-"""Digits of a DECIMAL of DuckDB."""
+"""Largest number of digits of a DECIMAL in DuckDB."""
 
 _OPTIONS = {
     **dict.fromkeys(("socket", "unix_socket"), "unix_socket"),
     **{name: name.replace("-", "_") for name in ("ssl-mode", "ssl-ca", "ssl-cert", "ssl-key")},
 }
-"""Options of an address, as MySQL's own programs call them, and what the driver calls them."""
+"""Options of an address, named as in MySQL's own programs, and the driver's names for them."""
 
 _MODES: dict[str, dict[str, Any]] = {
     "DISABLED": {"ssl_disabled": True},
@@ -36,7 +36,7 @@ _MODES: dict[str, dict[str, Any]] = {
     "VERIFY_CA": {"ssl_verify_cert": True},
     "VERIFY_IDENTITY": {"ssl_verify_cert": True, "ssl_verify_identity": True},
 }
-"""How far a connection is secured, as MySQL's own programs call it."""
+"""Security modes of a connection, named as in MySQL's own programs."""
 
 _UNSIGNED, _ENUM, _BINARY = 32, 256, 63
 """The flags of an unsigned column and of an ENUM, and the character set of a column of bytes."""
@@ -86,7 +86,7 @@ def read(address: Address, table: str | None, query: str | None) -> Rows:
 
 
 def _cursor(driver: Any) -> Any:
-    """A kind of cursor that hands rows on as they come, tells all of a column that the server does, and may be left."""
+    """A cursor class that streams rows, gives the server's description of columns, and can be left early."""
 
     class Stream(driver.cursors.SSCursor):  # type: ignore[misc]  # the driver has no types
         def fields(self) -> Sequence[Any]:
@@ -94,13 +94,13 @@ def _cursor(driver: Any) -> Any:
             return fields
 
         def leave(self) -> None:
-            self._result.unbuffered_active = False  # or else the rows that are left are read first
+            self._result.unbuffered_active = False  # otherwise the remaining rows are read first
 
     return Stream
 
 
 def _account(address: Address) -> dict[str, Any]:
-    """What the driver needs to know of a server and an account; what is left out stands in MySQL's own files."""
+    """The driver's arguments for a server and an account; MySQL's own configuration files supply what is left out."""
     options = dict(address.options)
     found: dict[str, Any] = {
         "host": address.host or None,
@@ -133,7 +133,7 @@ def _named(cursor: Any, address: Address, table: str | None) -> str:
     """The table of a name, in the database of the address.
 
     Raises:
-        DataError: there is none, or none is named.
+        DataError: there is no such table, or none is named.
     """
     cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = database() ORDER BY 1")
     known = [str(name) for (name,) in cursor.fetchall()]
@@ -147,7 +147,7 @@ def _named(cursor: Any, address: Address, table: str | None) -> str:
 
 
 def _levels(cursor: Any, table: str) -> dict[str, list[str]]:
-    """By name the levels of the columns of a table whose type is an ENUM."""
+    """The levels of the ENUM columns of a table, by column."""
     cursor.execute(
         "SELECT column_name, column_type FROM information_schema.columns "
         "WHERE table_schema = database() AND table_name = %s AND data_type = 'enum'",
@@ -205,7 +205,7 @@ def _rows(
 
 
 def _type(arrow: Any, kind: str, field: Any) -> Any:
-    """Arrow's type of a column."""
+    """The Arrow type of a column."""
     if kind in _INTEGERS:
         return getattr(arrow, f"{'u' if field.flags & _UNSIGNED else ''}int{_INTEGERS[kind]}")()
     if kind == "YEAR":
@@ -225,7 +225,7 @@ def _type(arrow: Any, kind: str, field: Any) -> Any:
 
 
 def _values(arrow: Any, values: Sequence[Any], kind: Any, name: str, notes: list[Note]) -> Sequence[Any]:
-    """Values as Arrow takes them: dates such as 0000-00-00 are no dates, and missing."""
+    """Values for an Arrow array; invalid dates such as 0000-00-00 become NULL."""
     if arrow.types.is_temporal(kind) and not arrow.types.is_duration(kind):
         odd = sum(value is not None and not isinstance(value, date | datetime) for value in values)
         if odd and not any(one.subject == name for one in notes):

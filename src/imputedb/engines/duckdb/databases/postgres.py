@@ -1,7 +1,7 @@
 """Tables and queries of PostgreSQL, read through its ADBC driver.
 
-The driver gives some types another meaning: money as cents, addresses as bytes, endless dates as early ones. The server
-therefore sends as text whatever is not of a type that is known to arrive as it is.
+The driver changes the meaning of some types: money becomes cents, addresses become bytes, infinite dates become early
+ones. The server therefore sends values as text, unless their type is known to arrive unchanged.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ _KNOWN = frozenset(
         *("time", "interval", "uuid", "json", "jsonb"),
     )
 )
-"""Types whose values arrive as they are, and so do arrays of them."""
+"""Types whose values, and arrays of them, arrive unchanged."""
 
 _ENDLESS = {"date": "DATE", "timestamp": "TIMESTAMP", "timestamptz": "TIMESTAMPTZ"}
-"""Types with infinite values, and DuckDB's names of them."""
+"""Types with infinite values, and DuckDB's names for them."""
 
 _WIDEST = 38
-"""Digits of a DECIMAL of DuckDB."""
+"""Largest number of digits of a DECIMAL in DuckDB."""
 
 _SECONDS = "10"
-"""How long a server is waited for until it answers at all."""
+"""Time limit in seconds for a server to answer at first."""
 
 
 def read(address: Address, table: str | None, query: str | None) -> Rows:
@@ -61,7 +61,7 @@ def read(address: Address, table: str | None, query: str | None) -> Rows:
 
 
 def _reason(address: Address, error: Exception) -> str:
-    """What the server says, in one line, without the query and the password."""
+    """The server's error message in one line, without the query and the password."""
     text = str(error).partition("Query was:")[0].partition(". SQLSTATE:")[0]
     text = text.partition("ERROR:")[2] or text.partition("[libpq]")[2] or text
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("LINE ")]
@@ -69,10 +69,10 @@ def _reason(address: Address, error: Exception) -> str:
 
 
 def _named(connection: Any, address: Address, table: str | None) -> str:
-    """The table of a name, as the server writes it.
+    """The table of a name, in the server's spelling.
 
     Raises:
-        DataError: there is none, or none is named.
+        DataError: there is no such table, or none is named.
     """
     known = [
         str(name)
@@ -121,13 +121,13 @@ def _rows(connection: Any, text: str) -> Rows:
 
 
 def _kind(field: Any) -> tuple[str, int]:
-    """The type of a column, and its modifier, as the server calls them."""
+    """The server's type of a column, and its type modifier."""
     about: Mapping[bytes, bytes] = field.metadata or {}
     return about.get(b"POSTGRESQL:type", b"").decode(), int(about.get(b"POSTGRESQL:typmod", b"-1"))
 
 
 def _column(given: str, name: str, kind: str, modifier: int) -> tuple[list[str], str]:
-    """What the server sends of a column, and what DuckDB makes of it."""
+    """The expressions that the server sends for a column, and DuckDB's expression for the column."""
     if kind in _ENDLESS:
         finite = f"CASE WHEN isfinite({given}) THEN {given} END AS {name}"
         endless = f"CASE WHEN NOT isfinite({given}) THEN {given}::text END AS {name}e"
@@ -147,12 +147,15 @@ def _column(given: str, name: str, kind: str, modifier: int) -> tuple[list[str],
 
 
 def _levels(connection: Any, text: str, kinds: Mapping[str, tuple[str, int]]) -> dict[str, Sequence[str]]:
-    """By name the levels of columns whose type is an ENUM: of types of one name in several schemas, that of its own."""
+    """The levels of the ENUM columns of a query, by column.
+
+    Of types that share a name in several schemas, the column's own is taken.
+    """
     known = {kind for (kind,) in _fetched(connection, "SELECT typname FROM pg_type WHERE typtype = 'e'")}
     names = [name for name, (kind, _) in kinds.items() if kind in known]
     if not names:
         return {}
-    # without a row a type is known by a NULL of it
+    # a NULL of a type identifies it where there is no row
     labels_of = ", ".join(f"enum_range((SELECT {quoted((name,))} FROM q LIMIT 0))::text[]" for name in names)
     ((*labels,),) = _fetched(connection, f"WITH q AS (\n{text}\n) SELECT {labels_of}")
     return {name: [str(label) for label in some] for name, some in zip(names, labels, strict=True)}

@@ -1,4 +1,4 @@
-"""Rows of another system, as DuckDB reads them."""
+"""Rows of another system, in a form that DuckDB reads."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class Rows:
     """Rows of another system.
 
     Attributes:
-        frame: a stream of Arrow's record batches.
-        columns: by name of a column, the expression that makes it of the stream's columns.
-        levels: by name of a column, its texts in their order; it becomes an ENUM.
-        tried: columns of text, and the type that they become where each of their values is one.
-        decimals: columns whose numbers come as text, and become decimals as wide as they are.
-        notes: what a user must know of them.
-        close: ends the connection that the rows come by.
+        frame: a stream of Arrow record batches.
+        columns: by column, the expression that computes it from the stream's columns.
+        levels: by column, its texts in order; the column becomes an ENUM.
+        tried: columns of text, and the type that each is converted to if all its values can be.
+        decimals: columns whose numbers come as text, and become decimals of the width they need.
+        notes: notes for the user.
+        close: closes the connection that the rows come from.
     """
 
     frame: Any
@@ -35,7 +35,7 @@ class Rows:
 
 
 def as_they_are(frame: Any) -> Rows:
-    """Rows whose columns need no other expression."""
+    """Rows whose columns are those of the stream."""
     names = list(frame.schema.names)
     check_distinct(names)
     return Rows(frame, {name: quoted((name,)) for name in names})
@@ -45,7 +45,7 @@ def check_distinct(names: Sequence[str]) -> None:
     """Checks that no two columns share a name.
 
     Raises:
-        DataError: two do; names differ by more than upper and lower case.
+        DataError: two names differ by case at most.
     """
     seen: set[str] = set()
     for name in names:

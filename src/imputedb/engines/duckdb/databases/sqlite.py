@@ -16,23 +16,23 @@ from imputedb.notes import Note, NoteKind
 from imputedb.sql.paths import quoted
 
 _MOMENTS = {"date": "DATE", "datetime": "TIMESTAMP", "timestamp": "TIMESTAMP", "time": "TIME"}
-"""Types that a column may be declared with, and DuckDB's names of them; SQLite keeps them as text."""
+"""Declared column types for dates and times, and DuckDB's names for them; SQLite stores their values as text."""
 
 _EXACT = 2**53
-"""The whole numbers up to which each is a floating one too."""
+"""Largest integer below which every integer is a double too."""
 
 _TOGETHER = 20_000
-"""Rows of a record batch."""
+"""Number of rows in a record batch."""
 
 _SCANNED = 250
-"""Columns whose values are looked at in one query: SQLite takes 2,000 outputs."""
+"""Number of columns whose values are counted in one query; SQLite allows 2,000 outputs."""
 
 _EMPTY = {"int": "int64", "real": "float64", "floa": "float64", "doub": "float64"}
-"""Types of columns without a value, by what their declared type holds."""
+"""Arrow types of columns without values, by words in their declared types."""
 
 
 def read(address: Address, table: str | None, query: str | None, words: Sequence[str]) -> Rows:
-    """The rows of a table or a query; words mean a missing value where they stand among numbers.
+    """The rows of a table or a query; `words` mean a missing value where they occur among numbers.
 
     Raises:
         DataError: there is no such table, SQLite refuses the query, or two columns share a name.
@@ -45,7 +45,7 @@ def read(address: Address, table: str | None, query: str | None, words: Sequence
             f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
         )
         connection.text_factory = _text
-        connection.execute("BEGIN")  # columns are looked at first: the same rows then
+        connection.execute("BEGIN")  # columns are examined and then read in one state
         connection.execute("SELECT count(*) FROM sqlite_schema")
     except sqlite3.Error as error:
         raise StorageError(f"{address.path} cannot be read as a database of SQLite: {error}") from error
@@ -105,14 +105,15 @@ def _rows(arrow: Any, connection: sqlite3.Connection, text: str, file: str, word
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """A column, and how it is read.
+    """A column, and the way to read it.
 
     Attributes:
-        sent: the expression of SQLite that is fetched.
-        type: Arrow's name of the type of what is fetched.
-        made: the expression of DuckDB that makes the column of what is fetched, which is written `{}` in it.
-        moment: DuckDB's type of dates or times that its texts become, where each of them is one.
-        note: what is to be known of it, as the end of a sentence.
+        name: the column's name.
+        sent: the SQLite expression to fetch.
+        type: Arrow's name for the type of the fetched values.
+        made: the DuckDB expression of the column, with {} for the fetched value.
+        moment: DuckDB's type of dates or times that its texts become if all of them can.
+        note: a note for the user, as the end of a sentence.
     """
 
     name: str
@@ -124,7 +125,7 @@ class _Column:
 
 
 def _columns(connection: sqlite3.Connection, declared: Mapping[str, str], words: Sequence[str]) -> Iterator[_Column]:
-    """Columns by the values that they hold: SQLite's own types bind nobody."""
+    """Columns with types by the values that they hold, since SQLite does not enforce declared types."""
     names, listed = list(declared), ", ".join("'" + one.lower().replace("'", "''") + "'" for one in words)
     for some in (names[at : at + _SCANNED] for at in range(0, len(names), _SCANNED)):
         counts = ", ".join(
