@@ -1,1 +1,1 @@
-"""Spark, over Spark Connect: the engine of what is past one machine."""
+"""Spark, over Spark Connect: the engine for tables beyond one machine."""

@@ -1,4 +1,4 @@
-"""What tells rows without a key apart in Spark: a hash of all that they hold."""
+"""Identification of rows without a key in Spark: a hash of all their values."""
 
 from collections.abc import Callable, Mapping
 
@@ -8,7 +8,7 @@ from imputedb.engines.names import CONTENT
 from imputedb.engines.spark.values import called
 
 PARAMETERS = {CONTENT: ("before, value", "BIGINT")}
-"""Parameters and types of functions of ours, as DuckDB binds them."""
+"""Parameters and result types of imputedb's functions, as DuckDB binds them."""
 
 
 def _content(node: exp.Anonymous) -> exp.Expression:
@@ -16,4 +16,4 @@ def _content(node: exp.Anonymous) -> exp.Expression:
 
 
 CALLS: Mapping[str, Callable[[exp.Anonymous], exp.Expression]] = {CONTENT: _content}
-"""How they are written."""
+"""How Spark evaluates these functions."""

@@ -1,16 +1,16 @@
-"""Room for deep statements: sqlglot walks them by recursion, and sums of models are nested some hundred times."""
+"""Room for deep statements: sqlglot walks trees recursively, and sums of models nest some hundred levels deep."""
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 FRAMES = 40_000
-"""Of Python, which takes no room on the stack of the thread for calls between its own functions."""
+"""Python's recursion limit; calls between Python functions take no room on the thread's stack."""
 
 
 @contextmanager
 def deeply() -> Iterator[None]:
-    """A block in which functions may call each other deeper than usual."""
+    """A block with a higher recursion limit."""
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(max(before, FRAMES))
     try:

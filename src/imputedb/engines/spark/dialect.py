@@ -1,7 +1,7 @@
-"""Statements of DuckDB's dialect in Spark's: sqlglot writes them, and what it would change the meaning of is refused.
+"""Translation of statements from DuckDB's dialect into Spark's, by sqlglot.
 
-Nodes and functions that are not listed here are refused by name; those that are were run on both engines. Where they
-mean something else in Spark they are written so that they do not.
+Nodes and functions that are not listed here are refused by name. Listed ones were run on both engines; where Spark
+gives them another meaning, they are rewritten so that results agree.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -39,7 +39,7 @@ _AGGREGATES = (
 _WINDOWS = "DenseRank FirstValue Lag LastValue Lead Ntile Rank RowNumber"
 
 KNOWN = frozenset(" ".join((_CLAUSES, _CONDITIONS, _VALUES, _AGGREGATES, _WINDOWS)).split())
-"""The classes of sqlglot's nodes that are written."""
+"""The classes of sqlglot's nodes that are translated."""
 
 _SAME_TYPES = ("BOOLEAN", "TINYINT", "SMALLINT", "INT", "BIGINT", "FLOAT", "DOUBLE", "DECIMAL", "DATE")
 
@@ -50,18 +50,18 @@ _TYPES = {
     "TIMESTAMP": "TIMESTAMPNTZ",
     "TIMESTAMPTZ": "TIMESTAMP",
 }
-"""Types that values are cast to, and what they are called for Spark."""
+"""Types that values are cast to, with Spark's names."""
 
 _WHOLE = ("TINYINT", "SMALLINT", "INT", "BIGINT")
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What names in a statement mean.
+    """The meanings of names in a statement.
 
     Attributes:
-        tables: by their paths in lower case, without leading parts that may be left out, the names that Spark has.
-        types: of the columns of these tables, by their names in lower case; "" of those of which tables differ.
+        tables: Spark's paths of tables, by their paths in lower case, with and without optional leading parts.
+        types: DuckDB's types of the columns of these tables, by name in lower case; "" where tables differ.
     """
 
     tables: Mapping[tuple[str, ...], tuple[str, ...]]
@@ -69,10 +69,10 @@ class Names:
 
 
 def in_spark(text: str, names: Names, *, ordered: bool = True) -> str:
-    """A query of DuckDB's dialect in Spark's; unless it is to be ordered, without an ORDER BY ALL around it.
+    """A query of DuckDB's dialect in Spark's; unless `ordered`, an outer ORDER BY ALL is left out.
 
     Raises:
-        Unplanned: it holds what Spark has no equal of, or what is not known to mean the same there.
+        Unplanned: it holds something that Spark lacks, or that is not known to mean the same there.
     """
     with deeply():
         return _in_spark(text, names, ordered=ordered)
@@ -99,19 +99,19 @@ def _in_spark(text: str, names: Names, *, ordered: bool) -> str:
 
 
 class _Writing:
-    """The writing of one statement."""
+    """The translation of one statement."""
 
     def __init__(self, names: Names, kinds: Kinds) -> None:
         self._names, self._kinds = names, kinds
         self._queries: set[str] = set()
 
     def of(self, tree: exp.Query) -> exp.Query:
-        """The statement with nodes that Spark reads as DuckDB reads those in it."""
+        """The statement with nodes to which Spark gives the meaning that DuckDB gives to the original ones."""
         self._queries = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
         nodes = list(tree.walk())
         for node in nodes:
             _check(node)
-        for node in reversed(nodes):  # what stands inside is written first
+        for node in reversed(nodes):  # inner nodes first
             changed = self._written(node)
             if changed is not node:
                 self._kinds.keep(changed, node)
@@ -191,7 +191,7 @@ class _Writing:
         return node
 
     def summed(self, node: exp.Sum) -> exp.Expression:
-        """Of whole numbers as DuckDB adds them, past the largest BIGINT."""
+        """A sum, for whole numbers with DuckDB's range beyond BIGINT."""
         if self._kinds.of(node.this) is not Sort.WHOLE or not self._kinds.is_long(node.this):
             return node
         if isinstance(node.this, exp.Distinct):
@@ -199,7 +199,7 @@ class _Writing:
         return exp.Sum(this=cast_to(node.this, HUGE))
 
     def middle(self, node: exp.Expression) -> exp.Expression:
-        """Quantiles between values, by what Spark calls percentile."""
+        """An interpolated quantile, which is Spark's `percentile`."""
         share = part(node, "expression") or exp.Literal.number("0.5")
         if not isinstance(share, exp.Literal) or share.is_string or not 0 <= float(share.this) <= 1:
             raise Unplanned(f"{shown(node)}: one share from 0 to 1, written as a number, is written for Spark")
@@ -211,7 +211,7 @@ class _Writing:
             raise Unplanned(f"{shown(node)} is of values that are no numbers, or whose type cannot be told")
 
     def cast(self, node: exp.Cast) -> exp.Expression:
-        """Numbers as whole ones: doubles to the nearest even one of two, decimals away from 0, where Spark cuts off."""
+        """A cast that rounds as DuckDB does, where Spark truncates: doubles half to even, decimals half away from 0."""
         wanted, kind = node.to.this.name, self._kinds.of(node.this)
         if wanted not in _TYPES or node.to.args.get("nested"):
             raise Unplanned(f"{shown(node)}: values of type {node.to.sql('duckdb')} are not written for Spark")
@@ -261,7 +261,7 @@ _CALLS: Mapping[str, Callable[[Any], exp.Expression]] = {
     **chance.CALLS,
     **values.CALLS,
 }
-"""How functions are written that sqlglot has no classes of."""
+"""Translations of functions for which sqlglot has no class."""
 
 _CHANGES: Mapping[type[exp.Expression], Callable[["_Writing", exp.Expression], exp.Expression]] = {
     exp.Table: _Writing.table,
@@ -289,7 +289,7 @@ def part(node: exp.Expression, name: str) -> Any:
 
 
 def _check(node: exp.Expression) -> None:
-    """Refuses what is not known to mean in Spark what it means in DuckDB."""
+    """Refuses nodes that are not known to mean in Spark what they mean in DuckDB."""
     name = type(node).__name__
     if isinstance(node, exp.Anonymous):
         if node.name.lower() in _CALLS or node.meta.get("ours"):
@@ -332,5 +332,5 @@ def _is_of(part: exp.Expression, query: exp.Select) -> bool:
 
 
 def quoted(path: Sequence[str]) -> str:
-    """A path of Spark's, quoted."""
+    """A quoted path in Spark's dialect."""
     return ".".join("`" + part.replace("`", "``") + "`" for part in path)

@@ -1,4 +1,4 @@
-"""Spark as an engine: DuckDB binds what is asked against empty tables, Spark runs it, and rows stay there."""
+"""Spark as an engine: DuckDB binds statements against empty tables, Spark runs them, and rows stay in Spark."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -25,13 +25,13 @@ from imputedb.sql.paths import quoted
 from imputedb.sql.tokens import first_word
 
 _HELD = ") AS held("
-"""Behind rows that are held here, in statements of ours."""
+"""Text that marks locally held rows in imputedb's own statements."""
 
 EQUAL = 0.01
-"""The share of rows at most that may be equal to others, of a table without a key."""
+"""Largest share of rows that may equal others, in a table without a key."""
 
 _HERE = ("show", "describe", "desc", "prepare", "deallocate", "set", "reset")
-"""The words that statements begin with which DuckDB answers from the empty tables."""
+"""First words of statements that DuckDB answers from the empty tables."""
 
 
 class Spark(DuckDB):
@@ -74,13 +74,13 @@ class Spark(DuckDB):
         self.session.close = close  # type: ignore[method-assign]
 
     def further(self) -> "Spark":
-        """An engine of the same session of Spark, for another session here."""
+        """Refused: a session of Spark has one session here."""
         raise QueryError("a database over Spark has one session here: connect once more for another")
 
     # -- tables -------------------------------------------------------------------------------------------------------
 
     def callers_frames(self, text: str, *, statement: bool = False) -> AbstractContextManager[variables.Frames]:
-        """Nothing of the caller's is read; the tables that a text names are looked at anew."""
+        """A block without data frames of the caller's; tables that a text names are read from Spark's catalog again."""
         with self.lock:
             self.mirror.look(text)
         return super().callers_frames(text, statement=statement)
@@ -109,7 +109,7 @@ class Spark(DuckDB):
         return self.tables.named(name)
 
     def reading(self, table: Table, column: str, alias: str) -> Tree:
-        """A stored column; or what tells rows apart: a key, or where there is none a hash of all columns."""
+        """A stored column; under `generate.ROW`, what identifies a row: a key, or else a hash of all columns."""
         if column != ROW or table not in self.mirror.seen:
             return super().reading(table, column, alias)
         key, found = self.statistics(table).key, t.cast(t.number(0), t.plain_type("BIGINT"))
@@ -122,7 +122,7 @@ class Spark(DuckDB):
         return found
 
     def forget(self, names: Sequence[str]) -> None:
-        """Lets go of registered rows, and of views with draws."""
+        """Releases registered arrays, and views of draws."""
         self._unmake("VIEW", [name for name in names if name in self.mirror.views])
         super().forget([name for name in names if name in self.slots.used])
 
@@ -133,14 +133,14 @@ class Spark(DuckDB):
         return self._fetched(self.text(node))
 
     def arrays(self, node: Tree) -> Mapping[str, Array]:
-        """The columns of a SELECT over rows of this machine as arrays; rows of Spark's are not fetched."""
+        """The columns of a SELECT over local rows as arrays; rows of Spark are not fetched."""
         text = self.text(node)
         if self.mirror.names_in(text) is not None:
             _refuse_rows()
         return self.session.arrays(text)
 
     def _numbers(self, text: str) -> list[NDArray[np.float64]]:
-        if _HELD in text:  # which DuckDB cannot list the tables of
+        if _HELD in text:  # DuckDB cannot list the tables of such a text
             return self.session.numbers(text)
         with self._lending(text) as names:
             if names is None:
@@ -150,7 +150,7 @@ class Spark(DuckDB):
 
     @contextmanager
     def _lending(self, text: str) -> Iterator[dialect.Names | None]:
-        """What the names in a statement of ours mean to Spark, which is lent small tables of this machine for it."""
+        """The meanings of names in one of imputedb's statements, whose small local tables are copied to Spark."""
         here = self.mirror.here(text)
         if not here:
             yield self.mirror.names_in(text)
@@ -222,7 +222,7 @@ class Spark(DuckDB):
         raise Unplanned(f"{word.upper()} is not run over Spark: its tables are written in a session of Spark's own")
 
     def _of_spark(self, text: str, names: dialect.Names) -> Held:
-        """The rows that Spark gives for a query, held here in the types that DuckDB gives them."""
+        """The rows that Spark returns for a query, held locally in the types that DuckDB gives them."""
         with self.lock:
             _, types = self.texts.described(text)
             found = self.remote.answer(dialect.in_spark(text, names))
@@ -240,7 +240,7 @@ class Spark(DuckDB):
     # -- rows that statements read of each other ----------------------------------------------------------------------
 
     def collected(self, rows: Any, columns: Mapping[str, str]) -> Table:
-        """A temporary table here of rows that were collected, of some types, in an order that only they decide."""
+        """A temporary local table of collected rows, with given types, in an order that only their values decide."""
         with self.lock:
             held = self._shown(rows, dict(zip(rows.column_names, columns.values(), strict=True)))
             name = self.fresh("rows")
@@ -248,7 +248,7 @@ class Spark(DuckDB):
             return Table("temp", "main", name)
 
     def _learnable(self, table: Table, most: int) -> Table:
-        """A table here of at most so many of its rows, with what was said of its columns."""
+        """A local table of at most `most` rows of a table, with its declarations."""
         statistics, shape = self.statistics(table), self.shape(table)
         if table not in self.mirror.seen:
             return table
@@ -276,7 +276,7 @@ class Spark(DuckDB):
             )
 
     def _make(self, kind: str, name: str, columns: Sequence[str], text: str) -> None:
-        """Makes a view of a query in Spark, and an empty table of its columns here."""
+        """Creates a view of a query in Spark, and an empty local table with its columns."""
         names = self.mirror.names_in(text)
         if names is None:
             self.temporary.make(kind, name, columns, text)
@@ -301,11 +301,11 @@ class Spark(DuckDB):
     # -- what has no way in -------------------------------------------------------------------------------------------
 
     def load(self, *_: Any, **__: Any) -> NoReturn:
-        """Refused: tables come into Spark by Spark."""
+        """Refused: tables are loaded by Spark itself."""
         raise QueryError("files are not loaded into Spark here: make a table or a view of them in a session of Spark's")
 
     def take(self, *_: Any, **__: Any) -> NoReturn:
-        """Refused: frames come into Spark by Spark."""
+        """Refused: data frames are loaded by Spark itself."""
         raise QueryError(
             "frames are not copied into Spark here: spark.createDataFrame(...).createOrReplaceTempView(...)"
         )

@@ -1,4 +1,4 @@
-"""Spark's refusals as errors of ours: one sentence, no trace of Java."""
+"""Spark's errors as imputedb's: one sentence, without Java traces."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _FORBIDDEN = ("PERMISSION", "Permission denied", "AccessControl", "UNAUTHENTICAT
 
 @contextmanager
 def translated(where: str) -> Iterator[None]:
-    """What Spark refuses, and what keeps it from answering, as errors of ours."""
+    """A block in which errors of Spark and of its connection become imputedb's."""
     try:
         yield
     except Error:
@@ -27,7 +27,7 @@ def translated(where: str) -> Iterator[None]:
 
 
 def ours(error: Exception, where: str) -> Error:
-    """Spark's error as one of ours."""
+    """Spark's error as one of imputedb's."""
     text = f"{type(error).__name__} {error}"
     message = reason(str(error))
     kinds = {kind.__name__ for kind in type(error).__mro__}
@@ -47,7 +47,7 @@ def ours(error: Exception, where: str) -> Error:
 
 
 def reason(message: str) -> str:
-    """What Spark says, on one line, without its codes and traces."""
+    """Spark's message on one line, without codes and traces."""
     first = next((line.strip() for line in message.splitlines() if line.strip()), "no reason is given")
     found = _STATE.sub("", _CODE.sub("", first)).strip().rstrip(".")
     return found if len(found) <= 300 else f"{found[:297]}..."

@@ -1,4 +1,4 @@
-"""Statistics of tables of Spark's: counts by one job a table, distributions from a sample that is collected."""
+"""Statistics of Spark's tables: counts by one job for each table, distributions from a collected sample."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,32 +16,32 @@ from imputedb.sql.ast import Tree
 from imputedb.statistics.table import ColumnStatistics, Kind, Statistics
 
 SAMPLE = profile.SAMPLE
-"""Rows that are collected at most; of a table that has no more, all are, and nothing is estimated."""
+"""Largest number of rows that are collected; a smaller table is collected whole, and nothing is estimated."""
 
 LIKE_A_KEY = 0.8
-"""The share of the rows that a sketch finds different from which on they are counted exactly."""
+"""Share of distinct rows by a sketch above which they are counted exactly."""
 
 
 class Reading(Protocol):
-    """What runs SELECT nodes, and holds rows that were collected."""
+    """What gathering needs of an engine: to run SELECT nodes, and to hold collected rows."""
 
     def rows(self, node: Tree) -> list[tuple[Any, ...]]:
         """The rows of a small SELECT."""
 
     def collected(self, rows: Any, columns: Mapping[str, str]) -> Table:
-        """A temporary table here of rows that were collected, of some types."""
+        """A temporary local table of collected rows, with given types."""
 
     def unmake(self, kind: str, names: Sequence[str]) -> None:
-        """Lets go of what was made."""
+        """Drops such tables or views."""
 
 
 class RemoteGathering(Gathering):
-    """What is known of the tables of Spark's that one session has looked at.
+    """The statistics of Spark's tables that one session has seen.
 
     Attributes:
         engine: the engine.
-        remote: where the rows are.
-        mirror: the tables.
+        remote: the session of Spark that has the rows.
+        mirror: the empty tables.
     """
 
     engine: Reading
@@ -49,7 +49,7 @@ class RemoteGathering(Gathering):
     mirror: Mirror
 
     def profiled(self, table: Table, shape: Shape) -> Statistics:
-        """The statistics of a table's rows as they are now."""
+        """The statistics of a table's present rows."""
         if table not in self.mirror.seen:
             return super().profiled(table, shape)
         source, readings, meanings = self._readings(table, shape, list(shape.types))
@@ -78,7 +78,7 @@ class RemoteGathering(Gathering):
     def _counted(
         self, source: Tree, readings: Mapping[str, Tree], meanings: Mapping[str, Tree | None], shape: Shape
     ) -> dict[str, Any]:
-        """Counts over all rows, in one statement."""
+        """Counts over all rows, by one statement."""
         calls: dict[str, Tree] = {}
         for name, value in readings.items():
             kind = profile.kind_of(shape.types[name])
@@ -97,7 +97,7 @@ class RemoteGathering(Gathering):
         return dict(zip(calls, found, strict=True))
 
     def _scaled(self, known: ColumnStatistics, name: str, rows: int, counts: Mapping[str, Any]) -> ColumnStatistics:
-        """A column of the sample, its counts and its mean those of all rows."""
+        """The statistics of a sampled column, with counts and mean over all rows."""
         observed, meant = int(counts[f"known {name}"]), int(counts.get(f"meant {name}", 0))
         mean, centre = counts.get(f"mean {name}"), known.centre
         like_all = known.distinct > LIKE_A_KEY * SAMPLE * observed / rows
@@ -115,7 +115,7 @@ class RemoteGathering(Gathering):
     def _with_keys_counted(
         self, source: Tree, readings: Mapping[str, Tree], rows: int, columns: Mapping[str, ColumnStatistics]
     ) -> dict[str, ColumnStatistics]:
-        """Those that may be keys, their different values counted exactly."""
+        """The columns that may be keys, with exact numbers of distinct values."""
         like = [
             name
             for name, one in columns.items()

@@ -1,4 +1,4 @@
-"""What kinds of values expressions of a statement give, as far as that can be told without an engine."""
+"""Kinds and integer widths of the values of expressions, inferred without an engine."""
 
 from collections.abc import Mapping
 from enum import Enum
@@ -10,7 +10,7 @@ from imputedb.engines.names import CONTENT
 
 
 class Sort(Enum):
-    """A kind of values on which their rounding, dividing and writing depend."""
+    """A kind of values, on which rounding, division and text depend."""
 
     WHOLE = "whole numbers"
     DECIMAL = "decimals"
@@ -49,7 +49,7 @@ _TEXTS = (exp.Concat, exp.DPipe, exp.Lower, exp.Substring, exp.Trim, exp.Upper)
 
 
 WIDTHS = ("TINYINT", "SMALLINT", "INT", "BIGINT", "HUGEINT")
-"""Types of whole numbers, each of which holds those before it."""
+"""Integer types, each of which holds the values of those before it."""
 _WIDTHS = {**{name: name for name in WIDTHS}, "INTEGER": "INT", "INT128": "HUGEINT"}
 _WIDEST = {"TINYINT": 2**7, "SMALLINT": 2**15, "INT": 2**31, "BIGINT": 2**63}
 
@@ -58,7 +58,7 @@ _CALLED = {
     **dict.fromkeys((CONTENT, "count_star"), Sort.WHOLE),
     "isfinite": Sort.BOOLEAN,
 }
-"""What functions give that sqlglot has no classes of, some of them ours."""
+"""Kinds of the results of functions for which sqlglot has no class, imputedb's own included."""
 
 _BITS = (exp.BitwiseAnd, exp.BitwiseXor, exp.BitwiseRightShift)
 _BY_CLASS = (
@@ -70,7 +70,7 @@ _BY_CLASS = (
 
 
 def sort_of(type_name: str) -> Sort | None:
-    """What values of a type of DuckDB's are; None of those that are nothing here."""
+    """The kind of values of a DuckDB type; None for types that are not supported."""
     return Sort.DECIMAL if type_name.startswith("DECIMAL(") else _SORTS.get(type_name)
 
 
@@ -81,8 +81,8 @@ class Kinds:
     """The kinds of the expressions of one statement.
 
     Args:
-        types: DuckDB's, of columns by their names in lower case; "" where it cannot be told.
-        tree: the statement, before any of it is changed.
+        types: DuckDB's types of columns, by name in lower case; "" where unknown.
+        tree: the statement, before any change.
     """
 
     def __init__(self, types: Mapping[str, str], tree: exp.Expression) -> None:
@@ -105,29 +105,29 @@ class Kinds:
             self.width(node)
 
     def of(self, node: exp.Expression) -> Sort | None:
-        """The kind of what an expression gives; None where it cannot be told."""
+        """The kind of an expression's values; None where it cannot be inferred."""
         if id(node) not in self._known:
-            self._known[id(node)] = None  # of what means itself
-            self._kept.append(node)  # so that no other node gets its id
+            self._known[id(node)] = None  # for an alias that refers to itself
+            self._kept.append(node)  # keeps its id from being reused
             self._known[id(node)] = self._found(node)
         return self._known[id(node)]
 
     def width(self, node: exp.Expression) -> str | None:
-        """The type of whole numbers that DuckDB gives, or a wider one; None where it cannot be told."""
+        """The integer type that DuckDB gives an expression, or a wider one; None where it cannot be inferred."""
         if id(node) not in self._wide:
-            self._wide[id(node)] = None  # of what means itself
+            self._wide[id(node)] = None  # for an alias that refers to itself
             self._kept.append(node)
             self._wide[id(node)] = self._found_width(node) if self.of(node) is Sort.WHOLE else None
         return self._wide[id(node)]
 
     def keep(self, node: exp.Expression, before: exp.Expression) -> None:
-        """Lets a node that was written have the kind and the width of the one that it is written for."""
+        """Gives a new node the kind and the width of the node that it replaces."""
         self._kept.append(node)
         if self.of(before) is not None:
             self._known[id(node)], self._wide[id(node)] = self.of(before), self.width(before)
 
     def is_long(self, node: exp.Expression) -> bool:
-        """Whether whole numbers that it gives may be beyond those of 32 bits."""
+        """Whether the integers of an expression may exceed 32 bits."""
         columns = [self._types.get(one.name.lower(), "BIGINT") for one in node.find_all(exp.Column)]
         return any(kind in _LONG or not kind for kind in columns) or bool(list(node.find_all(exp.Mul, exp.Pow)))
 
@@ -178,7 +178,7 @@ class Kinds:
         return "BIGINT" if isinstance(node, (*_COUNTS, exp.Anonymous)) else None
 
     def _widest(self, nodes: list[exp.Expression | None]) -> str | None:
-        """The widest of some; of numbers that are written out alone at least INT, as DuckDB has it."""
+        """The widest type of some expressions; for literals alone at least INT, as in DuckDB."""
         there = [one for one in nodes if one is not None and not isinstance(one.unnest(), exp.Null)]
         found = [self.width(one) for one in there]
         if not found or None in found:
@@ -209,12 +209,12 @@ class Kinds:
 
 
 def _same(found: list[Found]) -> Found | None:
-    """What all are, if they are the same."""
+    """The common value of a list; None where its values differ."""
     return found[0] if len(set(found)) == 1 else None
 
 
 def _branches(node: exp.Expression) -> list[exp.Expression | None]:
-    """The expressions of which one is what a choice gives."""
+    """The expressions one of which a conditional expression returns."""
     match node:
         case exp.Case():
             return [*(one.args["true"] for one in node.args["ifs"]), node.args.get("default")]

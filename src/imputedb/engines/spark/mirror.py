@@ -1,4 +1,4 @@
-"""Tables of Spark's as empty ones with the same columns, by which DuckDB binds what is asked of them."""
+"""Empty tables with the columns of Spark's tables, against which DuckDB binds statements."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,17 +11,17 @@ from imputedb.errors import QueryError, Unplanned
 from imputedb.sql.paths import parts_of, quoted
 
 HOME = "memory"
-"""The catalog of the empty tables; those of Spark's current database are in its schema main."""
+"""The catalog of the empty tables; those of Spark's current database are in its schema `main`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A table of Spark's as it was when it was last looked at.
+    """A table of Spark's, as last read from Spark's catalog.
 
     Attributes:
-        path: that Spark has for it.
-        columns: with DuckDB's types.
-        state: of its rows.
+        path: Spark's path of the table.
+        columns: its columns with DuckDB's types.
+        state: an identification of its present rows.
     """
 
     path: tuple[str, ...]
@@ -33,9 +33,9 @@ class Mirror:
     """The empty tables of one session.
 
     Attributes:
-        seen: the tables of Spark's that they stand for.
-        views: temporary views of Spark's that statements of ours have made, with DuckDB's types of their columns.
-        lent: small tables of this machine, by their paths, as Spark has them for one statement.
+        seen: Spark's tables, by the empty tables that represent them.
+        views: temporary views in Spark that imputedb has created, with DuckDB's types of their columns.
+        lent: small local tables, by their paths, as copied to Spark for one statement.
     """
 
     def __init__(self, remote: Remote, session: Session) -> None:
@@ -46,12 +46,12 @@ class Mirror:
         self._listed = False
 
     def look(self, text: str) -> None:
-        """Looks anew at the tables that a text reads, as far as it is a query."""
+        """Reads the tables of a query from Spark's catalog again."""
         for path in self._paths(text):
             self.bring(path)
 
     def bring(self, path: Sequence[str]) -> None:
-        """Looks anew at a table: it is made here where it is new, forgotten where it is gone."""
+        """Reads a table from Spark's catalog again; creates its empty table if it is new, drops it if it is gone."""
         table = _table(path)
         if table is None or path[-1] in self.views:
             return
@@ -69,14 +69,14 @@ class Mirror:
         self.seen[table] = Seen(name, columns, state)
 
     def bring_named(self, name: str) -> None:
-        """The same of a name as a person writes it, where it is not known yet."""
+        """The same for a name as a person writes it, unless it is known."""
         for path in dict.fromkeys((tuple(parts_of(name)), (name,))):
             table = _table(path)
             if table is not None and table not in self.seen:
                 self.bring(path)
 
     def bring_all(self) -> None:
-        """Looks at all tables of the current database, once."""
+        """Reads all tables of the current database, once."""
         if not self._listed:
             self._listed = True
             for name in self._remote.tables():
@@ -84,11 +84,11 @@ class Mirror:
                     self.bring((name,))
 
     def names_in(self, text: str) -> Names | None:
-        """What the names in a query mean to Spark; None where it reads no table of Spark's.
+        """The meanings of names in a query; None where it reads no table of Spark's.
 
         Raises:
-            QueryError: it reads rows of this machine beside them.
-            Unplanned: it cannot be told which tables it reads, so that the empty ones might answer.
+            QueryError: it reads local rows beside Spark's.
+            Unplanned: its tables cannot be determined, so that the empty ones might be read.
         """
         untold = self._session.untold_tables(text)
         if untold:
@@ -116,13 +116,13 @@ class Mirror:
         return Names(found, types) if found else None
 
     def here(self, text: str) -> list[tuple[str, ...]]:
-        """The tables of this machine that a query reads beside Spark's; none where it reads none of Spark's."""
+        """The local tables that a query reads beside Spark's; empty where it reads none of Spark's."""
         paths = self._paths(text)
         found = [path for path in paths if path[-1] not in self.views and _table(path) not in self.seen]
         return found if len(found) < len(paths) else []
 
     def _paths(self, text: str) -> list[tuple[str, ...]]:
-        """The paths of the tables that a text reads; none where it is no query."""
+        """The paths of the tables that a text reads; empty where it is no query."""
         names = self._session.qualified_tables_in(text)
         return sorted({tuple(parts_of(name.partition(" AS ")[0])) for name in names})
 
@@ -139,7 +139,7 @@ class Mirror:
 
 
 def _spellings(path: Sequence[str]) -> list[tuple[str, ...]]:
-    """The ways in which a table may be written, in lower case, with leading parts and without."""
+    """The paths by which a table may be named, in lower case, with and without leading parts."""
     parts = tuple(part.lower() for part in path)
     name, schemas = parts[-1], parts[-2:-1] if len(parts) == 3 or parts[0] not in (HOME, "temp") else ()
     schema = schemas[0] if schemas else "main"
@@ -148,7 +148,7 @@ def _spellings(path: Sequence[str]) -> list[tuple[str, ...]]:
 
 
 def _table(path: Sequence[str]) -> Table | None:
-    """The empty table that a path means; None of other catalogs than ours."""
+    """The empty table of a path; None for other catalogs."""
     if len(path) == 1:
         return Table(HOME, "main", path[0])
     if len(path) == 2 and path[0] != "temp":

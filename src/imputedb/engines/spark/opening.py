@@ -1,4 +1,4 @@
-"""Connecting to Spark, once it is sure that its client is there."""
+"""Connections to Spark, after a check that its client is installed."""
 
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -9,28 +9,28 @@ if TYPE_CHECKING:
     from imputedb.engines.spark.engine import Spark
 
 OLDEST = 4
-"""The first version of Spark's client that is answered by."""
+"""The oldest supported major version of Spark and its client."""
 
 
 def over_spark(address: str, session: Any, settled: bool) -> "Spark":
-    """The engine of a session of the user's, or unless one is given of one of its own at an address.
+    """The engine of a given session or, without one, of a new session at an address.
 
     Args:
-        address: such as `sc://host:15002`; of a session, that of a database in memory, which says nothing.
-        session: of Spark Connect; None for one of its own.
-        settled: whether settings of DuckDB are asked for along with it.
+        address: an address such as `sc://host:15002`; `:memory:` with a session.
+        session: a session of Spark Connect; None for a new one.
+        settled: whether settings of DuckDB were given too, which is refused.
 
     Raises:
-        DataError: what the extra `spark` brings is not installed.
-        QueryError: the session is none of Spark Connect, or of too old a version; or settings are asked for.
-        StorageError: nothing answers at the address.
+        DataError: a package of the extra `spark` is not installed, or is too old.
+        QueryError: the session is not of Spark Connect, its version is too old, or settings were given.
+        StorageError: no server answers at the address.
     """
     if settled:
         raise QueryError("read_only, locked and config are of DuckDB's files: a session of Spark has its own settings")
     if session is not None and address != ":memory:":
         raise QueryError(f"either a session of Spark is given or a path, and this is both: leave {address} out")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # of pandas 3, by Spark's client: it is asked for Arrow alone
+        warnings.simplefilter("ignore", FutureWarning)  # of pandas 3, in Spark's client; only Arrow is used here
         check_installed()
         from imputedb.engines.spark.engine import Spark
         from imputedb.engines.spark.remote import lent, opened
@@ -39,10 +39,10 @@ def over_spark(address: str, session: Any, settled: bool) -> "Spark":
 
 
 def check_installed() -> None:
-    """Refuses to go on without the packages of the extra.
+    """Checks that the packages of the extra `spark` are installed.
 
     Raises:
-        DataError: one is not there, or is too old.
+        DataError: a package is missing or too old.
     """
     for name in ("pyspark", "sqlglot", "pyarrow"):
         try:

@@ -1,4 +1,4 @@
-"""A session of Spark Connect: what tables there are, and running statements in Spark's dialect."""
+"""A session of Spark Connect: its tables, and statements in Spark's dialect."""
 
 import hashlib
 import socket
@@ -13,9 +13,9 @@ from imputedb.engines.spark.opening import OLDEST
 from imputedb.errors import DataError, QueryError, StorageError
 
 PORT = 15002
-"""Where servers of Spark Connect listen unless they are told otherwise."""
+"""The default port of Spark Connect servers."""
 SECONDS = 10
-"""To reach one."""
+"""Time limit in seconds to reach a server."""
 
 _TYPES = {
     "boolean": "BOOLEAN",
@@ -31,7 +31,7 @@ _TYPES = {
     "timestamp_ntz": "TIMESTAMP",
     "binary": "BLOB",
 }
-"""DuckDB's types of Spark's; tables with others are refused by name."""
+"""DuckDB's types for Spark's; tables with other types are refused by name."""
 
 _PRIME = 1_000_000_007
 
@@ -40,8 +40,8 @@ class Remote:
     """One session of Spark Connect.
 
     Attributes:
-        where: it is, in words.
-        time_zone: of the session.
+        where: the address of the server, or a phrase for a given session.
+        time_zone: the session's time zone.
     """
 
     def __init__(self, session: Any, where: str, *, is_ours: bool) -> None:
@@ -62,7 +62,7 @@ class Remote:
             )
 
     def close(self) -> None:
-        """Lets go of the session, if it was opened here."""
+        """Closes the session, if it was opened here."""
         if self._is_ours:
             with translated(self.where):
                 self._session.stop()
@@ -75,10 +75,10 @@ class Remote:
             return [str(row["tableName"]) for row in self._session.sql("SHOW TABLES").collect()]
 
     def columns(self, path: Sequence[str]) -> dict[str, str] | None:
-        """The columns of a table with DuckDB's types; None where there is no table of the path.
+        """The columns of a table with DuckDB's types; None where there is no such table.
 
         Raises:
-            DataError: a column is of a type that is not read here, or shares its name with another.
+            DataError: a column has an unsupported type, or shares its name with another.
         """
         with translated(self.where):
             try:
@@ -96,8 +96,11 @@ class Remote:
         return found
 
     def state(self, path: Sequence[str], columns: Sequence[str]) -> str:
-        """What tells this state of a table's rows from another: its files where Spark has written them, else a count
-        and a sum over its rows, which takes one job."""
+        """An identification of a table's present rows.
+
+        It hashes the names of the table's files if Spark has written them. Otherwise it is a count and a sum over the
+        rows, which takes one job.
+        """
         with translated(self.where):
             files = sorted(map(str, self._session.table(quoted(path)).inputFiles()))
             if files and all(name.rsplit("/", 1)[-1].startswith("part-") for name in files):
@@ -115,22 +118,22 @@ class Remote:
         return found.rename_columns([f"c{place}" for place in range(found.num_columns)])
 
     def make_view(self, name: str, columns: Sequence[str], text: str) -> None:
-        """Makes a temporary view of a query, its columns under the given names."""
+        """Creates a temporary view of a query, with the given column names."""
         with translated(self.where):
             self._session.sql(text).toDF(*columns).createOrReplaceTempView(name)
 
     def lend(self, name: str, rows: Any) -> None:
-        """Makes a temporary view of a small Arrow table."""
+        """Creates a temporary view of a small Arrow table."""
         with translated(self.where):
             self._session.createDataFrame(rows).createOrReplaceTempView(name)
 
     def drop_view(self, name: str) -> None:
-        """Lets go of a temporary view."""
+        """Drops a temporary view."""
         with translated(self.where):
             self._session.catalog.dropTempView(name)
 
     def different(self, path: Sequence[str], columns: Sequence[str]) -> tuple[int, int]:
-        """How many rows a table has, and how many of them differ."""
+        """The number of rows of a table, and that of distinct rows."""
         hashed = f"xxhash64({', '.join(quoted([name]) for name in columns)})"
         with translated(self.where):
             text = f"SELECT count(*), count(DISTINCT {hashed}) FROM {quoted(path)}"
@@ -140,7 +143,7 @@ class Remote:
     def sample(
         self, path: Sequence[str], columns: Sequence[str], share: float, most: int, by: Sequence[str] = ()
     ) -> Any:
-        """Rows of a table as an Arrow table: all of them, or a share that a hash of some columns picks, or of all."""
+        """Rows of a table as an Arrow table: all if `share` is 1, else a share by a hash of some or all columns."""
         listed = ", ".join(quoted([name]) for name in columns)
         hashed = f"xxhash64({', '.join(quoted([name]) for name in by or columns)})"
         few = f" WHERE pmod({hashed}, 1000000) < {int(share * 1e6) + 1} ORDER BY {hashed} LIMIT {most}"
@@ -149,10 +152,10 @@ class Remote:
 
 
 def opened(address: str) -> Remote:
-    """A session of its own at an address such as `sc://host:15002`.
+    """A new session at an address such as `sc://host:15002`.
 
     Raises:
-        StorageError: nothing answers there.
+        StorageError: no server answers there.
     """
     _check_reachable(address)
     builder = client().builder
@@ -161,9 +164,10 @@ def opened(address: str) -> Remote:
 
 
 def client() -> Any:
-    """The class of Spark's sessions over Spark Connect.
+    """The class of Spark Connect sessions.
 
-    Spark takes a program that is no file, such as that of `python -c`, for its own doctests, and ends the process.
+    Spark's client mistakes a program that is no file, such as that of `python -c`, for its own doctests, and ends the
+    process.
     """
     main = sys.modules["__main__"]
     is_lacking = not hasattr(main, "__file__")
@@ -178,16 +182,16 @@ def client() -> Any:
 
 
 def lent(session: Any) -> Remote:
-    """A session of the user's.
+    """A given session.
 
     Raises:
-        QueryError: it is no session of Spark Connect.
+        QueryError: it is not a session of Spark Connect.
     """
     return Remote(session, "the session that was given", is_ours=False)
 
 
 def _check_reachable(address: str) -> None:
-    """Refuses an address where nothing listens: Spark's client would try again for minutes."""
+    """Raises an error where no server listens, since Spark's client would retry for minutes."""
     try:
         place = urlsplit(address)
         with socket.create_connection((place.hostname or "", place.port or PORT), SECONDS):

@@ -1,4 +1,4 @@
-"""Values written so that Spark computes what DuckDB does: whole numbers that fail beyond their types, infinities."""
+"""Values for Spark with DuckDB's results: integers that fail on overflow, infinities, rounding."""
 
 from collections.abc import Callable, Mapping
 
@@ -9,11 +9,11 @@ from imputedb.errors import Unplanned
 
 HUGE = "DECIMAL(38, 0)"
 _SEVERAL = "".join(letter for letter in map(chr, range(0x80, 0x10000)) if len(letter.upper()) > 1)
-"""Letters whose capitals are several."""
+"""Letters whose upper case has several letters."""
 
 
 def divided(_: Kinds, node: exp.Div) -> exp.Expression:
-    """Of doubles, infinite where the divisor is 0."""
+    """A quotient of doubles, infinite or NaN where the divisor is 0."""
     above, below = double(node.this), double(node.expression)
     quotient = exp.Div(this=above, expression=below, typed=True, safe=False)
     if isinstance(node.expression, exp.Literal) and float(node.expression.this) != 0:
@@ -26,7 +26,7 @@ def divided(_: Kinds, node: exp.Div) -> exp.Expression:
 
 
 def rounded(kinds: Kinds, node: exp.Round) -> exp.Expression:
-    """Of doubles as DuckDB rounds them: multiplied, rounded to a whole number, divided."""
+    """A number rounded to some digits: for doubles multiplied, rounded to an integer and divided, as in DuckDB."""
     digits, kind = node.args.get("decimals"), kinds.of(node.this)
     if digits is None or kind in (Sort.DECIMAL, Sort.WHOLE):
         return node
@@ -39,7 +39,7 @@ def rounded(kinds: Kinds, node: exp.Round) -> exp.Expression:
 
 
 def to_whole(kinds: Kinds, node: exp.Expression) -> exp.Expression:
-    """The next whole number: of doubles, as which Spark gives a BIGINT, themselves where they are beyond one."""
+    """The floor or ceiling of a number; doubles beyond 2**53 stay as they are, since Spark returns a BIGINT."""
     kind, found = kinds.of(node.this), node.copy()
     if kind is Sort.DECIMAL:
         return node
@@ -55,14 +55,14 @@ def _is_below(value: exp.Expression, bound: str) -> exp.LT:
 
 
 def added(kinds: Kinds, node: exp.Add) -> exp.Expression:
-    """A date and a number of days."""
+    """A sum; of a date and a whole number, the date so many days later."""
     if kinds.of(node.this) is Sort.DATE and kinds.of(node.expression) is Sort.WHOLE:
         return exp.Anonymous(this="date_add", expressions=[node.this.copy(), node.expression.copy()])
     return whole(kinds, node)
 
 
 def whole(kinds: Kinds, node: exp.Expression) -> exp.Expression:
-    """Whole numbers, computed in a type that holds every outcome and cast to theirs, which fails beyond it."""
+    """Integer arithmetic in a wider type, then cast back to its own, so that overflow fails."""
     sides = [node.args[key] for key in ("this", "expression") if node.args.get(key) is not None]
     found_kinds = [kinds.of(one) for one in sides]
     if set(found_kinds) <= {Sort.WHOLE, None} and not any(isinstance(one, exp.Interval | exp.Null) for one in sides):
@@ -87,7 +87,7 @@ _WIDEST = {"INT": 2**31, "BIGINT": 2**63}
 
 
 def _most(node: exp.Expression) -> int | None:
-    """The largest that a number can be, which is not negative; None where that cannot be told from what is written."""
+    """An upper bound of a nonnegative integer expression, from its text alone; None where there is none."""
     match node:
         case exp.Literal():
             return None if node.is_string or not node.this.isdigit() else int(node.this)
@@ -110,7 +110,7 @@ def _most(node: exp.Expression) -> int | None:
 
 
 def to_power(_: Kinds, node: exp.Pow) -> exp.Expression:
-    """Of 0 infinite where the exponent is negative, and never asked for there."""
+    """A power; for base 0 and a negative exponent it is infinite, without asking Spark."""
     base, power = double(node.this), double(node.expression)
     if isinstance(node.expression, exp.Literal):
         return exp.Pow(this=base, expression=power)
@@ -122,7 +122,7 @@ def to_power(_: Kinds, node: exp.Pow) -> exp.Expression:
 
 
 def logarithm(_: Kinds, node: exp.Ln) -> exp.Expression:
-    """Of 0 infinite and of negative numbers NaN, where Spark gives NULL."""
+    """A logarithm; for 0 it is minus infinity and for negative numbers NaN, where Spark returns NULL."""
     value = double(node.this)
     zero = double(exp.Literal.number(0))
     lowest, none = double(exp.Literal.string("-Infinity")), double(exp.Literal.string("NaN"))
@@ -131,14 +131,14 @@ def logarithm(_: Kinds, node: exp.Ln) -> exp.Expression:
 
 
 def number(_: Kinds, node: exp.Literal) -> exp.Expression:
-    """Doubles that Spark does not read as numbers are read from text."""
+    """A numeric literal; doubles that Spark cannot read as numbers are cast from text."""
     if node.is_string or "e" not in node.this.lower() or 1e-300 < float(node.this) < 1e300:
         return node
     return double(exp.Literal.string("Infinity" if float(node.this) == float("inf") else node.this))
 
 
 def letters(_: Kinds, node: exp.Expression) -> exp.Expression:
-    """Letters each become one in DuckDB; where they become several, or depend on their place, Spark fails."""
+    """Upper or lower case; Spark fails for letters that become several or depend on their place, unlike in DuckDB."""
     kept = "İΣ" if isinstance(node, exp.Lower) else _SEVERAL
     pattern = exp.Literal.string(f"[{kept}]")
     message = exp.Literal.string(f"{shown(node)}: a letter, such as ß or Σ, is written otherwise in Spark")
@@ -147,7 +147,7 @@ def letters(_: Kinds, node: exp.Expression) -> exp.Expression:
 
 
 def shifted(kinds: Kinds, node: exp.BitwiseRightShift) -> exp.Expression:
-    """Bits of a type moved to the right, by a number that is written out."""
+    """A right shift by a literal number of bits."""
     bits, width = node.expression, kinds.width(node.this)
     most = {"TINYINT": 8, "SMALLINT": 16, "INT": 32, "BIGINT": 64}.get(width or "", 0)
     if not isinstance(bits, exp.Literal) or bits.is_string or int(bits.this) >= most:
@@ -156,7 +156,7 @@ def shifted(kinds: Kinds, node: exp.BitwiseRightShift) -> exp.Expression:
 
 
 def either(_: Kinds, node: exp.BitwiseXor) -> exp.Expression:
-    """Bits that one of two numbers has: a function in DuckDB, and in Spark an operator that others bind closer than."""
+    """Exclusive or of two numbers: a function in DuckDB, and an operator of low precedence in Spark."""
     sides = [
         one.copy() if isinstance(one, exp.Paren) else exp.Paren(this=one.copy()) for one in node.iter_expressions()
     ]
@@ -164,7 +164,7 @@ def either(_: Kinds, node: exp.BitwiseXor) -> exp.Expression:
 
 
 def corrected(node: exp.Skewness, where: exp.Where | None = None) -> exp.Expression:
-    """Skewness as DuckDB corrects it for small samples, of the rows of a FILTER."""
+    """Skewness with DuckDB's correction for small samples, over the rows of a FILTER."""
 
     def over(call: exp.Expression) -> exp.Expression:
         return exp.Filter(this=call, expression=where.copy()) if where is not None else call
@@ -179,7 +179,7 @@ def corrected(node: exp.Skewness, where: exp.Where | None = None) -> exp.Express
 
 
 def finite(node: exp.Expression) -> exp.Expression:
-    """Whether a number is finite: NaN is larger than all others in Spark too."""
+    """Whether a number is finite; NaN is larger than all others in Spark too."""
     return _is_below(node.expressions[0], "Infinity")
 
 
@@ -189,29 +189,29 @@ def infinite(_: Kinds, node: exp.IsInf) -> exp.Expression:
 
 
 def signed(kinds: Kinds, node: exp.Sign) -> exp.Expression:
-    """The sign of a number: of NaN 0."""
+    """The sign of a number; 0 for NaN."""
     if kinds.of(node.this) is not Sort.DOUBLE:
         return node
     return exp.If(this=exp.IsNan(this=node.this.copy()), true=double(exp.convert(0)), false=node.copy())
 
 
 def added_exactly(node: exp.Expression) -> exp.Expression:
-    """A sum of doubles, whose last digits Spark does not keep."""
+    """A sum of doubles; Spark does not compensate rounding errors."""
     return exp.Sum(this=double(node.expressions[0]))
 
 
 def pointed(node: exp.Expression) -> exp.Expression:
-    """The kurtosis of what is there, beyond that of a normal distribution."""
+    """The excess kurtosis of the observed values."""
     return called("kurtosis", double(node.expressions[0]))
 
 
 def cast_to(value: exp.Expression, name: str) -> exp.Cast:
-    """A value cast to a type of Spark's."""
+    """A value cast to a Spark type."""
     return exp.cast(value.copy(), name)
 
 
 def called(name: str, *arguments: exp.Expression) -> exp.Anonymous:
-    """A call of a function of Spark's."""
+    """A call of a Spark function."""
     call = exp.Anonymous(this=name, expressions=list(arguments))
     call.meta["ours"] = True
     return call
@@ -223,7 +223,7 @@ def double(value: exp.Expression) -> exp.Cast:
 
 
 def shown(node: exp.Expression) -> str:
-    """An expression in a few words of a refusal."""
+    """An expression, shortened for an error message."""
     text = node.sql(dialect="duckdb")
     return text if len(text) <= 80 else f"{text[:77]}..."
 
@@ -243,11 +243,11 @@ CHANGES: Mapping[type[exp.Expression], Callable[[Kinds, exp.Expression], exp.Exp
     exp.IsInf: infinite,
     exp.Sign: signed,
 }
-"""How values of each class are written."""
+"""Translations of values, by class of node."""
 
 CALLS: Mapping[str, Callable[[exp.Expression], exp.Expression]] = {
     "isfinite": finite,
     "fsum": added_exactly,
     "kurtosis_pop": pointed,
 }
-"""How functions are written that sqlglot has no classes of."""
+"""Translations of functions for which sqlglot has no class."""

@@ -1,4 +1,4 @@
-"""What DuckDB writes in a way of its own, as people write it: intervals, parts of dates, IN over a query."""
+"""DuckDB's own notation in standard form: intervals, parts of dates, IN over a query."""
 
 from sqlglot import exp
 
@@ -10,7 +10,7 @@ _CASTS = (exp.Cast, exp.Trunc, exp.DataType, exp.Literal, exp.Paren, exp.Neg)
 
 
 def plainer(node: exp.Expression) -> exp.Expression:
-    """A node as people write it, where DuckDB's way of writing is another: intervals, parts of dates, IN."""
+    """A node in standard form, where DuckDB writes it in a form of its own."""
     if isinstance(node, exp.EQ) and isinstance(node.expression, exp.Any):
         return exp.In(this=node.this, query=node.expression.this.unnest().subquery())
     if isinstance(node, exp.Columns) and isinstance(node.parent, exp.Ordered) and isinstance(node.this, exp.Star):
@@ -34,7 +34,7 @@ def plainer(node: exp.Expression) -> exp.Expression:
 
 
 def _is_of_largest(node: exp.Anonymous) -> bool:
-    """Whether it is the value at the place of the largest of some numbers: models give categories so."""
+    """Whether a node is the value at the place of the largest of some numbers, the form of models' categories."""
     values, place = node.expressions
     if not isinstance(values, exp.Array) or not isinstance(place, exp.Anonymous) or len(place.expressions) != 2:
         return False
@@ -54,7 +54,7 @@ def _largest(node: exp.Anonymous) -> exp.Expression:
 
 
 def _of_digits(node: exp.Cast) -> exp.Expression:
-    """The number that hexadecimal digits of a hash are, behind 0x: random numbers are keyed so by texts."""
+    """The integer of a hash's hexadecimal digits after 0x, a form by which texts are keys of random numbers."""
     first, *others = node.this.expressions
     if len(others) != 1 or first.name != "0x" or not isinstance(others[0].this, exp.MD5):
         return node
@@ -65,7 +65,7 @@ def _of_digits(node: exp.Cast) -> exp.Expression:
 
 
 def _called(name: str, *arguments: exp.Expression) -> exp.Anonymous:
-    """A call that Spark knows, told from those of users."""
+    """A call of a Spark function, marked as imputedb's own."""
     call = exp.Anonymous(this=name, expressions=list(arguments))
     call.meta["ours"] = True
     return call
