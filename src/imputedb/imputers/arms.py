@@ -1,4 +1,4 @@
-"""Repeated measures of a trial as normal distributions, an arm each: parameters drawn, and what they say of gaps."""
+"""Repeated measures of a trial as normal distributions, one for each arm, with draws of their parameters."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moments:
-    """The normal distribution of T visits given q covariates.
+    """The conditional normal distribution of T visits given q covariates.
 
     Attributes:
         coefficients: (q, T) of the visits' means on the covariates, a column of ones first.
@@ -26,12 +26,12 @@ class Moments:
     covariance: Matrix
 
     def given(self, x: Matrix, values: Matrix, seen: Flags) -> tuple[Matrix, Matrix]:
-        """Means (n, k) and covariance (k, k) of the visits that are not seen, given those that are.
+        """Conditional means (n, k) and covariance (k, k) of the k unobserved visits, given the observed ones.
 
         Args:
             x: (n, q) covariates.
-            values: (n, T) visits; those that are not seen may be anything.
-            seen: (T,) which visits condition.
+            values: (n, T) visits; values of unobserved visits are ignored.
+            seen: (T,) which visits are observed.
         """
         means = x @ self.coefficients
         across = self.covariance[np.ix_(~seen, seen)]
@@ -43,13 +43,13 @@ class Moments:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Arm:
-    """The rows of one arm that parameters are learnt from.
+    """The rows of one arm, from which its parameters are estimated.
 
     Attributes:
         name: the arm, as it is written.
         x: (n, q) covariates, ones first.
-        y: (n, T) visits; cells that are missing hold anything.
-        missing: (n, T) which.
+        y: (n, T) visits; values of missing cells are arbitrary.
+        missing: (n, T) which visits are missing.
         visits: the names of the T visits.
     """
 
@@ -61,21 +61,23 @@ class Arm:
 
     @property
     def between(self) -> Flags:
-        """(n, T) missing visits that an observed one follows."""
+        """(n, T) the missing visits that an observed visit follows."""
         return self.missing & (np.arange(self.y.shape[1]) < last(self.missing)[:, None])
 
     def chain(self, cycles: int, chance: np.random.Generator) -> Iterator[Moments]:
-        """Parameters from their posterior, cycle after cycle (monotone data augmentation; Schafer 1997, section 6.5).
+        """Draws of the parameters from their posterior, one each cycle (monotone data augmentation; Schafer 1997,
+        section 6.5).
 
-        1. Gaps between observed visits are filled in, so that what is missing is monotone: a tail a row. They start
-           at the mean of their visit.
+        1. Gaps between observed visits are filled in, so that missingness is monotone. They start at the mean of their
+           visit.
         2. Each visit is regressed on covariates and earlier visits, over the rows that reach it; coefficients and
            variance are drawn (Rubin 1987, page 167). For monotone data that is the posterior, without a chain.
-        3. The regressions make one normal distribution. Gaps between are drawn from it given all observed visits.
+        3. The regressions make one normal distribution. Gaps between observed visits are drawn from it given all
+           observed visits.
 
         Args:
-            cycles: how many; one is enough where nothing is missing in between.
-            chance: random numbers.
+            cycles: number of cycles; one is enough where missingness is monotone.
+            chance: generator of random numbers.
 
         Raises:
             CannotImpute: too few rows reach a visit.
@@ -91,11 +93,11 @@ class Arm:
             yield moments
 
     def expected(self) -> Moments:
-        """The least squares estimates, where nothing is missing in between."""
+        """The least squares estimates, for monotone missingness."""
         return self._moments(self.y, None)
 
     def _moments(self, y: Matrix, chance: np.random.Generator | None) -> Moments:
-        """Regressions of each visit on the earlier ones as one distribution.
+        """The parameters of the joint distribution, from regressions of each visit on the earlier ones.
 
         With y = A'x + C y + e, C strictly lower triangular: (I - C)^-1 A' are the coefficients of the means, and
         (I - C)^-1 D (I - C)^-T is the covariance. Visits that no row of the arm reaches are left at 0.
@@ -125,19 +127,19 @@ class Arm:
 
 
 def last(missing: Flags) -> NDArray[np.intp]:
-    """(n,) how many visits there are up to the last observed one of each row."""
+    """(n,) the number of visits up to the last observed one of each row."""
     places = np.arange(1, missing.shape[1] + 1)
     return np.asarray(np.where(missing, 0, places).max(axis=1), np.intp)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Gaps:
-    """Rows of one pattern in which observed visits follow missing ones.
+    """Rows with the same pattern of missingness, in which observed visits follow missing ones.
 
     Attributes:
-        rows: their places.
-        seen: (T,) visits that they have.
-        between: (T,) visits that they miss before the last of these.
+        rows: positions of the rows.
+        seen: (T,) observed visits.
+        between: (T,) missing visits before the last observed one.
     """
 
     rows: NDArray[np.intp]
@@ -154,7 +156,7 @@ def gaps_between(missing: Flags) -> list[Gaps]:
 
 
 def fill_between(moments: Moments, x: Matrix, y: Matrix, gaps: Sequence[Gaps], noise: Matrix) -> None:
-    """Fills in, in `y` itself, the gaps between observed visits, given all observed ones; noise is standard normal."""
+    """Imputes the gaps between observed visits in `y`, given all observed visits; `noise` is standard normal."""
     for one in gaps:
         rows, here = one.rows, one.between
         means, covariance = moments.given(x[rows], y[rows], one.seen)
@@ -169,7 +171,7 @@ def slopes_on(seen: Matrix, across: Matrix) -> Matrix:
 
 
 def root(covariance: Matrix) -> Matrix:
-    """A root R of a covariance, R R'; of directions without variance 0."""
+    """A root R of a covariance, R R'; directions without variance have zeros."""
     values, vectors = np.linalg.eigh(covariance)
     found: Vector = np.sqrt(np.maximum(values, 0.0))
     return np.asarray(vectors * found)

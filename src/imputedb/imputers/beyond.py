@@ -1,21 +1,23 @@
-"""How often intervals hold that are pooled from donors' values, as a regression foretells it, and donors too few.
+"""The expected coverage of intervals that are pooled from donors' values, from a regression, and notes on few donors.
 
-Of a number that is linear in the gaps, sum g_i y_i (a mean, a slope), this is known before anything is drawn:
+For an estimate that is linear in the missing values, sum g_i y_i (a mean, a slope), four things follow from the
+regression before any draw is made:
 
-1. Its bias: what the regression expects of each gap, less what it expects of the donors near (surface.py). Donors'
-   values cannot follow a relation to where no donor is.
-2. What is not known of it, V = sum g_i^2 s_i^2 + sum u_j^2 e_j^2: the gaps' own residuals, and those of the donors, u_j
-   what a donor stands for; the more gaps take the same few, the more.
-3. How much of that draws show. Where each finds its donors anew (a bootstrap, trees), all of it. Where all find them in
-   the same rows (`pmm`), what five donors differ by, and what the line's drawn coefficients move.
-4. How sure that is: where few residuals make up V, draws take it for more or less than it is, and where these are
-   skewed, for less just when they are off.
+1. The bias: the expected value of each missing cell, less the mean expected value of its nearest donors (surface.py).
+   Donors' values cannot follow a relation beyond the range of the donors.
+2. The variance V of the imputation error, sum g_i^2 s_i^2 + sum u_j^2 e_j^2: residuals of the missing cells, and
+   residuals of the donors, u_j the total weight of donor j. It grows as more missing cells share the same few donors.
+3. The part of V that appears as variance between draws. If each draw finds its donors in its own bootstrap sample, it
+   is all of V. If all draws find them in the same rows (`pmm`), it is the variance among five donors, and the variance
+   that drawn coefficients add.
+4. The uncertainty of V. If few residuals make up V, its estimate varies; if these are skewed, it is too small exactly
+   when the error is large.
 
-The interval then holds as often as the error of such a number, normal but for 4, lies within what draws show; about a
-population the variance within draws is in both. The worst of the mean and of slopes on what predicts is told of, by the
-cause that alone would cost most.
+The coverage is the probability that the error, normal but for 4, lies within the interval. For a population the
+sampling variance is added on both sides. The note is about the worst of the mean and the slopes on predictors, and
+names the cause that alone would lower the coverage most.
 
-Of few donors: an interval of a skewed column needs many, and what is missing lies on those that are near.
+Notes on few donors concern skewed columns: their intervals need many donors near the missing values.
 """
 
 from collections.abc import Iterator
@@ -32,32 +34,32 @@ from imputedb.notes import Note, NoteKind, Question
 from imputedb.statistics.skewness import PER_INFLUENCES, PER_SKEWNESS, by_chance, weighted
 
 DOUBTED = 0.875
-"""The share of intervals of 95 % that is foretold to hold below which it is said (docs/decisions/inference.md)."""
+"""Coverage of a 95 % interval below which a note warns (docs/decisions/inference.md)."""
 
 TURNS = 40
-"""Draws of the line's coefficients that tell how far these move what is matched."""
+"""Number of draws of the coefficients, for the variance that they add."""
 
 BENT = 0.6
-"""The part of a bias that is counted where trees follow a bend: their donors are nearer than those by it."""
+"""Factor of the bias where trees follow a curve: their donors are nearer than those found by predictions."""
 
 NORMAL = 1.959964
-"""Standard errors that an interval of 95 % reaches to each side."""
+"""Half-width of a 95 % interval in standard errors."""
 
 MOST_UNSURE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
 class Foretold:
-    """What is known of one number before anything is drawn.
+    """The components of one estimate's error, before any draw is made.
 
     Attributes:
-        slope: whether it is a slope; else a mean.
-        needed: variance of what is not known of the complete table's number.
-        sampled: variance of that number itself, as a sample's of a population.
-        bias: what draws are off by.
-        shown: the part of `needed` that draws show.
-        unsure: squared relative error of `needed`, as of 2 / unsure degrees of freedom.
-        lean: by how much what is far out moves the error in its own units, one way.
+        slope: whether the estimate is a slope; otherwise it is a mean.
+        needed: variance of the imputation error, about the value of the complete table.
+        sampled: sampling variance of the estimate in the complete table, about the population.
+        bias: expected error of the draws.
+        shown: the part of `needed` that appears as variance between draws.
+        unsure: squared relative error of `needed`; it has 2 / unsure degrees of freedom.
+        lean: shift of the standardised error that skewed residuals cause.
     """
 
     slope: bool
@@ -69,7 +71,7 @@ class Foretold:
     lean: float
 
     def covered(self, question: Question) -> float:
-        """The share of intervals of 95 % that hold."""
+        """The expected coverage of intervals of 95 %."""
         from scipy import special
 
         everything = self.needed + self._beside(question)
@@ -85,11 +87,11 @@ class Foretold:
 
     @property
     def ratio(self) -> float:
-        """The standard deviation that draws show by the one that they should."""
+        """The ratio of the standard deviation that draws show to the one that they should show."""
         return float(np.sqrt(self.shown / self.needed))
 
     def causes(self) -> dict[NoteKind, "Foretold"]:
-        """The number, had it but one cause to be covered rarely."""
+        """The same estimate with only one cause of low coverage, by cause."""
         sure = replace(self, bias=0.0, shown=self.needed, unsure=0.0, lean=0.0)
         return {
             NoteKind.BEYOND: replace(sure, bias=self.bias),
@@ -103,12 +105,12 @@ class Foretold:
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """How donors are found.
+    """The way in which an imputer finds donors.
 
     Attributes:
-        imputer: the name of what draws.
-        by_line: whether by a straight line's predictions alone; else as trees do, by what it bends with too.
-        same: whether all draws find them in the same rows, and not each in a bootstrap of its own.
+        imputer: name of the imputer.
+        by_line: whether donors are matched by linear predictions only; trees also use the columns of a curved relation.
+        same: whether all draws have the same potential donors, not a bootstrap sample each.
     """
 
     imputer: str
@@ -117,12 +119,12 @@ class Matching:
 
 
 def short(found: Line, there: Surface, matching: Matching) -> Iterator[Note]:
-    """What is said, about a population and about the table's answer, of intervals that will hold too rarely.
+    """Notes on intervals with low expected coverage, about a population and about the complete table's answer.
 
     Args:
-        found: the line.
-        there: what is expected by it.
-        matching: how donors are found.
+        found: the regression line.
+        there: the expected values.
+        matching: the way in which donors are found.
     """
     known = foretold(found, there, matching)
     questions: tuple[Question, ...] = ("population", "answer")
@@ -166,12 +168,12 @@ def _because(kind: NoteKind, worst: Foretold, question: Question, matching: Matc
 
 
 def foretold(found: Line, there: Surface, matching: Matching) -> list[Foretold]:
-    """What is known of the mean, and of slopes on the line and on each column that predicts.
+    """The error components of the mean, of the slope on the line, and of the slopes on each predictor.
 
     Args:
-        found: the line.
-        there: what is expected by it.
-        matching: how donors are found.
+        found: the regression line.
+        there: the expected values.
+        matching: the way in which donors are found.
     """
     known, wanted = there.expected(found)
     rungs = ladder(found.ends[0])
@@ -199,12 +201,12 @@ def foretold(found: Line, there: Surface, matching: Matching) -> list[Foretold]:
 
 
 def _by_donor(near: NDArray[np.intp], gaps: Vector, rows: int) -> Vector:
-    """(rows,) what each donor is given of what gaps count for, of which their donors take equal parts."""
+    """(rows,) the total weight of each donor; the weight of a missing cell is split equally among its donors."""
     return np.asarray(np.bincount(near.ravel(), np.repeat(gaps / near.shape[1], near.shape[1]), rows), np.float64)
 
 
 def _numbers(found: Line) -> Iterator[tuple[bool, Vector, Vector]]:
-    """Whether it is a slope, and (n,) and (g,) what rows count for in it: of the mean, and of slopes."""
+    """Whether it is a slope, and (n,) and (g,) weights of observed and missing cells: of the mean, then of slopes."""
     yield False, np.ones(len(found.y)), np.ones(len(found.gaps))
     for here, gaps in (found.ends, *zip(found.x.T[1:], found.gaps.T[1:], strict=True)):
         centre = np.concatenate([here, gaps]).mean()
@@ -212,16 +214,16 @@ def _numbers(found: Line) -> Iterator[tuple[bool, Vector, Vector]]:
 
 
 def _moved(found: Line, rungs: Ladder, values: Vector) -> Matrix:
-    """(turns, g) the mean of each gap's donors by drawn coefficients."""
+    """(turns, g) the mean of each missing cell's donors, by drawn coefficients."""
     turns = generator("line", "coefficients")
     drawn = np.stack([found.model.drawn(turns)[0] for _ in range(TURNS)])
     return np.asarray(rungs.means(values, (drawn @ found.gaps.T).ravel()).reshape(TURNS, -1))
 
 
 def few_donors(found: Line, there: Surface) -> Iterator[Note]:
-    """What is said of a skewed column of which few donors have the values that are missing.
+    """A note on a skewed column of which few donors are near the missing values.
 
-    A row counts once, and once more for each gap that it is expected to give its value to.
+    A row's weight is one, plus the number of missing cells that it is expected to give its value to.
     """
     near = there.near()
     weights = 1 + np.bincount(near.ravel(), minlength=len(found.y)) / near.shape[1]

@@ -34,7 +34,7 @@ from imputedb.imputers.rows import EVERY, Array, Rows
 from imputedb.notes import Note, NoteKind
 
 OnMovement = Callable[[int, Movement | None], object]
-"""Told of each draw by its number how its chain moved, before the draw is given."""
+"""Receiver of the movement of each draw's chain, by the draw's number, before the draw is returned."""
 
 Answer = TypeVar("Answer")
 
@@ -148,7 +148,7 @@ def draws(
 ) -> Iterator[dict[Column, Array]]:
     """The draws with these indices, one after another, equal to those of `impute`.
 
-    The movement of their chains, if there is any, is passed to `heard`.
+    The movement of their chains, if there are any, is passed to `heard`.
 
     Raises:
         ExtensionError, DataError: as for `imputed`; or the number of draws is wrong.

@@ -1,4 +1,4 @@
-"""The values that an imputer gives for a column, checked against the column's type."""
+"""Validation of imputed values against the type of their column."""
 
 from typing import Any
 
@@ -14,21 +14,21 @@ from imputedb.imputers.rows import Array, Cells
 from imputedb.statistics.table import Kind
 
 LARGE = 1e140
-"""Numbers whose squares, summed, may be no doubles."""
+"""Magnitude above which sums of squares may overflow a double."""
 
 
 def column_values(imputer: Imputer, column: Column, cells: Cells, given: Any) -> Array:
-    """The values of one column; masked only where an imputer that follows an order has no row to follow."""
+    """The checked values of one column; masked values are allowed only from imputers that follow the order of rows."""
     if not follows_order(imputer) or not np.ma.isMaskedArray(given):
         return checked_values(imputer.name, column, cells, given)
     return np.ma.masked_array(checked_values(imputer.name, column, cells, np.ma.getdata(given)), np.ma.getmask(given))
 
 
 def checked_values(name: str, column: Column, cells: Cells, given: Any) -> Array:
-    """Values of a column's missing cells, of the column's own type.
+    """The values of a column's missing cells, checked and converted to the column's type.
 
     Raises:
-        ExtensionError: there are too few or too many, they are none of that type, or not finite.
+        ExtensionError: there are too few or too many values, they are of another type, or not finite.
     """
     who = f"imputer {name} gives {column}"
     if given is None:
@@ -73,7 +73,7 @@ def _categories(who: str, cells: Cells, values: Array) -> Array:
 
 
 def _finite(who: str, cells: Cells, values: Array) -> Array:
-    """Numbers, of which those that are infinite are so in the column too."""
+    """The numbers, unless one is infinite or NaN although the observed values are not."""
     found = values.astype(cells.values.dtype, copy=False)
     odd = found[~np.isfinite(found)]
     if len(odd):

@@ -1,6 +1,6 @@
-"""What makes draws doubtful before they are made: few rows, nothing to predict by, columns never seen together.
+"""Notes on doubtful draws, found before they are made: few rows, no predictors, columns never observed together.
 
-And what a straight line says of donors and of lines (straight.py).
+The notes on donors and on linear models come from a regression line (straight.py).
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,27 +23,29 @@ from imputedb.notes import Note, NoteKind, Question
 from imputedb.statistics.table import Kind
 
 DONORS = 10
-"""Observed values below which draws repeat the same few."""
+"""Number of observed values below which draws repeat the same few values."""
 
 FEW_FOR_DONORS = 40
-"""Observed values below which nearest donors are far away: of 21 slopes of `tree` and `pmm` cover 70 %, of 36 87 %."""
+"""Observed values below which donors are dissimilar: slopes of `tree` and `pmm` cover 70 % with 21, 87 % with 36."""
 
 EVENTS = 10
-"""Observed rows of the rarer of two classes below which these are few: of some 200 rows `tree` covers 80 to 85 % of the
-slopes, `logistic` 89 and of the means 86."""
+"""Number of rows of the rarer of two classes below which they are few: with some 200 rows, `tree` covers 80 to 85 % of
+the slopes, `logistic` 89 %, and 86 % of the means.
+"""
 
 ROWS_A_COLUMN = 3
-"""Observed rows for each column that predicts, below which these are few to learn from."""
+"""Observed rows per predictor below which there are few to learn from."""
 
 
 def doubts(imputer: Imputer, rows: Rows, targets: Sequence[Column], question: Question | None = None) -> list[Note]:
-    """Sentences about an imputer's draws of some targets, each naming the column and the cause.
+    """Notes on an imputer's draws of some targets; each names the column and the cause.
 
     Args:
-        imputer: what draws.
+        imputer: the imputer.
         rows: the rows.
-        targets: the columns.
-        question: what intervals will be about; both where it is not known, and then each sentence says of which it is.
+        targets: the columns to fill.
+        question: what intervals are about, a population or the complete table's answer; None for notes on both, each of
+            which states its question.
     """
     found: list[Note] = []
     for column in targets:
@@ -60,7 +62,7 @@ def doubts(imputer: Imputer, rows: Rows, targets: Sequence[Column], question: Qu
 
 
 def _by_a_line(imputer: Imputer, rows: Rows, column: Column) -> Iterator[Note]:
-    """Where donors cannot follow, on the scale that they are drawn on, or where a line does not."""
+    """Notes on donors that cannot follow a relation, or on relations that a linear model cannot follow."""
     if takes_donors(imputer):
         scale = scales(rows, [column]).get(column) if isinstance(imputer, Stretches) else None
         if (found := line(rows, column, scale, None if scale is None else scale.back)) is not None:
@@ -98,7 +100,7 @@ def _few(rows: Rows, column: Column, *, donors: bool) -> Iterator[Note]:
 
 
 def _few_events(imputer: Imputer, rows: Rows, column: Column) -> Iterator[Note]:
-    """Of two classes a rare one, which there are few rows to tell by."""
+    """A note on a rare class of a column with two classes."""
     if not isinstance(imputer, Tree | Chained) or rows.columns[column].kind is Kind.NUMBER:
         return
     values = rows.columns[column].values[rows.training(column)]
@@ -118,7 +120,7 @@ def _few_events(imputer: Imputer, rows: Rows, column: Column) -> Iterator[Note]:
 
 
 def _alone(rows: Rows, column: Column) -> Iterator[Note]:
-    """Missing cells of rows that lack everything else too."""
+    """A note on missing cells of rows in which all other columns are missing too."""
     gone = np.flatnonzero(rows.columns[column].missing)
     count = len(gone)
     for other, cells in rows.columns.items():
@@ -140,7 +142,7 @@ def _alone(rows: Rows, column: Column) -> Iterator[Note]:
 
 
 def _apart(rows: Rows, column: Column, targets: Sequence[Column]) -> Iterator[Note]:
-    """Columns that no row has together with this one; of two targets it is said once."""
+    """Notes on columns that are never observed together with this one; one for each pair of targets."""
     learn = slice(None) if rows.learn is None else rows.learn
     mine = ~rows.columns[column].missing[learn]
     share = np.count_nonzero(mine)

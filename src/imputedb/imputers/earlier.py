@@ -1,4 +1,4 @@
-"""Values that are predicted from earlier rows only, so that nothing leaks from the future."""
+"""Imputation from earlier rows only, so that the future does not leak into the past (BEFORE)."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -10,36 +10,36 @@ from imputedb.imputers.rows import EVERY, Array, Cells, Rows
 from imputedb.statistics.table import Kind
 
 CLOCK = Column("", "imputedb clock")
-"""Stands among the columns of rows for their times; no imputer is shown it."""
+"""The column of rows that holds their times; no imputer gets it."""
 
 GROWTH = 1.15
-"""How many more rows are learnt from before a model is learnt anew: it has seen at least 87 % of what is earlier."""
+"""Growth of the number of rows until a model is fitted anew: it has seen at least 87 % of the earlier rows."""
 
 RECENT = 4096
-"""Rows that are learnt from at most, the latest of those that are earlier."""
+"""Maximum number of rows to learn from, the latest of the earlier ones."""
 
 Fill = Callable[[Rows, Sequence[Column]], Iterator[Mapping[Column, Array]]]
-"""Some imputations of some targets of some rows, one after another."""
+"""A function that gives imputations of some targets of some rows, one after another."""
 
 Places = NDArray[np.intp]
 
 
 def earlier(rows: Rows, targets: Sequence[Column], fill: Fill, count: int) -> Iterator[Mapping[Column, Array]]:
-    """Imputations of rows, each cell from rows that are earlier than its own; from all rows where there are no times.
+    """Imputations in which each cell depends only on rows earlier than its own; on all rows if there are no times.
 
-    1. The rows that may be learnt from are put in the order of their times, ties in that of their keys.
-    2. A row with r earlier ones is filled in by models of the first g of them, g the largest number of a growing series
-       that is no larger than r (the latest `RECENT` of these). The series does not depend on the rows.
-    3. A category that none of these has is taken for missing.
+    1. The rows to learn from are sorted by their times, and ties by their keys.
+    2. A row with r earlier rows is filled in by models of the first g rows. g is the largest number of a growing series
+       that is at most r; of the g rows the latest `RECENT` are used. The series does not depend on the rows.
+    3. A category that does not occur in these rows counts as missing.
 
-    So neither values, numbers nor times of later rows change anything. Masked are the cells that nothing earlier tells
-    of: those of rows whose time is missing, and of rows before the first observed value.
+    Values, number and times of later rows therefore change nothing. Cells without earlier observations are masked:
+    those of rows without a time, and of rows before the first observed value.
 
     Args:
-        rows: with their times under `CLOCK`, if they are to be minded.
-        targets: to fill.
-        fill: gives the imputations of rows and targets; what it leaves out is masked.
-        count: how many imputations it gives.
+        rows: the rows, with their times under `CLOCK` if there is a condition on time.
+        targets: the columns to fill.
+        fill: function that gives imputations of rows and targets; cells that it leaves out are masked.
+        count: number of imputations that `fill` gives.
     """
     if CLOCK not in rows.columns:
         yield from fill(rows, targets)
@@ -68,7 +68,7 @@ def _nothing(cells: Cells) -> Array:
 
 
 def blocks(rows: Rows, targets: Sequence[Column], times: Cells) -> Iterator[tuple[Places, Places]]:
-    """Pairs of donors and recipients: rows that models learn from, and rows that these fill in."""
+    """Pairs of positions: the rows that models learn from, and the rows that these models fill in."""
     usable = ~times.missing if rows.learn is None else rows.learn & ~times.missing
     order = np.flatnonzero(usable)
     order = order[np.lexsort((rows.keys[order], times.values[order]))]
@@ -82,7 +82,7 @@ def blocks(rows: Rows, targets: Sequence[Column], times: Cells) -> Iterator[tupl
 
 
 def _series(most: int) -> NDArray[np.int64]:
-    """0, 1, 2, ... growing by ever larger steps."""
+    """The series 0, 1, 2, ..., with growing steps."""
     steps = [0, 1]
     while steps[-1] < most:
         steps.append(max(steps[-1] + 1, int(steps[-1] * GROWTH)))
@@ -90,7 +90,7 @@ def _series(most: int) -> NDArray[np.int64]:
 
 
 def _only(rows: Rows, taught: Places, recipients: Places) -> Rows:
-    """Rows to learn from and rows to fill in, with the categories that are learnt."""
+    """The rows to learn from and the rows to fill in, with only the categories that occur in the former."""
     some = rows.at(np.concatenate([taught, recipients]))
     learn = np.arange(len(some.keys)) < len(taught)
     columns = {c: _learnt(cells, learn) if cells.kind is Kind.CATEGORY else cells for c, cells in some.columns.items()}
@@ -102,7 +102,7 @@ def _only(rows: Rows, taught: Places, recipients: Places) -> Rows:
 
 
 def _learnt(cells: Cells, learn: NDArray[np.bool_]) -> Cells:
-    """Categories as positions among those that are learnt from; others are missing."""
+    """The cells with categories numbered among those to learn from; other categories are missing."""
     seen = np.unique(cells.values[learn & ~cells.missing])
     places = np.full(len(cells.levels) + 1, -1)
     places[seen] = np.arange(len(seen))
@@ -112,13 +112,13 @@ def _learnt(cells: Cells, learn: NDArray[np.bool_]) -> Cells:
 
 
 def _put(into: Array, whole: Cells, some: Cells, values: Array, recipients: Places, taught: int) -> None:
-    """Writes the imputed values of some rows to their places among the missing cells of all."""
+    """Writes the imputed values of some rows to their positions among the missing cells of all rows."""
     data = np.ma.getdata(values)
     if whole.kind is Kind.CATEGORY:
         names = {level: code for code, level in enumerate(whole.levels)}
         codes = np.array([names[level] for level in some.levels], data.dtype)
         data = codes[data.astype(np.intp)]
-    filled = some.missing[taught:]  # categories that were not learnt among them
+    filled = some.missing[taught:]  # includes cells whose category was not learnt
     mine = whole.missing[recipients]
     first = int(np.count_nonzero(some.missing[:taught]))
     at = (np.cumsum(whole.missing) - 1)[recipients[mine]]

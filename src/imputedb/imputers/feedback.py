@@ -1,4 +1,4 @@
-"""Shifts of imputed values that act through other columns which are missing in the same rows."""
+"""Notes on shifts of imputed values that are amplified by other columns missing in the same rows."""
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
@@ -14,21 +14,21 @@ from imputedb.notes import Note, NoteKind
 from imputedb.statistics.policy import Policy
 
 MATTERS = 0.02
-"""Share of the missing cells of a shifted column whose rows miss another one, from which on that is said."""
+"""Share of a shifted column's missing cells above which another column missing in the same rows is reported."""
 
 NAMED = 3
-"""Columns that are named at most."""
+"""Maximum number of columns named in a note."""
 
 
 def fed_back(imputer: Imputer, rows: Rows, targets: Sequence[Column], *, drawn: bool) -> Iterator[Note]:
-    """A warning of each shifted column whose missing cells move by more than the shift.
+    """A note on each shifted column whose imputed values move by more than the shift.
 
     A cycle adds the shift to what the other columns predict. Those that are missing in the same rows have followed the
     shift of the cycle before, so that the shifts add up: to a limit, or without one where another column nearly
-    determines the shifted one. Draws of nested patterns take no cycles, and expected values always do.
+    determines the shifted one. Draws of nested patterns take no cycles; expected values always do.
 
     Args:
-        imputer: what fills in.
+        imputer: the imputer.
         rows: the rows.
         targets: the columns that are filled in.
         drawn: whether values are drawn.
@@ -55,5 +55,5 @@ def fed_back(imputer: Imputer, rows: Rows, targets: Sequence[Column], *, drawn: 
 
 
 def _nested(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> bool:
-    """Whether all rows that miss one of two columns miss the other too."""
+    """Whether the rows that miss one of two columns include all rows that miss the other."""
     return not (one & ~other).any() or not (other & ~one).any()

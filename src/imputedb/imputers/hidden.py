@@ -1,17 +1,16 @@
-"""What draws get wrong, measured on cells that are known and were hidden: bias, what they do not follow, their spread.
+"""Checks of draws on hidden observed cells: bias, relations that draws do not follow, and too little variance.
 
-1. Of a bounded sample of the rows that are learnt from some are picked, each is given the missingness of a row that
-   misses something, and the cells that it then lacks are hidden.
-2. They are drawn a few times by whatever fills the column, as all other cells are.
-3. Where draws have the distribution that the data have, means of the truth and of the draws are alike: of the column,
-   or of a category's indicator (else means are biased); of its product with another column (else slopes, correlations,
-   and differences of groups are), and with its square or a product of two (else what is curved, or differs by group,
-   was taken as straight).
-4. The surest difference is told where it is sure, by `SURE` standard errors, and matters: where the share of the column
-   that is missing makes of it more than `MATTERS` standard errors of a mean. Draws that leave out too many truths vary
-   too little.
+1. Some rows of a bounded sample of the rows to learn from are given the missingness of an incomplete row. The observed
+   cells that this removes are hidden.
+2. The hidden cells are drawn several times, by the imputer of their column, together with all missing cells.
+3. If draws have the distribution of the data, true and drawn values have equal means. The comparisons are: the column,
+   or a category's indicator (a difference biases means); its product with another column (slopes, correlations and
+   differences of groups); its product with a square, or with a product of two columns (curves and interactions).
+4. The most significant difference is reported if it exceeds `SURE` standard errors, and if the bias of a mean, given
+   the share of missing cells, exceeds `MATTERS` standard errors. Draws vary too little if too many true values lie
+   outside all draws.
 
-Hidden cells are like missing ones only where these are missing at random; what nobody has observed is not judged.
+Hidden cells resemble missing ones only under missing at random; other mechanisms cannot be checked.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,36 +31,36 @@ from imputedb.notes import Note, NoteKind
 from imputedb.statistics.table import Kind
 
 SEEN = 2500
-"""Rows that are looked at, at most."""
+"""Maximum number of rows in the sample."""
 
 DRAWS = 5
 
 LAID = 1 / 3
-"""Of the rows that are looked at, those that are given another row's missingness."""
+"""Share of the sampled rows that are given another row's missingness."""
 
 FEWEST = 60
-"""Hidden cells of a column, at least: of fewer nothing is said."""
+"""Minimum number of hidden cells of a column; with fewer there is no check."""
 
 SURE = 4.0
-"""Standard errors: one of `USUAL` comparisons is that far off by chance in 3 of 1,000 answers."""
+"""Standard errors: chance alone exceeds them in one of `USUAL` comparisons in 3 of 1,000 answers."""
 
 USUAL = 50
-"""Comparisons of an answer; where there are more each has to be surer, so that as few answers are warned of in vain."""
+"""Number of comparisons of a usual answer; with more comparisons each must be more significant."""
 
 MATTERS = 0.7
-"""Standard errors of a mean: a bias of so many leaves an interval of 95 % with 89 %."""
+"""Standard errors of a mean: with this bias an interval of 95 % covers 89 %."""
 
 PAIRS = 12
-"""Products of two other columns that draws are compared by, at most."""
+"""Maximum number of products of two other columns."""
 
 EXTREME = 2.0
-"""Deviations beyond which values of another column are taken for that far out."""
+"""Standard deviations at which values of another column are clipped."""
 
 LEVELS, IN_LEVEL = 6, 20
-"""Categories of another column, and rows of each, that draws are compared by."""
+"""Maximum number of categories of another column, and minimum number of rows of each."""
 
 OUTSIDE = 0.1
-"""Share of truths outside of all draws, beyond 2 / (draws + 1), that is told of."""
+"""Share of true values outside all draws, in excess of 2 / (draws + 1), that is reported."""
 
 NAMED = (Kind.CATEGORY, Kind.BOOLEAN)
 
@@ -71,7 +70,7 @@ Flags = NDArray[np.bool_]
 
 
 def misfits(request: Request) -> dict[Column, list[Note]]:
-    """Sentences about what draws get wrong of hidden cells, the worst of each column; nothing of one that fits."""
+    """Notes on what draws get wrong, at most one for each column; empty if the draws fit."""
     proper = [
         column
         for column in request.targets
@@ -83,7 +82,7 @@ def misfits(request: Request) -> dict[Column, list[Note]]:
     rows = replace(request.rows.at(places), learn=None, draws=None)
     possible = {column: _possible(request, column)[places] for column in request.targets}
     if not all(fine.any() for column, fine in possible.items() if rows.columns[column].kind in NAMED):
-        return {}  # of a category that is as rare as that nothing can be drawn here
+        return {}  # a category is so rare that it cannot be drawn here
     hidden = _hidden(rows, possible)
     wanted = [column for column in proper if np.count_nonzero(hidden[column]) >= FEWEST]
     if not wanted:
@@ -110,12 +109,12 @@ def misfits(request: Request) -> dict[Column, list[Note]]:
 
 
 def sure_enough(comparisons: int) -> float:
-    """Standard errors at which the surest of some comparisons tells more than chance; tails go as exp(-x**2 / 2)."""
+    """Standard errors above which the largest of some comparisons is significant; tails decrease as exp(-x**2 / 2)."""
     return float(np.sqrt(SURE**2 + 2 * np.log(max(1.0, comparisons / USUAL))))
 
 
 def _seen(rows: Rows) -> NDArray[np.intp]:
-    """The places of the rows that are looked at: of those that are learnt from, the first by a hash of their keys."""
+    """The positions of the sample: of the rows to learn from, the first by a hash of their keys."""
     places = np.arange(len(rows.keys)) if rows.learn is None else np.flatnonzero(rows.learn)
     if len(places) > SEEN:
         places = np.sort(places[np.argpartition(keyed(rows.keys[places], "seen"), SEEN)[:SEEN]])
@@ -123,7 +122,7 @@ def _seen(rows: Rows) -> NDArray[np.intp]:
 
 
 def _possible(request: Request, column: Column) -> Flags:
-    """(n,) the observed cells of a target that hold what its policy lets a missing one hold: others tell nothing."""
+    """(n,) the observed cells of a target whose values its policy permits; only these can be compared."""
     cells, policy = request.rows.columns[column], request.permit(column).policy
     if not policy.bounds:
         return ~cells.missing
@@ -133,11 +132,11 @@ def _possible(request: Request, column: Column) -> Flags:
 
 
 def _hidden(rows: Rows, possible: Mapping[Column, Flags]) -> dict[Column, Flags]:
-    """(n,) by target the observed cells that are hidden: some rows get the missingness of others.
+    """(n,) the hidden cells by target: some rows are given the missingness of others.
 
     Args:
-        rows: n rows.
-        possible: (n,) by target its observed cells that may be hidden, half of which stay.
+        rows: the n rows.
+        possible: (n,) by target its observed cells that may be hidden, at most half of them.
     """
     targets = list(possible)
     gone = np.stack([rows.columns[column].missing for column in targets], axis=1)
@@ -152,12 +151,12 @@ def _hidden(rows: Rows, possible: Mapping[Column, Flags]) -> dict[Column, Flags]
 
 
 def _spared(flags: Flags, observed: Flags) -> Flags:
-    """What may be hidden, as long as half of what is observed stays."""
+    """The cells to hide, or none if these are more than half of the observed ones."""
     return flags if 2 * np.count_nonzero(flags) <= np.count_nonzero(observed) else np.zeros(len(flags), bool)
 
 
 def _known(after: Cells, hidden: Flags, drawn: Sequence[Array]) -> Flags:
-    """(n,) the hidden cells that every draw has a value for: one that is computed may stay NULL."""
+    """(n,) the hidden cells that have a value in every draw; a derived one may stay NULL."""
     stays = np.zeros(len(hidden), bool)
     for values in drawn:
         stays[after.missing] |= np.ma.getmaskarray(values)
@@ -165,7 +164,7 @@ def _known(after: Cells, hidden: Flags, drawn: Sequence[Array]) -> Flags:
 
 
 def _versions(cells: Cells, after: Cells, drawn: Sequence[Array], known: Flags) -> Matrix:
-    """(1 + draws, n) a column as it is, and as it is with what each draw gives those hidden cells that it fills in."""
+    """(1 + draws, n) the values of a column: the true ones, then those with the hidden cells of each draw."""
     found = np.tile(np.where(cells.missing, 0, cells.values).astype(np.float64), (1 + len(drawn), 1))
     for place, values in enumerate(drawn, 1):
         found[place, known] = np.ma.getdata(values)[known[after.missing]].astype(np.float64)
@@ -174,17 +173,16 @@ def _versions(cells: Cells, after: Cells, drawn: Sequence[Array], known: Flags) 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Judged:
-    """Hidden cells of one column beside what was drawn for them.
+    """The hidden cells of one column, beside their draws.
 
-    Where another column was hidden in the same row, what was drawn of both is compared with what was true of both: of
-    one alone draws of the other need not know.
+    Where another column was hidden in the same row, drawn values of both are compared with true values of both.
 
     Attributes:
-        rows: n that were looked at.
+        rows: the n rows of the sample.
         column: the column.
         hidden: (n,) its hidden cells.
-        versions: (1 + draws, n) of columns that have hidden cells, the truth first.
-        filler: what drew it.
+        versions: (1 + draws, n) by column with hidden cells: the true values, then the draws.
+        filler: the imputer that drew it.
     """
 
     rows: Rows
@@ -194,7 +192,7 @@ class _Judged:
     filler: Imputer
 
     def sentences(self, weight: float, columns: int) -> Iterator[Note]:
-        """What is wrong; `weight` makes of a bias standard errors of a mean, and so many `columns` are judged."""
+        """The note, if any; `weight` turns a bias into standard errors of a mean, `columns` is the number checked."""
         cells, mine = self.rows.columns[self.column], self.versions[self.column][:, self.hidden]
         if not np.isfinite(mine).all():
             return
@@ -211,7 +209,7 @@ class _Judged:
             yield note
 
     def _narrow(self, mine: Matrix) -> Note | None:
-        """What is said of draws that leave out too many truths."""
+        """A note if too many true values lie outside all draws."""
         truth, draws = mine[0], mine[1:]
         outside = float(((truth < draws.min(axis=0)) | (truth > draws.max(axis=0))).mean())
         expected = float(np.mean(2 / (self._apart(draws) + 1)))
@@ -227,7 +225,7 @@ class _Judged:
         )
 
     def _apart(self, draws: Matrix) -> Counts:
-        """(h,) how many draws of a cell are apart: of donors the same one, twice drawn, says nothing twice."""
+        """(h,) the number of different draws of each cell; a donor that is drawn twice counts once."""
         different = np.full(draws.shape[1], len(draws))
         if takes_donors(self.filler):
             repeated = (np.diff(np.sort(draws, axis=0), axis=0) == 0).sum(axis=0)
@@ -235,7 +233,7 @@ class _Judged:
         return different
 
     def _going_with(self, values: Matrix) -> Iterator[Misfit]:
-        """How what is wrong goes with one, with each other column, its square, and products of two."""
+        """The differences between true and drawn means: of the values, and of products with other columns."""
         yield self._compared(values)
         lines: list[tuple[Column, Matrix]] = []
         for other, cells in self.rows.columns.items():
@@ -254,7 +252,7 @@ class _Judged:
                 yield replace(self._compared(values * product), about=(one, other_one), curved=True)
 
     def _regressors(self, other: Column, there: Flags) -> Iterator[tuple[bool, Matrix]]:
-        """Of another column (1 + draws, h) what draws are compared by, of mean 0; and whether it is a square."""
+        """(1 + draws, h) regressors of mean 0 made from another column, and whether each is a square."""
         cells = self.rows.columns[other]
         whole = self.versions.get(other)
         values = whole[:, self.hidden] if whole is not None else cells.values[self.hidden].astype(np.float64)[None]
@@ -264,7 +262,7 @@ class _Judged:
             yield from ((False, found) for _, found in _levels(values)) if named else _line(values)
 
     def _compared(self, products: Matrix) -> Misfit:
-        """By how much a mean is less by draws than it is, and in how many of its standard errors that is."""
+        """The mean difference between true and drawn products, and its ratio to the standard error."""
         apart = products[0] - products[1:].mean(axis=0)
         error = float(np.sqrt(np.sum(apart**2)))
         sure = float(apart.sum()) / error if error > 0 else 0.0
@@ -272,7 +270,7 @@ class _Judged:
 
 
 def _standardised(cells: Cells, mine: Matrix) -> Iterator[tuple[str | None, Matrix]]:
-    """(1 + draws, h) numbers, or by frequent category whether they are it, in deviations from the truth's mean."""
+    """(1 + draws, h) standardised numbers, or an indicator for each frequent category, centred at the true mean."""
     if cells.kind in NAMED:
         for level, found in _levels(mine, fewest=1):
             named = cells.levels[int(level)] if cells.levels else bool(level)
@@ -284,7 +282,7 @@ def _standardised(cells: Cells, mine: Matrix) -> Iterator[tuple[str | None, Matr
 
 
 def _levels(values: Matrix, fewest: int = IN_LEVEL) -> Iterator[tuple[float, Matrix]]:
-    """Each frequent category, and in deviations whether values are it."""
+    """Each frequent category, and its standardised indicator."""
     levels, counts = np.unique(values[0], return_counts=True)
     for level in levels[np.argsort(-counts, kind="stable")][:LEVELS]:
         here = values == level
@@ -294,12 +292,12 @@ def _levels(values: Matrix, fewest: int = IN_LEVEL) -> Iterator[tuple[float, Mat
 
 
 def _line(values: Matrix) -> Iterator[tuple[bool, Matrix]]:
-    """Numbers in deviations, extreme ones taken in, and their squares, of which a line through them says nothing."""
+    """Standardised, clipped numbers, and the part of their squares that is uncorrelated with them."""
     deviation = float(values[0].std())
     if not np.isfinite(deviation) or deviation <= 0:
         return
     line = _taken_in((values - values[0].mean()) / deviation)
-    if not line[0].any():  # equal but for rounding
+    if not line[0].any():  # constant up to rounding
         return
     yield False, line
     square = line**2 - (line[0] ** 2).mean()
@@ -309,7 +307,7 @@ def _line(values: Matrix) -> Iterator[tuple[bool, Matrix]]:
 
 
 def _taken_in(values: Matrix) -> Matrix:
-    """Deviations of which none is so large that a few decide."""
+    """Standardised values, clipped so that a few extreme ones do not dominate."""
     found = np.clip(values, -EXTREME, EXTREME)
     found = found - found[0].mean()
     return np.asarray(found / max(float(found[0].std()), 1e-300))

@@ -1,4 +1,4 @@
-"""Observed cells hidden in the patterns in which cells are missing, so that what fills them in can be measured."""
+"""Observed cells hidden in the patterns of missing cells, to measure the error of imputers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,7 +15,7 @@ Flags = NDArray[np.bool_]
 
 
 def hidden(rows: Rows, flags: Mapping[Column, Flags]) -> Rows:
-    """The rows with more cells missing."""
+    """The rows with further cells marked as missing."""
     columns = dict(rows.columns)
     for column, flag in flags.items():
         cells = columns[column]
@@ -24,17 +24,17 @@ def hidden(rows: Rows, flags: Mapping[Column, Flags]) -> Rows:
 
 
 def own(rows: Rows, targets: Sequence[Column], share: float, seed: int, models: Flags) -> dict[Column, Flags]:
-    """What is hidden of each target when the missingness of some rows is laid over others.
+    """The cells to hide of each target, if some rows are given the missingness of others.
 
     Args:
         rows: the n rows.
-        targets: whose cells are hidden.
-        share: of the rows that are laid over.
-        seed: which rows, and with whose missingness.
-        models: (n,) the rows whose missingness is laid over others, picked at random.
+        targets: columns whose cells are hidden.
+        share: share of the rows that are given another row's missingness.
+        seed: seed for the choice of these rows, and of the others.
+        models: (n,) the rows whose missingness is copied, picked at random.
 
     Raises:
-        DataError: there is no such row.
+        DataError: there is no row to copy from.
     """
     places = np.flatnonzero(models)
     if not len(places):
@@ -45,12 +45,12 @@ def own(rows: Rows, targets: Sequence[Column], share: float, seed: int, models: 
 
 
 def spared(cells: Cells, flags: Flags) -> Flags:
-    """What can be hidden: observed cells, as long as half of them stay."""
+    """The cells to hide; none if these are more than half of the observed ones."""
     flags = flags & ~cells.missing
     observed = int((~cells.missing).sum())
     return flags if flags.sum() <= observed / 2 else np.zeros(len(flags), bool)
 
 
 def uniform(rows: Rows, *what: int | str) -> NDArray[np.float64]:
-    """(n,) a number in [0, 1) a row, by what it is for."""
+    """(n,) uniform numbers in [0, 1) by row, keyed by their use."""
     return np.asarray((keyed(rows.keys, *what) >> np.uint64(11)).astype(np.float64) * 2.0**-53)

@@ -1,4 +1,4 @@
-"""Columns of which few rows decide what straight lines through them tell."""
+"""Notes on columns in which few rows decide the slopes of linear models."""
 
 from collections.abc import Iterator, Sequence
 
@@ -14,19 +14,19 @@ from imputedb.notes import Note, NoteKind
 from imputedb.statistics.table import Kind
 
 ROWS, MUCH = 3, 0.9
-"""Rows, and the share of a column's sum of squares above which these have nearly all leverage."""
+"""A number of rows, and the share of a column's sum of squares above which these rows have nearly all leverage."""
 
 LEAST = 30
-"""Rows of which so few may have as much by chance."""
+"""Minimum number of rows; with fewer, high leverage may be due to chance."""
 
 _NUMBERS = (Kind.INTEGER, Kind.NUMBER, Kind.DATE, Kind.TIMESTAMP)
 
 
 def leverage(imputer: Imputer, rows: Rows, targets: Sequence[Column]) -> Iterator[Note]:
-    """What is said of columns that predict targets by straight lines and have rows that are far from all others.
+    """Notes on predictors of linear models that have a few values far from all others.
 
     The leverage of a row on a line through one column is 1 / n + (x - mean)^2 / sum (x - mean)^2 (Belsley, Kuh and
-    Welsch 1980, section 2.1). Where all other rows are alike a few tell what they can, as of a rare category.
+    Welsch 1980, section 2.1). There is no note if all other values are equal, as in the indicator of a rare category.
     """
     if not isinstance(imputer, Chained | Stretched):
         return
@@ -43,12 +43,12 @@ def leverage(imputer: Imputer, rows: Rows, targets: Sequence[Column]) -> Iterato
 
 
 def _farthest(cells: Cells) -> float | None:
-    """The value that is farthest from others, where few rows have nearly all leverage."""
+    """The most extreme value, if a few rows have nearly all leverage; None otherwise."""
     values: NDArray[np.float64] = cells.values[~cells.missing].astype(np.float64)
     values = values[np.isfinite(values)]
     if len(values) < LEAST:
         return None
-    largest = float(np.abs(values).max()) or 1.0  # squares of what is left are finite
+    largest = float(np.abs(values).max()) or 1.0  # scaled so that squares are finite
     squares = np.square(values / largest - np.mean(values / largest))
     order = np.argpartition(squares, -ROWS)
     others = values[order[:-ROWS]]

@@ -1,4 +1,4 @@
-"""What draws of a column get wrong of hidden cells, as it is told."""
+"""What the draws of a column get wrong on hidden cells, as a note."""
 
 from dataclasses import dataclass
 
@@ -8,17 +8,17 @@ from imputedb.notes import Note, NoteKind
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
-    """What the draws of one column get wrong.
+    """A difference between the draws and the true values of one column.
 
     Attributes:
         column: the column.
-        imputer: what draws it.
-        cells: that were hidden.
-        size: of what is wrong, in standard deviations of the column.
-        sure: its standard errors.
-        about: the columns that draws do not follow; none where their mean is off.
-        curved: whether it is the square of one, or the product of two.
-        level: the category that it is about; None of numbers.
+        imputer: name of the imputer that draws it.
+        cells: number of hidden cells.
+        size: mean difference, in standard deviations of the column.
+        sure: mean difference divided by its standard error.
+        about: the columns whose relation to it the draws do not follow; empty for a biased mean.
+        curved: whether the relation is to the square of one column, or to the product of two.
+        level: the category concerned; None for numbers.
     """
 
     column: Column
@@ -32,7 +32,7 @@ class Misfit:
 
     @property
     def note(self) -> Note:
-        """A sentence for those who read the answer."""
+        """The note for readers of the answer."""
         where = self.column, f": on {self.cells:,} cells that were hidden, draws by {self.imputer} "
         what = "it" if self.level is None else f"the share of {self.level!r}"
         if not self.about:

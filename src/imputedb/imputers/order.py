@@ -1,4 +1,4 @@
-"""Rows and columns in orders of their own, so that no answer depends on how they came or on what tables are called."""
+"""Canonical orders of rows and columns, so that answers depend neither on the order of rows nor on names of tables."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -25,7 +25,7 @@ def by_name(columns: Iterable[Column]) -> list[Column]:
 
 
 def labels(columns: Iterable[Column]) -> dict[Column, str]:
-    """What tells columns apart whatever their relations are called: their names, numbered where several have one."""
+    """Names that identify columns without their relations; numbered where several columns have one name."""
     found: dict[Column, str] = {}
     seen: dict[str, int] = {}
     for column in by_name(columns):
@@ -35,18 +35,18 @@ def labels(columns: Iterable[Column]) -> dict[Column, str]:
 
 
 def named(name: str, columns: Iterable[Column], beside: Iterable[Column] = ()) -> Column:
-    """The column that a setting of an imputer names, in whatever case, `table.column` where several have the name.
+    """The column that a setting of an imputer names, in any case; `table.column` where several columns have the name.
 
-    Rows know relations by the aliases of a query; a column of the name is meant where no alias is.
+    Rows identify relations by the aliases of a query. If the table of a name is no alias, its column name decides.
 
     Args:
-        name: as it is given.
-        columns: that are at hand.
-        beside: of several columns that have the name, the one of these columns' relation is meant.
+        name: the name as given.
+        columns: the available columns.
+        beside: if several columns have the name, the one in the relation of these columns is chosen.
 
     Raises:
-        UnknownName: there is none.
-        QueryError: there are several.
+        UnknownName: no column has the name.
+        QueryError: several columns have the name.
     """
     at_hand, wanted = list(columns), name.lower()
     last = wanted.rpartition(".")[2]
@@ -72,9 +72,9 @@ def named(name: str, columns: Iterable[Column], beside: Iterable[Column] = ()) -
 
 
 def by_key(rows: Rows) -> tuple[Rows, NDArray[np.intp] | None]:
-    """The rows in the order of their keys, those that are learnt from first, and the places that they had.
+    """The rows sorted by key, rows to learn from first, and their original positions.
 
-    None instead of places where they were in that order.
+    The positions are None if the rows were in this order.
     """
     rises = rows.keys[:-1] <= rows.keys[1:]
     if rows.learn is not None:
@@ -86,19 +86,19 @@ def by_key(rows: Rows) -> tuple[Rows, NDArray[np.intp] | None]:
 
 
 def training_rows(rows: Rows) -> Rows:
-    """The rows that are learnt from, alone."""
+    """The rows to learn from."""
     if rows.learn is None:
         return rows
     return replace(rows.at(np.flatnonzero(rows.learn)), learn=None)
 
 
 def turned_back(missing: NDArray[np.bool_], turn: NDArray[np.intp] | None, values: Array) -> Array:
-    """Values of the sorted rows' missing cells, in the order of the rows as they were given.
+    """Values of the sorted rows' missing cells, in the original order of the rows.
 
     Args:
-        missing: (n,) the missing cells as they were given.
-        turn: (n,) what `by_key` gave.
-        values: of the missing cells, in the order of the keys.
+        missing: (n,) the missing cells in the original order.
+        turn: (n,) the positions that `by_key` gave.
+        values: values of the missing cells, in the order of the keys.
     """
     if turn is None:
         return values

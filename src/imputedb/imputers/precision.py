@@ -1,4 +1,4 @@
-"""How precisely missing cells of a column are known, measured on hidden cells: 0 for not at all, 1 for exactly."""
+"""The precision of imputed cells, measured on hidden cells: 0 for no information, 1 for exact values."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,33 +20,33 @@ Flags = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
 LEVEL = 0.9
-"""Of the intervals whose widths are compared."""
+"""Level of the intervals whose widths are compared."""
 
 SHARE = 0.3
-"""Of the rows that are laid over with missingness."""
+"""Share of the rows that are given another row's missingness."""
 
 DRAWS = 20
-"""Draws a cell from which the likeliest category is counted."""
+"""Number of draws of each cell, of which the most frequent category is taken."""
 
 ALIKE = 50
-"""Hidden cells, at least, that say how often a category which is drawn so often is the true one."""
+"""Minimum number of hidden cells by which the probability of a drawn category is estimated."""
 
 
 def imprecise(request: "Request", column: Column) -> Flags:
-    """(k,) which of a column's missing cells are known less precisely than its policy asks (MISSING BELOW).
+    """(k,) the missing cells of a column that are less precise than its policy requires (MISSING BELOW).
 
-    1. 30 % of the rows get the missingness of rows that lack the column, and the column is filled in there.
-    2. A number's precision is 1 - w / W: w is the width of the 90 % conformal interval of cells whose rows lack the
-       same columns, W that of the interval from the column's observed values alone. A pattern with too few hidden
-       cells has the width of all together.
-    3. A category's precision is the probability of the category that most of 20 draws give: the share of the hidden
-       cells which are drawn as unanimously, 50 at least, where that category is the true one.
+    1. 30 % of the rows are given the missingness of rows that miss the column, and the column is imputed there.
+    2. A number's precision is 1 - w / W: w is the width of the 90 % conformal interval of cells in rows that miss the
+       same columns, W that of the interval from the column's observed values alone. For a pattern with too few hidden
+       cells, w is the width over all patterns.
+    3. A category's precision is the probability of the most frequent category in 20 draws: the share of correct ones
+       among at least 50 hidden cells whose draws agree as much.
 
-    Where fewer than 19 cells could be hidden, nothing shows that the precision is reached, and all stay missing.
+    If fewer than 19 cells can be hidden, the precision cannot be shown, and all cells stay missing.
 
     Args:
-        request: what is asked for, the column among its targets.
-        column: which.
+        request: the request, with the column among its targets.
+        column: the column.
     """
     cells, below = request.rows.columns[column], request.permit(column).policy.below
     if not below or not cells.missing.any() or cells.missing.all():
@@ -54,7 +54,7 @@ def imprecise(request: "Request", column: Column) -> Flags:
     rows = replace(request.rows, draws=None)
     partly = [c for c, its in rows.columns.items() if its.missing.any() and not its.missing.all()]
     laid = own(rows, partly, SHARE, request.seed, cells.missing)
-    flags = {c: flag & ~cells.missing for c, flag in laid.items()}  # rows that are asked about stay as they are
+    flags = {c: flag & ~cells.missing for c, flag in laid.items()}  # the rows in question stay as they are
     tried = replace(request, rows=hidden(rows, flags), targets=[column])
     if flags[column].sum() < needed(LEVEL, 2):
         return np.ones(int(cells.missing.sum()), bool)
@@ -67,7 +67,7 @@ def imprecise(request: "Request", column: Column) -> Flags:
 
 
 def _widths(tried: "Request", column: Column, cells: Cells, known: Flags, beside: Sequence[Column]) -> Floats:
-    """(n,) 1 - w / W."""
+    """(n,) precision of numbers, 1 - w / W."""
     given = np.ma.getdata(tried.best().values[column])
     values = tried.rows.columns[column].given(given).values.astype(np.float64)
     errors = cells.values.astype(np.float64)[known] - values[known]
@@ -87,7 +87,7 @@ def _width(values: Floats) -> float:
 
 
 def _patterns(rows: Rows, beside: Sequence[Column]) -> NDArray[np.intp]:
-    """(n,) numbers of what else rows lack."""
+    """(n,) the number of each row's pattern of missing predictors."""
     if not beside:
         return np.zeros(len(rows.keys), np.intp)
     lacking = np.stack([rows.columns[column].missing for column in beside], axis=1)
@@ -109,7 +109,7 @@ def _chances(tried: "Request", column: Column, cells: Cells, known: Flags) -> Fl
 
 
 def _alike(unanimous: NDArray[np.intp], hit: Flags, one: int) -> float:
-    """The share of right ones among hidden cells that are drawn about as unanimously as one."""
+    """The share of correct categories among the hidden cells whose draws agree about as often as `one` of them."""
     apart = np.abs(unanimous - one)
     near = apart <= np.sort(apart)[min(ALIKE, len(apart)) - 1]
     return float(hit[near].mean())

@@ -1,4 +1,4 @@
-"""Reference-based imputation of trials: what patients do after they leave is borrowed from another arm."""
+"""Reference-based imputation of trials: the visits of patients after withdrawal follow another arm."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ Strategy = Literal["mar", "j2r", "cr", "cir", "lmcf"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 
 EXPECTATIONS = 20
-"""Draws of parameters whose expected values are averaged, where visits are missing in between."""
+"""Number of parameter draws whose expected values are averaged, if missingness is not monotone."""
 
 Flags = NDArray[np.bool_]
 
@@ -35,30 +35,30 @@ class ReferenceBased:
     A row is a patient, a column a visit. In each arm the visits are normal given the covariates, with means and a
     covariance of the arm's own.
 
-    1. Means and covariances of each arm are drawn from their posterior under missing at random (arms.py). Visits
-       that are missing before a patient's last observed one are filled in under missing at random too.
-    2. Of a patient who is last seen at visit t, a joint distribution of all visits is put together by the strategy:
-       `mar`: the own arm's. `cr` (copy reference): the reference's. `j2r` (jump to reference): means of the own arm up
-       to t, of the reference after it. `cir` (copy increments in reference): the own arm's mean at t and the increments
-       of the reference from there. `lmcf` (last mean carried forward): the own arm's mean at t.
-       In `j2r` and `cir` the covariance is the own arm's up to t, and what is after t has the reference's regression on
-       it (their section 4): S11 = A11, S21 = R21 R11^-1 A11, S22 = R22 - R21 R11^-1 (R11 - A11) R11^-1 R12.
-    3. Visits after t are drawn from it given those up to t. Who has no visit takes the whole of the reference's
+    1. Means and covariances of each arm are drawn from their posterior under missing at random (arms.py). Visits before
+       a patient's last observed one are imputed under missing at random too.
+    2. For a patient last observed at visit t, the strategy determines the joint distribution of all visits: `mar`: the
+       own arm's. `cr` (copy reference): the reference's. `j2r` (jump to reference): means of the own arm up to t, of
+       the reference after it. `cir` (copy increments in reference): the own arm's mean at t and the increments of the
+       reference from there. `lmcf` (last mean carried forward): the own arm's mean at t. In `j2r` and `cir` the
+       covariance is the own arm's up to t, and visits after t have the reference's regression on it (their section 4):
+       S11 = A11, S21 = R21 R11^-1 A11, S22 = R22 - R21 R11^-1 (R11 - A11) R11^-1 R12.
+    3. Visits after t are drawn from it given those up to t. A patient without any visit has the reference's
        distribution, under `j2r`, `cr` and `cir`.
 
-    Single values are expectations. Other columns than the visits are filled in by `pmm`, given the visits.
+    Single values are expectations. Columns other than visits are imputed by `pmm`, given the visits.
 
-    Warning: Rubin's variance is information-anchored (Cro, Carpenter & Kenward 2019): the share of information that is
-    lost to missing values is that under missing at random. It is larger than the variance of the estimate in repeated
-    sampling under the strategy, which shrinks as more is missing, since the reference fills in for it.
+    Warning: Rubin's variance is information-anchored (Cro, Carpenter & Kenward 2019): the share of information lost to
+    missing values is the same as under missing at random. It is larger than the variance of the estimate in repeated
+    sampling under the strategy, which decreases with more missing values, since these follow the reference.
 
     Attributes:
         strategy: `mar`, `j2r`, `cr`, `cir` or `lmcf`.
         treatment: the column of arms, without gaps.
-        reference: the arm that is borrowed from, as the column has it.
-        visits: columns of numbers, in the order of time.
-        covariates: columns without gaps that means depend on in each arm.
-        cycles: of data augmentation, where visits are missing in between.
+        reference: the value of the reference arm in that column.
+        visits: numeric columns, in the order of time.
+        covariates: complete columns on which the means depend in each arm.
+        cycles: cycles of data augmentation, if missingness is not monotone.
     """
 
     strategy: Strategy
@@ -88,12 +88,12 @@ class ReferenceBased:
 
     @property
     def name(self) -> str:
-        """The strategy's."""
+        """The name of the strategy."""
         return self.strategy
 
     @property
     def assumption(self) -> str:
-        """What a reader of an answer must know."""
+        """The assumption, as a sentence for readers of the answer."""
         strategy = {
             "mar": "are missing at random in their arm",
             "j2r": f"jump to the means of {self.treatment} = {self.reference} (j2r)",
@@ -107,11 +107,11 @@ class ReferenceBased:
         )
 
     def time(self, work: Work) -> float:
-        """Milliseconds: a regression a visit and arm."""
+        """The time of one regression for each visit and arm."""
         return 1.0 + 2e-4 * work.rows * len(self.visits)
 
     def penalty(self, work: Work) -> float:
-        """That of linear regressions on the visits: x / (1 + x) of x = |C| / |Attr|."""
+        """The penalty of linear regressions on the visits: x / (1 + x) for x = |C| / |Attr|."""
         loss = work.targets / work.attributes
         return float(loss / (1 + loss))
 
@@ -125,10 +125,10 @@ class ReferenceBased:
         drawn: Collection[Column] = (),
         draw: int = 0,
     ) -> Mapping[Column, Array]:
-        """Draws of visits, or what is expected of them; of other columns what `pmm` gives.
+        """Draws of visits, or their expected values; values of other columns by `pmm`.
 
         Raises:
-            CannotImpute: a column is not there, of another kind or incomplete; or an arm has too few rows.
+            CannotImpute: a column does not exist, or is of the wrong kind or incomplete; or an arm has too few rows.
         """
         trial = _Trial(self, rows, targets[0].relation)
         found: dict[Column, Array] = {}
@@ -220,7 +220,7 @@ class _Trial:
     # -- filling in ---------------------------------------------------------------------------------------------------
 
     def filled(self, seed: int, draw: int | None) -> Matrix:
-        """(n, T) all visits: a draw by its number, or what is expected."""
+        """(n, T) all visits: a draw by its number, or the expected values for None."""
         arms = {name: self._arm(name) for name in self._arms}
         if draw is None and not any(arm.between.any() for arm in arms.values()):
             return self._given({name: arm.expected() for name, arm in arms.items()}, None, seed, 0)
@@ -238,7 +238,7 @@ class _Trial:
         return found
 
     def _given(self, moments: Mapping[object, Moments], draw: int | None, seed: int, number: int) -> Matrix:
-        """The visits given the arms' parameters; without a draw's number the expected ones after the last."""
+        """The visits given the arms' parameters; without a draw's number, expectations after the last observed one."""
         y = self._y.copy()
         noise = np.stack([random.normal(self._keys, seed, number, "visit", name) for name in self._how.visits], axis=1)
         reach = last(self._missing)
@@ -261,7 +261,7 @@ class _Trial:
         y[np.ix_(rows, ~seen)] = means if noise is None else means + noise[np.ix_(rows, ~seen)] @ root(covariance).T
 
     def typed(self, column: Column, values: Matrix) -> Array:
-        """The values of a column's missing cells, in their own type and the order of the rows as given."""
+        """The values of a column's missing cells, in their own type and the original order of the rows."""
         cells = self._rows.columns[column]
         whole = np.empty(len(self._order))
         whole[self._order] = values[:, self.columns.index(column)]
@@ -274,13 +274,13 @@ class _Trial:
 
 
 def joined(strategy: Strategy, own: Moments, reference: Moments, t: int) -> Moments:
-    """The joint distribution of the visits of a row that is last seen at visit t (Carpenter, Roger & Kenward 2013).
+    """The joint distribution of the visits of a patient last observed at visit t (Carpenter, Roger & Kenward 2013).
 
     Args:
-        strategy: by which.
-        own: of the row's arm.
-        reference: of the reference.
-        t: how many visits there are up to the last observed one.
+        strategy: the strategy.
+        own: parameters of the patient's arm.
+        reference: parameters of the reference arm.
+        t: number of visits up to the last observed one.
     """
     if strategy == "mar":
         return own

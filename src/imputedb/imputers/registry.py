@@ -40,7 +40,7 @@ IMPUTERS: Mapping[str, Callable[[], Imputer]] = {
     "multinomial": lambda: Chained(Multinomial(), (Pmm(), *_CATEGORIES)),
     "ordered": lambda: Chained(Ordered(), (Pmm(), *_CATEGORIES)),
 }
-"""The imputers that come with imputedb; `drop` stands for none of them."""
+"""The imputers that come with imputedb; `drop` means none."""
 
 OF_POLICIES: Mapping[str, Callable[[], Imputer]] = {
     "previous": Carried,
@@ -50,15 +50,15 @@ OF_POLICIES: Mapping[str, Callable[[], Imputer]] = {
     "2l.norm": lambda: Chained(TwoLevel(), (Normal(), *_CATEGORIES)),
     "2l.pmm": lambda: Chained(TwoLevel(match=True), (Pmm(), *_CATEGORIES)),
 }
-"""Those besides that need to know what a policy has to state: an order of rows, or clusters."""
+"""Further imputers, which depend on a clause of a policy: an order of rows, or clusters."""
 
 DROP = "drop"
 
 GROUP = "imputedb.imputers"
-"""The entry points by which installed packages make imputers known."""
+"""The entry point group in which installed packages register imputers."""
 
 Choice = str | Imputer | Sequence[str | Imputer]
-"""What a user may say: a name, an imputer of his own, or several for the planner to choose from."""
+"""A choice of imputers: a name, an imputer object, or several of these for the planner to choose from."""
 
 
 def chosen(choice: Choice) -> tuple[Imputer, ...]:
@@ -97,7 +97,7 @@ def the_one(choice: Choice, purpose: str) -> Imputer:
 
     Raises:
         UnknownName: no imputer has the name.
-        QueryError: there are several, or none; the message says what needs one.
+        QueryError: there are several, or none; the message names the purpose.
     """
     found = chosen(choice)
     if len(found) != 1:
@@ -120,7 +120,7 @@ def by_neighbours(imputer: object, what: str) -> KNN:
 
 
 Cycles = int | Literal["auto"]
-"""How often each incomplete column is drawn anew; `auto` for as often as its chains need to forget their start."""
+"""A number of cycles, each of which draws every incomplete column anew; `auto` for as many as the chains need."""
 
 MOST_CYCLES = 10_000
 

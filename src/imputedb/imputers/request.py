@@ -1,8 +1,8 @@
-"""What everything that imputes asks for: cells to fill in, under what policies permit of each column.
+"""The request for imputed values: cells to fill in, and what policies permit for each column.
 
-Targets that may be predicted from the same columns by the same imputer make a part. Parts are filled one after another,
-the most restricted first, and what is drawn in one is seen by those after it, so that columns which miss together keep
-their joint distribution whatever fills them: p(a) p(b | a), each factor a model of its own.
+Targets with the same imputer and the same permitted predictors form a part. Parts are filled one after another, the
+most restricted first, and later parts see the draws of earlier ones. Columns that are missing together therefore keep
+their joint distribution whatever imputes them: p(a) p(b | a), each factor with a model of its own.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -29,11 +29,11 @@ class Request:
     """Cells to fill in.
 
     Attributes:
-        rows: n rows, with all columns that may be looked at.
-        targets: the columns to fill.
-        imputer: fills those without an imputer of their own.
-        permits: what is permitted of columns; of those that are not there, everything.
-        seed: what random numbers are keyed by.
+        rows: the n rows, with all available columns.
+        targets: columns to fill.
+        imputer: imputer of targets whose policy names none.
+        permits: permits by column; a column without one has no restrictions.
+        seed: seed of the random numbers.
     """
 
     rows: Rows
@@ -43,24 +43,24 @@ class Request:
     seed: int = 0
 
     def permit(self, column: Column) -> Permit:
-        """What is permitted of a column."""
+        """The permit of a column."""
         return self.permits.get(column, FREE)
 
     def filler(self, column: Column) -> Imputer:
-        """What fills a column."""
+        """The imputer of a column."""
         own = self.permit(column).policy.imputer
         if own is None or own == self.imputer.name:
             return self.imputer
         return as_long(the_one(own, "a column needs"), self.imputer)
 
     def method(self, column: Column) -> str:
-        """What fills a column, in a word or as it is computed."""
+        """The method of a column: the name of its imputer, or its derivation."""
         text = self.permit(column).policy.derived
         return self.filler(column).name if text is None else f"derived as {text}"
 
     @cached_property
     def imputed(self) -> Sequence[Column]:
-        """The columns that are imputed: those targets that are not computed, and what misses of others' parts."""
+        """The imputed columns: targets that are not derived, and incomplete columns that others are derived from."""
         found, waiting = dict[Column, None](), list(self.targets)
         while waiting:
             column = waiting.pop(0)
@@ -77,13 +77,13 @@ class Request:
         return action in ("impute", "structural") and bool(gaps.any()) and not cells.missing.all()
 
     def _meant(self, column: Column) -> NDArray[np.bool_]:
-        """(n,) where a NULL of a column means something of its own, and so stays."""
+        """(n,) where a NULL of a column has a meaning of its own, and is not imputed."""
         meant = self.permit(column).meant
         return np.zeros(len(self.rows.keys), bool) if meant is None else meant
 
     @cached_property
     def _derived(self) -> list[Column]:
-        """The derived targets, and the derived columns that these are computed from."""
+        """The derived targets, and the derived columns from which these are computed."""
         found, waiting = dict[Column, None](), list(self.targets)
         while waiting:
             column = waiting.pop(0)
@@ -94,7 +94,7 @@ class Request:
         return list(found)
 
     def _computed(self, filled: Mapping[Column, Array]) -> dict[Column, Array]:
-        """The derived columns whose parts are all known or filled in, those that others are derived from first."""
+        """The derived columns whose parts are all observed or filled in, in the order of their dependencies."""
         found: dict[Column, Array] = {}
         waiting = [column for column in self._derived if column not in filled]
         while waiting:
@@ -112,7 +112,7 @@ class Request:
         return all(one in known or (one not in self.imputed and one not in waiting) for one in derivation.parts)
 
     def _value(self, column: Column, known: Mapping[Column, Array]) -> Array:
-        """A derived column where it is missing; masked where that follows from a value that stays missing."""
+        """The missing values of a derived column; masked where one of its parts stays missing."""
         derivation, like = self.permit(column).derivation, self.rows.columns[column]
         assert derivation is not None
         parts = {one: self.rows.columns[one] for one in derivation.parts}
@@ -126,10 +126,10 @@ class Request:
         return {column: filled[column] for column in self.targets if column in filled}
 
     def parts(self) -> list["Part"]:
-        """The targets by what fills them from what, in the order in which they are filled.
+        """The parts, in the order in which they are filled.
 
-        What may be predicted from least comes first: it is seen by all that may see as much as it saw, and sees nothing
-        that has seen more.
+        The most restricted part comes first. Its draws are seen by all later parts with at least the same predictors,
+        and it sees no draws that depend on other predictors.
         """
         groups: dict[tuple[object, ...], list[Column]] = {}
         for column in self.imputed:
@@ -153,16 +153,16 @@ class Request:
         )
 
     def values(self, progress: Progress | None = None, drawn: Collection[Column] = ()) -> "Filled":
-        """The single best values of the targets' missing cells; of those in `drawn` a draw.
+        """The single best values of the targets' missing cells; for targets in `drawn`, a draw.
 
-        Masked is what nothing may be predicted for, cells of rows that no other row is earlier than, and what is not
-        known as precisely as a policy asks.
+        Masked are cells without anything to predict from, cells without earlier rows under BEFORE, and cells that are
+        less precise than a policy requires.
         """
         found = self.best(progress, drawn)
         return replace(found, values=self._masked(found.values))
 
     def best(self, progress: Progress | None = None, drawn: Collection[Column] = ()) -> "Filled":
-        """The same, however precise."""
+        """The values without masks for precision."""
         filled, notes = dict[Column, Array](), list[Note]()
         for part in self.parts():
             seen = {c: values for c, values in filled.items() if c in drawn}
@@ -176,16 +176,16 @@ class Request:
     def draws(
         self, numbers: Sequence[int], progress: Progress | None = None, moved: Movements | None = None
     ) -> Iterator[Mapping[Column, Array]]:
-        """The draws of these numbers, one after another, as `values` has them.
+        """The draws with these numbers, one after another, masked as in `values`.
 
-        How the chain of each part moved is noted down in `moved`, but of those that are given other parts' draws.
+        The movement of each part's chain is added to `moved`, except for parts that depend on the draws of others.
         """
         return map(self._masked, self.drawn(numbers, progress, moved))
 
     def drawn(
         self, numbers: Sequence[int], progress: Progress | None = None, moved: Movements | None = None
     ) -> Iterator[Mapping[Column, Array]]:
-        """The same, however precise."""
+        """The draws without masks for precision."""
         parts = self.parts()
         together = [
             None
@@ -204,9 +204,9 @@ class Request:
         return {c: np.ma.masked_array(v, self.left(c)) if self.left(c).any() else v for c, v in filled.items()}
 
     def left(self, column: Column) -> NDArray[np.bool_]:
-        """(k,) which missing cells of a target stay so, because they are not known as precisely as its policy asks.
+        """(k,) the missing cells of a target that stay missing because they are less precise than its policy requires.
 
-        Those of a derived column do where one stays so that it is computed from.
+        A cell of a derived column stays missing if one of its parts does.
         """
         return self._left[column]
 
@@ -217,7 +217,7 @@ class Request:
         for column in self.imputed:
             left[column][cells[column].missing] = imprecise(self, column)
         waiting = list(self._derived)
-        while waiting:  # ends: no column is derived from itself
+        while waiting:  # ends, since no column is derived from itself
             column = waiting.pop(0)
             derivation = self.permit(column).derivation
             assert derivation is not None
@@ -234,7 +234,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """Values of missing cells, in row order and as `Cells.values` has them, and sentences that a reader must know."""
+    """Values of missing cells, in row order and in the form of `Cells.values`, and notes for readers of the answer."""
 
     values: Mapping[Column, Array]
     notes: tuple[Note, ...]

@@ -1,4 +1,4 @@
-"""Rows as imputers are shown them: columns of cells, and a key for each row."""
+"""Rows as imputers get them: columns of cells, and a key for each row."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,20 +15,20 @@ Array = NDArray[np.generic]
 
 
 EVERY = -1
-"""Stands for the number of a draw where a row is the same in all of them."""
+"""The draw number of rows that are the same in all draws."""
 
 
 class Cells:
-    """One column of the rows at hand.
+    """One column of the rows.
 
     Attributes:
-        values: (n,) numbers; integers, booleans and floats as they are, dates in days and timestamps in microseconds
-            since 1970, categories as positions in `levels`. Cells that are missing hold anything.
+        values: (n,) integers, booleans and floats as they are; dates in days and timestamps in microseconds since 1970;
+            categories as positions in `levels`. Values of missing cells are arbitrary.
         missing: (n,) True where the value is missing.
-        kind: what the values are.
-        levels: the categories in their order, empty for anything else; whole numbers where these are codes.
-        ordered: whether that order is declared, and not only the one they sort in.
-        lasting: whether the column will be asked for again, so that it pays to work out its ranks.
+        kind: kind of the values.
+        levels: the categories in their order; whole numbers if the categories are codes; empty for other kinds.
+        ordered: whether the order of the categories is declared, and not merely the sorting order.
+        lasting: whether the column will be used again, so that its ranks are worth keeping.
     """
 
     __slots__ = ("_missing", "_picked", "_ranks", "_values", "kind", "lasting", "levels", "ordered")
@@ -49,7 +49,7 @@ class Cells:
         self._ranks: kernel.Ranks | None = None
 
     def at(self, places: NDArray[np.intp]) -> "Cells":
-        """The cells of some rows, in the order given; fetched when they are looked at."""
+        """The cells of some rows, in the order given; copied when they are first read."""
         some = Cells.__new__(Cells)
         some.kind, some.levels, some.ordered, some.lasting = self.kind, self.levels, self.ordered, False
         some._values = some._missing = some._ranks = None
@@ -58,7 +58,7 @@ class Cells:
 
     @property
     def values(self) -> Array:
-        """(n,) numbers, booleans or positions among the levels; where a value is missing it means nothing."""
+        """(n,) numbers, booleans or positions among the levels; arbitrary where a value is missing."""
         if self._values is None:
             assert self._picked is not None
             whole, places = self._picked
@@ -79,7 +79,7 @@ class Cells:
         return Cells(values, missing, self.kind, self.levels, ordered=self.ordered)
 
     def numbers(self) -> "Cells":
-        """The column as numbers where its categories are whole numbers; itself of any other."""
+        """The column as numbers if its categories are whole numbers; otherwise unchanged."""
         if self.kind is not Kind.CATEGORY or not self.levels or isinstance(self.levels[0], str):
             return self
         levels = np.array(self.levels)
@@ -87,19 +87,19 @@ class Cells:
         return Cells(levels[np.where(self.missing, 0, self.values).astype(np.intp)], self.missing, kind)
 
     def given(self, values: Array) -> "Cells":
-        """The same cells with values, in the order of the rows, where they are missing."""
+        """The cells with values for the missing ones, in row order."""
         whole = np.array(self.values)
         whole[self.missing] = values
         return self.like(whole, np.zeros(len(whole), bool))
 
     def read_only(self) -> "Cells":
-        """The same cells, which whoever is shown them cannot write to: other queries read the same arrays."""
+        """The cells as read-only arrays, since other queries read the same arrays."""
         if self._values is None or self._missing is None:
-            return self  # fetched for this reader alone
+            return self  # a copy for this reader only
         return self.like(_read_only(self._values), _read_only(self._missing))
 
     def predicting(self) -> kernel.Cells | kernel.Picked:
-        """The column as one that others are predicted from."""
+        """The column as a predictor."""
         if self._picked is None:
             return self.filled()
         whole, places = self._picked
@@ -108,21 +108,20 @@ class Cells:
         return kernel.Picked(whole._ranks, places) if whole._ranks else self.filled()
 
     def filled(self) -> kernel.Cells:
-        """The column as one that is to be filled in."""
+        """The column as a target."""
         return kernel.Cells(self.values, self.missing, self.kind is Kind.CATEGORY, self.ordered)
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows at hand: their columns, and a key that tells each row whatever the order.
+    """The rows: columns of cells, and a key that identifies each row in any order.
 
     Attributes:
-        columns: cells by column, all of one length n.
-        keys: (n,) what random numbers are keyed by.
-        learn: (n,) True for the rows that models are learnt from, a fair sample of all; None when all are. The others
-            are there for their missing cells.
-        draws: (n,) the number of the draw that alone a row is filled in for, `EVERY` for all; None when all are. What
-            other draws give it may be anything.
+        columns: cells by column, all of length n.
+        keys: (n,) keys of the rows, by which random numbers are keyed.
+        learn: (n,) True for rows to learn from, a representative sample; None for all. Other rows are only filled in.
+        draws: (n,) the only draw for which a row is filled in, `EVERY` for all; None if all rows are in all draws.
+            Values of a row in other draws are arbitrary.
     """
 
     columns: Mapping[Column, Cells]
@@ -137,19 +136,19 @@ class Rows:
         return Rows(columns, self.keys[places], learn, None if self.draws is None else self.draws[places])
 
     def given(self, values: Mapping[Column, Array]) -> "Rows":
-        """The same rows with values for the missing cells of some columns, as if these were observed."""
+        """The rows with values for the missing cells of some columns, as if these were observed."""
         columns = {
             column: cells.given(values[column]) if column in values else cells for column, cells in self.columns.items()
         }
         return replace(self, columns=columns)
 
     def read_only(self) -> "Rows":
-        """The same rows, which whoever is shown them cannot write to."""
+        """The rows as read-only arrays."""
         columns = {column: cells.read_only() for column, cells in self.columns.items()}
         return Rows(columns, _read_only(self.keys), self.learn, self.draws)
 
     def training(self, column: Column) -> NDArray[np.bool_]:
-        """(n,) which rows are learnt from and observe a column."""
+        """(n,) the rows to learn from in which a column is observed."""
         observed = ~self.columns[column].missing
         return observed if self.learn is None else observed & self.learn
 

@@ -1,14 +1,15 @@
-"""The scale that a skewed or heavy-tailed number is modelled on, chosen by cells that are known and were held out.
+"""Scales for models of skewed or heavy-tailed numbers, chosen by the likelihood of held-out cells.
 
-A model of squared errors sees of incomes little but the largest: errors of small ones hardly count. On a scale that
-suits, errors are alike everywhere. Only draws that give observed values back take a scale here: whatever it is, what
-is drawn needs no transforming back, so that no mean is off for it. Means are predicted on the numbers as they are.
+A model that minimises squared errors mostly fits the largest incomes; errors of small ones hardly count. On a suitable
+scale, errors have equal variance. Scales are used only for draws that return observed values, so that nothing is
+transformed back and no mean is biased. Expected values are predicted on the original numbers.
 
-1. Numbers that are neither skewed nor heavy-tailed stay as they are, without a look at other columns.
-2. Else a straight line through the normal scores of other columns is fitted to three quarters of a bounded sample, by
-   each scale: as it is, cube root, logarithm (of what is not negative; beside zeros, half the least one is added).
-3. A quarter is held out. Its log-likelihood by each, with the Jacobian of the scale (Box & Cox 1964), decides: another
-   scale is taken where it gains more than one standard error.
+1. Numbers that are neither skewed nor heavy-tailed keep their scale, whatever the other columns are.
+2. Otherwise a linear model on the normal scores of other columns is fitted to three quarters of a bounded sample, on
+   each scale: as it is, cube root, logarithm (if nothing is negative; with zeros, after adding half the smallest
+   positive value).
+3. Another scale is chosen if it increases the log-likelihood of the held-out quarter, with the Jacobian of the scale
+   (Box & Cox 1964), by more than one standard error.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,16 +25,16 @@ from imputedb.imputers.rows import Array, Cells, Rows
 from imputedb.statistics.table import Kind
 
 SEEN = 1000
-"""Rows that are looked at, at most."""
+"""Maximum number of rows in the sample."""
 
 FEWEST = 40
-"""Observed values, at least, for a scale to be chosen."""
+"""Minimum number of observed values for the choice of a scale."""
 
 SKEWED, TAILED = 1.0, 6.0
-"""Skewness, by size, and kurtosis (3 of a normal distribution) up to which numbers stay as they are."""
+"""Absolute skewness and kurtosis (3 for a normal distribution) up to which numbers keep their scale."""
 
 BESIDE = 12
-"""Other columns that the line goes through, at most."""
+"""Maximum number of predictors of the linear model."""
 
 Name = Literal["cube root", "logarithm"]
 Vector = NDArray[np.float64]
@@ -41,25 +42,25 @@ Vector = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """A way to stretch numbers that keeps their order.
+    """A monotone transformation of numbers.
 
     Attributes:
         name: `cube root` or `logarithm`.
-        plus: what is added before the logarithm.
+        plus: number that is added before the logarithm.
     """
 
     name: Name
     plus: float = 0.0
 
     def __call__(self, values: Vector) -> Vector:
-        """(n,) the numbers on this scale."""
+        """(n,) the transformed numbers."""
         if self.name == "cube root":
             return np.cbrt(values)
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.log(values + self.plus)
 
     def back(self, values: Vector) -> Vector:
-        """(n,) numbers on this scale as they were."""
+        """(n,) the inverse transformation."""
         if self.name == "cube root":
             return np.asarray(values**3)
         return np.asarray(np.exp(np.minimum(values, 700.0)) - self.plus)
@@ -72,7 +73,7 @@ class Scale:
 
 
 def scales(rows: Rows, targets: Sequence[Column]) -> Mapping[Column, Scale]:
-    """The scales of targets that are better modelled on another than their own."""
+    """The scales by target; targets that keep their own scale are absent."""
     found: dict[Column, Scale] = {}
     for column in targets:
         cells = rows.columns[column]
@@ -89,24 +90,24 @@ def scales(rows: Rows, targets: Sequence[Column]) -> Mapping[Column, Scale]:
 
 
 def scaled(cells: Cells, scale: Scale) -> Cells:
-    """The cells of a column on a scale; those that are missing hold nothing."""
+    """The cells of a column on a scale."""
     gone = _empty(cells)
     return Cells(scale(np.where(gone, np.nan, cells.values.astype(np.float64))), gone, Kind.NUMBER)
 
 
 def distinct(cells: Cells, scale: Scale) -> tuple[Array, Vector]:
-    """Every observed value of a column once, in rising order, and where it stands on a scale."""
+    """The distinct observed values of a column in ascending order, and the same on a scale."""
     values = np.unique(cells.values[~_empty(cells)])
     return values, scale(values.astype(np.float64))
 
 
 def _empty(cells: Cells) -> NDArray[np.bool_]:
-    """(n,) the cells that hold no number."""
+    """(n,) cells that hold no number, missing or NaN."""
     return cells.missing | np.isnan(cells.values.astype(np.float64))
 
 
 def unscaled(values: Array, known: Array, line: Vector) -> Array:
-    """The values, to the last bit, that some are on a scale; of all that are known, as `distinct` gives them."""
+    """The exact observed values for some values on a scale; `known` and `line` come from `distinct`."""
     return known[np.minimum(np.searchsorted(line, values.astype(np.float64)), len(line) - 1)]
 
 
@@ -132,7 +133,7 @@ def odd(values: Vector) -> bool:
 def _chosen(rows: Rows, column: Column, places: NDArray[np.intp], values: Vector) -> Scale | None:
     x = beside(rows, column, places)
     held = keyed(rows.keys[places], "held") % np.uint64(4) == 0
-    judged = held & (values != 0)  # a mass at zero says nothing of a scale
+    judged = held & (values != 0)  # many zeros say nothing about the scale
     if np.count_nonzero(judged) < FEWEST // 4 or not (~held).any():
         return None
     plain = _likelihood(x, values, np.zeros(len(values)), held)[judged]
@@ -154,7 +155,7 @@ def _candidates(values: Vector) -> list[Scale]:
 
 
 def _likelihood(x: Vector, y: Vector, slope: Vector, held: NDArray[np.bool_]) -> Vector:
-    """(n,) log-densities by a line with normal errors that is fitted to what is not held out."""
+    """(n,) log-densities under a linear model with normal errors, fitted to the rows that are not held out."""
     beta = np.linalg.lstsq(x[~held], y[~held], rcond=None)[0]
     left = y - x @ beta
     deviation = max(float(np.sqrt((left[~held] ** 2).mean())), 1e-300)
@@ -162,7 +163,7 @@ def _likelihood(x: Vector, y: Vector, slope: Vector, held: NDArray[np.bool_]) ->
 
 
 def beside(rows: Rows, column: Column, places: NDArray[np.intp]) -> Vector:
-    """(n, p) ones and normal scores of other columns, of categories whether they are the most frequent."""
+    """(n, p) predictors: ones, normal scores of other columns, and indicators of the most frequent category."""
     parts = [np.ones(len(places))]
     others = [c for c in rows.columns if c != column and rows.columns[c].kind is not Kind.OPAQUE]
     for other in sorted(others, key=str)[:BESIDE]:

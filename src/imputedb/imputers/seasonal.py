@@ -1,4 +1,4 @@
-"""Rows in an order with seasons: a trend and a level for each part of a season."""
+"""Imputation of time series with seasons: a trend, and a level for each part of a season."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from imputedb.imputers.series import Floats, Places, in_order, in_own_type, meas
 from imputedb.statistics.table import Kind
 
 _PERIODS = ((0.9 / 24, 1.1 / 24, 24), (0.9, 1.1, 7), (6.9, 7.1, 52), (27.9, 31.1, 12), (88.9, 92.1, 4))
-"""Days between rows, at least and at most, and how many rows make a season: hours, days, weeks, months, quarters."""
+"""Minimum and maximum days between rows, and the rows in a season: for hours, days, weeks, months, quarters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +25,13 @@ class Seasonal:
 
     1. The part of a season is the row's number in its group, counted in the usual step between rows, modulo the period.
     2. Each group's observed values are regressed on time and on indicators of the parts (Rubin 1987, page 167 for
-       draws); of a group with too few of them the mean stands.
+       draws); with too few of them, their mean is used.
 
-    Warning: rows are taken to scatter about trend and season independently of their neighbours.
+    Warning: deviations from trend and season are assumed to be independent between rows.
 
     Attributes:
-        period: rows that make a season; None for a day of hours, a week of days, a year of weeks, months or quarters.
+        period: number of rows in a season; None for a day of hours, a week of days, a year of weeks, months or
+            quarters.
     """
 
     period: int | None = None
@@ -46,11 +47,11 @@ class Seasonal:
             raise QueryError(f"the period is {self.period!r}; a season has from 2 to 366 rows")
 
     def time(self, work: Work) -> float:
-        """A regression a group and target."""
+        """The time of one regression for each group and target."""
         return 0.5 + 1e-3 * work.rows * work.targets
 
     def penalty(self, work: Work) -> float:
-        """x / (1 + x) of x = |C| / |Attr|, as `linear`."""
+        """x / (1 + x) for x = |C| / |Attr|, as for `linear`."""
         loss = work.targets / work.attributes
         return float(loss / (1 + loss))
 
@@ -64,10 +65,10 @@ class Seasonal:
         drawn: Collection[Column] = (),
         draw: int = 0,
     ) -> Mapping[Column, Array]:
-        """Expected values, or draws; masked where the group has no value.
+        """Expected values, or draws; masked in groups without an observed value.
 
         Raises:
-            CannotImpute: a column is not of numbers, or nobody says how long a season is.
+            CannotImpute: a column is not numeric, or the length of a season is unknown.
         """
         own = series_of(rows, self.name, targets)
         order, _ = in_order(rows, own)

@@ -1,4 +1,4 @@
-"""Rows in an order within groups (PARTITION BY ... ORDER BY ...): values from the rows before and after."""
+"""Imputation from preceding and following rows, in an order within groups (PARTITION BY ... ORDER BY ...)."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ from imputedb.imputers.rows import Array, Cells, Rows
 from imputedb.statistics.table import Kind
 
 GROUPS = Column("", "imputedb groups")
-"""Stands among the columns of rows for their groups, as numbers."""
+"""The column of rows that holds the numbers of their groups."""
 
 TIMES = Column("", "imputedb order")
-"""Stands among them for what puts the rows of a group in order."""
+"""The column of rows that holds their times, or whatever orders the rows of a group."""
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
@@ -26,34 +26,34 @@ Places = NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Series:
-    """How rows stand in an order.
+    """The order of rows within groups.
 
     Attributes:
         groups: (n,) the number of each row's group.
-        times: (n,) what puts the rows of a group in order; rows without it stand in none.
+        times: (n,) values that order the rows of a group; rows without one have no position.
     """
 
     groups: NDArray[np.int64]
     times: Cells
 
     def at(self, places: Places) -> "Series":
-        """Those of some rows."""
+        """The order of some rows."""
         return Series(self.groups[places], self.times.at(places))
 
     def shown(self) -> dict[Column, Cells]:
-        """The same as columns of rows."""
+        """The order as columns of rows."""
         return {GROUPS: Cells(self.groups, np.zeros(len(self.groups), bool), Kind.INTEGER), TIMES: self.times}
 
 
 def series(partition: Sequence[Cells], times: Cells) -> Series:
-    """The order of rows by the columns that make groups, of which NULL is a value like any, and by their times."""
+    """The order of rows by partitioning columns, in which NULL is one value, and by times."""
     codes = [np.where(one.missing, -1, np.unique(one.values, return_inverse=True)[1]) for one in partition]
     groups = np.unique(np.stack(codes, axis=1), axis=0, return_inverse=True)[1].ravel()
     return Series(groups.astype(np.int64), times)
 
 
 def lags(rows: Rows, targets: Sequence[Column], found: Series, *, both: bool) -> dict[Column, Cells]:
-    """By target its last observed value before each row of the group, and the next one after it: further predictors."""
+    """Predictors for each target: its last observed value before each row and, with `both`, the next one after."""
     made: dict[Column, Cells] = {}
     order, starts = in_order(rows, found)
     for target in targets:
@@ -68,7 +68,7 @@ def lags(rows: Rows, targets: Sequence[Column], found: Series, *, both: bool) ->
 
 
 def in_order(rows: Rows, found: Series) -> tuple[Places, NDArray[np.bool_]]:
-    """Rows that have a time, by group, time and key; where among them a group begins."""
+    """The positions of rows with a time, sorted by group, time and key, and flags where a group begins."""
     there = np.flatnonzero(~found.times.missing)
     order = there[np.lexsort((rows.keys[there], found.times.values[there], found.groups[there]))]
     groups = found.groups[order]
@@ -78,7 +78,7 @@ def in_order(rows: Rows, found: Series) -> tuple[Places, NDArray[np.bool_]]:
 def _nearest(
     order: Places, starts: NDArray[np.bool_], observed: NDArray[np.bool_], step: int, *, itself: bool
 ) -> Places:
-    """(n,) the nearest observed row before (1) or after (-1) each row of its group; -1 for none."""
+    """(n,) the nearest observed row before (step 1) or after (step -1) each row in its group; -1 for none."""
     found = np.full(len(observed), -1)
     last = -1
     ends = np.concatenate([starts[1:], [True]]) if len(starts) else starts
@@ -95,10 +95,10 @@ def _nearest(
 
 
 def series_of(rows: Rows, name: str, targets: Sequence[Column]) -> Series:
-    """The order that a policy gives to rows.
+    """The order of rows that a policy defines.
 
     Raises:
-        CannotImpute: no policy gives one.
+        CannotImpute: no policy defines one.
     """
     if TIMES not in rows.columns:
         raise CannotImpute(
@@ -110,10 +110,10 @@ def series_of(rows: Rows, name: str, targets: Sequence[Column]) -> Series:
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """The value of the last row before that has one in the group (or of the next row), carried over.
+    """The last observed value before each row in its group (LOCF), or the next one after it.
 
-    Warning: every draw is the same, so intervals know nothing of what is uncertain; changes are pulled towards none.
-    Where no row of the group has a value on that side, the cell stays missing.
+    Warning: all draws are equal, so intervals ignore the uncertainty of imputed values; changes are biased towards
+    zero. A cell without an observed value on that side of its group stays missing.
     """
 
     forward: bool = True
@@ -130,11 +130,11 @@ class Carried:
         return "previous" if self.forward else "next"
 
     def time(self, work: Work) -> float:
-        """A pass over the rows a target."""
+        """The time of one pass over the rows for each target."""
         return 0.3 + 5e-4 * work.rows * work.targets
 
     def penalty(self, work: Work) -> float:
-        """x / (1 + x) of x = 2 |C| / |Attr|: no more is promised than of a random value."""
+        """x / (1 + x) for x = 2 |C| / |Attr|, as for a random value."""
         loss = 2 * work.targets / work.attributes
         return float(loss / (1 + loss))
 
@@ -148,7 +148,7 @@ class Carried:
         drawn: Collection[Column] = (),  # noqa: ARG002
         draw: int = 0,  # noqa: ARG002
     ) -> Mapping[Column, Array]:
-        """Carried values; masked where there is none to carry."""
+        """Carried values; masked where there is none."""
         order, starts = in_order(rows, series_of(rows, self.name, targets))
         found: dict[Column, Array] = {}
         for target in targets:
@@ -158,7 +158,7 @@ class Carried:
 
 
 def _taken(cells: Cells, rows: Places) -> Array:
-    """The values of some rows for the cells that are missing; masked where there is no row."""
+    """The values of the given rows for the missing cells; masked where there is no row."""
     near = rows[cells.missing]
     values = cells.values[np.maximum(near, 0)]
     return np.ma.masked_array(values, near < 0) if (near < 0).any() else values
@@ -166,15 +166,15 @@ def _taken(cells: Cells, rows: Places) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class Linear:
-    """A straight line between the observed rows before and after, and in draws a Brownian bridge.
+    """Linear interpolation between the observed rows before and after; draws are Brownian bridges.
 
-    1. Observed values of a group are taken for points of a random walk in time; s^2 is the mean of (difference)^2 /
-       (time between), over all groups; a draw takes s*^2 = S / chi-square(increments).
-    2. The single value is on the line between its neighbours, before the first and after the last that value.
-    3. A draw of a gap goes from row to row: given the row before, drawn or observed, and the next observed one, it is
-       normal about the line between these, with variance s*^2 (a b) / (a + b) at times a and b from them.
+    1. Observed values of a group are points of a random walk in time; s^2 is the mean of (difference)^2 / (time
+       between), over all groups. A draw takes s*^2 = S / chi-square(increments).
+    2. The single value is interpolated between its neighbours; before the first and after the last, it is their value.
+    3. A draw fills a gap row by row. Given the row before, drawn or observed, and the next observed one, the value is
+       normal around the line between these, with variance s*^2 (a b) / (a + b) at times a and b from them.
 
-    Warning: other columns tell nothing. What swings faster than rows follow one another is taken for smooth.
+    Warning: other columns are not used. Variation that is faster than the distance between rows is lost.
     """
 
     name = "linear"
@@ -184,11 +184,11 @@ class Linear:
     reads_whole_tables = True
 
     def time(self, work: Work) -> float:
-        """A pass over the rows a target."""
+        """The time of one pass over the rows for each target."""
         return 0.3 + 1e-3 * work.rows * work.targets
 
     def penalty(self, work: Work) -> float:
-        """x / (1 + x) of x = |C| / |Attr|: a neighbour in time tells as much as a mean of others, at least."""
+        """x / (1 + x) for x = |C| / |Attr|: a neighbour in time predicts at least as well as a mean of others."""
         loss = work.targets / work.attributes
         return float(loss / (1 + loss))
 
@@ -202,10 +202,10 @@ class Linear:
         drawn: Collection[Column] = (),
         draw: int = 0,
     ) -> Mapping[Column, Array]:
-        """Values on lines, or bridges' draws; masked where the group has no value at all.
+        """Interpolated values, or draws of bridges; masked in groups without an observed value.
 
         Raises:
-            CannotImpute: a column is not of numbers or moments.
+            CannotImpute: a column is neither numeric nor a date or time.
         """
         own = series_of(rows, self.name, targets)
         order, _ = in_order(rows, own)
@@ -233,7 +233,7 @@ def _bridged(rows: Rows, target: Column, own: Series, order: Places, what: tuple
 
 
 def measured(times: Cells) -> Floats:
-    """Times as numbers, those of coded ones too."""
+    """Times as numbers; codes by their numbers; NaN where missing."""
     values = np.array(times.levels)[times.values.astype(np.intp)] if times.levels else times.values
     return np.where(times.missing, np.nan, values.astype(np.float64))
 
@@ -241,7 +241,7 @@ def measured(times: Cells) -> Floats:
 def _spread(
     order: Places, groups: NDArray[np.int64], times: Floats, values: Floats, what: tuple[int | str, ...] | None
 ) -> float:
-    """The standard deviation of a walk in a unit of time, 0 of single values; drawn from its posterior."""
+    """The standard deviation of the random walk in one unit of time, drawn from its posterior; 0 for single values."""
     if what is None:
         return 0.0
     known = order[~np.isnan(values[order])]
@@ -254,7 +254,7 @@ def _spread(
 
 
 def _fill(group: Places, times: Floats, values: Floats, noise: Floats) -> None:
-    """The missing values of one group, from its first row to its last; of those before the first value backwards."""
+    """Fills the missing values of one group in the order of rows; those before the first observed value backwards."""
     known = np.flatnonzero(~np.isnan(values[group]))
     if not len(known):
         return
@@ -280,7 +280,7 @@ def _step(row: np.intp, before: np.intp, after: np.intp | None, times: Floats, v
 
 
 def in_own_type(values: Floats, cells: Cells) -> Array:
-    """The missing values in the column's own type; masked where there is none."""
+    """The missing values in the column's own type; masked where there is no value."""
     found = values[cells.missing]
     gone = np.isnan(found)
     whole = np.where(gone, 0.0, found)

@@ -1,14 +1,14 @@
-"""A straight line through each target, beside what draws make of it: gaps beyond their donors, bends, other shapes.
+"""A regression line for each target, by which draws are judged in advance: donors out of range, curves, distributions.
 
-One regression of the target on the columns at hand, by the rows that both observe, tells three things in advance.
+The regression of the target on the other columns, over rows in which the target is observed, shows three problems:
 
-1. Donors' values cannot follow the line to where no donor is (beyond.py).
-2. Draws by a line take what is curved as straight: the residuals then bend with a square (Ramsey's test, robust to
-   unequal variances), and the gaps are off by what the bend comes to where they are.
-3. Draws by a line have normal residuals: where those observed have not, the distribution of the draws is another than
-   that of the column, so that shares, counts and quantiles are off while means are not.
+1. Donors' values cannot follow the line beyond the range of the donors (beyond.py).
+2. Linear models take curved relations as straight. Residuals are then correlated with a square (Ramsey's RESET test,
+   robust to unequal variances), and the bias of missing cells is the curvature where they are.
+3. Linear models draw normal residuals. If the observed residuals are not normal, draws have another distribution than
+   the column: shares, counts and quantiles are biased, means are not.
 
-Each is told where it is sure, and more than `MATTERS` standard errors of what is estimated.
+Each is reported if it is significant, and larger than `MATTERS` standard errors of the estimate.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,22 +28,22 @@ from imputedb.notes import Note, NoteKind
 from imputedb.statistics.table import Kind
 
 SEEN = 4000
-"""Rows that are looked at, at most; of larger tables as if they were all."""
+"""Maximum number of rows in the sample; larger tables are judged by it as if it were all of them."""
 
 FEWEST = 20
-"""Observed rows, at least; of fewer nothing is said."""
+"""Minimum number of observed rows; with fewer there are no notes."""
 
 ROWS_A_COEFFICIENT = 3
-"""Observed rows for each coefficient of the line, at least."""
+"""Minimum number of observed rows for each coefficient of the line."""
 
 OFTEN = 0.5
-"""Share of the gaps that a column may miss with the target and still predict."""
+"""Maximum share of a predictor's values that are missing, in observed rows and in rows to impute."""
 
 MATTERS = 0.7
-"""Standard errors that a bend, or another distribution, may come to."""
+"""Standard errors of an estimate that a curve, or another distribution, may bias it by."""
 
 SURE = 4.0
-"""Standard errors of a bend itself, of the distance between two distributions itself."""
+"""Standard errors above which a curve, or the distance of two distributions, is significant."""
 
 Flags = NDArray[np.bool_]
 Stretch: TypeAlias = Callable[[Vector], Vector]
@@ -51,18 +51,18 @@ Stretch: TypeAlias = Callable[[Vector], Vector]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Line:
-    """A straight line through one column.
+    """The regression line of one column.
 
     Attributes:
         column: the column.
-        y: (n,) what is observed.
-        x: (n, p) the columns that predict it there, ones first.
-        gaps: (g, p) the same of the rows that miss it.
-        model: the regression.
-        back: from the scale that y is on to its own; None of numbers as they are.
-        centre: of what is observed on that scale, of which y is the standardised value.
-        deviation: of it.
-        times: how many rows there are for each that is looked at.
+        y: (n,) its observed values, standardised.
+        x: (n, p) the predictors of observed rows, ones first.
+        gaps: (g, p) the predictors of rows that miss it.
+        model: the fitted regression.
+        back: inverse of the scale that y is on; None for the original numbers.
+        centre: mean of the observed values on that scale.
+        deviation: their standard deviation.
+        times: number of rows of the table for each row of the sample.
     """
 
     column: Column
@@ -76,16 +76,16 @@ class Line:
     times: float
 
     def own(self, values: Vector) -> Vector:
-        """(k,) standardised values in the column's own units; as they are where there is no scale."""
+        """(k,) standardised values in the column's own units; unchanged without a scale."""
         return values if self.back is None else self.back(values * self.deviation + self.centre)
 
     @property
     def ends(self) -> tuple[Vector, Vector]:
-        """(n,) and (g,) the line's values, of observed rows and of gaps."""
+        """(n,) and (g,) the fitted values of observed rows, and of rows that miss the column."""
         return self.x @ self.model.beta, self.gaps @ self.model.beta
 
     def standard_errors(self, off: Vector) -> tuple[float, float]:
-        """What gaps that are off by so much come to: in standard errors of a mean, and of a slope on the line."""
+        """The bias of a mean, and of a slope on the line, in standard errors, if missing cells have errors `off`."""
         known, wanted = self.ends
         everyone = np.concatenate([known, wanted])
         apart = everyone - everyone.mean()
@@ -97,13 +97,13 @@ class Line:
 
 
 def line(rows: Rows, column: Column, there: Stretch | None = None, back: Stretch | None = None) -> Line | None:
-    """The line through a number, or through what it is on a scale; None where there is too little to draw one by.
+    """The regression line of a numeric column, on a scale or not; None if there are too few data.
 
     Args:
         rows: the rows.
-        column: the number.
-        there: to a scale.
-        back: from it.
+        column: the column.
+        there: transformation to a scale.
+        back: its inverse.
     """
     cells = rows.columns[column]
     if cells.kind not in (Kind.NUMBER, Kind.INTEGER):
@@ -141,7 +141,7 @@ def line(rows: Rows, column: Column, there: Stretch | None = None, back: Stretch
 
 
 def _seen(rows: Rows) -> NDArray[np.intp]:
-    """Places of the rows that are learnt from, or of so many of them."""
+    """Positions of the rows to learn from, or of a sample of them."""
     places = np.arange(len(rows.keys)) if rows.learn is None else np.flatnonzero(rows.learn)
     if len(places) > SEEN:
         places = np.sort(places[np.argpartition(keyed(rows.keys[places], "line"), SEEN)[:SEEN]])
@@ -153,7 +153,7 @@ def _known(missing: Flags, observed: NDArray[np.intp], gaps: NDArray[np.intp]) -
 
 
 def bends(found: Line) -> Iterator[Note]:
-    """What is said of a relation that is curved where a straight line is drawn."""
+    """A note on a curved relation, for imputers that draw from a linear model."""
     known, wanted = found.ends
     apart = known - known.mean()
     if float(apart @ apart) <= 1e-9 * len(apart):
@@ -180,7 +180,7 @@ def bends(found: Line) -> Iterator[Note]:
 
 
 def shaped(found: Line) -> Iterator[Note]:
-    """What is said of a distribution that a line with normal residuals does not have."""
+    """A note on residuals that are not normal, for imputers that draw normal residuals."""
     from scipy import special
 
     known, wanted = found.ends
@@ -188,7 +188,7 @@ def shaped(found: Line) -> Iterator[Note]:
     points = np.quantile(found.y, np.linspace(0.02, 0.98, 33), method="inverted_cdf")
     by_line = special.ndtr((points[:, None] - known) / sigma)
     apart = by_line - (found.y <= points[:, None])
-    # a column that is rounded has steps: half of each is its own
+    # rounded values make steps: half of each step belongs to the column itself
     apart += 0.5 * (found.y == points[:, None])
     distance = np.abs(apart.mean(axis=1))
     error = apart.std(axis=1) / np.sqrt(count)

@@ -1,10 +1,10 @@
-"""Scales that a straight line with normal residuals is drawn on: cube root, logarithm, ranks, two parts.
+"""Scales for linear models with normal residuals: cube root, logarithm, normal scores of ranks, two parts.
 
-Each goes both ways, so that draws are turned back. Which one suits a column is decided by cells that are known and were
-held out: a line through the other columns, fitted on each scale, says with which quantiles these should lie where, and
-is judged by how well they do (the pinball loss, Gneiting & Raftery 2007), as normal scores of the column, of which no
-few large values decide. From the numbers as they are on, the next scale is taken where it gains more than one standard
-error; ranks, which give back nothing that was not observed, where they gain more than `FREE`.
+Each scale has an inverse, so that draws are transformed back. The scale of a column is chosen by held-out cells. A
+linear model on the other columns, fitted on each scale, predicts their quantiles. It is judged by the pinball loss
+(Gneiting & Raftery 2007), measured in normal scores of the column, so that a few large values do not dominate. Starting
+from the original numbers, the next scale is chosen if it improves the loss by more than one standard error; ranks,
+which return only observed values, if they improve it by more than `FREE` standard errors.
 """
 
 from collections.abc import Mapping
@@ -26,57 +26,57 @@ from imputedb.statistics.table import Kind
 Vector = NDArray[np.float64]
 
 ZEROS = 0.1
-"""Share of zeros, and of other numbers, from which on a column may be one of two parts."""
+"""Minimum share of zeros, and of other numbers, in a column of two parts."""
 
 TIES = 0.1
-"""Share of one value from which on ranks tell too little of the rows that have it."""
+"""Share of a single value above which ranks are not used."""
 
 FREE = 2.5
-"""Standard errors by which ranks have to be better, which fit any distribution, and reach no farther than it."""
+"""Standard errors of improvement that ranks need: they fit any distribution, but give no values beyond its range."""
 
 LEVELS = np.linspace(0.05, 0.95, 19)
-"""Quantiles that a scale is judged by."""
+"""Quantiles by which a scale is judged."""
 
 LARGEST = 700.0
 """Logarithm of the largest number that is drawn."""
 
 
 class Stretch(Protocol):
-    """A scale."""
+    """A scale: a transformation with an inverse."""
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """The name of the scale."""
 
     def there(self, values: Vector) -> Vector:
-        """(n,) where numbers stand on it; NaN of those that it says nothing of."""
+        """(n,) the transformed numbers; NaN for numbers that are not on the scale."""
 
     def back(self, places: Vector) -> Vector:
-        """(n,) the numbers that stand there."""
+        """(n,) the inverse transformation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Same:
-    """The numbers as they are."""
+    """The identity."""
 
     name = "as it is"
 
     def there(self, values: Vector) -> Vector:
-        """The numbers."""
+        """The numbers, unchanged."""
         return values
 
     def back(self, places: Vector) -> Vector:
-        """The numbers."""
+        """The numbers, unchanged."""
         return places
 
 
 @dataclass(frozen=True, slots=True)
 class Powers:
-    """A cube root, or a logarithm of what is not negative.
+    """A cube root, or a logarithm of numbers that are not negative.
 
     Attributes:
-        scale: which.
-        least: of the numbers that may be drawn.
+        scale: the transformation.
+        least: smallest number that may be drawn.
     """
 
     scale: Scale
@@ -84,11 +84,11 @@ class Powers:
 
     @property
     def name(self) -> str:
-        """The scale's."""
+        """The name of the transformation."""
         return self.scale.name
 
     def there(self, values: Vector) -> Vector:
-        """The numbers on the scale."""
+        """The transformed numbers."""
         return self.scale(values)
 
     def back(self, places: Vector) -> Vector:
@@ -100,12 +100,12 @@ class Powers:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ranks:
-    """Normal scores of ranks, those of equal numbers in their middle; only observed numbers come back.
+    """Normal scores of ranks, with mean ranks of ties; the inverse gives observed numbers only.
 
     Attributes:
-        known: the distinct observed numbers in rising order.
+        known: the distinct observed numbers in ascending order.
         middles: their normal scores.
-        ends: normal scores of the shares up to and with each.
+        ends: normal scores of their cumulative shares.
     """
 
     known: Vector
@@ -115,31 +115,31 @@ class Ranks:
     name = "ranks"
 
     def there(self, values: Vector) -> Vector:
-        """Scores; between those of the observed numbers where others come in."""
+        """Normal scores, interpolated between those of observed numbers."""
         return np.interp(values, self.known, self.middles)
 
     def back(self, places: Vector) -> Vector:
-        """The number whose share of the ranks a place lies in."""
+        """The observed number whose cumulative share a score falls in."""
         return np.asarray(self.known[np.minimum(np.searchsorted(self.ends, places), len(self.known) - 1)])
 
 
 @dataclass(frozen=True, slots=True)
 class TwoParts:
-    """Zero or not, and if not how much, on a scale of its own (Schafer & Olsen 1999).
+    """A two-part scale: whether a number is zero, and if not, its amount on another scale (Schafer & Olsen 1999).
 
     Attributes:
-        amount: the scale of what is not zero.
+        amount: scale of the numbers that are not zero.
     """
 
     amount: Stretch
 
     @property
     def name(self) -> str:
-        """That of the amount beside it."""
+        """The name of the amount's scale, marked as one of two parts."""
         return f"two parts: zero or not, and the amount ({self.amount.name})"
 
     def there(self, values: Vector) -> Vector:
-        """The amounts; nothing of zeros."""
+        """The amounts; NaN for zeros."""
         return self.amount.there(np.where(values == 0, np.nan, values))
 
     def back(self, places: Vector) -> Vector:
@@ -148,11 +148,11 @@ class TwoParts:
 
 
 def stretches(rows: Rows, columns: Mapping[Column, bool]) -> Mapping[Column, Stretch]:
-    """The scales of the numbers that are better drawn on another than their own.
+    """The scales by column; columns that keep their own scale are absent.
 
     Args:
-        rows: that are at hand.
-        columns: whether each is drawn; others are looked at only if skewed or heavy-tailed, and are never of two parts.
+        rows: the rows.
+        columns: whether each column is drawn; others get a scale only if skewed or heavy-tailed, and never two parts.
     """
     found: dict[Column, Stretch] = {}
     for column, drawn in columns.items():
@@ -187,7 +187,7 @@ def _chosen(x: Vector, values: Vector, keys: NDArray[np.uint64], drawn: bool) ->
     least = _loss(best, x, values, held, scores)
     for stretch, judged in zip(_candidates(values, drawn), _candidates(values[~held], drawn), strict=False):
         if stretch.name != judged.name:
-            break  # what is left suits some of the rows alone
+            break  # the remaining scales suit only some of the rows
         loss = _loss(judged, x, values, held, scores)
         gained = least - loss
         error = float(gained.std() * np.sqrt(len(gained)))
@@ -197,7 +197,7 @@ def _chosen(x: Vector, values: Vector, keys: NDArray[np.uint64], drawn: bool) ->
 
 
 def ranks(values: Vector) -> Ranks:
-    """The scale of the ranks of some numbers."""
+    """The scale of ranks of some numbers."""
     from scipy import special
 
     known, counts = np.unique(values, return_counts=True)
@@ -221,7 +221,7 @@ def _candidates(values: Vector, drawn: bool) -> list[Stretch]:
 
 
 def _loss(stretch: Stretch, x: Vector, values: Vector, held: NDArray[np.bool_], scores: Ranks) -> Vector:
-    """(h,) of each held-out cell how far it lies from where the line on a scale expects it."""
+    """(h,) the pinball loss of each held-out cell on a scale, averaged over quantiles."""
     from scipy import special
 
     learn = ~held & ((values != 0) if isinstance(stretch, TwoParts) else True)

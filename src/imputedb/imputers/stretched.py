@@ -1,4 +1,4 @@
-"""Chained regressions of numbers on the scales that suit them."""
+"""Chained linear models on suitable scales of the numbers."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,12 +19,12 @@ from imputedb.statistics.table import Kind
 class Stretched:
     """`norm` on the scale that suits each number: `normscale`.
 
-    1. Held-out cells choose the scale of each number: as it is, cube root, logarithm, normal scores of ranks; of one
-       with a mass at zero two parts, whether it is zero and how much it is if not (stretch.py).
-    2. The chain runs on these scales; of two parts each is a column of its own, and zeros have no amount.
-    3. What is drawn is turned back. Single values are predicted on the numbers as they are.
+    1. Held-out cells choose the scale of each number: as it is, cube root, logarithm, normal scores of ranks. A number
+       with many zeros may have two parts, whether it is zero and its amount if not (stretch.py).
+    2. The chain runs on these scales. The two parts of a number are two columns; the amount of a zero is missing.
+    3. Draws are transformed back. Single values are predicted on the original numbers.
 
-    Warning: on a logarithm a residual too large by little is a number too large by much; residuals are taken to be
+    Warning: on a logarithm, a small error of a residual is a large error of the number; residuals are assumed to be
     normal on the scale.
 
     Attributes:
@@ -40,15 +40,15 @@ class Stretched:
 
     @property
     def cycles(self) -> int | None:
-        """The chain's."""
+        """The number of cycles of the chain."""
         return self.chained.cycles
 
     def time(self, work: Work) -> float:
-        """The chain's, and a millisecond a target for its scale."""
+        """The time of the chain, and a millisecond for each target's scale."""
         return self.chained.time(work) + work.targets
 
     def penalty(self, work: Work) -> float:
-        """The chain's."""
+        """The penalty of the chain."""
         return self.chained.penalty(work)
 
     def impute(
@@ -61,7 +61,7 @@ class Stretched:
         drawn: Collection[Column] = (),
         draw: int = 0,
     ) -> Mapping[Column, Array]:
-        """One draw on the scales, and the single best values of others given these."""
+        """One draw on the scales, and the single best values of the other targets given it."""
         values: dict[Column, Array] = {}
         for some, draws in apart(targets, drawn):
             shown = rows.given(values)
@@ -72,15 +72,15 @@ class Stretched:
         return values
 
     def stretched(self, rows: Rows, targets: Sequence[Column]) -> Mapping[Column, str]:
-        """The scales that draws are learnt on."""
+        """The names of the scales on which targets are drawn."""
         return {c: stretch.name for c, stretch in stretches(rows, dict.fromkeys(targets, True)).items()}
 
     def scale(self, rows: Rows, column: Column) -> Stretch | None:
-        """That on which a column is drawn; None of one that is drawn as it is."""
+        """The scale on which a column is drawn; None for the original numbers."""
         return stretches(rows, {column: True}).get(column)
 
     def prepared(self, rows: Rows, targets: Sequence[Column]) -> "Prepared":
-        """The rows on their scales, as the chain has them."""
+        """The prepared rows, on their scales."""
         found = stretches(rows, {column: column in targets for column in rows.columns})
         parts = {
             c: _part(_flag(c, rows) if isinstance(stretch, TwoParts) else None, rows.columns[c], stretch)
@@ -102,10 +102,10 @@ class Part:
     """A number on its scale.
 
     Attributes:
-        stored: its cells.
+        stored: the cells as stored.
         stretch: the scale.
-        cells: the cells on it; of two parts zeros are missing.
-        flag: the column that says whether it is not zero; None of one part.
+        cells: the cells on the scale; zeros are missing if there are two parts.
+        flag: the column that says whether the number is not zero; None without two parts.
     """
 
     stored: Cells
@@ -119,7 +119,7 @@ class Part:
         return Cells(np.asarray(self.stored.values != 0), self.stored.missing, Kind.BOOLEAN)
 
     def turned_back(self, values: Array, flags: Array | None) -> Array:
-        """The numbers, in their own type, of the missing cells."""
+        """The values of the missing cells, transformed back to the column's own type."""
         places = values.astype(np.float64)[self.stored.missing[self.cells.missing]]
         numbers = self.stretch.back(places)
         if flags is not None:
@@ -129,7 +129,7 @@ class Part:
 
 
 def _flag(column: Column, rows: Rows) -> Column:
-    """A column that no other is called like."""
+    """A column with an unused name."""
     name = f"{column.name} is not 0"
     while Column(column.relation, name) in rows.columns:
         name += "!"
@@ -145,12 +145,12 @@ def _part(flag: Column | None, cells: Cells, stretch: Stretch) -> Part:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """Rows on their scales.
+    """Prepared rows on their scales.
 
     Attributes:
-        ready: as the chain has them.
-        parts: of targets that have a scale.
-        targets: that are filled.
+        ready: the prepared rows of the chain.
+        parts: numbers on scales, by target.
+        targets: columns to fill.
     """
 
     ready: Draws
@@ -160,13 +160,13 @@ class Prepared:
     def run_many(
         self, seed: int, numbers: Sequence[int], progress: Progress | None = None
     ) -> Iterator[Mapping[Column, Array]]:
-        """The draws of these numbers, turned back."""
+        """The draws with these numbers, transformed back."""
         for values in self.ready.run_many(seed, numbers, progress):
             yield {column: self._turned_back(column, values) for column in self.targets}
 
     @property
     def movement(self) -> Movement | None:
-        """How the chain of the draw that was given last moved, on the scales."""
+        """The movement of the last draw's chain, on the scales."""
         return self.ready.movement if isinstance(self.ready, Converges) else None
 
     def _turned_back(self, column: Column, values: Mapping[Column, Array]) -> Array:

@@ -1,8 +1,8 @@
-"""What a regression expects of a column, where it is observed and where it is missing, and the donors that are near.
+"""A regression's expected values of a column, where it is observed and where it is missing, and the nearest donors.
 
-The regression is the straight line through the column (straight.py), with the squares of the numbers that it surely
-bends with: of y = x^2 a line sees nothing. It is counted in the column's own units, of numbers that are drawn on a
-scale too, where the largest values weigh most.
+The regression is the column's line (straight.py) with significant squares of its numeric predictors, since a line
+cannot follow y = x^2. Expected values are in the column's own units, in which the largest values weigh most, also for
+numbers that are drawn on a scale.
 """
 
 from dataclasses import dataclass
@@ -19,17 +19,17 @@ from imputedb.imputers.straight import ROWS_A_COEFFICIENT, SURE, Line
 DONORS = 5
 
 RESIDUALS = 25
-"""Quantiles of the residuals that an expectation in the column's own units is the mean over."""
+"""Number of residual quantiles over which an expected value in the column's own units is averaged."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Surface:
-    """A line and what it bends with.
+    """A regression line with significant squares.
 
     Attributes:
-        ends: (n,) and (g,) its values, of observed rows and of gaps.
-        bends: (n, k) and (g, k) the standardised numbers that it bends with.
-        weights: (k,) how much each of these moves it.
+        ends: (n,) and (g,) fitted values of observed rows, and of rows that miss the column.
+        bends: (n, k) and (g, k) the standardised predictors with a significant square.
+        weights: (k,) standard deviation of each one's contribution to the fitted values.
     """
 
     ends: tuple[Vector, Vector]
@@ -37,7 +37,7 @@ class Surface:
     weights: Vector
 
     def expected(self, found: Line) -> tuple[Vector, Vector]:
-        """(n,) and (g,) what is expected in the column's own units: on a scale the mean over residuals (Duan 1983)."""
+        """(n,) and (g,) expected values in the column's own units; on a scale, averaged over residuals (Duan 1983)."""
         if found.back is None:
             return self.ends
         left = np.quantile(found.y - self.ends[0], (np.arange(RESIDUALS) + 0.5) / RESIDUALS)
@@ -45,7 +45,7 @@ class Surface:
         return known, wanted
 
     def near(self) -> NDArray[np.intp]:
-        """(g, donors) the nearest donors: by what is expected and, where that bends, by what it bends with."""
+        """(g, donors) the nearest donors, by fitted value and by the predictors with a significant square."""
         if not len(self.weights):
             known, wanted = self.ends
             return ladder(known).nearest(wanted)
@@ -59,12 +59,12 @@ class Surface:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ladder:
-    """Donors in the order of their predictions: the nearest to any prediction are successive ones.
+    """Donors sorted by their predictions, so that the nearest donors of a prediction are contiguous.
 
     Attributes:
-        order: (n,) the donors, ties in random order.
-        between: (n - donors,) predictions up to which donors from each place on are the nearest.
-        donors: how many are taken, `DONORS` unless there are fewer.
+        order: (n,) the donors by prediction, ties in random order.
+        between: (n - donors,) predictions that separate one group of nearest donors from the next.
+        donors: number of donors for each prediction, `DONORS` unless there are fewer.
     """
 
     order: NDArray[np.intp]
@@ -72,18 +72,18 @@ class Ladder:
     donors: int
 
     def first(self, wanted: Vector) -> NDArray[np.intp]:
-        """(k,) where in the order the nearest donors to some predictions begin."""
+        """(k,) the position in the order of the first nearest donor of each prediction."""
         return np.searchsorted(self.between, wanted)
 
     def nearest(self, wanted: Vector) -> NDArray[np.intp]:
-        """(k, donors) the nearest donors to some predictions."""
+        """(k, donors) the nearest donors of each prediction."""
         return np.asarray(self.order[self.first(wanted)[:, None] + np.arange(self.donors)])
 
     def means(self, values: Vector, wanted: Vector) -> Vector:
-        """(k,) the mean value of the donors that are nearest to each prediction.
+        """(k,) the mean value of the nearest donors of each prediction.
 
         Args:
-            values: (n,) of all donors.
+            values: (n,) values of all donors.
             wanted: (k,) predictions.
         """
         sums = np.convolve(values[self.order], np.ones(self.donors), "valid")
@@ -91,7 +91,7 @@ class Ladder:
 
 
 def ladder(known: Vector) -> Ladder:
-    """The donors of some predictions in their order."""
+    """The donors sorted by their predictions."""
     ties = uniform(np.arange(len(known), dtype=np.uint64), "line")
     tied = known + TIED * (np.abs(known).max() or 1.0) * ties
     order = np.argsort(tied)
@@ -100,7 +100,7 @@ def ladder(known: Vector) -> Ladder:
 
 
 def surface(found: Line) -> Surface:
-    """The line, with the squares that are sure."""
+    """The line with its significant squares."""
     numbers = [j for j in range(1, found.x.shape[1]) if len(np.unique(found.x[:, j])) > 2]
     if not numbers or len(found.y) < ROWS_A_COEFFICIENT * (found.x.shape[1] + len(numbers)):
         return _straight(found)
@@ -123,7 +123,7 @@ def _straight(found: Line) -> Surface:
 
 
 def _sure(x: Matrix, y: Vector, count: int) -> NDArray[np.bool_]:
-    """Which of the last coefficients are sure, by errors that are robust to unequal variances (White 1980)."""
+    """Which of the last coefficients are significant, by standard errors robust to unequal variances (White 1980)."""
     fit = of_rows(x, y)
     bread = np.linalg.pinv(x.T @ x)
     meat = x * (y - x @ fit.beta)[:, None]

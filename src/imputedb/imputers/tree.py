@@ -18,10 +18,10 @@ from imputedb.imputers.scales import Scale, distinct, scaled, scales, unscaled
 from imputedb.kernel import cost
 
 MOST = 1_000_000
-"""Of cycles, leaves or rows of a leaf: more is a mistake."""
+"""Maximum number of cycles, leaves or rows of a leaf."""
 
 TOGETHER = 32
-"""Draws that share the kernel's bins."""
+"""Maximum number of draws that share the kernel's bins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +33,10 @@ class Tree:
     2. Drawn targets start in the order of their missing share: a tree of each is grown on a bootstrap of the rows where
        it is observed, from the complete columns and the targets that have started, and gives an observed value of the
        leaf: of a few random ones the nearest below or above what a linear model of the bootstrap predicts, by the
-       chance that makes these two equal it on average (of categories the nearest by models of the frequent ones).
+       chance that makes these two equal it on average (for categories the nearest by models of the frequent ones).
        Where they are skewed or heavy-tailed, both are learnt on the scale that held-out cells speak for (scales.py).
-    3. `cycles` times each is drawn anew, now from the newest values of all other columns. Where missing values are
-       nested (one target, targets that miss together) the start is the draw, and no cycle is needed.
+    3. Each is drawn anew in `cycles` further cycles, from the newest values of all other columns. Where missing values
+       are nested (one target, targets that miss together) the start is the draw, and no cycle is needed.
     4. Stop early when nothing changes.
 
     Warning: `mode="predict"` gives the most plausible single value, so variances of imputed columns are too small; use
@@ -79,7 +79,7 @@ class Tree:
         return cost.penalty(work.rows, work.targets, work.attributes)
 
     def training_rows(self, missing: float) -> float:
-        """Enough that more would lower the error by 2 % at most (decisions/kernel.md)."""
+        """The number of rows beyond which the error would decrease by at most 2 % (decisions/kernel.md)."""
         return cost.training_rows(missing)
 
     def impute(
@@ -92,20 +92,20 @@ class Tree:
         drawn: Collection[Column] = (),
         draw: int = 0,
     ) -> Mapping[Column, Array]:
-        """The kernel's values."""
+        """The values of the kernel."""
         return Prepared(self, rows, targets).filled(seed, [draw], progress, drawn)[0]
 
     def stretched(self, rows: Rows, targets: Sequence[Column]) -> Mapping[Column, str]:
-        """The scales that draws are learnt on (scales.py)."""
+        """The names of the scales on which targets are drawn (scales.py)."""
         return {column: scale.name for column, scale in scales(rows, targets).items()}
 
     def prepared(self, rows: Rows, targets: Sequence[Column]) -> "Prepared":
-        """The rows in the order of their keys, as the kernel has them."""
+        """The prepared rows."""
         return Prepared(self, rows, targets)
 
 
 class Prepared:
-    """Rows in the order of their keys, as the kernel has them: bootstraps are drawn in that order."""
+    """Prepared rows in the order of their keys, in which bootstrap samples are drawn."""
 
     def __init__(self, tree: Tree, rows: Rows, targets: Sequence[Column]) -> None:
         self.tree = tree
@@ -122,7 +122,7 @@ class Prepared:
     def run_many(
         self, seed: int, numbers: Sequence[int], progress: Progress | None = None
     ) -> Iterator[Mapping[Column, Array]]:
-        """The draws of these numbers, some at a time, which share the kernel's bins."""
+        """The draws with these numbers; some at a time share the kernel's bins."""
         for at in range(0, len(numbers), TOGETHER):
             some = numbers[at : at + TOGETHER]
             reporting = progress and _part_of(progress, at / len(numbers), len(some) / len(numbers))
@@ -132,7 +132,7 @@ class Prepared:
 
     @property
     def _moved_rows(self) -> int:
-        """How many rows the kernel's moments are over, as `kWatchedRows` has it."""
+        """The number of rows over which the kernel computes moments, as in `kWatchedRows`."""
         learn = self.rows.learn
         return min(4096, len(self.rows.keys) if learn is None else int(np.count_nonzero(learn)))
 
@@ -144,17 +144,17 @@ class Prepared:
     def filled(
         self, seed: int, numbers: Sequence[int], progress: Progress | None, drawn: Collection[Column]
     ) -> list[Mapping[Column, Array]]:
-        """The values of some draws; single ones of targets that are not drawn."""
+        """The values of some draws; single best values of targets that are not drawn."""
         drawn = self.targets if self.tree.mode == "draw" else drawn
         return [self._turned(one, drawn) for one in self._filled(seed, numbers, progress, drawn)]
 
     @cached_property
     def scales(self) -> Mapping[Column, Scale]:
-        """The scales on which targets are drawn that are skewed or heavy-tailed."""
+        """The scales of skewed or heavy-tailed targets."""
         return scales(self.rows, self.targets)
 
     def _scaled(self, drawn: Collection[Column]) -> list[kernel.Cells | kernel.Picked]:
-        """The columns, those that are drawn on their scales."""
+        """The columns, with drawn targets on their scales."""
         found = list(self.cells)
         for column in drawn:
             if column in self.scales:
@@ -162,7 +162,7 @@ class Prepared:
         return found
 
     def _turned(self, one: kernel.Filled, drawn: Collection[Column]) -> Mapping[Column, Array]:
-        """Values in the order of the rows as given."""
+        """The values in the original order of the rows."""
         found = {}
         for column, values in zip(self.targets, one.values, strict=True):
             own = column in drawn and column in self.scales
@@ -172,7 +172,7 @@ class Prepared:
 
     @cached_property
     def _known(self) -> Mapping[Column, tuple[Array, NDArray[np.float64]]]:
-        """What is observed of the targets that have a scale, each value once, and where it stands on that."""
+        """The distinct observed values of targets with a scale, and the same on the scale."""
         return {column: distinct(self.rows.columns[column], scale) for column, scale in self.scales.items()}
 
     def _filled(

@@ -1,4 +1,4 @@
-"""Values within what a policy permits: draws of the distribution that is left when all others are ruled out."""
+"""Imputed values within a policy's bounds: draws from the conditional distribution given the bounds."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -13,17 +13,17 @@ from imputedb.imputers.rows import EVERY, Array, Rows
 from imputedb.notes import Note, NoteKind
 
 COPIES = (4, 16, 64)
-"""Further draws of a row that has one which is ruled out, time after time."""
+"""Numbers of further draws of a row that violates a bound, in successive attempts."""
 
 MOST = 200_000
-"""Copies of rows drawn again at a time."""
+"""Maximum number of copies of rows that are drawn at a time."""
 
 Places = NDArray[np.intp]
 Tried = dict[Column, list[tuple[Places, Array]]]
-"""By column rows, part by part, and (r, copies) what was drawn for them in vain."""
+"""Rejected values by column: positions of rows, and (r, copies) their values, one entry for each batch."""
 
 Draw = Callable[[Rows, Sequence[int]], Iterator[Mapping[Column, Array]]]
-"""The draws of some numbers of any rows."""
+"""A function that gives the draws with some numbers for any rows."""
 
 
 def within(
@@ -35,25 +35,24 @@ def within(
     notes: list[Note],
     seed: int,
 ) -> list[Mapping[Column, Array]]:
-    """Draws of rows given that all they hold is permitted, by rejection.
+    """Draws of rows, given that all their values are within bounds, by rejection sampling.
 
-    1. A row that has something in a draw which is ruled out is drawn again, several times over, by the models of that
-       draw: keys of random numbers differ, parameters do not. It takes the first draw that is permitted, as a whole,
-       so that its columns stay in step.
-    2. Cells for which none was: of imputers that give observed values one of the nearest that are permitted; else a
-       normal distribution with the mean and deviation of what was drawn, truncated.
+    1. A row that violates a bound in a draw is drawn again several times, with the parameters of the same draw and
+       other random numbers. Its first permitted copy replaces the whole row, so that its columns stay consistent.
+    2. A cell without a permitted copy takes one of the nearest permitted observed values, if its imputer gives observed
+       values; otherwise it is drawn from a truncated normal distribution with the mean and deviation of its copies.
 
-    What a cell is given goes by the seed, the number of the draw, its column and its row's key, whichever rows and
-    draws there are beside it and in whatever order.
+    The value of a cell depends on the seed, the draw's number, its column and its row's key; not on other rows, other
+    draws, or their order.
 
     Args:
-        rows: n of them.
-        numbers: of the draws.
-        found: the draws as they are.
-        draw: draws again.
-        limits: by column.
-        notes: added to here.
-        seed: of the draws.
+        rows: the n rows.
+        numbers: numbers of the draws.
+        found: the unrestricted draws.
+        draw: function that draws again.
+        limits: bounds by column.
+        notes: list to which notes are added.
+        seed: seed of the draws.
     """
     kept = [dict(one) for one in found]
     for copies in COPIES:
@@ -73,7 +72,7 @@ def within(
 
 
 def _batches(outside: Sequence[Places], most: int) -> Iterator[list[Places]]:
-    """Some of the rows of each draw at a time, so many in all at most."""
+    """Batches of the rows of all draws, each with at most so many rows in total."""
     ends = np.cumsum([0, *map(len, outside)])
     for start in range(0, int(ends[-1]), most):
         cuts = np.clip(np.array([start, start + most]) - ends[:-1, None], 0, None)
@@ -81,7 +80,7 @@ def _batches(outside: Sequence[Places], most: int) -> Iterator[list[Places]]:
 
 
 def _outside(rows: Rows, number: int, values: Mapping[Column, Array], limits: Mapping[Column, Bounds]) -> Places:
-    """The rows of a draw that hold what is ruled out."""
+    """The rows of a draw that violate a bound."""
     bad = np.zeros(len(rows.keys), bool)
     for column, limit in limits.items():
         gone = np.flatnonzero(rows.columns[column].missing)
@@ -92,7 +91,7 @@ def _outside(rows: Rows, number: int, values: Mapping[Column, Array], limits: Ma
 
 
 def _copied(rows: Rows, numbers: Sequence[int], outside: Sequence[Places], copies: int) -> tuple[Rows, list[int]]:
-    """The rows that are learnt from, and behind them copies of others, of one draw each; where those begin."""
+    """The rows to learn from, then copies of other rows, each for one draw; and where each draw's copies begin."""
     taught = np.arange(len(rows.keys)) if rows.learn is None else np.flatnonzero(rows.learn)
     repeated = [np.repeat(places, copies) for places in outside]
     places = np.concatenate([taught, *repeated])
@@ -120,7 +119,7 @@ def _taken(
     tried: Tried,
     limits: Mapping[Column, Bounds],
 ) -> None:
-    """Rows take the first of their copies that is permitted."""
+    """Replaces rows by the first of their copies that is within bounds."""
     fine = np.ones((len(places), copies), bool)
     blocks: dict[Column, tuple[Places, Array]] = {}
     for column, values in drawn.items():
@@ -148,7 +147,7 @@ def _forced(
     notes: list[Note],
     seed: int,
 ) -> None:
-    """Cells that are still ruled out take the nearest there is to a draw."""
+    """Replaces cells that still violate a bound by the nearest permitted values."""
     at_bound: dict[Column, int] = {}
     called = labels(rows.columns)
     for number, one, blocks in zip(numbers, kept, tried, strict=True):
@@ -176,7 +175,7 @@ def _forced(
 
 
 def _nearest(limit: Bounds, block: Array, uniforms: NDArray[np.float64]) -> tuple[Array, int]:
-    """(c,) a value for cells whose (c, copies) draws are all ruled out, and how many are at a bound."""
+    """(c,) values for cells whose (c, copies) draws all violate a bound, and the number of cells set to a bound."""
     if limit.usable is not None:
         donors = limit.observed
         found: Array = np.sort(donors)[(uniforms * len(donors)).astype(np.intp)]
@@ -197,7 +196,7 @@ def _nearest(limit: Bounds, block: Array, uniforms: NDArray[np.float64]) -> tupl
 def _truncated_normal(
     centre: NDArray[np.float64], deviation: NDArray[np.float64], low: float, high: float, u: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Quantiles of normal distributions between two bounds, by logarithms so that tails do not vanish."""
+    """Quantiles of truncated normal distributions, computed on logarithms to be exact in the tails."""
     from scipy import special
 
     scale = np.where(deviation > 0, deviation, 1.0)
@@ -221,11 +220,11 @@ def expected(
     *,
     always: bool = False,
 ) -> dict[Column, Array]:
-    """Single values given that they are permitted.
+    """Single values, given that they are within bounds.
 
-    A predicted number is, where some draws are ruled out, the mean of those that are permitted. A category that is
-    ruled out becomes the most frequent one among them. Where all values are far from what is ruled out nothing is
-    drawn, unless it is `always` to be.
+    If some draws of a cell violate a bound, its predicted number is the mean of the permitted draws. A category that is
+    not permitted becomes the most frequent permitted one. If all values are far from the bounds, nothing is drawn,
+    unless `always` is set.
     """
     needed = {c: limit for c, limit in limits.items() if always or _near(limit, np.ma.compressed(values[c]))}
     found = {c: limits[c].rounded(v) for c, v in values.items()}
@@ -250,7 +249,7 @@ def expected(
 
 
 def _near(limit: Bounds, values: Array) -> bool:
-    """Whether draws around some values may be ruled out: four standard deviations of the column are far enough."""
+    """Whether draws may violate a bound: values within four standard deviations of the column are near it."""
     if not len(values):
         return False
     if limit.usable is not None:
@@ -262,9 +261,9 @@ def _near(limit: Bounds, values: Array) -> bool:
 
 
 def _means(limit: Bounds, values: Array, before: Array, after: Array) -> Array:
-    """(n,) predicted values; where one of the (m, n) draws was ruled out, the mean of those that are permitted.
+    """(n,) predicted values; where one of the (m, n) draws violates a bound, the mean of the permitted draws.
 
-    Of imputers that give observed values the draw that is nearest to it.
+    For imputers that give observed values it is the permitted draw nearest to that mean.
     """
     means = after.astype(np.float64).mean(axis=0)
     if np.isin(values, limit.cells.values[~limit.cells.missing]).all():

@@ -1,4 +1,4 @@
-"""Rows that stand for so many others (WEIGHT): models learn from each as often as its sampling weight says."""
+"""Sampling weights (WEIGHT): models learn from each row as often as its weight says."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -12,29 +12,29 @@ from imputedb.imputers import random
 from imputedb.imputers.rows import EVERY, Array, Rows
 
 WEIGHTS = Column("", "imputedb weights")
-"""Stands among the columns of rows for their weights; no imputer is shown it."""
+"""The column of rows that holds their weights; no imputer gets it."""
 
 Fill = Callable[[Rows, Sequence[Column]], Mapping[Column, Array]]
-"""One imputation of some targets of some rows."""
+"""A function that gives one imputation of some targets of some rows."""
 
 
 def weighed(rows: Rows, targets: Sequence[Column], what: tuple[int, ...], fill: Fill) -> Mapping[Column, Array]:
-    """An imputation whose models learn from rows as often as their weights say; from all alike without weights.
+    """An imputation whose models learn from rows in proportion to their weights; equally without weights.
 
-    1. Of n rows with weights w, n* = (sum w)^2 / sum w^2 are as many as n alike would be worth (Kish 1965).
-    2. Each row is learnt from n* w / sum w times, a fraction by chance, anew in every draw (Zhou, Elliott &
-       Raghunathan 2016, who undo a survey's design before they impute), so that donors are picked by their weights
-       too, and what a model does not know of its parameters is what n* rows leave unknown.
-    3. The rows with gaps are filled in by what was learnt.
+    1. The effective sample size of n rows with weights w is n* = (sum w)^2 / sum w^2 (Kish 1965).
+    2. Each row is learnt from n* w / sum w times on average, a random whole number in every draw (Zhou, Elliott &
+       Raghunathan 2016, who undo a survey's design before imputation). Donors are therefore chosen by their weights
+       too, and the uncertainty of parameters is that of n* rows.
+    3. The rows with missing cells are filled in by these models.
 
     Args:
-        rows: with their weights under `WEIGHTS`, if they have any.
-        targets: to fill.
-        what: seed and draw, that chance is keyed by.
-        fill: gives the imputation.
+        rows: the rows, with their weights under `WEIGHTS` if there are any.
+        targets: the columns to fill.
+        what: seed and draw, which key the random numbers.
+        fill: function that gives the imputation.
 
     Raises:
-        CannotImpute: a weight is missing, infinite or below 0, or none is above.
+        CannotImpute: a weight is missing, infinite or negative, or none is positive.
     """
     if WEIGHTS not in rows.columns:
         return fill(rows, targets)
@@ -50,7 +50,7 @@ def weighed(rows: Rows, targets: Sequence[Column], what: tuple[int, ...], fill: 
 
 
 def _times(rows: Rows, what: tuple[int, ...]) -> NDArray[np.intp]:
-    """(n,) how often each row is learnt from."""
+    """(n,) the number of times that each row is learnt from."""
     cells = rows.columns[WEIGHTS]
     values = np.array(cells.levels)[cells.values.astype(np.intp)] if cells.levels else cells.values  # of coded numbers
     weights = np.where(cells.missing, np.nan, values.astype(np.float64))
@@ -61,7 +61,7 @@ def _times(rows: Rows, what: tuple[int, ...]) -> NDArray[np.intp]:
     largest = weights.max(initial=0.0)
     if largest <= 0:
         raise CannotImpute("the rows that are learnt from have weights of 0 alone: mend them, or the policy")
-    share = weights / largest  # of which no sum overflows
+    share = weights / largest  # scaled so that no sum overflows
     share = share / share.sum()
     worth = 1 / float(share @ share)
     chance = random.uniform(rows.keys, *what, "weights")

@@ -1,4 +1,4 @@
-"""Augmentation against separation: a few weighted rows keep the likelihood of categorical models finite."""
+"""Augmentation against separation: weighted pseudo-observations keep estimates of categorical models finite."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from imputedb.imputers.chained.column_model import Matrix, Vector
 
 
 class Augmented(NamedTuple):
-    """Rows with weights."""
+    """Observations with weights."""
 
     features: Matrix
     codes: Vector
@@ -16,11 +16,11 @@ class Augmented(NamedTuple):
 
 
 def augmented(features: Matrix, codes: Vector, classes: int, everyone: Matrix | None = None) -> Augmented:
-    """The rows, and beside them for each predictor and class two at its mean +- half its deviation.
+    """The observations, and for each predictor and class two pseudo-observations at its mean +- half its deviation.
 
-    All other predictors of such a row are at their means; the added weights sum to p + 1 (White, Daniel & Royston 2010,
-    section 3). Means and deviations are those of `everyone`, the rows to fill among them, and added rows stay within
-    their range. The first column of ones is none of the p predictors.
+    All other predictors of a pseudo-observation are at their means; the added weights sum to p + 1 (White, Daniel &
+    Royston 2010, section 3). Means and deviations are those of `everyone`, which includes the rows to impute, and
+    pseudo-observations stay within its range. The first column, of ones, is not counted among the p predictors.
     """
     whole = features if everyone is None else everyone
     p = features.shape[1] - 1

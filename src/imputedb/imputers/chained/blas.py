@@ -13,6 +13,6 @@ def _controller() -> Any:
 
 
 def one_thread() -> AbstractContextManager[object]:
-    """While it lasts NumPy's linear algebra runs on one thread."""
+    """A context in which NumPy's linear algebra runs on one thread."""
     limited: AbstractContextManager[object] = _controller().limit(limits=1, user_api="blas")
     return limited

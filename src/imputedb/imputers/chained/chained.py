@@ -23,7 +23,7 @@ from imputedb.kernel import cost
 from imputedb.statistics.table import Kind
 
 MOST_CYCLES = 100_000
-"""Cycles of draws that may be asked for."""
+"""The largest number of cycles that may be requested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Chained:
     """Fully conditional specification (van Buuren & Groothuis-Oudshoorn 2011), the method of mice.
 
     1. Rows are sorted by their keys, and a matrix with an intercept, standardised numbers and indicators of categories
-       is built. It has all incomplete columns, whether they are targets or only predictors.
+       is built. It includes incomplete columns that are predictors only.
     2. Cycles of linear regressions run on cross-products, one matrix for each pattern of missingness, without touching
        rows (crossproducts.py): first with expectations until coefficients converge, then as Bayesian regressions, as
        many as are needed to forget the start. Indicators of categories are treated as numbers.
@@ -157,11 +157,11 @@ class Chained:
         draw: int | None = None,
         trace: Trace | None = None,
     ) -> Mapping[Column, Array]:
-        """The values of `impute`; the course of the chain is recorded in `trace`."""
+        """The values of `impute`; `trace` records the chain."""
         return self.prepared(rows, targets).run(seed, progress, draw, trace)
 
     def prepared(self, rows: Rows, targets: Sequence[Column]) -> "Prepared":
-        """What all draws share: the matrix of the rows, sorted by pattern of missingness, and the models of targets.
+        """The common work of all draws: the matrix of the rows, sorted by missingness pattern, and the targets' models.
 
         Raises:
             CannotImpute: a target has no observed value in the rows to learn from.

@@ -1,4 +1,4 @@
-"""How the chains of a run moved, and how many cycles are enough."""
+"""Convergence of a run's chains, and the number of cycles that they need."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -9,48 +9,48 @@ import numpy as np
 from imputedb.imputers.chained.convergence import Cube, Matrix, basic_rhat, ess_bulk, rhat
 
 PILOT = 5
-"""Draws whose chains say how many cycles all draws need."""
+"""Number of draws by whose chains the number of cycles of all draws is chosen."""
 
 TRIED_CELLS = 4_000_000
-"""Missing cells of one draw, beyond which as many cycles are run as come to mind: trying would take too long."""
+"""Missing cells of one draw above which the number of cycles is not tried out, since that would take too long."""
 
 BOUND = 1.1
-"""R-hat above which chains are taken not to have forgotten their start."""
+"""R-hat above which chains count as not converged."""
 
 CHANCE = 0.01
-"""How often all statistics of chains that have converged stay below the bound that is put on what chance does."""
+"""Probability that R-hat of converged chains exceeds the bound on its chance variation."""
 
 SPLIT = 8
-"""Iterations from which on chains are split into halves."""
+"""Number of iterations from which on chains are split into halves."""
 
 MILD = 0.3
-"""Correlation of successive iterations that good chains may have."""
+"""Autocorrelation of successive iterations that converged chains may have."""
 
 HELPS = 0.75
-"""Twice as many cycles help if they leave less than this of what R-hat is above 1; chains that forget leave a half."""
+"""Doubling the cycles helps if the excess of R-hat over 1 falls below this share; converging chains halve it."""
 
 NEGLIGIBLE = 0.1
-"""Draws that move a statistic by less than this share of its standard error of sampling do not matter."""
+"""Share of a statistic's standard error below which its variation between draws is negligible."""
 
 FIXED = 1e-9
-"""What a correlation's distance from one is taken for at least: less is rounding."""
+"""Lower bound of 1 - r^2 of a correlation; smaller values are rounding errors."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chains:
-    """How the chains of a run moved: the statistic of the imputed columns that has forgotten its start least.
+    """Convergence of a run's chains, by the statistic of the imputed columns that has converged least.
 
-    Statistics are the means, variances and pairwise correlations of the columns as completed.
+    Statistics are the means, variances and pairwise correlations of the completed columns.
 
     Attributes:
-        rhat: the largest, rank-normalised, split and folded (Vehtari et al. 2021); with fewer than eight iterations
-            neither split nor folded. Infinite where chains stand still apart.
-        statistic: of which, such as `mean of x`.
+        rhat: the largest R-hat, rank-normalised, split and folded (Vehtari et al. 2021); with fewer than eight
+            iterations neither split nor folded. Infinite if chains are constant at different values.
+        statistic: the statistic of the largest R-hat, such as `mean of x`.
         ess: the smallest effective sample size of all statistics; NaN with fewer than eight iterations.
-        cycles: of each chain, after its start.
-        draws: chains.
-        chance: what the largest R-hat of as many chains of independent numbers stays below in 99 of 100 runs.
-        allowed: the same of chains whose successive numbers correlate by `MILD`, as those of good chains may.
+        cycles: number of cycles of each chain, after its start.
+        draws: number of chains.
+        chance: the 99 % quantile of the largest R-hat of as many chains of independent values.
+        allowed: the same quantile for chains with autocorrelation `MILD`, which converged chains may have.
     """
 
     rhat: float
@@ -63,17 +63,17 @@ class Chains:
 
     @property
     def unsettled(self) -> bool:
-        """Whether more cycles may tell whether chains forget their start."""
+        """Whether R-hat exceeds its chance variation, so that more cycles may help."""
         return self.rhat > max(BOUND, self.chance)
 
     @property
     def doubtful(self) -> bool:
-        """Whether chains have not forgotten their start, by more than chance and a mild memory do."""
+        """Whether the chains have not converged, beyond chance and a mild autocorrelation."""
         return self.rhat > max(BOUND, self.allowed)
 
     @property
     def warning(self) -> str:
-        """What a reader of the answer must know."""
+        """The warning for readers of the answer."""
         return (
             f"the chains have not converged: R-hat of the {self.statistic} is {self.rhat:.2f} after {self.cycles} "
             f"cycles of {self.draws} draws (above {BOUND:g}): take more cycles, or leave out a column that it nearly "
@@ -82,19 +82,19 @@ class Chains:
 
 
 def worst(chains: Sequence[Chains]) -> Chains | None:
-    """Those that have forgotten their start least; None of none."""
+    """The chains with the largest R-hat; None if there are none."""
     return max(chains, key=lambda one: one.rhat, default=None)
 
 
 @dataclass(frozen=True, eq=False)
 class Movement:
-    """How some draws moved.
+    """The moments of some draws after each cycle.
 
     Attributes:
-        columns: w names of columns.
-        moments: (m, cycles, w + 1, w + 1) of each draw after each cycle the mean products of ones and the columns.
-        rows: that they are means over.
-        stuck: how the first draws moved in the most cycles that were tried, where these were not enough.
+        columns: names of the w watched columns.
+        moments: (m, cycles, w + 1, w + 1) mean products of ones and the columns, by draw and cycle.
+        rows: number of rows that these are means over.
+        stuck: convergence of the first draws with the largest number of cycles tried, if that was not enough.
     """
 
     columns: Sequence[str]
@@ -104,7 +104,7 @@ class Movement:
 
     @cached_property
     def chains(self) -> Chains | None:
-        """What they say; nothing of fewer than two draws or iterations, or where nothing varies."""
+        """The convergence; None with fewer than two draws or iterations, or where nothing varies."""
         if self.stuck is not None:
             return self.stuck
         m, cycles = self.moments.shape[:2]
@@ -130,37 +130,37 @@ class Movement:
 
 @dataclass(frozen=True, slots=True)
 class Movements:
-    """How draws moved, as they are made: each by the chains of its parts, in an order that all draws share.
+    """The movements of draws, collected by draw and by part of the request; all draws have the same order of chains.
 
     Attributes:
-        movements: by draw and part, one a chain; None of one that had nothing to forget.
+        movements: by draw and part, one for each chain; None for a chain without cycles.
     """
 
     movements: dict[int, dict[int, list[Movement | None]]] = field(default_factory=dict)
 
     def add(self, part: int, draw: int, movement: Movement | None) -> None:
-        """Notes down how one more chain of a part of a draw moved."""
+        """Records the movement of one more chain of a draw's part."""
         self.movements.setdefault(draw, {}).setdefault(part, []).append(movement)
 
     def of(self, draw: int) -> list[Movement | None]:
-        """How the chains of one draw moved."""
+        """The movements of the chains of one draw."""
         parts = self.movements.get(draw, {})
         return [one for part in sorted(parts) for one in parts[part]]
 
     @property
     def chains(self) -> list[Chains]:
-        """What the chains of all draws say together."""
+        """The convergence of each chain over all draws."""
         return chains_of([self.of(draw) for draw in sorted(self.movements)])
 
 
 def chains_of(draws: Sequence[Sequence[Movement | None]]) -> list[Chains]:
-    """The convergence of each chain over some draws, which have as many chains each."""
+    """The convergence of each chain over some draws, which have equally many chains."""
     found = (_together(one for one in chain if one is not None) for chain in zip(*draws, strict=True))
     return [one.chains for one in found if one is not None and one.chains is not None]
 
 
 def _together(movements: Iterable[Movement]) -> Movement | None:
-    """Several draws of one chain; those that stopped since nothing changed stay as they were."""
+    """The movement of several draws of one chain; a draw that stopped early keeps its last moments."""
     some = list(movements)
     if not some or some[0].stuck is not None:
         return some[0] if some else None
@@ -171,7 +171,7 @@ def _together(movements: Iterable[Movement]) -> Movement | None:
 
 
 def _statistics(columns: Sequence[str], moments: Cube, rows: int) -> tuple[list[str], Cube]:
-    """Names, and (cycles, m, S) values, of the statistics that draws move by more than next to nothing."""
+    """The names, and (cycles, m, S) values, of the statistics whose variation between draws is not negligible."""
     means = moments[:, :, 0, 1:]
     second = moments[:, :, 1:, 1:] - means[..., :, None] * means[..., None, :]
     variances = np.diagonal(second, axis1=2, axis2=3)
@@ -193,7 +193,7 @@ def _statistics(columns: Sequence[str], moments: Cube, rows: int) -> tuple[list[
 
 
 def _rhats(values: Cube) -> Matrix:
-    """(S,) R-hat of (cycles, m, S) values; classical (Gelman & Rubin 1992) where halves would have few iterations."""
+    """(S,) R-hat of (cycles, m, S) values; the classical one (Gelman & Rubin 1992) with too few iterations to split."""
     if len(values) < SPLIT:
         return np.array([basic_rhat(one) for one in np.moveaxis(values, 2, 0)])
     return np.array([rhat(one) for one in np.moveaxis(values, 2, 0)])
@@ -202,8 +202,8 @@ def _rhats(values: Cube) -> Matrix:
 def _chance(m: int, cycles: int, statistics: int, memory: float) -> float:
     """A bound on the largest R-hat by chance.
 
-    B / W is F-distributed where numbers are independent; where successive ones correlate by `memory`, means of n vary
-    tau = (1 + memory) / (1 - memory) times as much, and variances within n are 1 - tau / n as large.
+    B / W has an F distribution if values are independent. With autocorrelation `memory` the variance of means of n is
+    tau = (1 + memory) / (1 - memory) times as large, and the variance within n is 1 - tau / n as large.
     """
     from scipy import special
 
@@ -216,11 +216,11 @@ def _chance(m: int, cycles: int, statistics: int, memory: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """How many cycles draws take.
+    """The number of cycles of all draws.
 
     Attributes:
-        cycles: so many.
-        stuck: how the first draws moved in the most that were tried, where these were not enough.
+        cycles: the number.
+        stuck: convergence of the first draws with the largest number of cycles tried, if that was not enough.
     """
 
     cycles: int
@@ -228,15 +228,15 @@ class Settled:
 
 
 def settled(base: int, most: int, moved: Callable[[int], Chains | None], sure: int = 0) -> Settled:
-    """How many cycles are enough: twice as many, time after time, while chains have not forgotten their start.
+    """The number of cycles that is enough: it is doubled until the chains have converged.
 
-    Where that does not help, and doing so again does not either, as many as did.
+    If doubling it twice in a row does not help, it is the last number that did.
 
     Args:
-        base: cycles at first.
-        most: at most.
-        moved: how the first draws moved in so many cycles.
-        sure: cycles up to which R-hat has to be small, and not only no larger than chance makes it.
+        base: number of cycles at first.
+        most: largest number of cycles.
+        moved: function that gives the convergence of the first draws after a number of cycles.
+        sure: number of cycles up to which R-hat must be below `BOUND`, even if chance alone might make it larger.
     """
 
     def forgotten(chains: Chains | None, cycles: int) -> bool:

@@ -1,4 +1,4 @@
-"""What a model of one column is: the smaller protocol, which `Chained` makes an imputer of."""
+"""The protocol of models of one column, from which `Chained` makes an imputer."""
 
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -16,22 +16,22 @@ Vector = NDArray[np.float64]
 Keys = NDArray[np.uint64]
 
 LEARN_ROWS = 50_000
-"""Rows that iterative models learn from at most, the first by a hash of their keys."""
+"""Maximum number of rows that iterative models are fitted to, the first by a hash of their keys."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Observed:
-    """The observed values of the column that is modelled.
+    """The observed values of the modelled column.
 
     Attributes:
         values: (n,) numbers, or codes of categories from 0.
-        kind: what they are.
-        classes: number of categories, 2 of booleans, 0 of numbers.
-        keys: (n,) of their rows.
-        ordered: whether categories are declared to stand in an order, that of their numbers.
-        log_odds: (unknown or 1, classes) what is added to the log-odds of imputed categories; None adds nothing.
-        clusters: (n,) and (unknown,) the clusters of the rows, numbered from 0; None where nobody says.
-        alike: which of the rows to fill are of the same sample; None for all. Others tell nothing of it.
+        kind: kind of the values.
+        classes: number of categories, 2 for booleans, 0 for numbers.
+        keys: (n,) keys of the rows.
+        ordered: whether the categories have a declared order, that of their codes.
+        log_odds: (unknown or 1, classes) terms to add to the log-odds of imputed categories; None for none.
+        clusters: (n,) and (unknown,) the clusters of the rows, numbered from 0; None without clusters.
+        alike: which rows to fill belong to the sample that the model is fitted to; None for all of them.
     """
 
     values: Vector
@@ -48,7 +48,7 @@ class Observed:
         return np.vstack([features, unknown if self.alike is None else unknown[self.alike]])
 
     def sample(self, rows: int) -> NDArray[np.intp]:
-        """Places of at most so many rows, picked by their keys."""
+        """Positions of at most this number of rows, chosen by their keys."""
         if len(self.values) <= rows:
             return np.arange(len(self.values))
         return np.sort(np.argpartition(random.mixed(self.keys), rows)[:rows])
@@ -56,12 +56,12 @@ class Observed:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Randomness:
-    """Random numbers of one fit: by row for values, one generator for parameters.
+    """Random numbers of one fit: one stream for each row's value, one generator for the parameters.
 
     Attributes:
-        keys: (n,) of the rows to fill.
+        keys: (n,) keys of the rows to fill.
         what: seed, draw, cycle and column.
-        fits: what models of the column were fitted to in the cycle before, where they start from.
+        fits: the fits of the column's models in the cycle before, as starting values.
     """
 
     keys: Keys
@@ -69,23 +69,23 @@ class Randomness:
     fits: dict[str, Vector] = field(default_factory=dict)
 
     def normal(self) -> Vector:
-        """(n,) standard normal, a row each."""
+        """(n,) standard normal numbers, one for each row."""
         return random.normal(self.keys, *self.what, "value")
 
     def uniform(self) -> Vector:
-        """(n,) uniform inside (0, 1), a row each."""
+        """(n,) uniform numbers inside (0, 1), one for each row."""
         return random.uniform(self.keys, *self.what, "value")
 
     def generator(self) -> np.random.Generator:
-        """For what belongs to no row."""
+        """A generator for numbers that belong to no row."""
         return random.generator(*self.what, "parameters")
 
 
 def check(model: object) -> None:
-    """Refuses what is no model of one column.
+    """Refuses an object that is not a model of one column.
 
     Raises:
-        ExtensionError: a member is not there, or is not what it must be.
+        ExtensionError: a member is missing or is not valid.
     """
     if isinstance(model, type):
         raise ExtensionError(f"{model.__name__} is a class: hand in one of its models, {model.__name__}(...)")
@@ -98,17 +98,17 @@ def check(model: object) -> None:
 
 
 class ColumnModel(Protocol):
-    """A way to model one column by others. Features have a first column of ones and are standardised."""
+    """A model of one column given the others. Features are standardised, after a first column of ones."""
 
     @property
     def name(self) -> str:
-        """The name it is asked for by."""
+        """The name by which users choose it."""
 
     def suits(self, observed: Observed) -> bool:
-        """Whether values of this kind can be modelled."""
+        """Whether it can model values of this kind."""
 
     def draw(self, observed: Observed, features: Matrix, unknown: Matrix, rng: Randomness) -> Vector:
-        """(n,) values for the rows of `unknown`, the model's own parameters drawn too."""
+        """(n,) random values for the rows of `unknown`; the model's parameters are drawn too."""
 
     def predict(self, observed: Observed, features: Matrix, unknown: Matrix) -> Vector:
-        """(n,) the single best value for each: an expected number, a most probable category."""
+        """(n,) the single best value for each row: an expected number, or the most probable category."""

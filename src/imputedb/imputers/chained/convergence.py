@@ -1,4 +1,4 @@
-"""Whether chains have forgotten their start: R-hat, effective sample size, autocorrelation."""
+"""Convergence of chains: R-hat, effective sample size, autocorrelation."""
 
 from dataclasses import dataclass
 
@@ -11,12 +11,12 @@ Cube = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Convergence:
-    """What (iterations, chains) values say.
+    """The convergence statistics of (iterations, chains) values.
 
     Attributes:
         rhat: rank-normalised, split and folded (Vehtari et al. 2021); below 1.05 at the end of a good run.
-        ess_bulk: effective sample size of the middle.
-        ess_tail: of the 5 % and 95 % quantiles, the smaller.
+        ess_bulk: effective sample size for the centre of the distribution.
+        ess_tail: effective sample size for the 5 % and 95 % quantiles, the smaller of both.
         autocorrelation: mean correlation over chains of successive iterations (mice's `ac`); near 0.
     """
 
@@ -54,7 +54,7 @@ def basic_rhat(chains: Matrix) -> float:
 
 
 def gelman_rubin(chains: Matrix) -> float:
-    """R-hat of Gelman & Rubin (1992), with its correction for degrees of freedom, df / (df - 2), as mitml has it."""
+    """R-hat of Gelman & Rubin (1992), with its correction for degrees of freedom, df / (df - 2), as in mitml."""
     n, m = chains.shape
     means, variances = chains.mean(axis=0), chains.var(axis=0, ddof=1)
     between, within = n * means.var(ddof=1), variances.mean()
@@ -70,7 +70,8 @@ def gelman_rubin(chains: Matrix) -> float:
 
 
 def autocorrelation(chains: Matrix) -> Matrix:
-    """(iterations,) cumulative mean of the correlation, over chains, of an iteration with the one before; NaN first."""
+    """(iterations,) cumulative mean of the correlation, over chains, of an iteration with the one before; the first is
+    NaN."""
     found = np.full(len(chains), np.nan)
     total = 0.0
     for step in range(1, len(chains)):
@@ -92,7 +93,7 @@ def ess_mean(chains: Matrix) -> float:
 
 
 def ess_tail(chains: Matrix) -> float:
-    """The smaller effective size of the 5 % and 95 % quantiles; NaN where one of them is an end of all values."""
+    """The smaller effective sample size of the 5 % and 95 % quantiles; NaN if one is the minimum or maximum."""
     return float(np.min([ess_quantile(chains, 0.05), ess_quantile(chains, 0.95)]))
 
 

@@ -1,4 +1,4 @@
-"""Linear chained equations without touching rows: cycles run on one cross-product matrix a pattern of missingness."""
+"""Linear chained equations on cross-products: cycles use one matrix for each pattern of missingness, and no rows."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -12,22 +12,22 @@ from imputedb.imputers.protocol import Progress
 from imputedb.kernel import _kernel
 
 KEPT_ROWS = 8_192
-"""Rows of rare patterns that are learnt from one by one, at most."""
+"""Maximum number of rows of rare patterns that are used as rows."""
 
 START_CYCLES = 30
-"""Cycles of expectations, at most, that draws start after."""
+"""Maximum number of cycles of expectations before the draws."""
 
 CYCLES = (10, 40)
-"""Cycles of draws, at least and at most, where their number is left to the data."""
+"""Minimum and maximum number of cycles of draws, if the data decide."""
 
 STEPS = 600
-"""Regressions of a burn-in, at most, where more than ten cycles are wished for."""
+"""Maximum number of regressions of a burn-in, if more than ten cycles are needed."""
 
 STILL = 1e-3
-"""Coefficients of standardised columns that change less than this stand still."""
+"""Change of the coefficients, in standardised columns, below which they have converged."""
 
 PATTERN_CELLS = 4_000_000
-"""Numbers that the matrices of all patterns may hold together."""
+"""Maximum number of elements of all patterns' matrices together."""
 
 Cube = NDArray[np.float64]
 
@@ -37,8 +37,8 @@ class Delta:
     """A departure from missing at random, in the units of the matrix: imputed values become scale y + x shift.
 
     Attributes:
-        scale: what they are multiplied by.
-        shift: (q,) a linear form of a row of the matrix, ones first, which is added.
+        scale: factor of imputed values.
+        shift: (q,) coefficients of a linear form of a row of the matrix, ones first, which is added.
     """
 
     scale: float
@@ -47,12 +47,12 @@ class Delta:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Patterns:
-    """Rows that are sorted by what is missing in them.
+    """Rows sorted by their pattern of missingness.
 
     Attributes:
-        order: (n,) places of the rows, pattern after pattern, in each those that are learnt from first, by their keys.
+        order: (n,) positions of the rows by pattern; within a pattern, rows to learn from come first, sorted by key.
         starts: (P + 1,) where each pattern begins in `order`.
-        taught: (P,) rows of each that are learnt from.
+        taught: (P,) number of rows to learn from in each pattern.
     """
 
     order: NDArray[np.intp]
@@ -81,15 +81,15 @@ def patterns(gone: NDArray[np.bool_], keys: Keys, learn: NDArray[np.bool_] | Non
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Regressions:
-    """The regressions of some draws, one after another.
+    """The regressions of some draws, one for each incomplete column and cycle.
 
     Attributes:
-        keys: (m,) what the random numbers of each draw are keyed by.
-        cycles: of each draw.
+        keys: (m,) keys of each draw's random numbers.
+        cycles: number of cycles of each draw.
         b: (m, cycles x steps, q) coefficients.
-        sigma: (m, cycles x steps) residual deviations.
+        sigma: (m, cycles x steps) residual standard deviations.
         traced: (m, cycles x steps, 3) count, sum and sum of squares of the imputed values.
-        moments: (m, cycles, w + 1, w + 1) after each cycle the mean products of ones and the watched columns.
+        moments: (m, cycles, w + 1, w + 1) mean products of ones and the watched columns after each cycle.
     """
 
     keys: Keys
@@ -100,7 +100,7 @@ class Regressions:
     moments: Cube
 
     def only(self, begin: int, end: int) -> "Regressions":
-        """Some of the draws."""
+        """The regressions of some of the draws."""
         some = slice(begin, end)
         parts = self.b[some], self.sigma[some], self.traced[some], self.moments[some]
         return Regressions(self.keys[some], self.cycles, *parts)
@@ -108,27 +108,27 @@ class Regressions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chain:
-    """A matrix whose incomplete columns are regressed on all others in turn, ready to be drawn from.
+    """A matrix whose incomplete columns are regressed on all others in turn, ready for draws.
 
     A draw takes parameters from their posterior, and noise of imputed values, so that cross-products are those of one
     imputation: noise e enters a pattern as x'e, Normal(0, sigma^2 x'x), and e'e, chi-square. Patterns with no more rows
-    than columns are learnt from as rows. In their first cycle columns are regressed, on what the expectations have come
-    to, on complete columns and those before them alone: what is missing together is drawn together, and a column that
-    another one determines does not stay where it was.
+    than columns are used as rows. In their first cycle, columns are regressed only on complete columns and on those
+    before them, from the cross-products at the end of the expectations. Columns that are missing together are therefore
+    drawn jointly, and a column that another one determines does not stay at its starting value.
 
     Attributes:
-        x: (n, q) ones first; 0 where a value is missing; sorted by pattern.
-        keys: (n,) of the rows.
+        x: (n, q) the matrix, ones first; 0 where a value is missing; sorted by pattern.
+        keys: (n,) keys of the rows.
         starts: (P + 1,) where each pattern begins.
-        taught: (P,) rows of each that are learnt from.
-        gone: (P, q) columns of the matrix that are missing.
-        steps: incomplete columns in turn.
-        leading: how many of these a row misses that is learnt from.
-        equations: the kernel's.
+        taught: (P,) number of rows to learn from in each pattern.
+        gone: (P, q) missing columns of the matrix.
+        steps: incomplete columns in the order of the regressions.
+        leading: number of steps whose columns are missing in rows to learn from; these come first.
+        equations: the kernel's equations.
         b: (cycles x steps, q) coefficients of the cycles of expectations.
-        sigma: (cycles x steps,) their residual deviations.
-        changes: by cycle of expectations, the largest of a coefficient.
-        left_out: by step, how many predictors say only what others do; -1 where rows are too few for any.
+        sigma: (cycles x steps,) their residual standard deviations.
+        changes: largest change of a coefficient, by cycle of expectations.
+        left_out: number of redundant predictors by step; -1 where there are too few rows for any predictor.
     """
 
     x: Matrix
@@ -146,11 +146,11 @@ class Chain:
 
     @property
     def cycles(self) -> int:
-        """How many cycles of draws forget their start: rate^(2 k) = 1 % of the variance, and 10 at least.
+        """The number of cycles in which draws forget their start: rate^(2 k) = 1 % of the variance, and at least 10.
 
-        One where missing values are nested: there the start is a draw of all. Ten, because draws forget more slowly
-        than expectations converge: with 4 cycles the variance between draws of nhanes came out 20 % short where the
-        rate was 0.13.
+        It is one for nested missingness, where the start is already a joint draw. Otherwise it is at least ten, because
+        draws forget more slowly than expectations converge: with 4 cycles the variance between draws of nhanes was 20 %
+        too small at a rate of 0.13.
         """
         gone = self.gone[self.taught > 0][:, list(self.steps[: self.leading])]
         if not (gone[:, :-1] > gone[:, 1:]).any():
@@ -161,7 +161,7 @@ class Chain:
     def drawn(
         self, keys: Keys, cycles: int, watched: Sequence[int] = (), progress: Progress | None = None
     ) -> Regressions:
-        """Draws, each by its key alone, spread over threads."""
+        """Draws, which depend on their keys only, distributed over threads."""
         m, steps, q, places = len(keys), len(self.steps), self.x.shape[1], [0, *watched]
         count = cycles * steps
         b, sigma, traced = np.zeros((m, count, q)), np.zeros((m, count)), np.zeros((m, count, 3))
@@ -171,14 +171,14 @@ class Chain:
         return regressions
 
     def values(self, columns: Sequence[int], regressions: Regressions | None) -> Cube:
-        """(m, n, c) values of some columns where they are missing, 0 elsewhere; without draws the expected ones."""
+        """(m, n, c) values of some columns where they are missing, 0 elsewhere; without draws the expected values."""
         m = 1 if regressions is None else len(regressions.keys)
         out = np.zeros((m, len(self.x), len(columns)))
         self._fill(columns, range(len(columns)), regressions, out)
         return out
 
     def filled(self, regressions: Regressions | None, out: Matrix | None = None) -> Matrix:
-        """(n, q) the matrix with all its missing values, of one draw, or expected ones; in `out`, an earlier such."""
+        """(n, q) the matrix with all missing values of one draw, or the expected ones; `out` is an array to reuse."""
         out = self.x.copy() if out is None else out
         self._fill(self.steps, self.steps, regressions, out)
         return out
@@ -211,13 +211,13 @@ def chain(
     """The chain of a matrix (n, q) that is sorted by pattern, after its cycles of expectations.
 
     Args:
-        x: ones first; 0 where a value is missing.
-        gone: (P, q) columns that are missing in each pattern.
-        keys: (n,) of the rows.
+        x: the matrix, ones first; 0 where a value is missing.
+        gone: (P, q) missing columns of each pattern.
+        keys: (n,) keys of the rows.
         found: the patterns.
-        steps: incomplete columns, in the order in which they are regressed: those that no row misses that is learnt
-            from change nothing for the others, and come last.
-        deltas: by column, departures from missing at random.
+        steps: incomplete columns, in the order of the regressions. Columns that are complete in all rows to learn from
+            come last, since they change nothing for the others.
+        deltas: departures from missing at random, by column.
     """
     q, flags = x.shape[1], np.ascontiguousarray(gone, np.uint8)
     stated = [deltas.get(step, Delta(1.0, np.zeros(q))) for step in steps]
@@ -244,7 +244,7 @@ def chain(
 def _keep(
     equations: _kernel.Equations, x: Matrix, found: Patterns, flags: NDArray[np.uint8], rare: NDArray[np.intp]
 ) -> None:
-    """Rows of rare patterns, every so many of them, so that each pattern is learnt from by its share."""
+    """Keeps the rows of rare patterns, a systematic sample of them, each pattern by its share."""
     stride = max(1, -(-int(found.taught[rare].sum()) // KEPT_ROWS))
     seen = 0
     for pattern in rare:
@@ -256,12 +256,12 @@ def _keep(
 
 
 def threads() -> int:
-    """How many run at a time."""
+    """The number of parallel threads."""
     return os.cpu_count() or 1
 
 
 def _rate(changes: Sequence[float]) -> float:
-    """By how much a cycle shrinks what is left to go, over the last three; a half where too few were needed to tell."""
+    """The rate of convergence over the last three cycles; a half if there are too few cycles to tell."""
     last = [change for change in changes[-4:] if change > 0]
     if len(last) < 3:
         return 0.5

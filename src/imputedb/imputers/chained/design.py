@@ -1,4 +1,4 @@
-"""Rows as a matrix for linear models: ones, standardised numbers, indicators of categories."""
+"""The design matrix for linear models: ones, standardised numbers, indicators of categories."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,20 +12,20 @@ from imputedb.imputers.rows import Array, Cells
 from imputedb.statistics.table import Kind
 
 LEVELS = 16
-"""Indicators of a category at most; its rarer levels share the baseline's."""
+"""Maximum number of indicators of a category; rarer levels share the baseline."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """The columns of the matrix that stand for one column of the table.
+    """The columns of the matrix that represent one column of the table.
 
     Attributes:
-        places: of them, one of a number, one a shown level of a category.
+        places: positions of these columns: one for a number, one for each level with an indicator.
         centre: mean of the observed values of a number.
         scale: their standard deviation, 1 where they do not vary.
-        levels: codes that have an indicator; empty of a number.
-        baseline: the code that has none, the most frequent.
-        classes: number of categories, 2 of booleans, 0 of numbers.
+        levels: codes that have an indicator; empty for a number.
+        baseline: the code without an indicator, the most frequent one.
+        classes: number of categories, 2 for booleans, 0 for numbers.
     """
 
     places: slice
@@ -42,7 +42,7 @@ class Part:
         return (values[:, None] - self.centre) / self.scale
 
     def decoded(self, block: Matrix) -> Vector:
-        """(n,) the values that columns of the matrix stand for, of indicators the largest one."""
+        """(n,) the values that columns of the matrix represent; for indicators, the level of the largest one."""
         if not self.classes:
             return np.asarray(block[:, 0] * self.scale + self.centre)
         rest = 1 - block.sum(axis=1, keepdims=True)
@@ -52,11 +52,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Design:
-    """The matrix of the rows at hand.
+    """The design matrix of some rows.
 
     Attributes:
-        x: (n, q) ones first; 0 where the value is missing.
-        gone: (n, c) whether the value of a column is missing, a column a part in the order of `parts`.
+        x: (n, q) the matrix, ones first; 0 where the value is missing.
+        gone: (n, c) whether the value of a column of the table is missing, in the order of `parts`.
         parts: by column of the table.
     """
 
@@ -65,7 +65,7 @@ class Design:
     parts: Mapping[Column, Part]
 
     def flags(self, starts: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """(P, q) columns of the matrix that are missing in the rows at some places."""
+        """(P, q) missing columns of the matrix, in the rows at some positions."""
         found = np.zeros((len(starts), self.x.shape[1]), bool)
         for place, part in enumerate(self.parts.values()):
             found[:, part.places] = self.gone[starts, place, None]
@@ -73,7 +73,7 @@ class Design:
 
 
 def design(columns: Mapping[Column, Cells], learn: NDArray[np.bool_] | None = None) -> Design:
-    """The matrix of some columns, their centres and scales those of the rows that are learnt from."""
+    """The matrix of some columns, with centres and scales from the rows to learn from."""
     rows = len(next(iter(columns.values())).missing)
     parts: dict[Column, Part] = {}
     place = 1
@@ -102,7 +102,7 @@ def _part(cells: Cells, observed: Array, place: int) -> Part:
 
 
 def _centre_and_scale(numbers: Vector) -> tuple[float, float]:
-    """Mean and standard deviation; of numbers whose squares are no doubles, by a power of 2, which rounds nothing."""
+    """Mean and standard deviation; very large numbers are first scaled by a power of 2, which is exact."""
     if not len(numbers):
         return 0.0, 0.0
     largest = float(np.abs(numbers).max())
@@ -112,12 +112,12 @@ def _centre_and_scale(numbers: Vector) -> tuple[float, float]:
 
 
 def closed(values: Vector, observed: Array, *, bounded: bool) -> Array:
-    """Values in the column's own type: integers rounded, inside what the type holds or, `bounded`, what is observed."""
+    """Values in the column's own type, integers rounded; within the type's range or, if `bounded`, the column's."""
     kind = observed.dtype
     if bounded:
         low, high = observed.min(), observed.max()
         inside = np.clip(values, float(low), float(high))
-        # ends are copied: 64-bit integers are not exact as doubles, and the largest of them no integers
+        # the ends are copied: 64-bit integers are not exact as doubles
         with np.errstate(invalid="ignore"):
             found = (np.rint(inside) if kind.kind in "iu" else inside).astype(kind)
         return np.where(values <= float(low), low, np.where(values >= float(high), high, found)).astype(kind)

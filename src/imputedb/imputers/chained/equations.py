@@ -1,4 +1,4 @@
-"""The equations of a chain: one model for each incomplete column, over one matrix of the rows."""
+"""The models of a chain: one for each incomplete column, over one design matrix."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,13 +27,13 @@ class Equations:
     """The models of all incomplete columns, in the order in which they are drawn.
 
     Attributes:
-        chained: by what.
+        chained: the imputer.
         targets: columns to fill.
-        rows: sorted by what is missing in them.
-        places: by target, where the values of its sorted missing cells stand among those given.
-        design: the matrix of the rows.
+        rows: the rows, sorted by pattern of missingness.
+        places: by target, positions of the missing cells in the original order of the rows, among the sorted ones.
+        design: the design matrix of the rows.
         found: its patterns of missingness.
-        clusters: (n,) the number of each row's cluster; None where nobody says.
+        clusters: (n,) the number of each row's cluster; None without clusters.
     """
 
     chained: "Chained"
@@ -54,12 +54,12 @@ class Equations:
 
     @cached_property
     def modelled(self) -> Sequence[Modelled]:
-        """The targets that miss a value, in the order of the steps."""
+        """The models of targets with missing values, in the order in which they are drawn."""
         return [self.models[column] for column in self.incomplete if column in self.targets]
 
     @cached_property
     def models(self) -> Mapping[Column, Modelled]:
-        """All targets."""
+        """The models of all targets."""
         shifts, model, others = self.shifts, self.chained.model, self.chained.others
         return {
             c: modelled(model, others, self.rows, self.design, c, shifts.get(c), self.clusters) for c in self.targets
@@ -67,9 +67,9 @@ class Equations:
 
     @cached_property
     def incomplete(self) -> Sequence[Column]:
-        """Those of the fewest missing values first, in the rows that are learnt from; those of none there last.
+        """The incomplete columns: by the number of missing values in rows to learn from, those without any there last.
 
-        So what is drawn does not depend on which other rows are to be filled.
+        Values therefore do not depend on which other rows are to be filled.
         """
         flags = {c: self.rows.columns[c].missing for c in self.design.parts}
         learn = slice(None) if self.rows.learn is None else self.rows.learn
@@ -78,17 +78,17 @@ class Equations:
 
     @cached_property
     def steps(self) -> Sequence[int]:
-        """Columns of the matrix in the order in which they are drawn."""
+        """Incomplete columns of the matrix in the order in which they are drawn."""
         return [j for c in self.incomplete for j in range(*self.part(c).places.indices(self.design.x.shape[1]))]
 
     @cached_property
     def shifts(self) -> Mapping[Column, Shift]:
-        """By column; a name may leave out the table."""
+        """Departures from missing at random by column; a name may omit the table."""
         return {c: s for name, s in self.chained.deltas for c in self.incomplete if name in (str(c), c.name)}
 
     @property
     def deltas(self) -> Mapping[Column, Delta]:
-        """Departures of numbers, in the units of the matrix."""
+        """Departures of numeric columns, in the units of the matrix."""
         shifts = {c: shift for c, shift in self.shifts.items() if not self.part(c).classes}
         return {c: shift.delta(c, self.rows, self.design) for c, shift in shifts.items()}
 
@@ -98,12 +98,12 @@ class Equations:
 
     @cached_property
     def is_linear(self) -> bool:
-        """Whether the linear chain says it all."""
+        """Whether the linear chain alone gives the values of all targets."""
         return linear_draws.linear(self.models.values())
 
     @cached_property
     def members(self) -> Sequence[Modelled]:
-        """What is drawn over rows, in the order of the steps: the targets, and numbers beside them that are matched."""
+        """The models over rows, in the order of the draws: of targets, and of other numbers if `pmm` imputes these."""
         found = []
         for column in self.incomplete:
             if column in self.targets:
@@ -121,7 +121,7 @@ class Equations:
 
     @cached_property
     def base_cycles(self) -> int:
-        """Cycles of draws after the start, at first: none where missing values are nested."""
+        """The initial number of cycles after the start; 0 for nested missingness."""
         if self.is_linear:
             return self.chain.cycles - 1
         places = [one.part.places.start for one in self.members if one.part.places.stop > one.part.places.start]
@@ -129,17 +129,17 @@ class Equations:
 
     @property
     def learnt_from(self) -> int:
-        """How many rows are learnt from."""
+        """The number of rows to learn from."""
         return int(self.found.taught.sum())
 
     @property
     def watched(self) -> list[int]:
-        """Columns of the matrix whose moments are kept."""
+        """The columns of the matrix whose moments are recorded."""
         return watched(self.modelled if self.is_linear else self.members)
 
     @property
     def first_steps(self) -> Sequence[tuple[int, Column]]:
-        """Places among the steps of every incomplete column's first one."""
+        """The position of each incomplete column's first step."""
         known = {step: place for place, step in enumerate(self.steps)}
         parts = [(self.part(c).places, c) for c in self.incomplete]
         return [(known[places.start], c) for places, c in parts if places.stop > places.start]

@@ -1,4 +1,4 @@
-"""Logistic regression of a column of two values."""
+"""Logistic regression of a column with two values."""
 
 from dataclasses import dataclass
 
@@ -17,17 +17,17 @@ class Logistic:
     2. beta and its covariance V by Newton's method; beta* is drawn from Normal(beta, V).
     3. A missing value is 1 with probability 1 / (1 + exp(-x beta*)).
 
-    Warning: the augmentation shrinks a little towards equal classes, which shows in samples of a few dozen rows.
+    Warning: the augmentation shrinks a little towards equal classes, noticeably in samples of a few dozen rows.
     """
 
     name = "logistic"
 
     def suits(self, observed: Observed) -> bool:
-        """Two values."""
+        """Whether the column has two values."""
         return observed.classes == 2
 
     def draw(self, observed: Observed, features: Matrix, unknown: Matrix, rng: Randomness) -> Vector:
-        """0 or 1 by probability, from drawn coefficients."""
+        """0 or 1, drawn by probability, from drawn coefficients."""
         beta, root = _fitted(observed, features, unknown, rng.fits)
         drawn = beta + root @ rng.generator().standard_normal(len(beta))
         return np.asarray(rng.uniform() < logistic(unknown @ drawn + _shift(observed)), np.float64)
@@ -39,7 +39,7 @@ class Logistic:
 
 
 def _shift(observed: Observed) -> Vector | float:
-    """What is added to the log-odds of a 1."""
+    """The difference of stated log-odds between 1 and 0."""
     return 0.0 if observed.log_odds is None else observed.log_odds[:, 1] - observed.log_odds[:, 0]
 
 

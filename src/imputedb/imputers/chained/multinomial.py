@@ -1,4 +1,4 @@
-"""Multinomial regression of a column of several unordered values."""
+"""Multinomial regression of a column of unordered categories."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,11 +10,11 @@ from imputedb.imputers.chained.column_model import Matrix, Observed, Randomness,
 from imputedb.kernel import _kernel
 
 PARAMETERS = 300
-"""Coefficients at most; a column with more takes the next model that suits it."""
+"""Maximum number of coefficients; a column that needs more takes the next suitable model."""
 
 LEARN_ROWS = 10_000
 _TAKEN: tuple[Literal["C_CONTIGUOUS"], Literal["WRITEABLE"]] = ("C_CONTIGUOUS", "WRITEABLE")
-"""Arrays that the kernel takes."""
+"""Types of arrays for the kernel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +26,18 @@ class Multinomial:
     3. B* is drawn from Normal(B, V): mice draws no parameters here, so its draws are not proper.
     4. A class is drawn by its probability.
 
-    Warning: a class seen a few times has coefficients that the augmentation makes up.
+    Warning: coefficients of a class with few observations depend mostly on the augmentation.
     """
 
     name = "multinomial"
     parameters = PARAMETERS
 
     def suits(self, observed: Observed) -> bool:
-        """Two categories or more."""
+        """Whether there are at least two categories."""
         return observed.classes >= 2
 
     def draw(self, observed: Observed, features: Matrix, unknown: Matrix, rng: Randomness) -> Vector:
-        """Classes by probability, from drawn coefficients."""
+        """Classes, drawn by probability, from drawn coefficients."""
         beta, root = _fitted(observed, features, unknown, rng.fits)
         noise = root @ rng.generator().standard_normal(root.shape[1])
         return picked(chances(unknown, beta + noise.reshape(beta.shape), observed.log_odds), rng.uniform())
@@ -49,7 +49,7 @@ class Multinomial:
 
 
 def picked(probabilities: Matrix, uniform: Vector) -> Vector:
-    """(n,) a class by its probability."""
+    """(n,) one class for each row, drawn by its probability."""
     shares = np.cumsum(probabilities, axis=1)
     place = (shares < uniform[:, None] * shares[:, -1:]).sum(axis=1)
     return np.asarray(np.minimum(place, probabilities.shape[1] - 1), np.float64)
@@ -82,7 +82,7 @@ def fitted(
     """Coefficients (classes - 1, p) and a root of their covariance, by Newton's method with halved steps.
 
     Raises:
-        LinAlgError: the information has no root, as where a feature is not finite.
+        LinAlgError: the information matrix is singular or not finite.
     """
     width = features.shape[1]
     beta = np.zeros((classes - 1, width)) if start is None else start.copy()

@@ -12,20 +12,20 @@ class Normal:
 
     1. beta = V X'y, V = (X'X)^-1, RSS on the rows where the column is observed.
     2. sigma*^2 = RSS / chi-square(n - p); beta* = beta + sigma* V^(1/2) z.
-    3. Missing values are X beta* + sigma* z, of integers and dates rounded.
+    3. Missing values are X beta* + sigma* z, rounded for integers and dates.
 
-    Warning: skewed, bounded or heaped columns get values nobody has (negative incomes), which `pmm` never does. What is
-    curved is taken as straight.
+    Warning: skewed, bounded or heaped columns may get impossible values, such as negative incomes; `pmm` avoids this.
+    Curved relations are modelled as linear.
     """
 
     name = "norm"
 
     def suits(self, observed: Observed) -> bool:
-        """Numbers of any kind."""
+        """Whether the values are numbers."""
         return observed.classes == 0
 
     def draw(self, observed: Observed, features: Matrix, unknown: Matrix, rng: Randomness) -> Vector:
-        """Values with noise, from drawn coefficients."""
+        """Values with residual noise, from drawn coefficients."""
         beta, sigma = of_rows(features, observed.values).drawn(rng.generator())
         return unknown @ beta + sigma * rng.normal()
 

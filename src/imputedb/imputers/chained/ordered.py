@@ -1,4 +1,4 @@
-"""Ordered logistic regression of a column whose values stand in an order."""
+"""Ordered logistic regression of a column of ordered categories."""
 
 from dataclasses import dataclass
 
@@ -22,11 +22,11 @@ class Ordered:
     3. (zeta, beta)* is drawn from Normal with the inverse of the information, the zetas then sorted.
     4. A class is drawn by its probability.
 
-    Levels are in the order that is declared of them (ENUM), else in that they sort in. Warning: one slope for all cut
-    points; where a predictor pushes to both ends at once, use `multinomial`.
+    Levels are in their declared order (ENUM), or else sorted. Warning: all cut points share one slope (proportional
+    odds); if a predictor raises the odds of both extremes, use `multinomial`.
 
     Attributes:
-        declared: whether only columns suit whose order is declared.
+        declared: whether it is restricted to columns with a declared order.
     """
 
     declared: bool = False
@@ -34,11 +34,11 @@ class Ordered:
     name = "ordered"
 
     def suits(self, observed: Observed) -> bool:
-        """Two categories or more."""
+        """Whether there are at least two categories, with a declared order if that is required."""
         return observed.classes >= 2 and (observed.ordered or not self.declared)
 
     def draw(self, observed: Observed, features: Matrix, unknown: Matrix, rng: Randomness) -> Vector:
-        """Classes by probability, from drawn parameters."""
+        """Classes, drawn by probability, from drawn parameters."""
         theta, root, present = _fitted(observed, features, unknown, rng.fits)
         cuts = len(present) - 1
         drawn = theta + root @ rng.generator().standard_normal(len(theta))
@@ -54,7 +54,7 @@ class Ordered:
 
 
 def _weighted(chance: Matrix, observed: Observed, present: Vector) -> Matrix:
-    """Probabilities of the levels that are present, times their stated odds."""
+    """Probabilities of the observed levels, multiplied by their stated odds."""
     return chance if observed.log_odds is None else chance * np.exp(observed.log_odds[:, present])
 
 
@@ -74,7 +74,7 @@ def _fitted(
 
 
 def chances(features: Matrix, theta: Vector, cuts: int) -> Matrix:
-    """(n, cuts + 1) probabilities; theta holds the cut points, then the slopes."""
+    """(n, cuts + 1) probabilities of the levels; theta holds the cut points, then the slopes."""
     below = logistic(theta[:cuts][None, :] - (features[:, 1:] @ theta[cuts:])[:, None])
     edges = np.concatenate([np.zeros((len(below), 1)), below, np.ones((len(below), 1))], axis=1)
     return np.maximum(np.diff(edges, axis=1), 0.0)
@@ -139,7 +139,7 @@ def _derivatives(features: Matrix, codes: Vector, weights: Vector, theta: Vector
 
 
 def _edge(features: Matrix, cut: Vector, theta: Vector, cuts: int, eta: Vector) -> tuple[Matrix, Vector]:
-    """Of the cut point above (or below) a row's class: its row of derivatives, and where it stands."""
+    """The derivatives of the upper (or lower) cut point of each row's class, and its linear predictor."""
     place = cut.astype(np.intp)
     inside = (place >= 0) & (place < cuts)
     row = np.zeros((len(cut), len(theta)))

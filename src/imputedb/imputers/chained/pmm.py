@@ -1,4 +1,4 @@
-"""Predictive mean matching: values of donors whose predictions are near."""
+"""Predictive mean matching: values of donors with similar predictions."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -12,13 +12,13 @@ from imputedb.imputers.chained.column_model import Keys, Matrix, Observed, Rando
 from imputedb.imputers.chained.regression import of_rows
 
 TIED = 1e-9
-"""Of the largest prediction: what two may differ by and be taken for one."""
+"""Difference of two predictions, relative to the largest, below which they are ties."""
 
 MOST_DONORS = 1000
-"""Donors that are looked at under stated odds, at most."""
+"""Maximum number of candidate donors under stated odds."""
 
 PLACES = 1 << 24
-"""Donors of all rows that are held at a time."""
+"""Maximum number of donors, of all rows together, in memory at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +30,15 @@ class Pmm:
     3. The value of one of the `donors` nearest is taken, each as probable; ties are broken by a hash.
 
     With `bootstrap` it is `pmmboot`: donors are a bootstrap of the observed rows (Rubin & Schenker 1986), and beta*
-    predicts them too. Its draws differ more where few rows are like the missing ones; else all find the same donors.
+    predicts them too. Its draws vary more if few rows are similar to the missing ones.
 
-    Only observed values occur. Warning: beyond the observed range it cannot go, so slopes come out flat where the
-    largest values are missing; without `bootstrap`, of few rows, or of few that are like the missing ones, all draws
-    find the same donors, and intervals are too short.
+    Only observed values occur. Warning: values beyond the observed range are impossible, so slopes are attenuated if
+    the largest values are missing. Without `bootstrap`, all draws find the same donors if few rows are similar to the
+    missing ones, and intervals are too short.
 
     Attributes:
-        donors: how many.
-        bootstrap: whether donors are a bootstrap.
+        donors: number of donors.
+        bootstrap: whether donors come from a bootstrap sample.
     """
 
     donors: int = 5
@@ -46,7 +46,7 @@ class Pmm:
 
     @property
     def name(self) -> str:
-        """What it is asked for by."""
+        """The name by which users choose it."""
         return "pmmboot" if self.bootstrap else "pmm"
 
     def __post_init__(self) -> None:
@@ -54,11 +54,11 @@ class Pmm:
         arguments.flag("bootstrap", self.bootstrap)
 
     def suits(self, observed: Observed) -> bool:
-        """Numbers of any kind."""
+        """Whether the values are numbers."""
         return observed.classes == 0
 
     def draw(self, observed: Observed, features: Matrix, unknown: Matrix, rng: Randomness) -> Vector:
-        """Donors' values."""
+        """Donors' values, from drawn coefficients."""
         model = of_rows(features, observed.values)
         beta, _ = model.drawn(rng.generator())
         if self.bootstrap:
@@ -66,22 +66,23 @@ class Pmm:
         return taken(observed, features @ model.beta, unknown @ beta, self.donors, rng)
 
     def predict(self, observed: Observed, features: Matrix, unknown: Matrix) -> Vector:
-        """The nearest donor's value; of donors that predictors do not tell apart the one in their middle."""
+        """The nearest donor's value; among tied predictions the value of the central donor."""
         return _nearest_values(observed, observed.values, features, unknown, 1)[:, 0]
 
 
 @dataclass(frozen=True, slots=True)
 class Quantified:
-    """Matching of categories by one number, for those of more levels than a multinomial regression can tell apart.
+    """Matching of categories on one number, for columns with too many levels for a multinomial regression.
 
     1. Categories become numbers by the first canonical variate of their indicators against X.
     2. A linear model of these is fitted where the column is observed, and its coefficients beta* are drawn.
-    3. Donors are a bootstrap of the rows where it is observed (Rubin & Schenker 1986): where predictors say next to
-       nothing, all rows would find the same few otherwise, and draws differ more than they should.
-    4. The value of one of the `donors` nearest is taken, by x beta* of both, each as probable. Under stated odds so
-       many donors are looked at that `donors` are of each such level: among a few nearest a rare one hardly occurs.
+    3. Donors are a bootstrap of the observed rows (Rubin & Schenker 1986). Otherwise, with weak predictors, all rows
+       would find the same few donors, and draws would vary too much.
+    4. The value of one of the `donors` nearest by x beta* is taken, each with equal probability. Under stated odds the
+       number of candidates is larger, so that on average it includes `donors` of each level with stated odds: rare
+       levels hardly occur among a few nearest donors.
 
-    Warning: one number tells at most two groups of levels apart.
+    Warning: one number separates at most two groups of levels.
     """
 
     donors: int = 5
@@ -89,7 +90,7 @@ class Quantified:
     name = "quantified"
 
     def suits(self, observed: Observed) -> bool:
-        """Categories."""
+        """Whether the values are categories."""
         return observed.classes > 0
 
     def draw(self, observed: Observed, features: Matrix, unknown: Matrix, rng: Randomness) -> Vector:
@@ -98,7 +99,7 @@ class Quantified:
         return _of_bootstrap(observed, features, unknown, beta, _reaching(observed, self.donors), rng)
 
     def predict(self, observed: Observed, features: Matrix, unknown: Matrix) -> Vector:
-        """The nearest donor's value; under stated odds the most probable of those that are looked at."""
+        """The nearest donor's value; under stated odds the most probable value among the candidates."""
         numbers = _numbers(observed, features)
         if observed.log_odds is None:
             return _nearest_values(observed, numbers, features, unknown, 1)[:, 0]
@@ -110,7 +111,7 @@ class Quantified:
 
 
 def _reaching(observed: Observed, donors: int) -> int:
-    """How many donors have so many rows of each level with stated odds among them, on average."""
+    """The number of candidates that on average include `donors` of each level with stated odds."""
     if observed.log_odds is None:
         return donors
     stated = np.flatnonzero((observed.log_odds != 0).any(axis=0))
@@ -120,7 +121,7 @@ def _reaching(observed: Observed, donors: int) -> int:
 
 
 def taken(observed: Observed, known: Vector, wanted: Vector, donors: int, rng: Randomness) -> Vector:
-    """Values of rows whose predictions, `known`, are near the wanted ones."""
+    """Values of donors whose predictions, `known`, are near the wanted ones."""
     ties, uniform = random.uniform(observed.keys, *rng.what, "ties"), rng.uniform()
     found = np.empty(len(wanted))
     for some in _slices(len(wanted), donors):
@@ -131,7 +132,7 @@ def taken(observed: Observed, known: Vector, wanted: Vector, donors: int, rng: R
 
 
 def _slices(rows: int, donors: int) -> Iterator[slice]:
-    """Rows so many at a time that their donors fit into memory."""
+    """Slices of the rows, each so short that its donors fit into memory."""
     step = max(1, PLACES // donors)
     return (slice(begin, min(begin + step, rows)) for begin in range(0, rows, step))
 
@@ -143,7 +144,7 @@ def _of_rows(log_odds: Matrix, some: slice) -> Matrix:
 def _of_bootstrap(
     observed: Observed, features: Matrix, unknown: Matrix, beta: Vector, donors: int, rng: Randomness
 ) -> Vector:
-    """Values of a bootstrap of the observed rows."""
+    """Values of donors from a bootstrap of the observed rows."""
     times = random.poisson(observed.keys, *rng.what, "bootstrap")
     lot = np.repeat(np.arange(len(times)), times) if times.any() else np.arange(len(times))
     some = replace(observed, values=observed.values[lot], keys=observed.keys[lot])
@@ -151,7 +152,7 @@ def _of_bootstrap(
 
 
 def _nearest_values(observed: Observed, numbers: Vector, features: Matrix, unknown: Matrix, donors: int) -> Matrix:
-    """(n, donors) the values of the nearest donors, the nearest first."""
+    """(n, donors) the values of the nearest donors, nearest first."""
     beta = of_rows(features, numbers).beta
     known = features @ beta
     near = nearest(known, unknown @ beta, donors, _hashed(observed.keys))
@@ -159,9 +160,9 @@ def _nearest_values(observed: Observed, numbers: Vector, features: Matrix, unkno
 
 
 def _central(observed: Observed, known: Vector) -> NDArray[np.intp]:
-    """(n,) for each row one in the middle of those of its prediction: nearest to their mean, or of their mode.
+    """(n,) for each row the central one of its ties: the one nearest to their mean, or with their modal category.
 
-    Any of them would be as likely; but what one happens to have would then stand for all gaps that are like it.
+    All ties are equally likely donors, but a random one would give its own value to all similar missing cells.
     """
     order = np.argsort(known, kind="stable")
     line, values = known[order], observed.values[order]
@@ -179,7 +180,7 @@ def _central(observed: Observed, known: Vector) -> NDArray[np.intp]:
 
 
 def _likeliest(values: Matrix, log_odds: Matrix) -> Vector:
-    """(n,) of each row's (n, donors) categories that of the largest sum of odds; of equal ones the nearest."""
+    """(n,) the category with the largest sum of odds in each row of (n, donors); among equal ones the nearest."""
     classes, codes = log_odds.shape[1], values.astype(np.intp)
     cells = np.arange(len(values))[:, None] * classes + codes
     sums = np.bincount(cells.ravel(), _weights(values, log_odds).ravel(), minlength=len(values) * classes)[cells]
@@ -187,7 +188,7 @@ def _likeliest(values: Matrix, log_odds: Matrix) -> Vector:
 
 
 def _weights(values: Matrix, log_odds: Matrix) -> Matrix:
-    """The odds of categories, row by row."""
+    """The odds of categories, by row."""
     codes = values.astype(np.intp)
     return np.asarray(np.exp(log_odds[0][codes] if len(log_odds) == 1 else np.take_along_axis(log_odds, codes, axis=1)))
 
@@ -206,7 +207,7 @@ def _pick(values: Matrix, log_odds: Matrix | None, uniform: Vector) -> NDArray[n
 
 
 def nearest(observed: Vector, unknown: Vector, donors: int, ties: Vector) -> NDArray[np.intp]:
-    """(n, donors) places of the observed predictions that are nearest to each unknown one."""
+    """(n, donors) positions of the observed predictions that are nearest to each unknown one."""
     # a billionth of the values breaks ties, in one sort
     tied = observed + TIED * (np.abs(observed).max() or 1.0) * ties
     order = np.argsort(tied)
@@ -247,6 +248,6 @@ def quantified(codes: Vector, classes: int, features: Matrix) -> Vector:
     scores = (np.linalg.eigh(related)[1][:, -1] * weight)[places]
     spread = scores.std(ddof=1) if len(scores) > 1 else 0.0
     centred = scores - scores.mean()
-    # an eigenvector has no sign of its own: the largest class is the positive one
+    # the sign of an eigenvector is arbitrary: the largest class is made positive
     sign = np.sign(scores[places == np.argmax(counts)][0] - scores.mean()) or 1.0
     return np.asarray(sign * centred / spread if spread > 0 else centred)

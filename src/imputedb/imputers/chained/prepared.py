@@ -1,4 +1,4 @@
-"""Rows that are ready for chained equations: what all draws of them share."""
+"""Rows prepared for chained equations: the common work of all their draws."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,26 +31,26 @@ if TYPE_CHECKING:
     from imputedb.imputers.chained.chained import Chained
 
 TOGETHER = 32
-"""Draws whose regressions are held at a time."""
+"""Maximum number of draws whose regressions are in memory at a time."""
 
 TRIED_CYCLES = 80
-"""Cycles of draws, at most, where chains forget their start slowly."""
+"""Maximum number of cycles of draws, if chains converge slowly."""
 
 SURE_CYCLES = {False: 20, True: 40}
-"""Cycles, over rows and on cross-products, up to which R-hat has to be small whatever chance may do."""
+"""Number of cycles, over rows (False) and on cross-products (True), up to which R-hat must be below its bound."""
 
 MATRICES = 200_000_000
-"""Numbers that the matrices of draws hold at a time."""
+"""Maximum number of elements of the draws' matrices at a time."""
 
 
 @dataclass(eq=False)
 class Prepared:
-    """Rows that are ready to be imputed, as often as wanted.
+    """Prepared rows, which can be imputed repeatedly.
 
     Attributes:
-        equations: the models of their columns.
-        moved: what the draw told that was given last.
-        stuck: how the first draws moved, where no number of cycles was enough.
+        equations: the models of the columns.
+        moved: the trace of the last draw.
+        stuck: convergence of the first draws, if the largest number of cycles was not enough.
     """
 
     equations: Equations
@@ -60,7 +60,7 @@ class Prepared:
     def run(
         self, seed: int, progress: Progress | None = None, draw: int | None = None, trace: Trace | None = None
     ) -> Mapping[Column, Array]:
-        """One imputation: of many with a draw's number, else the single best values."""
+        """One imputation: the draw with a number, or without one the single best values."""
         if draw is not None:
             return next(self.run_many(seed, [draw], progress, [trace] if trace else None))
         with one_thread():
@@ -73,13 +73,13 @@ class Prepared:
         progress: Progress | None = None,
         traces: Sequence[Trace] | None = None,
     ) -> Iterator[Mapping[Column, Array]]:
-        """The draws of these numbers, each as if alone; draws 1 to 5 say how many cycles all of them take.
+        """The draws with these numbers, each independent of the others; draws 1 to 5 determine the number of cycles.
 
         Args:
-            seed: what random numbers are keyed by.
-            numbers: of the draws.
-            progress: told how far it is.
-            traces: of the draws, one each, filled in here.
+            seed: seed of the random numbers.
+            numbers: numbers of the draws.
+            progress: receiver of the share of work that is done.
+            traces: traces to fill in, one for each draw.
         """
         mine = traces or [Trace() for _ in numbers]
         self.moved, self.stuck, count = Trace(), None, 0
@@ -102,14 +102,14 @@ class Prepared:
 
     @property
     def movement(self) -> Movement | None:
-        """How the chain of the draw that was given last moved."""
+        """The movement of the last draw's chain."""
         moments = np.array([self.moved.moments])
         if self.stuck is None and len(self.moved.moments) < 2:
             return None
         return Movement(list(map(str, self.moved.watched)), moments, self.equations.learnt_from, self.stuck)
 
     def _settled(self, seed: int) -> tuple[int | None, Mapping[int, tuple[Mapping[Column, Array], Trace]]]:
-        """How many cycles draws take, and the draws that it took to say; None for as many as they start with."""
+        """The number of cycles of draws, None for the initial one, and the draws that were made to determine it."""
         equations = self.equations
         pilot = range(1, PILOT + 1)
         gaps = sum(one.count for one in equations.modelled)
@@ -133,7 +133,7 @@ class Prepared:
     def _some(
         self, seed: int, numbers: Sequence[int], cycles: int | None, traces: Sequence[Trace]
     ) -> Iterator[Mapping[Column, Array]]:
-        """The draws of some numbers, at most so many that their regressions can be held."""
+        """The draws of some numbers, few enough to keep their regressions in memory."""
         if not numbers:
             return
         check_call()
@@ -146,7 +146,7 @@ class Prepared:
             yield values
 
     def _regressions(self, seed: int, numbers: Sequence[int], cycles: int | None) -> Regressions | None:
-        """The regressions of the linear chain; None where nothing is drawn by it."""
+        """The regressions of the linear chain; None if it draws nothing."""
         equations = self.equations
         if not equations.modelled or not (equations.is_linear or len(equations.members) < len(equations.incomplete)):
             return None
@@ -199,7 +199,7 @@ class Prepared:
     def _over_rows(
         self, regressions: Regressions | None, seed: int, number: int, cycles: int | None, trace: Trace
     ) -> Mapping[Column, Array]:
-        """One draw over rows."""
+        """One draw by models over rows."""
         equations = self.equations
         x = equations.chain.x.copy()
         members = {one.column: one for one in equations.members}
@@ -216,7 +216,7 @@ class Prepared:
             else:
                 x[gone, part.places] = 0.0
         most = equations.base_cycles if cycles is None or not equations.base_cycles else cycles
-        with np.errstate(all="ignore"):  # a thread has not what the caller's border says
+        with np.errstate(all="ignore"):  # the caller's error state does not apply in this thread
             found = Imputation(equations.pattern_matrix, equations.members, x, seed, number, trace).run(most)
         return self._ordered({column: found[column] for column in equations.targets if column in found})
 
@@ -234,7 +234,7 @@ class Prepared:
         return self._ordered(predicted(equations.modelled, equations.chain.filled(None)))
 
     def _ordered(self, values: Mapping[Column, Array]) -> Mapping[Column, Array]:
-        """The values in the order of the rows as given; none of a target that misses none."""
+        """The values in the original order of the rows; an empty array for a target without missing values."""
         equations = self.equations
         none = {c: equations.rows.columns[c].values[:0] for c in equations.targets}
         return none | {c: found[equations.places[c]] for c, found in values.items()}
@@ -254,7 +254,7 @@ class Prepared:
                 trace.note(column, Note(NoteKind.LEFT_OUT, column.name, message))
 
     def _trace(self, regressions: Regressions, trace: Trace) -> None:
-        """The imputed values of the linear chain, cycle by cycle."""
+        """Records the imputed values of the linear chain by cycle."""
         equations = self.equations
         if regressions.cycles > 1:
             trace.moments = list(regressions.moments[0])
@@ -267,7 +267,11 @@ class Prepared:
 
 
 def prepared(chained: "Chained", rows: Rows, targets: Sequence[Column]) -> Prepared:
-    """Sorts rows by what is missing in them, and makes the matrix of their columns, the targets last."""
+    """The rows, sorted by pattern of missingness, with their design matrix, in which the targets come last.
+
+    Raises:
+        CannotImpute: a target has no observed value in the rows to learn from.
+    """
     learn, clusters = rows.learn, rows.columns.get(CLUSTERS)
     if clusters is not None:
         rows = replace(rows, columns={c: cells for c, cells in rows.columns.items() if c != CLUSTERS})
@@ -289,13 +293,13 @@ def prepared(chained: "Chained", rows: Rows, targets: Sequence[Column]) -> Prepa
 
 
 def _given(sorted_rows: NDArray[np.intp], cells: Cells) -> NDArray[np.intp]:
-    """Where among sorted missing cells those stand that are asked for, in the order of the rows; infinities are not."""
+    """Positions among the sorted missing cells of those requested, in the original row order, without infinities."""
     turn = np.argsort(sorted_rows)
     return turn[cells.missing[sorted_rows[turn]]]
 
 
 def _finite(cells: Cells) -> Cells:
-    """Infinities are taken for missing."""
+    """The cells with infinite values marked as missing."""
     if cells.values.dtype.kind != "f":
         return cells
     return cells.like(cells.values, cells.missing | ~np.isfinite(cells.values))

@@ -1,4 +1,4 @@
-"""Bayesian linear regression from cross-products: what a linear model needs to know of any number of rows."""
+"""Bayesian linear regression from cross-products, which suffice for any number of rows."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import numpy as np
 from imputedb.imputers.chained.column_model import Matrix, Vector
 
 COLLINEAR = 1e-7
-"""A predictor whose variance is explained by the others up to this share adds nothing but noise."""
+"""Unexplained share of a predictor's variance, given the others, below which it counts as collinear."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -18,8 +18,8 @@ class Regression:
         beta: (p,) least squares coefficients.
         root: (p, p) a root of V, the inverse of X'X.
         rss: residual sum of squares.
-        df: rows less coefficients, 1 at least.
-        note: what was left out to fit it, None where nothing was.
+        df: rows minus coefficients, at least 1.
+        note: what the fit left out; None for nothing.
     """
 
     beta: Vector
@@ -46,7 +46,7 @@ def regression(gram: Matrix, cross: Vector, square: float, rows: float) -> Regre
     """The regression of y on X, given X'X (p, p), X'y (p,), y'y and the number of rows. X has a column of ones first.
 
     Directions in which the predictors do not vary (collinear, constant) get coefficients of zero. With too few rows for
-    the predictors the mean alone is fitted.
+    the predictors only the mean is fitted.
     """
     p = len(cross)
     if rows < p + 2:
@@ -56,7 +56,7 @@ def regression(gram: Matrix, cross: Vector, square: float, rows: float) -> Regre
     root, note = _root(gram / np.outer(scale, scale))
     root = root / scale[:, None]
     beta = root @ (root.T @ cross)
-    # a difference of large numbers: never below what rounding leaves of it
+    # a difference of large numbers is at least their rounding error
     rss = max(float(square - cross @ beta), 1e-14 * square)
     return Regression(beta, root, rss, max(rows - p, 1.0), note)
 
@@ -70,7 +70,7 @@ def _mean(cross: Vector, square: float, rows: float, p: int) -> Regression:
 
 
 def _root(gram: Matrix) -> tuple[Matrix, str | None]:
-    """A root of the inverse of a matrix with ones on its diagonal, without the directions that are none."""
+    """A root of the inverse of a matrix with unit diagonal, and a note on directions without variance, left out."""
     try:
         lower = np.linalg.cholesky(gram)
         if np.diag(lower).min() ** 2 > COLLINEAR:

@@ -1,4 +1,4 @@
-"""Models of targets that need rows: each drawn given what is drawn of all other columns."""
+"""Models of targets that need rows: each target is drawn given the newest draws of all other columns."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,23 +26,23 @@ Places = NDArray[np.intp] | slice
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Modelled:
-    """A target that misses values, and its model.
+    """A target with missing values, and its model.
 
     Attributes:
-        column: which.
-        cells: all of it.
-        part: its columns of the matrix.
-        model: what suits it.
-        observed: its values that are learnt from.
-        stored: the same as they are stored.
-        known: those that differ, sorted.
-        seen: places of those rows.
-        gone: places of the rows where it is missing.
-        present: codes of the categories that are observed: models number them from 0, and no other is ever imputed.
-        shift: a departure from missing at random.
-        delta: the same of a number, in the units of the matrix.
-        late: whether it is missing in rows alone that are not learnt from: it says nothing of the models of others, and
-            comes after them.
+        column: the target.
+        cells: all its cells.
+        part: its columns of the design matrix.
+        model: the first model that suits it.
+        observed: its values to learn from, as the model gets them.
+        stored: the same values, as stored.
+        known: their distinct values, sorted.
+        seen: positions of the rows to learn from.
+        gone: positions of the rows in which it is missing.
+        present: codes of the observed categories, which models number from 0; only these are imputed.
+        shift: departure from missing at random.
+        delta: the departure of a number, in the units of the matrix.
+        late: whether it is missing only in rows not to learn from. It is then no predictor in the models of others, and
+            is drawn after them.
     """
 
     column: Column
@@ -61,19 +61,19 @@ class Modelled:
 
     @property
     def count(self) -> int:
-        """How many values are missing."""
+        """The number of missing values."""
         return int(np.count_nonzero(self.cells.missing))
 
     def closed(self, block: Matrix, bounded: bool) -> Array:
-        """The missing values, in their own type, that (n, width) columns of the matrix stand for."""
+        """The missing values in their own type, from (n, width) columns of the matrix."""
         return self.typed(block[self.gone], bounded)
 
     def typed(self, missing: Matrix, bounded: bool) -> Array:
-        """Values in their own type, given (k, width) columns of the matrix of nothing but missing ones."""
+        """Values in their own type, from (k, width) columns of the matrix for the missing cells only."""
         return closed(self.part.decoded(missing), self.stored, bounded=bounded)
 
     def donors(self, standardised: Vector) -> Array:
-        """The observed values that standardised ones stand for, to the last bit."""
+        """The exact observed values for some standardised ones."""
         line = self.part.encoded(self.known.astype(np.float64))[:, 0]
         return self.known[np.minimum(np.searchsorted(line, standardised), len(line) - 1)]
 
@@ -90,7 +90,7 @@ def modelled(
     """A target with the first model that suits it.
 
     Raises:
-        CannotImpute: none does.
+        CannotImpute: no model suits it.
     """
     cells, part = rows.columns[column], made.parts[column]
     learnt = rows.training(column)
@@ -123,7 +123,7 @@ def _affordable(model: ColumnModel, observed: Observed, width: int) -> bool:
 
 
 def _places(flags: NDArray[np.bool_]) -> Places:
-    """Where flags are set; a slice, which copies nothing, where they are set without a gap."""
+    """The positions of set flags; a slice, which avoids copies, if they are contiguous."""
     found = np.flatnonzero(flags)
     if len(found) and found[-1] - found[0] + 1 == len(found):
         return slice(int(found[0]), int(found[-1]) + 1)
@@ -132,15 +132,15 @@ def _places(flags: NDArray[np.bool_]) -> Places:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PatternMatrix:
-    """The rows that all imputations share, sorted by what is missing in them.
+    """The matrix that all imputations share, sorted by pattern of missingness.
 
     Attributes:
-        x: (n, q) ones first; 0 where a value is missing.
+        x: (n, q) the matrix, ones first; 0 where a value is missing.
         starts: (P + 1,) where each pattern begins.
-        taught: (P,) rows of each that are learnt from.
-        gone: (P, q) columns of the matrix that are missing.
-        keys: (n,) of the rows.
-        columns: of the matrix, those that are missing somewhere.
+        taught: (P,) number of rows to learn from in each pattern.
+        gone: (P, q) missing columns of each pattern.
+        keys: (n,) keys of the rows.
+        columns: incomplete columns of the matrix.
     """
 
     x: Matrix
@@ -151,20 +151,21 @@ class PatternMatrix:
     columns: Sequence[int]
 
     def nested(self, columns: Sequence[int]) -> bool:
-        """Whether rows that are learnt from and miss one of some columns of the matrix miss all later ones."""
+        """Whether missingness is nested in rows to learn from: a missing column implies that later ones are missing."""
         gone = self.gone[self.taught > 0][:, list(columns)]
         gone = gone[:, gone.any(axis=0)]
         return not bool((gone[:, :-1] > gone[:, 1:]).any())
 
 
 class Imputation:
-    """One imputation, column after column: what is drawn for one is seen by the models of all others.
+    """One imputation, column after column; the models of other columns see each column's newest draw.
 
-    It starts from the complete columns: each column's first draw is given these and the columns before it alone, so
-    that what misses together is drawn together. Where missing values are nested that is a draw of all.
+    It starts from the complete columns: in its first draw, a column is predicted by these and by the columns before it.
+    Columns that are missing together are therefore drawn jointly. For nested missingness the start is already a joint
+    draw.
 
     Attributes:
-        x: (n, q) the matrix as it stands.
+        x: (n, q) the matrix with the current values.
     """
 
     def __init__(
@@ -202,7 +203,7 @@ class Imputation:
         return self.found
 
     def _watch(self) -> None:
-        """The moments of the columns that are watched, after a cycle."""
+        """Records the moments of the watched columns after a cycle."""
         found = np.empty(self.x.shape[1] ** 2)
         self._rows.gram(found)
         places = [0, *watched(self.columns)]
@@ -227,7 +228,7 @@ class Imputation:
         self._record(one)
 
     def _modelled(self, one: Modelled, what: tuple[int | str, ...], barred: NDArray[np.uint8]) -> Array:
-        """By a model of one column that is given arrays."""
+        """A draw by a model of one column that works on arrays."""
         shown = barred == 0
         shown[one.part.places] = False
         features, unknown = (self.x[rows][:, shown] for rows in (one.seen, one.gone))
@@ -261,14 +262,14 @@ class Imputation:
 
 
 def watched(columns: Sequence[Modelled]) -> list[int]:
-    """Columns of the matrix whose moments are kept, those that miss most."""
+    """The columns of the matrix whose moments are recorded: those with the most missing values."""
     places = [one.part.places for one in columns if not one.late]
     found = [j for one in places for j in range(one.start, one.stop)]
     return found[-WATCHED:]
 
 
 def predicted(columns: Sequence[Modelled], x: Matrix) -> Mapping[Column, Array]:
-    """The single best values, given what the linear chain expects of other columns in the matrix, which is changed."""
+    """The single best values, given the linear chain's expected values of other columns; changes the matrix `x`."""
     rough = [one for one in columns if not isinstance(one.model, Normal)]
     for one in rough:
         settle(one.part, x, one.gone)
@@ -297,6 +298,6 @@ def _single(one: Modelled, x: Matrix) -> Array:
 
 
 def settle(part: Part, x: Matrix, gone: Places) -> None:
-    """Indicators that were numbers in the linear chain become zeros and ones."""
+    """Replaces numeric values of indicators, as the linear chain draws them, by zeros and ones."""
     if part.classes:
         x[gone, part.places] = part.encoded(part.decoded(x[gone, part.places]))

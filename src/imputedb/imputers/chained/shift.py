@@ -1,4 +1,4 @@
-"""Departures from missing at random: differences of missing values from a model's predictions."""
+"""Departures from missing at random: differences between missing values and a model's predictions."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,15 +15,16 @@ from imputedb.imputers.rows import Rows
 from imputedb.statistics.table import Kind
 
 Amount = float | Mapping[object, float]
-"""One number for all rows, or one by group; groups that are not named have none."""
+"""One number for all rows, or one for each group; groups that are not named get none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """The difference of imputed values from observed ones that are alike in all else (van Buuren 2018, section 9.2).
+    """The difference between imputed and observed values that agree in all other columns (van Buuren 2018, section
+    9.2).
 
     Attributes:
-        add: number that is added to an imputed number, in its units; or one for each group of `by`.
+        add: number that is added to an imputed number, in its units, or one number for each group of `by`.
         times: factor by which it is multiplied first.
         odds: for categories, factors of the odds by level, likewise; for booleans by True and False.
         by: complete column of the same table that defines the groups, such as a trial's arms.
@@ -68,7 +69,7 @@ class Shift:
         )
 
     def delta(self, column: Column, rows: Rows, made: Design) -> Delta:
-        """The departure for a standardised column: times (y - centre) / scale, and a linear form of a row.
+        """The departure of a standardised column: times (y - centre) / scale, and a linear form of a row.
 
         Raises:
             UnknownName: the column has no such group.
@@ -131,7 +132,7 @@ class _Groups:
         return names, codes
 
     def of_rows(self, amounts: Mapping[object, float]) -> Vector:
-        """(n,) the odds factor of each row's group, 1 unless named."""
+        """(n,) the odds factor of each row's group, 1 for groups that are not named."""
         names, codes = self._codes(amounts)
         found = np.ones(len(self.rows.keys))
         for name, code in zip(names, codes, strict=True):

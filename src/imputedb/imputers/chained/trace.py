@@ -1,4 +1,4 @@
-"""What a chain says of a run: how its imputed values moved, and what it left out or fell back to."""
+"""The record of a chain: its imputed values by cycle, and what its models left out."""
 
 from dataclasses import dataclass, field
 
@@ -9,20 +9,21 @@ from imputedb.algebra.column import Column
 from imputedb.notes import Note
 
 WATCHED = 20
-"""Columns of which a chain's cycles are kept at most, those that miss most."""
+"""Maximum number of columns whose moments are recorded, those with the most missing values."""
 
 
 @dataclass(slots=True)
 class Trace:
-    """What a run did: means and standard deviations of imputed values by cycle, and what was left out or fell back.
+    """The record of a run.
 
     Attributes:
-        means: by column, one a cycle, in the column's own units (of indicators of categories: of the first).
-        deviations: likewise.
-        notes: sentences by column.
+        means: means of imputed values by column and cycle, in the column's units; for categories, of the first
+            indicator.
+        deviations: standard deviations likewise.
+        notes: notes by column.
         methods: the name of each column's model.
-        watched: columns whose moments are kept; a category stands there once for each of some levels.
-        moments: by cycle (w + 1, w + 1) the mean products of ones and the watched columns, over all rows as completed.
+        watched: columns whose moments are recorded; a category occurs once for each recorded level.
+        moments: (w + 1, w + 1) mean products of ones and the watched columns by cycle, over all completed rows.
     """
 
     means: dict[Column, list[float]] = field(default_factory=dict)
@@ -33,12 +34,12 @@ class Trace:
     moments: list[NDArray[np.float64]] = field(default_factory=list)
 
     def add(self, column: Column, mean: float, deviation: float) -> None:
-        """The imputed values of a column after a cycle."""
+        """Records the imputed values of a column after a cycle."""
         self.means.setdefault(column, []).append(mean)
         self.deviations.setdefault(column, []).append(deviation)
 
     def become(self, other: "Trace") -> None:
-        """Takes over what another one holds, beside the notes that are here already."""
+        """Takes over the record of another trace, and keeps the notes of both."""
         self.means, self.deviations = other.means, other.deviations
         for column, notes in other.notes.items():
             for one in notes:
@@ -46,7 +47,7 @@ class Trace:
         self.methods, self.watched, self.moments = other.methods, other.watched, other.moments
 
     def note(self, column: Column, sentence: Note) -> None:
-        """Something that a reader of the answer may want to know; said once."""
+        """Adds a note for readers of the answer, unless it is already there."""
         known = self.notes.setdefault(column, [])
         if sentence not in known:
             known.append(sentence)

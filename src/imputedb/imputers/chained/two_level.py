@@ -13,28 +13,28 @@ from imputedb.imputers.chained.pmm import taken
 from imputedb.imputers.chained.regression import Regression, regression
 
 CLUSTERS = Column("", "imputedb clusters")
-"""Stands among the columns of rows for their clusters; no imputer is shown it but those that mind them."""
+"""The column of rows that holds their clusters; only imputers that model clusters get it."""
 
 SWEEPS = 40
-"""Of the Gibbs sampler in a cycle; it starts where the column's last cycle left it."""
+"""Sweeps of the Gibbs sampler in a cycle; it continues from the column's last cycle."""
 
 EXPECTED = 60
-"""Steps of EM for single values."""
+"""EM steps for single values."""
 
 Places = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Level:
-    """The observed rows of a two-level regression, summed up.
+    """The observed rows of a two-level regression, and their sums by cluster.
 
     Attributes:
         x: (n, p) features, ones first.
         y: (n,) values.
-        cluster: (n,) numbers of clusters from 0.
-        sizes: (J,) observed rows of each; 0 of those with none.
-        sums: (J, p) of features over clusters.
-        totals: (J,) of values.
+        cluster: (n,) clusters, numbered from 0.
+        sizes: (J,) number of observed rows of each cluster; 0 for a cluster without any.
+        sums: (J, p) sums of features by cluster.
+        totals: (J,) sums of values by cluster.
     """
 
     x: Matrix
@@ -45,14 +45,14 @@ class _Level:
     totals: Vector
 
     def fit(self, sigma2: float, tau2: float) -> Regression:
-        """Generalised least squares of y on x, given both variances: intercepts of clusters are integrated out."""
+        """The generalised least squares fit of y on x given both variances, with cluster intercepts integrated out."""
         k = tau2 / (sigma2 + self.sizes * tau2)
         gram = self.x.T @ self.x - (self.sums.T * k) @ self.sums
         cross = self.x.T @ self.y - self.sums.T @ (k * self.totals)
         return regression(gram, cross, float(self.y @ self.y - k @ self.totals**2), len(self.y))
 
     def over(self, values: Vector) -> Vector:
-        """(J,) sums of values over clusters."""
+        """(J,) sums of values by cluster."""
         return np.asarray(np.bincount(self.cluster, values, len(self.sizes)), np.float64)
 
 
@@ -70,16 +70,16 @@ class TwoLevel:
     `2l.continuous`, `2l.pan`; mice's `2l.norm` lets the residual variance differ by cluster).
 
     1. A Gibbs sampler draws beta (flat prior, intercepts integrated out), u_j given beta, sigma^2 from RSS /
-       chi-square(n), tau^2 from (sum u^2 + b) / chi-square(J + 1), b a tenth of the residual variance, so that few
-       clusters leave it proper.
-    2. Missing values are x beta* + u_j* + e*; of clusters without an observed row u_j* is drawn from N(0, tau*^2).
+       chi-square(n), tau^2 from (sum u^2 + b) / chi-square(J + 1), b a tenth of the residual variance, which keeps the
+       posterior proper with few clusters.
+    2. Missing values are x beta* + u_j* + e*; for clusters without an observed row u_j* is drawn from N(0, tau*^2).
     3. With `match` (`2l.pmm`) the values of `donors` observed rows whose expected values are nearest are taken instead.
 
-    Warning: slopes are the same in all clusters. Predictors that are themselves means of clusters are not made.
+    Warning: slopes are the same in all clusters. Cluster means are not added as predictors.
 
     Attributes:
-        match: whether donors' values are taken.
-        donors: how many, each as probable.
+        match: whether imputed values are donors' values.
+        donors: number of donors, with equal probabilities.
     """
 
     match: bool = False
@@ -91,15 +91,15 @@ class TwoLevel:
 
     @property
     def name(self) -> str:
-        """What it is asked for by."""
+        """The name by which users choose it."""
         return "2l.pmm" if self.match else "2l.norm"
 
     def suits(self, observed: Observed) -> bool:
-        """Numbers of any kind."""
+        """Whether the values are numbers."""
         return observed.classes == 0
 
     def draw(self, observed: Observed, features: Matrix, unknown: Matrix, rng: Randomness) -> Vector:
-        """Values, or donors' values, all parameters drawn."""
+        """Values, or donors' values, with all parameters drawn."""
         level, gone = _level(observed, features)
         generator = rng.generator()
         state = _started(level)
@@ -119,15 +119,15 @@ class TwoLevel:
 
 
 def minds_clusters(imputer: object) -> bool:
-    """Whether an imputer's model gives clusters intercepts, and is shown which rows are of which."""
+    """Whether an imputer's model has cluster intercepts, so that it gets the clusters of the rows."""
     return isinstance(getattr(imputer, "model", None), TwoLevel)
 
 
 def _level(observed: Observed, features: Matrix) -> tuple[_Level, Places]:
-    """The observed rows, and the clusters of those to fill.
+    """The observed rows, and the clusters of the rows to fill.
 
     Raises:
-        CannotImpute: nobody says which cluster rows are of, or all rows are of one.
+        CannotImpute: no policy defines clusters, or all rows are in one cluster.
     """
     if observed.clusters is None:
         raise CannotImpute("2l.norm and 2l.pmm need to know the clusters of rows: say CLUSTER in the column's policy")
@@ -142,7 +142,7 @@ def _level(observed: Observed, features: Matrix) -> tuple[_Level, Places]:
 
 
 def _started(level: _Level) -> _State:
-    """Least squares, half of what is left given to clusters."""
+    """Starting values: least squares, with half of the residual variance between clusters."""
     fit = regression(level.x.T @ level.x, level.x.T @ level.y, float(level.y @ level.y), len(level.y))
     half = max(fit.rss / fit.df / 2, 1e-12)
     return _State(fit.beta, np.zeros(len(level.sizes)), half, half)
@@ -163,7 +163,7 @@ def _swept(level: _Level, state: _State, generator: np.random.Generator) -> _Sta
 
 
 def _expected(level: _Level) -> _State:
-    """Variances by EM, and what is expected given them."""
+    """EM estimates of the variances, and the expected coefficients and intercepts given them."""
     state = _started(level)
     n, count = len(level.y), len(level.sizes)
     for _ in range(EXPECTED):
