@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 METHODS = ("aipw", "ml", "bounds")
 
 WAYS = ("tree", "pmm", "norm", "aipw", "bounds")
-"""The ways that are compared unless others are named: imputers, `aipw` and `bounds`."""
+"""The default methods of a comparison: imputers, `aipw` and `bounds`."""
 
 Answering = Callable[[Mapping[str, Any]], Result]
-"""A query asked with further wishes, such as an imputer."""
+"""A function that answers the query with further options, such as an imputer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,11 +28,11 @@ from imputedb.sql.statements import Other, Query
 from imputedb.sql.tokens import split
 
 _LIKELY = ("DOUBLE", "BIGINT", "DATE", "TIMESTAMP", "BOOLEAN")
-"""Types that are tried, in order, of a parameter that is no text, and whose type DuckDB tells only by its value."""
+"""Types that are tried, in this order, for a parameter that is not a text and whose type the binder cannot infer."""
 
 
 _LISTINGS = ("show", "describe", "desc", "summarize")
-"""Words that statements begin with which tell of the catalog, and are queries to DuckDB."""
+"""First words of statements about the catalog, which are queries to DuckDB."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,10 +35,10 @@ from imputedb.sql.parse import expression
 from imputedb.statistics.table import Statistics
 
 MOST_ROWS = 2**31 - 1
-"""Rows that are learnt from, or a seed."""
+"""The largest number of rows to learn from, or the largest seed."""
 
 MEASURED = 20
-"""Hidden cells at least that an error is measured on."""
+"""Minimum number of hidden cells for the measurement of an error."""
 
 
 def check_options(options: dict[str, int]) -> None:

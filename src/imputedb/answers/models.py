@@ -33,13 +33,13 @@ COLUMNS = (
     "stale",
     "error",
 )
-"""What SHOW IMPUTATION MODELS tells of each."""
+"""The columns of SHOW IMPUTATION MODELS."""
 
 SAMPLE, DRAWS = 50_000, 20
-"""Rows that a model is fitted to at most, and draws, unless they are given."""
+"""Default maximum number of rows that a model is fitted to, and default number of draws."""
 
 ON_THE_WAY = 1
-"""Draws of a model that is fitted for a query which asks for no more."""
+"""Number of draws of a model that is fitted for a query, unless it requests more."""
 
 
 def store_of(engine: Engine) -> KeptModels:

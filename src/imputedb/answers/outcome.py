@@ -6,7 +6,7 @@ from imputedb.sql.effects import Effect
 from imputedb.sql.statements import Classified, Execute
 
 UNCOUNTED = -1
-"""Of a statement that gives no rows, and does not say how many it has changed."""
+"""The number of changed rows of a statement that returns neither rows nor their number."""
 
 
 def counted(engine: Engine, parsed: Classified, found: Result, shown: Result) -> Result:

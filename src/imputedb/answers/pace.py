@@ -19,10 +19,10 @@ from imputedb.planning.forecast import Ahead, Forecast, of_draws
 
 _MANY = (1000, 500, 200, 100, 50, PILOT)
 _FEW = (10, FEW_DRAWS, 2)
-"""Numbers of draws that are tried where their number is to be found."""
+"""Numbers of draws that are tried if the number is to be chosen."""
 
 _AFTERWARDS = 1.5
-"""How much longer the fastest plan takes where another one has to be ended first (benchmarks/budgets.py)."""
+"""Slowdown of the fastest plan if another one must be stopped first (benchmarks/budgets.py)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ def checked(engine: Engine, table: Table, column: str, policy: Policy) -> Policy
 
 
 _FILLING = ("low", "high", "imputer", "predictors", "exclude", "before", "weight", "order", "above", "below")
-"""The clauses that say how values are filled in."""
+"""The clauses that affect how values are imputed."""
 
 _TEXTS = {
     "when": "a condition in SQL",
@@ -87,7 +87,7 @@ _TEXTS = {
     "imputer": "its name",
     "derived": "an expression in SQL, such as 'w1 - w0'",
 }
-"""What the clauses that are a text have, as an example says it."""
+"""An example for each clause that is a text."""
 
 
 def _idle(policy: Policy) -> list[str]:

@@ -27,7 +27,7 @@ from imputedb.result import Budget, Report, Result
 from imputedb.sql.statements import Execute
 
 _ENDED = 1.5
-"""How much longer a plan that was ended is taken to last than it was let."""
+"""Factor by which the time of a stopped plan is assumed to exceed the time that it had."""
 
 
 @dataclass(frozen=True, slots=True)

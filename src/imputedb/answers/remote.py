@@ -19,7 +19,7 @@ from imputedb.models.target import Method
 _STAY = "rows stay where they are in Spark"
 _WAY_OUT = "ask for imputer='tree' or 'norm', whose functions are written into the statement, for 'mean' or for 'drop'"
 MARK = ":"
-"""In the names of models that are fitted on the way: table, imputer and seed stand around it."""
+"""Separator in the names of models that are fitted for a query, of table, imputer and seed."""
 
 
 def check(engine: Engine, prepared: Prepared, options: QueryOptions) -> None:

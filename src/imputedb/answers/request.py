@@ -14,19 +14,20 @@ from imputedb.sql.budget import Limits, limited
 PLANNED, BASE, VERBATIM, COMPLETED, MIXED = "planned", "base", "verbatim", "completed", "mixed"
 
 FEW_DRAWS = 5
-"""Draws of an answer that has no time for more."""
+"""Number of draws of an answer that has no time for more."""
 
 EXPECTED, DRAWN = "expected", "drawn"
 
 Fit = Literal["auto", "query", "table"]
-"""To what imputers are fitted: to the rows that a query reads; to whole tables, their values kept; or as `auto` to the
-rows of the query, kept models being further choices of the planner."""
+"""The rows to which imputers are fitted: those that a query reads (`query`), or whole tables, with their values cached
+(`table`). With `auto` it is the rows of the query, and kept models are further choices of the planner.
+"""
 
 IMPUTATION, AIPW, ML, BOUNDS = "imputation", "aipw", "ml", "bounds"
 
 
 LEVEL, PRECISION = 0.95, 0.05
-"""Of intervals, and of standard errors, unless others are given."""
+"""Default level of intervals, and default precision of standard errors."""
 
 
 def number_of_draws(given: object) -> Any:

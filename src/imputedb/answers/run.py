@@ -40,7 +40,7 @@ _EQUAL = (
 )
 
 Take = Callable[[str], Held]
-"""Runs a statement over the rows of another, whose text it is given, so that these are held nowhere; what it gives."""
+"""A function that runs a statement over the rows of another one, given as text, so that these are held nowhere."""
 
 
 @dataclass(slots=True)

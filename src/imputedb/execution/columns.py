@@ -25,23 +25,23 @@ from imputedb.statistics.policy import Policy
 from imputedb.statistics.table import Kind, Statistics
 
 KEY = "\0key"  # no column of a database has this name
-"""Stands for a hash of the table's first key column, or of the row id."""
+"""The name of a hash of the table's first key column, or of the row id."""
 
 NUMBER = "\0number"
-"""Stands for a whole number of 64 bits that tells rows apart, which engines read from the same keys alike."""
+"""The name of a 64-bit integer that identifies rows, equal on all engines for the same keys."""
 
 MEANT = "\0meant "
-"""Before a column's name: where a NULL of it means something of its own."""
+"""Prefix of a column's name for the condition under which its NULL has a meaning of its own."""
 
 WHOLE = 64 << 20
-"""Bytes of columns that are fetched whole and kept; of larger tables the rows that are asked for are fetched anew."""
+"""Maximum bytes of columns that are fetched whole and cached; of larger tables, rows are fetched as requested."""
 
 PIECE = 1 << 20
-"""Row ids that are looked at in one statement, of a table that is not fetched whole."""
+"""Number of row ids in one statement, for a table that is not cached."""
 
 _WHOLE = (Kind.BOOLEAN, Kind.DATE, Kind.DURATION, Kind.INTEGER, Kind.TIMESTAMP)
 
-_CELL = 11  # bytes: a number, its flag and its rank
+_CELL = 11  # bytes of a cell: a number, its flag and its rank
 
 
 @dataclass(frozen=True, slots=True)

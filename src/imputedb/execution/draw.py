@@ -261,7 +261,7 @@ class _DrawRows:
 
 @dataclass(frozen=True, slots=True)
 class _Cells:
-    """The wanted missing cells of one column, by draw; those of all draws come first.
+    """The wanted missing cells of one column, by draw; cells of rows that all draws share come first.
 
     Attributes:
         chosen: (c,) positions among all missing cells.

@@ -1,4 +1,4 @@
-"""How a kept model fills a column in: by its values beside the table, or by its function in the statement itself."""
+"""The form in which a kept model fills a column: as values beside the table, or as an expression in the statement."""
 
 import math
 from collections.abc import Sequence
@@ -23,22 +23,22 @@ from imputedb.statistics.histogram import Frequencies, Quantiles
 from imputedb.statistics.table import ColumnStatistics, Kind
 
 LARGEST = 2**28
-"""Bytes of values that are kept of a table at most where a function stands in the statement as well."""
+"""Maximum bytes of a table's values beside it, if an expression is possible as well."""
 PLANNED = 400
-"""Leaves of an expression at most where rows stay with the engine: Sail plans 321 in 2 s, 1,600 in a minute."""
+"""Maximum leaves of an expression on engines that keep their rows: Sail plans 321 in 2 s, 1,600 in a minute."""
 EXACT = 2**53
-"""Whole numbers up to here are doubles."""
+"""The largest range of whole numbers that are exact as doubles."""
 
 _WHOLE = (Kind.INTEGER, Kind.DATE, Kind.TIMESTAMP, Kind.DURATION)
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How a column is filled in.
+    """The form in which a column is filled.
 
     Attributes:
-        fill: what stands in the statement; None where values stand beside the table.
-        why: in words.
+        fill: expression in the statement; None for values beside the table.
+        why: reason for the form.
         layered: whether the statement reads the table's rows with draws that it computes in layers.
     """
 
@@ -48,22 +48,22 @@ class Form:
 
     @property
     def text(self) -> str:
-        """The form, and why it was taken."""
+        """The form and its reason, for display."""
         words = "layers of expressions" if self.layered else "an expression" if self.fill else "values beside the table"
         return f"{words}: {self.why}"
 
 
 def form(model: ModelTable, column: str, draw: int | None) -> Form:
-    """The form that is expected to cost least, the same to the last bit.
+    """The form with the least expected cost; all forms give the same values, bit by bit.
 
     Args:
-        model: that fills in.
-        column: of its table.
-        draw: that is wanted; None for expected values.
+        model: the model.
+        column: a column of its table.
+        draw: draw index; None for expected values.
 
     Raises:
-        QueryError: the model has no draw of that number.
-        Unplanned: the engine takes expressions alone, and there is none.
+        QueryError: the model has no draw of that index.
+        Unplanned: the engine requires an expression, and there is none.
     """
     model.check_draw(draw)
     if model.engine.fills_by_expression:
@@ -94,7 +94,7 @@ def form(model: ModelTable, column: str, draw: int | None) -> Form:
 
 
 def _in_place(model: ModelTable, column: str, draw: int | None) -> Form:
-    """The expression, where the engine keeps its rows."""
+    """The form on engines that keep their rows: an expression."""
     fitted, name = model.fitted(), f"{model.scan.table.name}.{column}"
     target = next(one for one in fitted.targets if fitted.features[one.feature].column.name == column)
     other = _unlike(model, fitted.features)
@@ -112,7 +112,7 @@ def _in_place(model: ModelTable, column: str, draw: int | None) -> Form:
 
 
 def _drawn(model: ModelTable, draw: int) -> Form:
-    """How draws of a kept model fill in: beside the table, unless they would take too much memory."""
+    """The form of a kept model's draws: values beside the table, unless they would need too much memory."""
     fitted = model.fitted()
     if not _is_large(model):
         return Form(None, "draws are made once")
@@ -123,7 +123,7 @@ def _drawn(model: ModelTable, draw: int) -> Form:
 
 
 def _sampled(model: ModelTable, sampled: Sampled, column: str, draw: int | None) -> Form:
-    """What a function that is fitted to a sample is in the statement."""
+    """The form of a function that is fitted to a sample."""
     fitted, other = sampled.fitted, _unlike(model, sampled.fitted.features)
     (target,), complete = fitted.targets, _complete(model, fitted.features)
     fill = None if other or draw is not None else _written(model, target, complete)
@@ -139,14 +139,14 @@ def _shown(milliseconds: float) -> str:
 
 
 def _making(model: ModelTable) -> float:
-    """Milliseconds to make the values of all columns of the model."""
+    """Milliseconds to compute the values of all columns of the model."""
     statistics, fitted = model.statistics, model.fitted()
     cells = sum(statistics.columns[fitted.features[one.feature].column.name].missing for one in fitted.targets)
     return price.making(statistics.rows, len(fitted.features), cells)
 
 
 def _expression_price(model: ModelTable, column: str, written: int, taken: int) -> float:
-    """Milliseconds that an expression adds to a statement, of so many steps, of which a row takes some."""
+    """Milliseconds that an expression adds to a statement: it has `written` steps, of which a row takes `taken`."""
     statistics, read = model.statistics, len(model.fitted().features)
     return price.evaluating(statistics.rows * read, statistics.columns[column].missing, written, taken)
 
@@ -157,7 +157,7 @@ def _is_large(model: ModelTable) -> bool:
 
 
 def _unlike(model: ModelTable, features: tuple[Feature, ...]) -> str:
-    """Why a model cannot read the columns in a statement; nothing where it can."""
+    """The reason why a model cannot read the columns in a statement; empty if it can."""
     known = model.statistics.columns
     for feature in features:
         name = feature.column.name
@@ -169,8 +169,10 @@ def _unlike(model: ModelTable, features: tuple[Feature, ...]) -> str:
 
 
 def _complete(model: ModelTable, features: tuple[Feature, ...]) -> frozenset[int]:
-    """The features that all rows have: finite numbers, categories that the model knows; none where statistics of a
-    table are estimates."""
+    """The features without missing values: finite numbers, or categories known to the model.
+
+    Empty if the statistics of a table are estimates.
+    """
     if model.engine.fills_by_expression:
         return frozenset()
     return frozenset(
@@ -179,7 +181,7 @@ def _complete(model: ModelTable, features: tuple[Feature, ...]) -> frozenset[int
 
 
 def _has_all(column: ColumnStatistics | None, feature: Feature) -> bool:
-    """Whether no row lacks a feature, as far as statistics of its column tell."""
+    """Whether a feature has no missing value, by the statistics of its column."""
     if column is None or column.missing or column.meant or column.kind is not feature.kind:
         return False
     match column.histogram:
@@ -192,9 +194,9 @@ def _has_all(column: ColumnStatistics | None, feature: Feature) -> bool:
 
 
 def coarser_cells(model: ModelTable, column: str) -> int:
-    """How many missing cells of a column an expression predicts from fewer columns than their rows have.
+    """The number of missing cells that an expression predicts from fewer columns than their rows have.
 
-    They are counted by the engine, which need not hand over the rows, once until the table is written.
+    The engine counts them without handing over rows, once until the table is written.
     """
     engine, scan, fitted = model.engine, model.scan, model.fitted()
     table = None if model.sampled is not None else scan.table
@@ -209,7 +211,7 @@ def coarser_cells(model: ModelTable, column: str) -> int:
         if condition is not None:
             count = t.call("count_star", where=t.all_of([gone, condition]))
             found = int(engine.rows(t.select([count], engine.source(scan.table, scan.alias)))[0][0])
-        if model.sampled is not None:  # its digest tells the rows
+        if model.sampled is not None:  # the digest identifies the rows
             engine.keep(key, found, tables=OF_STRUCTURE)
         elif engine.keeps(scan.table):
             engine.keep(key, found, tables=model.statistics.rests_on(scan.table))
@@ -217,7 +219,7 @@ def coarser_cells(model: ModelTable, column: str) -> int:
 
 
 def _reads(model: ModelTable) -> Reads:
-    """How a statement reads columns, each worked out once, however often a function reads it."""
+    """A function that gives the expression by which a statement reads a column; each is made once."""
     engine, scan, found = model.engine, model.scan, dict[Column, Tree]()
 
     def read(feature: Feature) -> Tree:
@@ -230,8 +232,10 @@ def _reads(model: ModelTable) -> Reads:
 
 
 def _written(model: ModelTable, target: Target, complete: frozenset[int]) -> Fill | None:
-    """The function in SQL, which is worked out where a value is missing only: parts of it elsewhere too, if the engine
-    takes them for what all rows have in common."""
+    """The function in SQL, NULL where the value is observed.
+
+    The engine may still evaluate common subexpressions in all rows.
+    """
     engine, scan, fitted = model.engine, model.scan, model.fitted()
     goal, reads = fitted.features[target.feature], _reads(model)
     raw = expression(fitted, target, reads, complete=complete)
@@ -243,7 +247,7 @@ def _written(model: ModelTable, target: Target, complete: frozenset[int]) -> Fil
 
 
 def _filled(model: ModelTable, goal: Feature, raw: Tree) -> Fill:
-    """What fills in a column, given what its function gives."""
+    """The fill of a column, from the expression of its function."""
     raw = t.cast(raw, t.plain_type("BIGINT")) if goal.kind in _WHOLE else raw
     return Fill(model.engine.decoded(raw, goal.type), raw)
 
@@ -251,17 +255,17 @@ def _filled(model: ModelTable, goal: Feature, raw: Tree) -> Fill:
 def layered(
     model: ModelTable, draw: int, source: Tree, columns: Sequence[str], name: str
 ) -> tuple[Layered, dict[Column, Fill]]:
-    """A table's rows with a draw beside them, and by column what fills it in there.
+    """A table's rows with a draw beside them, and the fill of each column.
 
     Args:
-        model: that is drawn from.
-        draw: its number, from 0.
-        source: the table under the alias of the model's scan, or what has its columns.
-        columns: that it has.
-        name: what names of new columns begin with.
+        model: the model.
+        draw: draw index from 0.
+        source: the table under the alias of the model's scan, or an item of FROM with its columns.
+        columns: names of its columns.
+        name: prefix of the names of new columns.
 
     Raises:
-        QueryError: the model has no draw of that number.
+        QueryError: the model has no draw of that index.
         Unplanned: a function has no expression.
     """
     fitted, cache = model.fitted(), ColumnCache(model.engine, model.scan, model.statistics)

@@ -1,4 +1,4 @@
-"""One Impute of a plan: the rows that its imputer learns from, and the values that it gives."""
+"""The execution of one Impute: the rows that its imputer learns from, and the values that it gives."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,17 +30,17 @@ from imputedb.statistics.table import Statistics
 
 @dataclass(frozen=True, slots=True)
 class Imputation:
-    """One Impute of a plan, run.
+    """The execution of one Impute of a plan.
 
     Attributes:
-        engine: where rows live.
-        statistics: by alias.
-        imputer: what fills in, for columns without an imputer of their own.
-        seed: what random numbers are keyed by.
-        progress: called with the share of the imputing that is done.
-        outcome: where it is noted what was done.
-        deciding: columns of which the single values are draws.
-        known: what Imputes below have drawn.
+        engine: engine that holds the rows.
+        statistics: statistics by alias.
+        imputer: imputer of columns without an imputer of their own.
+        seed: seed of the random numbers.
+        progress: called with the share of the work that is done.
+        outcome: record of the imputation.
+        deciding: columns whose single values are draws.
+        known: draws of Imputes below.
     """
 
     engine: Engine
@@ -54,16 +54,16 @@ class Imputation:
 
     @property
     def reader(self) -> Reader:
-        """Reads the rows that are imputed."""
+        """The reader of the rows."""
         return Reader(self.engine, self.statistics)
 
     def values(self, batch: Batch, targets: Sequence[Column], columns: Sequence[Column]) -> dict[Column, Array]:
-        """The values of the targets' missing cells as whole columns; nothing for targets without a missing cell."""
+        """The values of the targets' missing cells as whole columns; targets without missing cells are absent."""
         gaps = self.counted(batch, targets)
         return self.noted_values(self._from_base_tables(batch, targets, columns, gaps), gaps)
 
     def counted(self, batch: Batch, targets: Sequence[Column]) -> dict[Column, NDArray[np.bool_]]:
-        """Which cells of the targets are to be filled in, noted down."""
+        """The cells of the targets to be filled, after recording their numbers."""
         stored = self.reader.cells(batch, targets)
         gaps = {column: self.reader.gaps(batch, column, cells) for column, cells in stored.items()}
         for column, gap in gaps.items():
@@ -79,7 +79,7 @@ class Imputation:
         columns: Sequence[Column],
         gaps: Mapping[Column, NDArray[np.bool_]],
     ) -> dict[Column, Array]:
-        """The values of gaps, learnt from all rows of their base table where they have one."""
+        """The values of missing cells, learnt from all rows of their base table if there is one."""
         values: dict[Column, Array] = {}
         for group in self._by_table(targets):
             mine = {column: gaps[column] for column in group}
@@ -96,7 +96,7 @@ class Imputation:
         return values
 
     def _by_table(self, targets: Sequence[Column]) -> list[list[Column]]:
-        """Targets that are filled from the same rows."""
+        """Targets grouped by the rows that they are learnt from."""
         if not reads_whole_tables(self.imputer):
             return [list(targets)]
         relations = dict.fromkeys(column.relation for column in targets)
@@ -105,7 +105,7 @@ class Imputation:
     def noted_values(
         self, values: dict[Column, Array], gaps: Mapping[Column, NDArray[np.bool_]]
     ) -> dict[Column, Array]:
-        """The values, once cells that stay missing are noted down."""
+        """The values, after recording the numbers of cells that stay missing."""
         for column, array in values.items():
             if self.reader.policy(column).leaves:
                 stay = int(np.count_nonzero(conversion.missing(array) & gaps[column]))
@@ -113,7 +113,7 @@ class Imputation:
         return values
 
     def noted(self, batch: Batch, column: Column, gap: NDArray[np.bool_]) -> None:
-        """Warns of a share of imputed cells that a policy wants to be warned of, and of bounds unlike what is observed.
+        """Records warnings of shares of imputed cells above a policy's limit, and of bounds unlike the observed values.
 
         Raises:
             CannotImpute: the policy refuses such an answer.
@@ -126,14 +126,14 @@ class Imputation:
         self.outcome.warnings += [one for one in (exceeded, strange) if one and one not in self.outcome.warnings]
 
     def stays(self, column: Column, count: int) -> None:
-        """Notes down cells that stay NULL, as the column's policy has it."""
+        """Records the number of cells that stay NULL by the column's policy."""
         if count:
             self.outcome.imputed[column] -= count
             words = f" stay NULL: {self.reader.policy(column).left}"
             self.outcome.warnings.append(Note(NoteKind.STAYS, column, f"{count:,} cells of ", column, words))
 
     def decided(self, batch: Batch, values: Mapping[Column, Array]) -> dict[Column, Drawn]:
-        """Those of the values that are draws. Imputes above are given these, so that their values fit the row."""
+        """The values that are draws; Imputes above see them, so that values of a row are consistent."""
         found: dict[Column, Drawn] = {}
         for column in sorted(self.deciding.intersection(values)):
             gap = self.reader.gaps(batch, column, self.reader.cells(batch, [column])[column])
@@ -143,9 +143,10 @@ class Imputation:
         return found
 
     def _given(self, batch: Batch, columns: Sequence[Column], order: NDArray[np.intp]) -> dict[Column, Cells]:
-        """The cells of rows at some places, with what Imputes below have drawn of them.
+        """The cells of some rows, with the draws of Imputes below.
 
-        What they have predicted stays missing: predictions do not predict (decisions/kernel.md).
+        Values predicted by Imputes below stay missing, since predictions are not used as predictors
+        (decisions/kernel.md).
         """
         cells = self.reader.cells(batch, columns, order)
         for column, one in self.known.items():
@@ -155,10 +156,10 @@ class Imputation:
         return cells
 
     def base_table(self, batch: Batch, targets: Iterable[Column]) -> tuple[Batch, NDArray[np.int64]] | None:
-        """All rows of the one table that some rows come from, to learn from, and where those stand in it.
+        """All rows of the single table that some rows come from, and the positions of these rows in it.
 
-        None for the rows of a join, unless the imputer reads whole tables and all targets are of one; of a whole table;
-        and of one that is not kept in memory.
+        None if the rows are already the whole table, if the table is not cached, or for a join, unless the imputer
+        reads whole tables and all targets are of one table.
         """
         relations = {column.relation for column in targets}
         alone = len(batch.scans) == 1 or (reads_whole_tables(self.imputer) and len(relations) == 1)
@@ -177,7 +178,7 @@ class Imputation:
         columns: Sequence[Column],
         gaps: Mapping[Column, NDArray[np.bool_]],
     ) -> dict[Column, Array]:
-        """Whole columns that have the values of the targets' gaps."""
+        """The values of the targets' missing cells as whole columns."""
         counts = {column: int(np.count_nonzero(gap)) for column, gap in gaps.items()}
         cells = self.reader.cells(batch, targets)
         missing = {column: int(np.count_nonzero(cells[column].missing)) for column in targets}
@@ -204,7 +205,7 @@ class Imputation:
     def _imputed(
         self, batch: Batch, rows: Rows, targets: Sequence[Column], order: NDArray[np.intp]
     ) -> Mapping[Column, Array]:
-        """The values of missing cells, one request for all targets whatever fills them."""
+        """The values of missing cells, from one request for all targets and their imputers."""
         request = self.request(batch, rows, targets, order)
         found = request.values(self.progress, self.deciding.intersection(targets))
         for column in targets:
@@ -216,13 +217,13 @@ class Imputation:
         return found.values
 
     def assumed(self, imputer: Imputer) -> None:
-        """Says what an imputer assumes beyond missing at random."""
+        """Records the imputer's assumption beyond missing at random."""
         assumption = assumption_of(imputer)
         if assumption and assumption not in self.outcome.warnings:
             self.outcome.warnings.append(Note(NoteKind.ASSUMED, "", assumption))
 
     def request(self, batch: Batch, rows: Rows, targets: Sequence[Column], order: NDArray[np.intp]) -> Request:
-        """Cells to fill in under policies, of some rows of those at hand, by their places."""
+        """The request to fill cells of some rows of the batch, given by their positions."""
         stated = {
             Column(scan.alias, name): policy.derived
             for scan in batch.scans
@@ -234,7 +235,7 @@ class Imputation:
         return Request(rows, targets, self.imputer, permits, self._seed(batch, rows))
 
     def _permit(self, column: Column, batch: Batch, columns: Collection[Column], order: NDArray[np.intp]) -> Permit:
-        """What its policy permits of a column, given some others, of rows at some places."""
+        """The permit of a column by its policy, for the rows at some positions."""
         policy, tables = self.reader.policy(column), {scan.alias: scan.table for scan in batch.scans}
         same = [c for c in columns if tables[c.relation] == tables[column.relation]]
         others = [c for c in columns if not self.engine.keeps(tables[c.relation])]
@@ -253,7 +254,7 @@ class Imputation:
         )
 
     def _seed(self, batch: Batch, rows: Rows) -> int:
-        """The seed of these tables' own, and of what is drawn given columns that Imputes below have drawn."""
+        """The seed, combined with the tables' contents and with the columns that Imputes below have drawn."""
         tables = [self.statistics[scan.alias].content for scan in batch.scans]
         called, known = labels(rows.columns), () if reads_whole_tables(self.imputer) else self.known
         return seed_of(self.seed, *tables, *sorted(called[column] for column in known if column in called))
@@ -261,7 +262,7 @@ class Imputation:
     def _training_rows(
         self, batch: Batch, gaps: Mapping[Column, NDArray[np.bool_]], missing: Mapping[Column, NDArray[np.bool_]]
     ) -> tuple[NDArray[np.intp], NDArray[np.uint64], NDArray[np.bool_] | None]:
-        """The places of the rows that an imputer is given, in the order of their keys; these; which it learns from."""
+        """The positions of the rows that an imputer gets, sorted by key; their keys; and which are to learn from."""
         keys = self.reader.keys(batch)
         learn = self.reader.once(batch, gaps)
         share = 1.0
@@ -281,10 +282,10 @@ class Imputation:
         return order, keys[order], learn[order]
 
     def groups(self, batch: Batch, targets: Sequence[Column]) -> list[list[Column]]:
-        """Targets in the order that they are filled: first those of tables whose rows a join repeats, table by table.
+        """Targets in groups, in the order of imputation: first, table by table, those whose rows a join repeats.
 
-        These are learnt from one row for each that is stored: a repetition is no evidence of its own. The others come
-        together.
+        These are learnt from one row for each stored row, since a repetition is no further observation. All others are
+        one group.
         """
         if reads_whole_tables(self.imputer):
             return self._by_table(targets)

@@ -189,8 +189,8 @@ class ModelTable:
         return {name: conversion.joined(arrays) for name, arrays in found.items()}
 
     def _pieces(self, fitted: Fitted) -> Iterator[tuple[Rows, Mapping[str, NDArray[np.bool_]]]]:
-        """The rows as the model reads them, and by column where a NULL has a meaning of its own; of a large table piece
-        by piece."""
+        """The rows as the model reads them, and flags of NULLs with a meaning of their own, by column; a large table in
+        pieces."""
         names = [one.column.name for one in fitted.features]
         lost = self._lost(set(names))
         if lost:
@@ -209,7 +209,8 @@ class ModelTable:
         return Rows(columns, self._cache.lasting(self.record.salt))
 
     def _known(self, feature: Feature, cells: Cells) -> Cells:
-        """A column as the model reads it; meanwhile whole numbers may have become codes of categories, or ceased to be.
+        """A column as the model reads it; since the fit, whole numbers may have become codes of categories, or the
+        reverse.
 
         Raises:
             DataError: its values are now of another kind.

@@ -25,13 +25,13 @@ from imputedb.sql.ast import Tree
 from imputedb.statistics.table import Statistics
 
 KNOWN = 20_000
-"""Rows that have the value, which are learnt from, about."""
+"""Approximate number of sampled rows with a value, from which the function is learnt."""
 
 LACKING = 5_000
-"""Rows that miss it, which say what else such rows miss, about."""
+"""Approximate number of sampled rows without a value, which show what else such rows miss."""
 
 _BITS = 31
-"""Of a hash by which rows are picked."""
+"""Number of bits of the hash by which rows are sampled."""
 
 
 def on_sample(
@@ -83,7 +83,7 @@ def on_sample(
 
 
 _SIZE = 1 << 16
-"""Bytes of a function, about."""
+"""Approximate number of bytes of a function."""
 
 
 def _rows(engine: Engine, scan: Scan, statistics: Statistics, name: str, seed: int) -> tuple[Rows, dict[Column, str]]:

@@ -7,7 +7,7 @@ from imputedb.imputers.chained.chains import Chains
 from imputedb.notes import Note
 
 CENTRE = "centre"
-"""What fills a column of which nothing is observed among the rows at hand: its mean, median or mode in the table."""
+"""The method of a column without any observed value among the rows: its mean, median or mode in the table."""
 
 
 @dataclass(slots=True)

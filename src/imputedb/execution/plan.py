@@ -51,7 +51,7 @@ class Actual:
 
 
 Watch = Callable[[Relation, Relation, Actual], object]
-"""Told of every operator of a watched run: the operator, its staged rows, and what was measured."""
+"""Receiver of each operator of a watched run: the operator, its staged rows, and its measurements."""
 
 
 @dataclass(slots=True)
@@ -67,7 +67,7 @@ class Execution:
         watch: if given, every operator is run separately, timed, and passed to it.
         numbers: draw indices; None for single best values.
         deciding: columns that decide which rows count. Their single values are draws too, since predictions vary less
-            than true values, so that too few or too many would pass a filter.
+            than true values, and too few or too many rows would pass a filter.
         drawn_tables: tables whose cached values are draws, since one of their imputed columns decides.
         draw: index of that draw.
         names: names registered with the engine, to be released after the statement.

@@ -1,4 +1,4 @@
-"""What the outermost block of a statement asks of each draw."""
+"""The outermost aggregation of a statement, as it is computed in each draw."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -51,12 +51,12 @@ from imputedb.sql.subqueries import nodes
 _GROUPS = "its rows are groups, which nobody sampled: ask interval='answer', or aggregate the rows themselves"
 _AWAY = "its error is that of samples of rows, and these stay where they are in Spark: ask interval='answer'"
 STANDS, GROUPING = "stands", "grouping"
-"""Whether a draw's HAVING holds, and which of several ways of grouping a row is of."""
+"""Names of two columns: whether a draw's HAVING holds for a group, and the grouping set of a row."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ordering:
-    """A key of ORDER BY: the output that it means, and its direction."""
+    """A key of ORDER BY: the position of its output, and its direction."""
 
     place: int
     direction: str
@@ -65,20 +65,20 @@ class Ordering:
 
 @dataclass(frozen=True, slots=True)
 class Aggregation:
-    """A block that aggregates, and what is asked of each draw.
+    """An aggregating block, and the expressions that each draw computes.
 
     Attributes:
-        groups: what it groups by.
-        outputs: what it shows, and beyond that what it is ordered by and what HAVING compares.
-        shown: how many of the outputs are shown.
-        having: which groups stay, decided by the pooled outputs.
-        order: of the pooled answer.
-        limit: likewise, the engine's own modifier.
-        sets: whether it groups in several ways at once.
-        together: whether all draws can be asked at once.
-        units: the rows of the largest table.
-        sizes: the rows of each table whose rows the join repeats, or its clusters, by its alias.
-        clusters: the column of the clusters that were sampled, by the alias of the relation.
+        groups: expressions of GROUP BY.
+        outputs: outputs that are shown, followed by further ones for ORDER BY and HAVING.
+        shown: number of outputs that are shown.
+        having: HAVING over the pooled outputs; None without it.
+        order: ORDER BY of the pooled answer.
+        limit: LIMIT of the pooled answer, as the engine's modifier.
+        sets: whether there are several grouping sets.
+        together: whether one statement can compute all draws.
+        units: number of rows of the largest table.
+        sizes: number of rows, or of clusters, by alias, of tables whose rows the join repeats or that have clusters.
+        clusters: column of the sampled clusters, by alias.
     """
 
     groups: Sequence[Tree]
@@ -95,7 +95,7 @@ class Aggregation:
 
     @property
     def expressions(self) -> Mapping[str, Tree]:
-        """The expressions that a draw is asked for, by name."""
+        """The expressions that each draw computes, by name."""
         found = columns(self.outputs)
         if self.having:
             found[STANDS] = t.coalesce(t.cast(self.having.written, t.plain_type("DOUBLE")), t.literal(0.0))
@@ -105,17 +105,17 @@ class Aggregation:
 
     @property
     def names(self) -> list[str]:
-        """The columns of the rows that draws give: the number, the groups, what is asked."""
+        """The columns of the rows of draws: draw number, groups, expressions."""
         return [DRAW, *(f"g{place}" for place in range(len(self.groups))), *self.expressions]
 
     @property
     def numeric(self) -> list[str]:
-        """Those of the expressions that are numbers."""
+        """The names of the numeric expressions."""
         return [name for name in self.expressions if name[0] != "e" or self.outputs[int(name[1:])].is_number]
 
 
 def aggregation(engine: Engine, prepared: Prepared, run: Run) -> Aggregation | None:
-    """What the statement's last block asks; None where it does not aggregate, or in a way that cannot be pooled."""
+    """The aggregation of a statement's last block; None if it does not aggregate, or cannot be pooled."""
     (*before, last), measures = prepared.blocks, run.options.measures
     sizes = dict(repeated(last.problem)) if isinstance(last, Planned) else {}
     found = clusters(prepared.blocks, run.options.clusters)
@@ -138,7 +138,7 @@ def aggregation(engine: Engine, prepared: Prepared, run: Run) -> Aggregation | N
 
 
 def _reads_groups(last: Planned | Written, before: Sequence[Block]) -> bool:
-    """Whether all rows that a block aggregates come out of others, and some of these give groups."""
+    """Whether a block aggregates only rows of other blocks, of which some give groups."""
     if isinstance(last, Planned):
         read = {scan.table.name for scan in last.problem.query.sources}
     else:
@@ -158,7 +158,7 @@ def _gives_groups(block: Planned | Written) -> bool:
 
 
 def _without_sample(about: Aggregation) -> Aggregation:
-    """The same, of which nothing is known about a population."""
+    """The aggregation without intervals for a population, since its rows are groups."""
     outputs = [
         replace(one, within=None, form=None, skewness=None, reason=_GROUPS) if one.is_number else one
         for one in about.outputs
@@ -167,7 +167,7 @@ def _without_sample(about: Aggregation) -> Aggregation:
 
 
 def _without_bootstrap(one: Output) -> Output:
-    """An output, of which no bootstrap tells the variance: samples are drawn of rows that are at hand."""
+    """An output without a bootstrap variance, which needs rows that the engine does not hand over."""
     return replace(one, within=None, form=None, skewness=None, reason=_AWAY) if one.bootstrapped else one
 
 
@@ -190,7 +190,7 @@ class _Reader:
         return replace(one, form=None) if self.whole and counts_all(smooth, self.never_null) else one
 
     def hidden(self, trees: Sequence[Tree], node: Tree) -> list[Output]:
-        """What is only ordered by, or compared by HAVING; its types are those in a block of a SELECT."""
+        """Outputs that are not shown, for ORDER BY or HAVING; their types are those in a SELECT."""
         if not trees:
             return []
         self.stage()
@@ -205,11 +205,11 @@ class _Reader:
         ]
 
     def in_parts(self, outputs: Sequence[Output], node: Tree) -> list[Output]:
-        """The outputs, and behind them what those are made of that move by steps."""
+        """The outputs; those with steps are followed by the parts from which they are computed."""
         return in_parts(outputs, self.steps, lambda trees: self.hidden(trees, node), self.engine.cast, self._binds)
 
     def _binds(self, tree: Tree) -> bool:
-        """Whether an expression of constants has a type."""
+        """Whether DuckDB accepts an expression of constants."""
         try:
             self.engine.outputs(self.engine.text(t.select([tree], None)))
         except QueryError:
@@ -218,12 +218,12 @@ class _Reader:
 
 
 def _has_subqueries(tree: Tree) -> bool:
-    """Whether an expression holds a subquery, whose rows may differ by draw."""
+    """Whether an expression has a subquery, whose rows may differ by draw."""
     return any(map(is_subquery, t.expressions(tree)))
 
 
 def _of_one_row(one: Output) -> Output:
-    """An output of a SELECT without FROM: its subqueries give one row, and each draw has its own."""
+    """An output of a SELECT without FROM: a subquery in it may have another value in each draw."""
     if one.aggregates or not _has_subqueries(one.tree):
         return one
     aggregated = replace(one, aggregates=True)
@@ -235,7 +235,7 @@ def _of_planned(last: Planned, prepared: Prepared, reader: _Reader) -> Aggregati
     if query.groups is None or query.qualify or query.distinct:
         return None
     if query.having and any(has_window(one.tree) for one in query.outputs):
-        return None  # its windows see the groups that HAVING leaves
+        return None  # its windows read the groups that HAVING keeps
     conditions = frozenset(alias for scalar in query.filters for alias in scalar.relations)
     inner = staged(prepared.blocks) & {scan.table.name for scan in query.sources}
     whole = not (query.filters or query.joins or query.groups or inner)
@@ -265,7 +265,7 @@ def _of_planned(last: Planned, prepared: Prepared, reader: _Reader) -> Aggregati
 
 
 def _never_null(problem: Problem) -> frozenset[tuple[str, ...]]:
-    """The columns that miss nothing once what is missing has been filled in: no policy leaves any of it."""
+    """The columns without missing values after imputation: no policy keeps any value of theirs missing."""
     read = {column for scalar in problem.query.outputs for column in scalar.reads if not column.stored}
     found = set()
     for column in read:
@@ -278,19 +278,19 @@ def _never_null(problem: Problem) -> frozenset[tuple[str, ...]]:
 
 
 def _groups(given: Sequence[Tree], outputs: Sequence[Output], grouping: Mapping[str, Any]) -> list[Tree]:
-    if groups_by_all(grouping):  # what reads no column is no group of it
+    if groups_by_all(grouping):  # an expression without columns is not grouped by
         return [one.tree for one in outputs if not one.aggregates and any(map(names_of, t.expressions(one.tree)))]
     return list(given)
 
 
 def _of_written(last: Written, prepared: Prepared, reader: _Reader) -> Aggregation | None:
-    """A block that DuckDB runs as it is written: names in it may be positions or aliases of outputs."""
+    """The aggregation of a block that is not planned; names in it may be positions or aliases of outputs."""
     node = last.node
     items = _without_aliases(outputs_of(node))
     if len(items) != len(prepared.columns) or not is_select(node) or qualify_of(node) or is_distinct_query(node):
         return None
     if having_of(node) and any(map(has_window, items)):
-        return None  # its windows see the groups that HAVING leaves
+        return None  # its windows read the groups that HAVING keeps
     is_stored = is_table(from_of(node)) and path_of(from_of(node))[-1] not in staged(prepared.blocks)
     reader = replace(reader, whole=is_stored and not where_of(node) and not groups_of(node))
     aliases = {alias_written(item).lower(): item for item in items if alias_written(item)}
@@ -322,7 +322,7 @@ def _of_written(last: Written, prepared: Prepared, reader: _Reader) -> Aggregati
 
 
 def _without_aliases(items: Sequence[Tree]) -> list[Tree]:
-    """Outputs in which names of those before them are replaced by what they stand for."""
+    """Outputs with the aliases of earlier outputs replaced by their expressions."""
     before: dict[str, Tree] = {}
     found = []
     for item in items:
@@ -333,7 +333,7 @@ def _without_aliases(items: Sequence[Tree]) -> list[Tree]:
 
 
 def _spelled_out(tree: Tree, items: Sequence[Tree], aliases: Mapping[str, Tree]) -> Tree:
-    """A clause whose positions and aliases of outputs are replaced by what they stand for."""
+    """A clause with positions and aliases of outputs replaced by their expressions."""
     if text_of(tree).isdigit():
         return items[int(text_of(tree)) - 1]
     result: Tree = unaliased(tree, aliases)

@@ -26,7 +26,7 @@ from imputedb.sql.expression import (
 from imputedb.sql.functions import ALL_COUNTS, MEANS, SUMS
 
 MOST = 6
-"""Sums in one expression: their covariances are as many as pairs of them."""
+"""Maximum number of sums in one expression, since there is a covariance for each pair."""
 
 Slopes = Mapping[str, Tree]
 OfCall = Callable[[Tree], Slopes]

@@ -1,4 +1,4 @@
-"""The draws of the outermost block: a table of them in the engine, a row a group and draw."""
+"""The draws of the outermost block: a table in the engine, with a row for each group and draw."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ from imputedb.sql.generate import DRAW
 from imputedb.sql.select import grouped_by, selecting, ungrouped
 
 CELLS = 20_000_000
-"""Imputed cells that are held at once, in all draws; of more, draws run one after the other."""
+"""Maximum number of imputed cells in memory, over all draws; with more, draws run one after another."""
 
 _RESAMPLED_DRAWS = 5
 _REPLICATES = 50
@@ -35,10 +35,10 @@ Numbers = NDArray[np.float64]
 
 
 class Draws:
-    """As many draws as were asked for so far.
+    """The draws that have been computed.
 
     Attributes:
-        m: how many.
+        m: number of draws.
     """
 
     def __init__(self, engine: Engine, prepared: Prepared, run: Run, aggregation: Aggregation) -> None:
@@ -55,7 +55,7 @@ class Draws:
     # -- running ------------------------------------------------------------------------------------------------------
 
     def add(self, numbers: range) -> None:
-        """Runs more draws."""
+        """Computes more draws."""
         self._read_numbers = None
         for chunk in self._chunks(numbers):
             run = replace(self._run, numbers=chunk) if self._table is None else self._run.again(chunk)
@@ -71,7 +71,7 @@ class Draws:
         self.m += len(numbers)
 
     def _chunks(self, numbers: range) -> Iterator[tuple[int, ...]]:
-        """Draws that run together: all, unless blocks below differ by draw or there are too many cells."""
+        """Draws that are computed together: all, unless inner blocks differ by draw or there are too many cells."""
         size = 1
         if isinstance(self._last, Planned) and not self._before and not self._engine.fills_by_expression:
             problem = self._last.problem
@@ -96,7 +96,7 @@ class Draws:
             self._bootstrap = self._resample(execution, below, numbers[:_RESAMPLED_DRAWS], run)
 
     def _in_doubt(self) -> bool:
-        """Whether some group has draws that choose other branches than another sample or draw would."""
+        """Whether another sample or draw might choose other branches of an output, in some group."""
         branches = [f"c{self._places[name]}" for n in self._resampled if (name := f"s{n}") in self._places]
         if not branches:
             return False
@@ -106,11 +106,11 @@ class Draws:
 
     @property
     def _resampled(self) -> list[int]:
-        """The places of outputs that a bootstrap is of: those that have no other variance, or not in each group."""
+        """The positions of outputs with a bootstrap: those without another variance in some group."""
         return [n for n, one in enumerate(self._aggregation.outputs) if one.within and (one.bootstrapped or one.branch)]
 
     def _put_empty(self, execution: Execution, below: Aggregate, numbers: tuple[int, ...]) -> None:
-        """Adds the one row that an aggregation of no rows has where nothing is grouped by."""
+        """Adds the single row of an aggregation without groups, for draws without input rows."""
         if self._aggregation.groups:
             return
         (found,) = self._engine.numbers(f"SELECT c0 FROM temp.{self._table}")
@@ -152,7 +152,7 @@ class Draws:
         return self._engine.text(execution.generator.answer(relation, number))
 
     def _pooled_block(self, node: Tree, number: int) -> Tree:
-        """A block that is not planned, asked for what is pooled."""
+        """The block with the expressions to be pooled as its outputs, if it is not planned."""
         items = [t.named(tree, name) for name, tree in self._items(number).items()]
         return selecting(grouped_by(node, self._aggregation.groups), items, having=None)
 
@@ -161,7 +161,7 @@ class Draws:
         return {DRAW: t.cast(t.number(number), t.plain_type("INTEGER")), **groups, **self._aggregation.expressions}
 
     def _resample(self, execution: Execution, below: Aggregate, numbers: tuple[int, ...], run: Run) -> str:
-        """A table of bootstrap samples, a row a group, draw and replicate."""
+        """A table of bootstrap samples, with a row for each group, draw and replicate."""
         aggregation, rows = self._aggregation, execution.generator.rows(below.input)
         size = max(1, execution.count(below.input))
         replicates = max(20, min(_REPLICATES, _ROWS // (size * len(numbers))))
@@ -178,7 +178,7 @@ class Draws:
         return run.gathered(self._engine.text(node), 2 + len(outputs))
 
     def _insert_written(self, node: Tree, number: int, run: Run) -> None:
-        """A draw of a block that is not planned."""
+        """Adds one draw of a block that is not planned."""
         self._put([self._engine.text(self._pooled_block(node, number))])
         named = run.keep({DRAW: np.array([number], np.int32)})
         for units, places in self._sums.by_units().items():
@@ -189,7 +189,7 @@ class Draws:
             self._add_squares(rows, named, units)
 
     def _add_squares(self, rows: Tree, named: str, units: tuple[str, ...]) -> None:
-        """Notes the sums of squares of the draws that were put last."""
+        """Adds the sums of squared influences of the newest draws."""
         assert self._table
         node = self._sums.statement(rows, self._table, named, units)
         with translated():
@@ -197,7 +197,7 @@ class Draws:
 
     @property
     def _count(self) -> int:
-        """The rows that draws have given so far; the last column numbers them."""
+        """The number of rows of all draws; the last column numbers them."""
         if self._table is None:
             return 0
         if self._counted is None:
@@ -208,7 +208,7 @@ class Draws:
     # -- reading ------------------------------------------------------------------------------------------------------
 
     def numbers(self) -> dict[str, Numbers]:
-        """The numbers of all draws by name; under `group` the number of each one's group, counted from 1."""
+        """The numbers of all draws by name, one for each row; `group` is the number of its group, from 1."""
         if self._read_numbers is not None:
             return self._read_numbers
         names = [DRAW, *self._aggregation.numeric]
@@ -231,10 +231,10 @@ class Draws:
         return f"dense_rank() OVER (ORDER BY {keys})" if keys else "1"
 
     def keys(self) -> str:
-        """A SELECT of outputs that are no numbers, `k0` and so on, by the number of the `place` of their group.
+        """A SELECT of the outputs that are not pooled as numbers, `k0` and so on, by group number `place`.
 
-        What tells groups is the same in all draws; of the others the most frequent value is taken, of several the
-        middle one in their order.
+        Grouping expressions are equal in all draws. Other outputs have their most frequent value; among equally
+        frequent ones the middle one in their order.
         """
         chosen, voted = ["place"], self._voted
         for place, one in enumerate(self._aggregation.outputs):
@@ -249,13 +249,13 @@ class Draws:
 
     @property
     def _voted(self) -> list[int]:
-        """The places of outputs of which the most frequent value is shown."""
+        """The positions of outputs that show their most frequent value."""
         outputs = enumerate(self._aggregation.outputs)
         return [n for n, one in outputs if one.aggregates and not (one.is_number or one.in_order or one.made)]
 
     @property
     def _votes(self) -> str:
-        """A SELECT of the draws with how many of their group have the same value, and how many the most frequent."""
+        """A SELECT of the draws with the frequency of each value in its group, and the largest of these."""
         same = [f"count(c{self._places[f'e{n}']}) OVER (PARTITION BY place, c{self._places[f'e{n}']}) AS n{n}"
                 for n in self._voted]  # fmt: skip
         most = [f"max(n{n}) OVER (PARTITION BY place) AS most{n}" for n in self._voted]
@@ -263,7 +263,7 @@ class Draws:
         return f"SELECT {', '.join(['*', *most])} FROM (SELECT {', '.join(['*', *same])} FROM ({rows}))"
 
     def scattered(self) -> list[int]:
-        """The places of outputs that differ in all draws of some group, of several draws."""
+        """The positions of outputs with a different value in each draw of some group."""
         found = []
         for place in self._voted:
             groups = f"SELECT place FROM ({self._votes}) WHERE most{place} = 1 GROUP BY place HAVING count(*) > 1"
@@ -271,19 +271,19 @@ class Draws:
         return found
 
     def bootstrapped(self) -> dict[int, dict[int, float]]:
-        """By group and output the variance of its bootstrap replicates, the mean over draws; subtotals have none."""
+        """The variance of bootstrap replicates, averaged over draws, by group and output; subtotals have none."""
         if self._bootstrap is None:
             return {}
         wide = len(self._aggregation.groups)
         places = self._resampled
         keys = [f"c{place + 2}" for place in range(wide)]
-        # in an order, for sums of numbers differ with it in their last digits
+        # in a fixed order, since the last digits of a sum depend on it
         shown = ", ".join(f"avg(v{n} ORDER BY c0) AS v{n}" for n in range(len(places)))
         within = ", ".join(f"var_samp(c{2 + wide + n} ORDER BY c1) AS v{n}" for n in range(len(places)))
         listed = "".join(f", {key}" for key in keys)
         same = " AND ".join(f"b.{key} IS NOT DISTINCT FROM d.c{n + 1}" for n, key in enumerate(keys)) or "true"
         found = ", ".join([f"{self._group} AS place", *(f"c{n + 1}" for n in range(wide))])
-        if self._aggregation.sets:  # samples are of the finest groups alone
+        if self._aggregation.sets:  # samples exist only for the finest groups
             found, same = f"{found}, c{self._places[GROUPING]} AS level", f"{same} AND d.level = 0"
         groups, *variances = self._engine.numbers(
             f"WITH d AS (SELECT DISTINCT {found} FROM temp.{self._table}), "
@@ -299,7 +299,7 @@ class Draws:
 
 
 def _copies() -> NDArray[np.int64]:
-    """Each bucket as often as a Poisson variable of mean 1 says at the bucket's middle."""
+    """The buckets, each repeated by a Poisson quantile of mean 1 at the bucket's midpoint."""
     middles = (np.arange(BUCKETS) + 0.5) / BUCKETS
     steps = np.cumsum(np.exp(-1.0) / np.array([math.factorial(n) for n in range(12)]))
     return np.repeat(np.arange(BUCKETS, dtype=np.int64), np.searchsorted(steps, middles))

@@ -21,7 +21,7 @@ from imputedb.sql.expression import (
 from imputedb.sql.functions import ALL_COUNTS, MEANS, SUMS
 
 ANY, POSITIVE, ONES = 0, 1, 2
-"""What the values are that a number adds up: any, none below 0, or 0 and 1 only."""
+"""The values that a number sums up: any, none negative, or only 0 and 1."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
 
 GROUP = "of group"
-"""Under it an influence refers to numbers of the row's group."""
+"""The relation under which an influence refers to numbers of the group."""
 
 ROW = "of row"
-"""Under it an influence refers to expressions of the row."""
+"""The relation under which an influence refers to expressions of the row."""
 
 _LEAST = 0.01  # for 1 - leverage: a row that alone determines the fit has residual 0
 

@@ -153,7 +153,7 @@ _DISTINCT = "how many values a sample has not shown cannot be told from it: ask 
 PICKED = frozenset(
     {"first", "last", "any_value", "arbitrary", "mode", "arg_min", "argmin", "min_by", "arg_max", "argmax", "max_by"}
 ) | {"arg_min_null", "arg_max_null", "arg_min_nulls_last", "arg_max_nulls_last", "bit_and", "bit_or", "bit_xor"}
-"""Aggregates that give a value of one of the rows, or bits: of whole numbers, which may be codes, no mean is taken."""
+"""Aggregates that return a value of one row, or bits; whole numbers may be codes, and are not averaged over draws."""
 
 MEASURES: Sequence[Measure] = (
     Closed(MEANS, _mean, by_row=influence.of_mean),

@@ -1,4 +1,4 @@
-"""The outputs of a query that aggregates: what tells groups apart, and what is pooled over draws."""
+"""The outputs of an aggregating query: keys of groups, and numbers that are pooled over draws."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -41,13 +41,14 @@ UNKNOWN = "no variance within draws is known for this aggregate: ask interval='a
 
 
 class Within(NamedTuple):
-    """What is known of the variance within a draw.
+    """The variance of an output within a draw.
 
     Attributes:
-        freedom: degrees of freedom of complete data.
-        variance: an expression of aggregates; None where influences or a bootstrap give it.
-        influence: of a row, where the variance is that of influences added up by sampled unit.
-        units: the relations whose stored rows are the units, where the join repeats them; none for joined rows.
+        freedom: complete-data degrees of freedom.
+        variance: expression of aggregates; None if it comes from influences or a bootstrap.
+        influence: influence of a row, if the variance is the sum of squared influences by sampled unit.
+        units: aliases of relations whose stored rows are the sampled units, because the join repeats them; empty if
+            joined rows are the units.
     """
 
     freedom: Tree
@@ -58,25 +59,25 @@ class Within(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One output.
+    """One output of the query.
 
     Attributes:
-        name: as it is shown.
-        type: DuckDB's.
-        tree: the bound expression.
-        aggregates: whether it is of aggregates; another one tells groups.
-        scale: that it is pooled on.
-        within: None where there is nothing to know of it within a draw.
-        reason: why there is no interval for a population, or none at all.
-        form: whether it is a total or a share, whose interval has ends of its own.
-        empty: whether it is 0 of no rows, as totals are.
-        unaveraged: whether no mean is taken of its numbers, which may be codes, or move by steps.
-        skewness: of what it averages or adds up, an aggregate; None where that is not asked.
-        smooth: what draws are asked for in its place, where that is not the same: it without its rounding.
-        unit: how far its rounding may move it.
-        made: the expression over pooled parts that is shown of it; None where it is pooled itself.
-        branch: the number of the branches that it chooses, NULL where another sample might choose others; None where
-            the design fixes them.
+        name: name of the column.
+        type: DuckDB type.
+        tree: bound expression.
+        aggregates: whether it contains aggregates; otherwise it is a key of groups.
+        scale: scale on which it is pooled.
+        within: variance within a draw; None if unknown.
+        reason: reason why it has no interval for a population, or none at all.
+        form: whether it is a total or a share, whose interval has bounds; None for others.
+        empty: whether it is 0 over no rows, as totals are.
+        unaveraged: whether draws are not averaged, because its numbers may be codes or change by steps.
+        skewness: aggregate for the skewness of the values that it averages or sums up; None if not needed.
+        smooth: expression that draws compute in its place, without its rounding; None if it is the same.
+        unit: largest change that its rounding makes.
+        made: expression over pooled parts that is shown; None if it is pooled itself.
+        branch: number of the branches that it chooses, NULL where another sample might choose others; None if the
+            design determines them.
     """
 
     name: str
@@ -107,17 +108,17 @@ class Output:
 
     @property
     def in_order(self) -> bool:
-        """Whether its values lie in time, so that there is a middle one."""
+        """Whether its values are dates or times, which have a middle value."""
         return self.type.partition(" ")[0].partition("_")[0].rstrip("]") in _IN_TIME
 
     @property
     def unnumbered(self) -> str:
-        """Why it has no interval, being no number."""
+        """The reason why it has no interval although it aggregates."""
         return _IN_ORDER if self.in_order else _NO_NUMBER
 
     @property
     def bootstrapped(self) -> bool:
-        """Whether its variance within a draw is to be found by a bootstrap."""
+        """Whether its variance within a draw comes from a bootstrap."""
         return self.within is not None and self.within.variance is None and self.within.influence is None
 
 
@@ -132,12 +133,12 @@ def is_whole(type_name: str) -> bool:
 
 
 class Sample(NamedTuple):
-    """What was sampled.
+    """The sampled units.
 
     Attributes:
-        units: how many rows the largest table has.
-        sizes: how many units a relation has whose rows the join repeats, or that has clusters, by its alias.
-        clusters: the column of the clusters that were sampled, by the alias of the relation.
+        units: number of rows of the largest table.
+        sizes: number of units, by alias, of relations whose rows the join repeats or that have clusters.
+        clusters: column of the sampled clusters, by alias.
     """
 
     units: int
@@ -145,7 +146,7 @@ class Sample(NamedTuple):
     clusters: Mapping[str, str] = MappingProxyType({})
 
     def repeated(self, reads: frozenset[str]) -> tuple[str, ...]:
-        """Those of some relations whose rows the join repeats, and all that have clusters."""
+        """The relations whose stored rows are repeated, among some, and all relations with clusters."""
         return tuple(sorted((reads & self.sizes.keys()) | self.clusters.keys()))
 
 
@@ -158,15 +159,16 @@ def output(
     sample: Sample,
     conditions: frozenset[str] = frozenset(),
 ) -> Output:
-    """What is to be known of an output.
+    """An output with its scale, its variance within a draw, and its form.
 
     Args:
-        kind: its type.
-        tree: its bound expression.
+        name: name of the column.
+        kind: DuckDB type.
+        tree: bound expression.
         aggregates: names of aggregate functions.
-        measures: those that are known.
-        sample: what was sampled.
-        conditions: the aliases of the relations that WHERE reads.
+        measures: the known measures.
+        sample: the sampled units.
+        conditions: aliases of the relations that WHERE reads.
     """
     choice = chosen(tree)
     if not aggregate_calls([choice.core], aggregates):
@@ -195,7 +197,7 @@ def output(
 def _known(
     plain: Output, aggregates: frozenset[str], measures: Measures, sample: Sample, conditions: frozenset[str]
 ) -> Output:
-    """An output of numbers with what is known of it."""
+    """A numeric output with its variance within a draw, or the reason why there is none."""
     calls = aggregate_calls([plain.tree], aggregates)
     if whole.has_window(plain.tree):
         return _with_window(plain, calls, sample, conditions)
@@ -211,7 +213,7 @@ def _known(
 
 
 def _chosen(one: Output, choice: Chosen) -> Output:
-    """An output with what is known of the number that it chooses: where it is a constant it has no variance."""
+    """An output with the variance of the number that it chooses; where it is a constant, the variance is 0."""
     if one.within and one.within.variance:
         one = replace(one, within=one.within._replace(variance=choice.variance(one.within.variance)))
     elif one.within and one.within.influence:
@@ -220,13 +222,13 @@ def _chosen(one: Output, choice: Chosen) -> Output:
 
 
 def _resampled(one: Output) -> Output:
-    """An output whose variance a bootstrap tells."""
+    """An output with a bootstrap variance."""
     within = one.within and one.within._replace(variance=None, influence=None)
     return replace(one, within=within, form=None, scale=IDENTITY)
 
 
 def _with_window(plain: Output, calls: Sequence[Tree], sample: Sample, conditions: frozenset[str]) -> Output:
-    """The output with what is known of a window over aggregates: the variance of a share of a whole."""
+    """An output with a window over aggregates; the variance of a share of a whole is known."""
     share = whole.share_of_whole(plain.tree)
     if share is None or sample.repeated(_reads(calls, conditions)):
         return replace(plain, reason=UNKNOWN)
@@ -236,7 +238,7 @@ def _with_window(plain: Output, calls: Sequence[Tree], sample: Sample, condition
 def _with_spread(
     plain: Output, calls: Sequence[Tree], measures: Measures, sample: Sample, conditions: frozenset[str]
 ) -> Output:
-    """The output with what is known of its variance."""
+    """An output with its variance, from a formula, influences, the delta method or a bootstrap."""
     tree, alone = plain.tree, len(calls) == 1 and bare(plain.tree) is calls[0]
     known = replace(plain, form=form(tree))
     measure = measures.of(calls[0])
@@ -249,7 +251,7 @@ def _with_spread(
     if one and (units or (alone and is_robust(measure))):
         freedom = measure.freedom(calls[0]) if alone else rest
         return replace(known, within=Within(freedom, influence=one, units=units))
-    if sample.clusters:  # what has no influences is resampled by cluster
+    if sample.clusters:  # outputs without influences have a bootstrap by cluster
         fewest = min(sample.sizes[alias] for alias in sample.clusters)
         return replace(known, within=Within(t.number(max(fewest - 1, 1)), units=units))
     if alone:
@@ -263,7 +265,7 @@ def _with_spread(
 
 
 def _skewness(call: Tree) -> Tree | None:
-    """The skewness of what a call averages or adds up; NULL, rather than an error, where a cube is no number."""
+    """The skewness of the argument of a mean or sum; NULL, rather than an error, where a cube overflows."""
     if function_of(call) not in MEANS | SUMS:
         return None
     one = Call(call, t.number(1))
@@ -273,7 +275,7 @@ def _skewness(call: Tree) -> Tree | None:
 
 
 def _reads(calls: Sequence[Tree], conditions: frozenset[str]) -> frozenset[str]:
-    """The relations whose rows are what calls are of: of totals and counts, those of the conditions too."""
+    """The relations whose rows the calls depend on; totals and counts depend on those of conditions too."""
     found: set[str] = set()
     for call in calls:
         of = arguments_of(call)
@@ -286,7 +288,7 @@ def _reads(calls: Sequence[Tree], conditions: frozenset[str]) -> frozenset[str]:
 
 
 def _value(tree: Tree) -> Tree:
-    """What is averaged where a CASE leaves out the other rows."""
+    """The averaged expression of a CASE that is NULL for other rows."""
     if kind_of(tree) == "CASE":
         conditions, otherwise = cases_of(tree)
         if len(conditions) == 1 and is_null(otherwise):
@@ -295,7 +297,7 @@ def _value(tree: Tree) -> Tree:
 
 
 def _is_total(tree: Tree) -> bool:
-    """Whether an expression is 0 of no rows: sums, counts, their multiples and what adds those up."""
+    """Whether an expression is 0 over no rows: sums, counts, their multiples and their sums."""
     tree = bare(tree)
     if not is_call(tree):
         return False
@@ -314,8 +316,11 @@ def _is_total(tree: Tree) -> bool:
 
 
 def columns(outputs: Sequence[Output]) -> dict[str, Tree]:
-    """The expressions that a draw computes, by name: `e0`, its variance `v0` and degrees of freedom `f0`, its form
-    `t0`, the skewness `k0` of what it is of, the branches `s0` it chooses, and what its influences read, `p0_...`."""
+    """The expressions that a draw computes, by name.
+
+    For output 0 these are its value `e0`, its variance `v0` and degrees of freedom `f0`, its form `t0`, the skewness
+    `k0`, the chosen branches `s0`, and the group's numbers for influences, `p0_...`.
+    """
     wanted: dict[str, Tree] = {}
     for place, one in enumerate(outputs):
         wanted[f"e{place}"] = double(one.draw_expression) if one.is_number else t.named(one.draw_expression, "")

@@ -1,4 +1,4 @@
-"""The answer of many draws: each aggregate as one estimate with its error, its interval and what is missing of it."""
+"""The pooled answer of m draws: an estimate for each aggregate, with its standard error and interval."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,7 +37,7 @@ UNPOOLED = Note(
 )
 
 PILOT = 20
-"""Draws that tell how many are needed (von Hippel 2020)."""
+"""Number of draws from which the number needed is estimated (von Hippel 2020)."""
 
 _KEYS = "imputedb_pooled_keys"
 _UNPLANNED = "no variance within a draw is looked for in a block that is not planned: ask interval='answer'"
@@ -48,21 +48,21 @@ _NESTED = "intervals for a population take the rows of the inner block as the sa
 Flags = NDArray[np.bool_]
 
 Row = Mapping[int, Estimate]
-"""What is known of the numbers of a group, by their places among the outputs."""
+"""The estimates of a group, by position of the output."""
 
 
 class Pooled(NamedTuple):
-    """An answer that was pooled.
+    """A pooled answer.
 
     Attributes:
         held: its rows.
-        columns: their names.
-        types: DuckDB's.
-        estimates: row by row, by the name of the output.
-        m: draws.
-        warnings: sentences a reader must know.
-        expected: half the width of the widest interval beside its number, as the first draws had it; None where no
-            error was asked for.
+        columns: names of its columns.
+        types: DuckDB types of its columns.
+        estimates: by row, estimates by the name of the output.
+        m: number of draws.
+        warnings: warnings for the reader.
+        expected: largest relative half-width of the intervals, as expected from the first draws; None without a limit
+            of error.
     """
 
     held: Held
@@ -75,11 +75,11 @@ class Pooled(NamedTuple):
 
 
 def pooled(engine: Engine, prepared: Prepared, run: Run) -> Pooled | None:
-    """The pooled answer; None where the outermost block is not one whose draws could be pooled."""
+    """The pooled answer; None if the draws of the outermost block cannot be pooled."""
     options, about = run.options, aggregation(engine, prepared, run)
     if about is None:
         return None
-    named(about)  # refused before anything is drawn
+    named(about)  # raises its errors before anything is drawn
     draws = Draws(engine, prepared, run, about)
     warnings = list(_remarks(engine, about, prepared, options))
     warnings += left_out(prepared.blocks) if options.question == "population" else []
@@ -100,7 +100,7 @@ def pooled(engine: Engine, prepared: Prepared, run: Run) -> Pooled | None:
 def _repeatable(
     draws: Draws, about: Aggregation, options: QueryOptions, found: list[Row], warnings: list[Note]
 ) -> list[Row]:
-    """The estimates of as many draws as another run would repeat, given those of the first ones."""
+    """The estimates from enough draws for standard errors of the requested precision, given those of the first."""
     need = _needed(found, options)
     if need > options.most:
         words = (
@@ -115,7 +115,7 @@ def _repeatable(
 
 
 def _narrow(draws: Draws, about: Aggregation, options: QueryOptions, goal: float) -> tuple[list[Row], float]:
-    """The estimates of as many draws as an error takes, and what the first draws made expect of it."""
+    """The estimates from enough draws for a limit of error, and the half-width that the first draws made expect."""
     draws.add(range(options.m or min(precision.FIRST, options.most)))
     found, width = _estimates(draws, about, options), math.nan
     while True:
@@ -129,7 +129,7 @@ def _narrow(draws: Draws, about: Aggregation, options: QueryOptions, goal: float
 
 
 def _needed(found: Sequence[Row], options: QueryOptions) -> int:
-    """Draws for standard errors of the precision that is asked for (von Hippel 2020)."""
+    """The number of draws for standard errors of the requested precision (von Hippel 2020)."""
     known = [one.fmi for row in found for one in row.values() if one.fmi > 0]
     return enough(known or [0.0], min(PILOT, options.most), cv=options.precision).m
 
@@ -152,7 +152,7 @@ def _remarks(engine: Engine, about: Aggregation, prepared: Prepared, options: Qu
 
 
 def _without_interval(about: Aggregation, found: Sequence[Row]) -> Iterator[Note]:
-    """What is said of numbers whose error is not known, unless it was said why."""
+    """Notes on numbers without a standard error, if no other note gives the reason."""
     for place, out in enumerate(about.outputs[: about.shown]):
         known = [row[place] for row in found if place in row]
         if known and not out.reason and out.within and all(math.isnan(one.se) for one in known):
@@ -164,7 +164,7 @@ def _without_interval(about: Aggregation, found: Sequence[Row]) -> Iterator[Note
 
 
 def _estimates(draws: Draws, about: Aggregation, options: QueryOptions) -> list[Row]:
-    """Group by group, in the order of what they are grouped by, each number that is pooled."""
+    """The estimates of each group, in the order of the grouping expressions."""
     numbers, bootstrapped = draws.numbers(), draws.bootstrapped()
     groups = numbers["group"].astype(np.intp)
     order = np.lexsort((numbers[next(iter(numbers))], groups))
@@ -201,7 +201,7 @@ def _estimate(
         return unbounded(numbers[has], options.question, options.level, share)
     variances, df = _within(about, place, mine, bootstrapped or {}, has)
     values, spread = numbers[has], variances if variances is None else variances[has]
-    if out.empty and share < 1:  # a total of no rows is 0
+    if out.empty and share < 1:  # a total over no rows is 0
         nothing = np.zeros(m - int(has.sum()))
         values = np.concatenate([values, nothing])
         spread = spread if spread is None else np.concatenate([spread, nothing])
@@ -211,7 +211,7 @@ def _estimate(
 
 
 def _reason(about: Aggregation, place: int, mine: Mapping[str, Numbers], *, resampled: bool) -> str | None:
-    """Why an output has no interval for a population in any group of its kind; None where it may have one."""
+    """The reason why an output has no interval for a population in this group; None if it may have one."""
     out = about.outputs[place]
     if out.reason or not (out.bootstrapped or _in_doubt(place, mine)):
         return out.reason
@@ -223,7 +223,7 @@ def _reason(about: Aggregation, place: int, mine: Mapping[str, Numbers], *, resa
 def _within(
     about: Aggregation, place: int, mine: Mapping[str, Numbers], bootstrapped: Mapping[int, float], has: Flags
 ) -> tuple[Numbers | None, float]:
-    """Variances within draws, None where not known, and degrees of freedom of complete data."""
+    """Variances within draws, None if unknown, and complete-data degrees of freedom."""
     within = about.outputs[place].within
     if within is None:
         return None, math.inf
@@ -231,7 +231,7 @@ def _within(
     if _in_doubt(place, mine):
         return np.full(len(has), bootstrapped[place]) if place in bootstrapped else None, df
     if within.influence:
-        alone = not within.influence.centred and df > 0  # no rows, none that add anything
+        alone = not within.influence.centred and df > 0  # no rows contribute to the total
         return np.nan_to_num(mine[f"v{place}"]) if alone else mine[f"v{place}"], df
     if within.variance:
         return mine[f"v{place}"], df
@@ -241,7 +241,7 @@ def _within(
 
 
 def _in_doubt(place: int, mine: Mapping[str, Numbers]) -> bool:
-    """Whether another sample, or another draw, might choose another branch of an output."""
+    """Whether another sample or draw might choose another branch of an output."""
     branches = mine.get(f"s{place}")
     return branches is not None and not (branches == branches[0]).all()
 
@@ -252,7 +252,7 @@ def _mean(values: Numbers) -> float:
 
 
 def _scale(about: Aggregation, place: int, mine: Mapping[str, Numbers], has: Flags, df: float) -> Scale | Score:
-    """Where an output is pooled, and what its interval keeps inside of."""
+    """The scale on which an output is pooled, or a score interval within the bounds of a total or share."""
     out = about.outputs[place]
     if _in_doubt(place, mine):
         return IDENTITY
@@ -271,10 +271,10 @@ def _scale(about: Aggregation, place: int, mine: Mapping[str, Numbers], has: Fla
 
 
 def named(about: Aggregation) -> list[tuple[str, str]]:
-    """Names and types of the columns of a pooled answer.
+    """The names and types of the columns of a pooled answer.
 
     Raises:
-        QueryError: a column of the query's own has the name of an error or the like.
+        QueryError: a column of the query has the name of an added one, such as a standard error.
     """
     shown: list[tuple[str, str]] = []
     beside: list[str] = []
@@ -291,7 +291,7 @@ def named(about: Aggregation) -> list[tuple[str, str]]:
 def _answer(
     engine: Engine, run: Run, draws: Draws, about: Aggregation, found: Sequence[Row], warnings: tuple[Note, ...]
 ) -> Pooled:
-    """The rows of the answer, pooled, in the order and up to the limit that the query asks for."""
+    """The rows of the pooled answer, in the order and with the limit of the query."""
     shown, group = items(about), t.reference("r", "group")
     if about.groups or about.having:
         shown.append(t.reference("r", "share"))
@@ -315,7 +315,7 @@ def _modifiers(about: Aggregation, group: Tree) -> list[Tree]:
 
 
 def _columns(draws: Draws, about: Aggregation, found: Sequence[Row]) -> dict[str, NDArray[np.generic]]:
-    """What is known of each group, a column a part."""
+    """The estimates as columns, with one row for each group."""
     numbers = draws.numbers()
     groups = numbers["group"].astype(np.intp)
     stands = numbers[STANDS] if about.having else None
@@ -334,6 +334,6 @@ def _columns(draws: Draws, about: Aggregation, found: Sequence[Row]) -> dict[str
 
 
 def _column(values: Sequence[float]) -> Numbers:
-    """Numbers as a column, NULL where there is none."""
+    """Numbers as a column, with NULL for NaN."""
     array = np.array(values, np.float64)
     return np.ma.masked_array(array, np.isnan(array))

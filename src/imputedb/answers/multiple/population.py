@@ -1,4 +1,4 @@
-"""What a statement reads of stored tables: how many rows were sampled, and which tables hold rows of inner blocks."""
+"""The sampled rows of a statement: the size of its largest stored table, and the tables of inner blocks."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from imputedb.sql.subqueries import nodes
 
 
 def units(engine: Engine, blocks: Sequence[Block]) -> int:
-    """The rows of the largest stored table that is read, by whatever block; rows of inner blocks are no sample."""
+    """The number of rows of the largest stored table that a block reads; rows of inner blocks are not sampled rows."""
     inner, counts = {block.name for block in blocks}, [1]
     for block in blocks:
         if isinstance(block, Written):
@@ -29,5 +29,5 @@ def _rows(engine: Engine, path: Sequence[str]) -> int:
 
 
 def staged(blocks: Sequence[Block]) -> set[str]:
-    """The names of the tables that hold the rows of inner blocks."""
+    """The names of the tables with the rows of inner blocks."""
     return {block.name for block in blocks if not isinstance(block, Completed)}

@@ -1,4 +1,4 @@
-"""How wide the intervals of an answer are beside its numbers, and how many draws make them narrow enough."""
+"""The relative width of an answer's intervals, and the number of draws for a given width."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -7,15 +7,15 @@ from dataclasses import replace
 from imputedb.inference.estimate import Estimate
 
 FIRST = 20
-"""Draws that tell how wide intervals will be: of fewer, those go on to more whose intervals are not too narrow."""
+"""Number of draws from which widths are predicted; with fewer, chance would select intervals that are too narrow."""
 LADDER = (20, 50, 100, 200, 500, 1000)
 """Numbers of draws that are tried."""
 WORTH = 1.05
-"""Within which factor of the narrowest intervals more draws are not worth their time."""
+"""Factor of the narrowest width within which more draws are not worth their time."""
 
 
 def half_width(estimates: Iterable[Estimate]) -> float:
-    """Half the width of the widest interval beside its number; infinite where a number has none, or is 0."""
+    """The largest relative half-width of the intervals; infinite without an interval or for an estimate of 0."""
     return max((_relative(one) for one in estimates), default=0.0)
 
 
@@ -29,14 +29,14 @@ def _relative(one: Estimate) -> float:
 
 
 def expected(estimates: Iterable[Estimate], m: int) -> float:
-    """The same with another number of draws, their variance between draws being what it is."""
+    """The expected half-width with m draws, if the variance between draws stays the same."""
     return half_width([replace(one, pooled=replace(one.pooled, m=m)) for one in estimates])
 
 
 def draws_for(estimates: Sequence[Estimate], goal: float, most: int) -> int:
-    """The least number of draws that is expected to make intervals as narrow as asked for.
+    """The least number of draws whose expected half-width reaches the goal.
 
-    Where none does, so many that more would be no narrower by more than `WORTH`.
+    If none does, the least number whose width is within a factor `WORTH` of the narrowest.
     """
     steps = [m for m in LADDER if m <= most] or [most]
     widths = [expected(estimates, m) for m in steps]

@@ -1,4 +1,4 @@
-"""How expressions of aggregates move with these: without a step, rounded to near numbers, or by other steps."""
+"""Steps in expressions of aggregates: smooth expressions, rounded ones, and those with other steps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from imputedb.sql.expression import (
 from imputedb.sql.functions import DIVIDING, ROUNDING, SMOOTH
 
 NONE, ROUNDED, STEPPED = 0, 1, 2
-"""How an expression moves with its aggregates: without a step, along a line but for rounding, or by other steps."""
+"""The kinds of expressions: smooth in their aggregates, smooth except for rounding, or with other steps."""
 
 _WHOLE = frozenset({"tinyint", "smallint", "short", "integer", "int", "signed", "bigint", "long", "oid", "hugeint"}) | {
     *("int1", "int2", "int4", "int8", "int128", "utinyint", "usmallint", "uinteger", "ubigint", "uhugeint"),
@@ -40,11 +40,11 @@ _FINITENESS_TESTS = frozenset({"isnan", "isinf", "isfinite"})
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A sum of multiples of expressions without a step, some of them rounded.
+    """A sum of multiples of smooth expressions, some of them rounded.
 
     Attributes:
-        terms: the expressions and what their aggregates are of, each with whether the sum grows with it.
-        unit: how far rounding may move the sum.
+        terms: the expressions and their arguments as text, each with whether the sum increases with it.
+        unit: largest change that rounding makes to the sum.
     """
 
     terms: frozenset[tuple[str, bool]] = frozenset()
@@ -53,7 +53,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """What is asked of the steps in expressions of aggregates.
+    """The analysis of steps in expressions.
 
     Attributes:
         aggregates: names of aggregate functions.
@@ -62,18 +62,18 @@ class Steps:
     aggregates: frozenset[str]
 
     def holds(self, tree: Tree) -> bool:
-        """Whether an expression is of aggregates, of a window or of a query."""
+        """Whether an expression contains an aggregate, a window or a subquery."""
         nodes = t.expressions(tree)
         return any(is_window(node) or is_subquery(node) or function_of(node) in self.aggregates for node in nodes)
 
     def nature(self, tree: Tree) -> int:
-        """How an expression moves."""
+        """The kind of an expression: NONE, ROUNDED or STEPPED."""
         if self._is_smooth(tree):
             return NONE
         return STEPPED if self.line(tree) is None else ROUNDED
 
     def line(self, tree: Tree) -> Line | None:
-        """The line along which an expression moves but for rounding; None where it moves in another way."""
+        """The expression as a sum of smooth terms, except for rounding; None if it is not one."""
         if not self.holds(tree):
             return Line()
         found = None
@@ -114,12 +114,12 @@ class Steps:
         return None
 
     def _read(self, tree: Tree) -> list[list[Tree | None]]:
-        """What the aggregates of an expression are of, with the conditions of their rows."""
+        """The arguments and the FILTER of each aggregate in an expression."""
         calls = [node for node in t.expressions(tree) if function_of(node) in self.aggregates and arguments_of(node)]
         return [[*arguments_of(call), filter_of(call)] for call in calls]
 
     def _either(self, results: Sequence[Tree]) -> Line | None:
-        """What holds of one of several expressions, whichever it is."""
+        """The line of whichever of several expressions is chosen."""
         lines = [line for line in map(self.line, results) if line]
         if len(lines) < len(results):
             return None
@@ -143,12 +143,12 @@ class Steps:
                 return False
 
     def _decides(self, case: Tree) -> bool:
-        """Whether the conditions of a CASE only choose between numbers that move, none of them by what is rounded."""
+        """Whether a CASE has a result with aggregates, and its conditions compare no rounded numbers."""
         conditions, _ = cases_of(case)
         return any(map(self.holds, results_of(case))) and all(self._compares(when) for when, _ in conditions)
 
     def _compares(self, condition: Tree) -> bool:
-        """Whether the operands of a condition have no steps."""
+        """Whether the operands of a condition are smooth."""
         kind = kind_of(condition)
         tests_finiteness = function_of(condition) in _FINITENESS_TESTS
         inner = kind in ("COMPARISON", "BETWEEN", "CONJUNCTION") or tests_finiteness
@@ -179,18 +179,18 @@ class Steps:
 
 
 def function_nature(name: str) -> int:
-    """How a function moves with its arguments."""
+    """The kind of a function of its arguments."""
     return NONE if name in SMOOTH else ROUNDED if name in ROUNDING else STEPPED
 
 
 def cast_nature(tree: Tree) -> int:
-    """How a cast moves with what is cast."""
+    """The kind of a cast."""
     name = type_of(tree).lower()
     return NONE if name in _FLOATING else ROUNDED if name in _WHOLE else STEPPED
 
 
 def _unit(name: str, digits: Sequence[float | None]) -> float:
-    """How far a function may move a number."""
+    """The largest change that a rounding function makes."""
     return float(f"1e{-int(digits[0] or 0)}") if digits else 2.0 if name == "even" else 1.0
 
 
@@ -205,7 +205,7 @@ def _scaled(line: Line | None, factor: float | None) -> Line | None:
 
 
 def _added(left: Line | None, right: Line | None) -> Line | None:
-    """The sum; None where a term is taken from itself or its like, so that rounding may be all that is left."""
+    """The sum of two lines; None if a term is subtracted from its like, so that only rounding may remain."""
     if left is None or right is None:
         return None
     unit = left.unit + right.unit

@@ -1,7 +1,7 @@
-"""Which branch an expression chooses, where its sample leaves no doubt of it.
+"""The branches that an expression chooses, and whether another sample would choose them too.
 
-A branch that another sample would not choose has an error that no derivative knows: `CASE WHEN avg(x) > 5 THEN avg(x)
-ELSE 0 END` jumps by 5 at 5. A comparison leaves no doubt where its sides are far apart, by the sum of their errors.
+The delta method has no error for a change of branch: `CASE WHEN avg(x) > 5 THEN avg(x) ELSE 0 END` jumps by 5 at 5.
+A branch is certain if the two sides of its comparison differ by several standard errors, summed over both sides.
 """
 
 from collections.abc import Callable, Iterator
@@ -30,24 +30,24 @@ from imputedb.sql.expression import (
 from imputedb.sql.functions import ALL_COUNTS, SMOOTH, STRICT, SUMS
 
 _APART = 4
-"""Standard errors between the sides of a comparison: of 16,000 samples one has them the other way round."""
+"""Standard errors between the sides of a comparison; one sample in 16,000 would reverse it."""
 
 _NULL_TESTS = ("OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL")
 _WIDE = 64.0
 
 
 class _Undecided(Exception):  # never leaves this file
-    """Nothing tells how far a condition is from being another one."""
+    """The variance of a condition's operands is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settling:
-    """What tells which branches of an expression are chosen.
+    """The analysis of an expression's branches.
 
     Attributes:
         aggregates: names of aggregate functions.
-        variance: gives the variance of an expression of aggregates; None where it is not known.
-        whole: whether the rows that are counted are all stored ones, which no condition leaves out.
+        variance: function that gives the variance of an expression of aggregates; None if unknown.
+        whole: whether all stored rows are counted, without a condition.
     """
 
     aggregates: frozenset[str]
@@ -55,9 +55,9 @@ class Settling:
     whole: bool
 
     def branch(self, tree: Tree) -> tuple[Tree | None, bool]:
-        """The number of the branches that an expression chooses, NULL where that is in doubt; and whether it is known.
+        """The number of the chosen branches, NULL where another sample might choose others; and whether this is known.
 
-        The number is None where the design fixes all that is chosen.
+        The number is None if the design determines all branches.
         """
         try:
             return self._branch(tree), True
@@ -98,7 +98,7 @@ class Settling:
         return one
 
     def _certain(self, when: Tree, results: list[Tree]) -> Tree | None:
-        """The condition under which another sample decides as this one does; None where the design decides."""
+        """The condition under which another sample would decide as this one does; None if the design determines it."""
         operation = operation_of(when)
         match kind_of(when):
             case "COMPARISON":
@@ -143,7 +143,7 @@ class Settling:
         )
 
     def _is_fixed(self, tree: Tree) -> bool:
-        """Whether every sample of the design has the same value: of constants, of what tells groups, of all rows."""
+        """Whether an expression has the same value in every sample: constants, keys of groups, counts of all rows."""
         if function_of(tree) in self.aggregates:
             plain = not (filter_of(tree) or is_distinct(tree) or arguments_of(tree))
             return self.whole and plain and function_of(tree) in ALL_COUNTS
@@ -154,7 +154,7 @@ class Settling:
         return all(map(self._is_fixed, t.parts(tree)))
 
     def _is_smooth(self, tree: Tree) -> bool:
-        """Whether an expression is NULL by what it is of alone, and by no choice."""
+        """Whether an expression is NULL only if its arguments are, not by a choice."""
         if function_of(tree) in self.aggregates:
             return True
         if as_case(tree) and function_of(tree) not in ("greatest", "least", "abs", "@"):

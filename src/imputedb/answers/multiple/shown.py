@@ -1,4 +1,4 @@
-"""Pooled numbers as they are shown, beside their intervals: of a rounded one, where its interval tells of it."""
+"""Pooled numbers as they are shown, with their standard errors and intervals; rounded numbers may have none."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from imputedb.sql.ast import Tree
 
 PARTS = ("se", "low", "high", "fmi")
 
-_NOTHING = 1e-6  # the part of a rounding below which an error is none: arithmetic's own
+_NOTHING = 1e-6  # share of a rounding error that is due to arithmetic
 
 Row = Mapping[int, Estimate]
 
@@ -25,8 +25,8 @@ class Intervals:
     """The intervals of an answer's numbers, and notes on them.
 
     Attributes:
-        estimates: row by row, by the place of the output; those without an interval because of their rounding are out.
-        notes: what must be known of rounding.
+        estimates: by row, estimates by position of the output; rounded numbers outside their interval are absent.
+        notes: notes on rounding.
     """
 
     estimates: Sequence[Row]
@@ -34,7 +34,7 @@ class Intervals:
 
 
 def item(about: Aggregation, place: int) -> Tree:
-    """An output as it is shown, of the pooled numbers `r` and the other values `k`."""
+    """The expression that shows an output, over the pooled numbers `r` and the other values `k`."""
     made = about.outputs[place].made
     return _alone(about, place) if made is None else stepped(made, lambda part: _alone(about, part))
 
@@ -44,7 +44,7 @@ def _alone(about: Aggregation, place: int) -> Tree:
 
 
 def items(about: Aggregation) -> list[Tree]:
-    """All outputs as they are shown, a number with its error and interval behind it."""
+    """The expressions of all outputs, each number followed by its standard error, interval and fmi."""
     shown: list[Tree] = []
     for place, out in enumerate(about.outputs[: about.shown]):
         shown.append(item(about, place))
@@ -56,7 +56,7 @@ def items(about: Aggregation) -> list[Tree]:
 
 
 def _lost(at: Tree, place: int, unit: float) -> Tree | None:
-    """Whether a rounded number is NULL, or further from its interval or its error than rounding explains."""
+    """Whether a rounded number is NULL, or farther from its interval or error than rounding explains."""
     number, se, low, high = (t.reference("r", f"{part}{place}") for part in ("e", *PARTS[:3]))
     reach, noise = t.literal(unit), t.arithmetic("*", t.literal(ALMOST), t.call("abs", number))
     moved = t.arithmetic("-", t.call("abs", t.arithmetic("-", at, number)), noise)
@@ -90,7 +90,7 @@ def intervals(engine: Engine, held: Held, about: Aggregation, rows: Sequence[Row
 
 
 def _without(name: str, pairs: Sequence[tuple[float, Estimate]]) -> Iterator[Note]:
-    """What is said of the first of some rounded numbers that have no interval."""
+    """A note on the first of the rounded numbers without an interval."""
     for at, one in pairs[:1]:
         how = "NULL" if math.isnan(at) else f"rounded to {at:.6g}"
         words = f"the interval of {one.estimate:.6g} tells nothing of it where it is {how}, so it has none there"

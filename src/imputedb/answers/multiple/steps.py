@@ -1,4 +1,4 @@
-"""Outputs that move by steps, such as rounded ones: what they are of is pooled, and the step is taken once."""
+"""Outputs with steps, such as rounding: their smooth parts are pooled, and the step is applied once."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,17 +31,17 @@ _PART, _EXACT = "pooled part", "exact"
 
 
 class _Inseparable(Exception):  # never leaves this file
-    """An expression cannot be taken apart."""
+    """An expression cannot be split into parts."""
 
 
 @dataclass(slots=True)
 class _Parts:
-    """What expressions are made of that moves without a step, each once.
+    """The smooth parts of expressions, each once.
 
     Attributes:
-        steps: of the engine's aggregates.
-        known: what draws are asked for already.
-        new: what they are to be asked for further.
+        steps: analysis of steps.
+        known: expressions that draws compute already.
+        new: further expressions for draws to compute.
     """
 
     steps: Steps
@@ -49,7 +49,7 @@ class _Parts:
     new: list[Tree] = field(default_factory=list)
 
     def split(self, tree: Tree, exact: bool) -> Tree:
-        """An expression over references to parts; `exact` where these are to be of their own types."""
+        """An expression over references to parts; with `exact` the parts keep their own types."""
         if not self.steps.holds(tree):
             return self._named(tree, exact) if any(map(names_of, t.expressions(tree))) else tree
         if self.steps.nature(tree) == NONE:
@@ -90,14 +90,14 @@ def in_parts(
     cast: Callable[[Tree, str], Tree],
     binds: Callable[[Tree], bool],
 ) -> list[Output]:
-    """The outputs, such that those which move by steps are made of parts; these follow, where they are no outputs.
+    """The outputs, with those that have steps computed from parts; parts that are not outputs follow.
 
     Args:
-        outputs: those of a query.
-        steps: of the engine's aggregates.
-        hidden: gives outputs for expressions that are not shown.
-        cast: gives an expression as a type.
-        binds: whether an expression of constants has a type.
+        outputs: outputs of a query.
+        steps: analysis of steps.
+        hidden: function that gives outputs for expressions that are not shown.
+        cast: function that casts an expression to a type.
+        binds: whether DuckDB accepts an expression of constants.
     """
     parts, split = _Parts(steps, [one.draw_expression for one in outputs]), dict[int, Tree]()
     for place, one in enumerate(outputs):
@@ -116,7 +116,7 @@ def in_parts(
 
 
 def _exactly(tree: Tree) -> Tree:
-    """The expression over parts of their own types, such as days that are added to a date."""
+    """The expression with parts in their own types, such as days that are added to a date."""
 
     def change(node: Tree) -> Tree | None:
         return t.reference(_PART, names_of(node)[1], _EXACT) if _is_part(node) else None
@@ -130,7 +130,7 @@ def _pooled_type(part: Output) -> str:
 
 
 def _apart(one: Output, steps: Steps, parts: _Parts) -> Tree | None:
-    """The expression of an output over parts; None where it cannot be taken apart."""
+    """The expression of an output over parts; None if it cannot be split."""
     nature = steps.nature(one.tree)
     if one.is_number and nature == NONE:
         return None
@@ -144,7 +144,7 @@ def _apart(one: Output, steps: Steps, parts: _Parts) -> Tree | None:
 
 
 def _made(one: Output, tree: Tree, every: Sequence[Output], cast: Callable[[Tree, str], Tree]) -> Output:
-    """An output made of parts, if these can be pooled; else as it was."""
+    """An output computed from its parts; unchanged if these cannot be pooled."""
     read = [every[int(names_of(node)[1])] for node in t.expressions(tree) if _is_part(node)]
     if any(not part.is_number and part.aggregates and (one.is_number or not part.in_order) for part in read):
         return one
@@ -172,7 +172,7 @@ def _is_part(tree: Tree) -> bool:
 
 
 def stepped(tree: Tree, shown: Callable[[int], Tree]) -> Tree:
-    """An expression over parts with each of them as it is shown by its place."""
+    """An expression over parts, with each part replaced by its shown form, by position."""
 
     def change(node: Tree) -> Tree | None:
         return shown(int(names_of(node)[1])) if _is_part(node) else None

@@ -1,4 +1,4 @@
-"""Intervals that are suspect by what is measured of them, told by column and cause."""
+"""Notes on intervals that may be wrong, by output and cause."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,12 +13,12 @@ from imputedb.notes import Note, NoteKind, Question
 from imputedb.statistics.skewness import PER_INFLUENCES, PER_SKEWNESS, by_chance
 
 FEW_DF, MUCH_MISSING, FEW_EVENTS = 5.0, 0.9, 5.0
-"""Degrees of freedom, fraction of missing information, events."""
+"""Limits of degrees of freedom, fraction of missing information, and events."""
 
 HIDDEN = 0.1
-"""The part of a standard error by which rounding may move a number without a word."""
+"""Share of a standard error that rounding may change without a note."""
 
-ALMOST = 1e-12  # what arithmetic loses of a number
+ALMOST = 1e-12  # relative rounding error of arithmetic
 
 Vector = NDArray[np.float64]
 
@@ -28,12 +28,12 @@ Row = Mapping[int, Estimate]
 def suspects(
     numbers: Mapping[str, NDArray[np.float64]], about: Aggregation, found: Sequence[Row], question: Question
 ) -> Iterator[Note]:
-    """A sentence for each output and cause, about the worst of its groups.
+    """A note for each output and cause, about the worst of its groups.
 
     Args:
-        numbers: those of all draws by name.
-        about: what was asked.
-        found: the estimates of each group by the places of outputs.
+        numbers: numbers of all draws by name.
+        about: the aggregation.
+        found: estimates of each group by position of the output.
         question: what the intervals are about.
     """
     for place, out in enumerate(about.outputs[: about.shown]):
@@ -53,11 +53,11 @@ def suspects(
 
 
 def rounded(name: str, pairs: Sequence[tuple[float, Estimate]]) -> Iterator[Note]:
-    """What is said of numbers that rounding has moved by more than their error hides.
+    """A note on numbers that rounding changes by more than their standard error hides.
 
     Args:
-        name: of the output.
-        pairs: as they are shown, and the estimates that were rounded.
+        name: name of the output.
+        pairs: rounded numbers, and their estimates before rounding.
     """
     moved = [(abs(at - one.estimate) - HIDDEN * one.se, at, one) for at, one in pairs if not math.isnan(one.se)]
     most, at, one = max(moved, key=lambda pair: pair[0], default=(0.0, 0.0, None))
@@ -68,7 +68,7 @@ def rounded(name: str, pairs: Sequence[tuple[float, Estimate]]) -> Iterator[Note
 
 
 def scattered(name: str) -> Note:
-    """What is said of an output that differs in all draws."""
+    """A note on an output that differs in all draws."""
     words = "draws agree on no value, so the middle one of their values in order is shown, which is as likely as others"
     return Note(NoteKind.SCATTERED, name, f"{name}: {words}")
 
@@ -90,7 +90,7 @@ def _causes(mine: Sequence[Estimate], question: Question, of: str) -> Iterator[t
 
 
 def _events(one: Estimate) -> float:
-    """How many rows were counted, or were not, whichever are fewer."""
+    """The number of rows that were counted, or of the others, whichever is smaller."""
     if not isinstance(one.scale, Score):
         return math.inf
     if math.isinf(one.scale.top):
@@ -100,15 +100,15 @@ def _events(one: Estimate) -> float:
 
 
 def skewed(name: str, groups: Vector, skewness: Vector, df: Vector) -> Iterator[Note]:
-    """What is said of means of few rows that are skewed.
+    """A note on means of few, skewed values.
 
-    That is the mean over the draws of a group, less what chance makes of the skewness of so few rows.
+    Skewness is averaged over the draws of a group, less its expected chance variation in so few rows.
 
     Args:
-        name: of the output.
-        groups: (k,) which group each number is of, a number a draw and group.
-        skewness: (k,) of its rows.
-        df: (k,) its rows less 1.
+        name: name of the output.
+        groups: (k,) the group of each number; there is one for each draw and group.
+        skewness: (k,) skewness of the values.
+        df: (k,) number of rows less 1.
     """
     skew, rows = _means(groups, skewness, df + 1)
     lacking = PER_SKEWNESS * (skew**2 - by_chance(rows)) - rows
@@ -122,7 +122,7 @@ def skewed(name: str, groups: Vector, skewness: Vector, df: Vector) -> Iterator[
 
 
 def _uneven(name: str, groups: Vector, skewness: Vector, rows: Vector) -> Iterator[Note]:
-    """The mean over the draws of a group."""
+    """A note on numbers that few rows decide, by the skewness of influences."""
     skew, count = _means(groups, skewness, rows)
     lacking = PER_INFLUENCES * skew**2 - count
     if len(lacking) and lacking.max() > 0:
@@ -135,7 +135,7 @@ def _uneven(name: str, groups: Vector, skewness: Vector, rows: Vector) -> Iterat
 
 
 def _means(groups: Vector, skewness: Vector, rows: Vector) -> tuple[Vector, Vector]:
-    """Skewness and rows by group, means over its draws: one of its own may be skewed by chance."""
+    """Mean skewness and rows by group, averaged over draws, since a single draw may be skewed by chance."""
     known = np.isfinite(skewness) & np.isfinite(rows)
     place = groups[known].astype(np.intp)
     counts = np.bincount(place)

@@ -28,15 +28,15 @@ from imputedb.statistics.table import Kind
 KINDS = ("avg", "sum", "count", "min", "max")
 
 MOST = 256
-"""Ways to fill in the columns of one aggregate, at most."""
+"""Maximum number of combinations of values for the columns of one aggregate."""
 
 _MONOTONE = {"+", "-", "*", "/", "exp", "ln", "log", "log2", "log10", "sqrt", "round", "floor", "ceil", "greatest"}
 _MONOTONE |= {"least", "sum_no_overflow", "trunc"}
 _TURNING = {"VARCHAR", "TEXT", "STRING", "CHAR", "BPCHAR", "NVARCHAR", "BOOLEAN", "BOOL", "LOGICAL"}
-"""Types that numbers do not keep their order in: of texts 100 comes before 9, and of truth values only 0 is false."""
+"""Types that do not preserve the order of numbers: as texts, 100 comes before 9; as booleans, only 0 is false."""
 
 _KEPT = {"+", "-", "greatest", "least"}
-"""Of these each argument moves the value one way whatever the others are."""
+"""Functions that are monotone in each argument."""
 
 _STEPS = {"COMPARE_LESSTHAN", "COMPARE_GREATERTHAN", "COMPARE_LESSTHANOREQUALTO", "COMPARE_GREATERTHANOREQUALTO"}
 

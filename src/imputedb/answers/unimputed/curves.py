@@ -11,10 +11,10 @@ from imputedb.imputers.rows import Rows
 Flags = NDArray[np.bool_]
 
 KNOTS = (0.05, 0.35, 0.65, 0.95)
-"""Quantiles where the curve of a number may bend (Harrell 2015, table 2.3)."""
+"""Quantiles at which the knots of a spline are (Harrell 2015, table 2.3)."""
 
 RIDGE = 1.0
-"""Precision of the normal prior of a coefficient, features having variance 1, residuals too."""
+"""Precision of the coefficients' normal prior, for features and residuals of variance 1."""
 
 STEPS = 50
 CONVERGED = 1e-8

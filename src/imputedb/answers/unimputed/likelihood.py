@@ -23,7 +23,7 @@ KINDS = (
 )
 
 MOST = 8
-"""Columns that are normal together, those that a query names among them: moments grow by the square of their number."""
+"""Maximum number of jointly normal columns, including those that a query names."""
 
 _NORMAL = (Kind.INTEGER, Kind.NUMBER)
 

@@ -24,7 +24,7 @@ KINDS = {
     **{name: name for name in ("min", "max", "var_samp", "var_pop", "stddev_samp", "stddev_pop")},
     **{name: name for name in ("corr", "covar_samp", "covar_pop", "regr_slope", "regr_intercept")},
 }
-"""By the name of a function the kind of aggregate that it is."""
+"""The kind of aggregate by name of the function."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

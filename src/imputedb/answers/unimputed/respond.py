@@ -1,4 +1,4 @@
-"""Answers that no imputed cell makes: doubly robust ones, those by maximum likelihood, and bounds."""
+"""Answers without imputed cells: doubly robust estimates, maximum likelihood, and bounds."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
@@ -34,7 +34,7 @@ WORDS = {
     ML: "maximum likelihood: one normal distribution of what is observed; no cell is imputed",
     BOUNDS: "bounds: missing cells at the ends of what they may hold; no cell is imputed",
 }
-"""How an answer is found, in place of a plan."""
+"""The description of each method, in place of a plan."""
 
 _PARTS: Mapping[str, Callable[[Robust | Likely], float]] = {
     "se": lambda one: one.se,
@@ -45,15 +45,15 @@ _PARTS: Mapping[str, Callable[[Robust | Likely], float]] = {
 
 
 class Unimputed(NamedTuple):
-    """An answer.
+    """An answer without imputed cells.
 
     Attributes:
         held: its rows.
-        columns: their names.
-        types: DuckDB's.
-        estimates: row by row, by the name of the output; None of bounds.
-        warnings: sentences that a reader must know.
-        notes: likewise, of how it was found.
+        columns: names of its columns.
+        types: DuckDB types of its columns.
+        estimates: by row, estimates by the name of the output; None for bounds.
+        warnings: warnings for the reader.
+        notes: notes on the method.
     """
 
     held: Held
@@ -68,11 +68,11 @@ def unimputed(engine: Engine, prepared: Prepared, options: QueryOptions) -> Unim
     """The answer by the method of the options.
 
     Raises:
-        QueryError: the query is none that the method suits; the message says why.
+        QueryError: the method does not support the query; the message says why.
     """
     block = _block(prepared, options.method)
-    named(prepared, options)  # refused before anything is found
-    if options.method == BOUNDS:  # which hold whatever share is missing
+    named(prepared, options)  # raises its errors before anything is computed
+    if options.method == BOUNDS:  # bounds are valid for any share of missing cells
         return _bounds(engine, prepared, block, options)
     notes = _shares(block)
     found = (_robust if options.method == AIPW else _likeliest)(engine, prepared, block, options)
@@ -80,10 +80,10 @@ def unimputed(engine: Engine, prepared: Prepared, options: QueryOptions) -> Unim
 
 
 def named(prepared: Prepared, options: QueryOptions) -> list[tuple[str, str]]:
-    """Names and types of the columns of an answer, which is not found.
+    """The names and types of the columns of an answer, which is not computed.
 
     Raises:
-        QueryError: the query is none that the method suits, or a column of its own has the name of one beside it.
+        QueryError: the method does not support the query, or a column of the query has the name of an added one.
     """
     keys = _keys(_block(prepared, options.method))
     found: list[tuple[str, str]] = []
@@ -101,7 +101,7 @@ def named(prepared: Prepared, options: QueryOptions) -> list[tuple[str, str]]:
 
 
 def _shares(block: Planned) -> list[Note]:
-    """Warnings of columns of which more is missing than their policies allow (WARN ABOVE).
+    """Warnings of columns whose share of missing cells exceeds their policy's limit (WARN ABOVE).
 
     Raises:
         CannotImpute: a policy refuses such an answer.
@@ -152,7 +152,7 @@ def _likeliest(engine: Engine, prepared: Prepared, block: Planned, options: Quer
 def _estimated(
     engine: Engine, prepared: Prepared, block: Planned, groups: Keys, estimates: Sequence[Sequence[Number | None]]
 ) -> tuple[list[Shown], Held, list[dict[str, Number]]]:
-    """The columns of an answer of estimates, its rows, and the estimates row by row."""
+    """The columns of an answer with estimates, its rows, and the estimates by row."""
     keys = _keys(block)
     shown: list[Shown] = []
     for place, (name, type_name) in enumerate(zip(prepared.columns, prepared.types, strict=True)):
@@ -187,7 +187,7 @@ def _bounds(engine: Engine, prepared: Prepared, block: Planned, options: QueryOp
 
 
 def _keys(block: Planned) -> Mapping[int, int]:
-    """By output that tells groups apart, which of the groups' keys it shows."""
+    """The position of the group key that each output shows, by position of the output."""
     groups = [group.text for group in groups_of(block.problem.query)]
     outputs = enumerate(block.problem.query.outputs)
     return {place: groups.index(scalar.text) for place, scalar in outputs if scalar.text in groups}

@@ -1,4 +1,4 @@
-"""What the aggregates of a query are made of, row by row, with what is missing of it: for answers without imputing."""
+"""An aggregating query as arrays of its rows' values and conditions, for answers without imputation."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,10 +33,10 @@ class Quantities:
     """An aggregating query over stored rows.
 
     Attributes:
-        engine: where rows live.
+        engine: engine that holds the rows.
         problem: the query with its statistics.
-        kinds: the aggregates that can be answered.
-        outputs: an aggregate, or the place of a group's key, an output.
+        kinds: the aggregates that the method supports.
+        outputs: for each output its aggregate, or the position of a group key.
     """
 
     engine: Engine
@@ -87,7 +87,7 @@ class Quantities:
     def _fetched(
         self, trees: Mapping[str, Tree], fill: Mapping[Column, Tree] | None = None
     ) -> Mapping[str, NDArray[Any]]:
-        """Expressions of every row, in an order that is always the same."""
+        """The values of expressions in every row, in a fixed order of rows."""
         rows = {f"row of {s.alias}": bound(Column(s.alias, ROW)) for s in self.problem.query.sources}
         generator = Generator(
             lambda scan: self.engine.source(scan.table, scan.alias),
@@ -114,21 +114,21 @@ class Quantities:
 
     @property
     def count(self) -> int:
-        """n, the rows before WHERE."""
+        """The number of rows before WHERE, n."""
         return len(self._rows_of(self.problem.query.sources[0]))
 
     def _rows_of(self, scan: Scan) -> NDArray[np.int64]:
         return np.ma.getdata(self._stored[f"row of {scan.alias}"]).astype(np.int64, copy=False)
 
     def dirty(self, tree: Tree | Sequence[Tree]) -> Columns:
-        """The columns that miss values among those that an expression reads."""
+        """The incomplete columns that an expression reads."""
         return frozenset(c for c in columns_in(tree) if not c.stored and c.name in self._of(c).dirty)
 
     def _of(self, column: Column) -> Statistics:
         return self.problem.statistics[column.relation]
 
     def _missing(self, columns: Columns) -> Flags:
-        """(n,) whether one of some columns is missing."""
+        """(n,) whether any of some columns is missing."""
         found = np.zeros(self.count, bool)
         for scan in self.problem.query.sources:
             names = [column.name for column in columns if column.relation == scan.alias]
@@ -142,20 +142,20 @@ class Quantities:
     # -- quantities -----------------------------------------------------------------------------------------------
 
     def value(self, place: int) -> Quantity | None:
-        """What the aggregate at a place is of; None of COUNT(*).
+        """The argument of an aggregate; None for COUNT(*).
 
         Raises:
-            QueryError: it is NULL where nothing that it reads is missing.
+            QueryError: it is NULL although all columns that it reads are observed.
         """
         output = self.outputs[place]
         assert isinstance(output, Aggregate)
         return next(iter(self.values(place)), None)
 
     def values(self, place: int) -> list[Quantity]:
-        """What the aggregate at a place is of, argument by argument.
+        """The arguments of an aggregate.
 
         Raises:
-            QueryError: one is NULL where nothing that it reads is missing.
+            QueryError: one is NULL although all columns that it reads are observed.
         """
         output = self.outputs[place]
         assert isinstance(output, Aggregate)
@@ -175,7 +175,7 @@ class Quantities:
         return {**named, f"filter {place}": output.condition} if output.condition else named
 
     def conditions(self, place: int) -> tuple[Flags, Quantity | None]:
-        """Where the conditions that read complete columns hold, and the others, of WHERE and of an output's FILTER."""
+        """(n,) where the conditions of WHERE and FILTER over complete columns hold; and the other conditions."""
         sure, unsure = np.ones(self.count, bool), None
         for name, tree in self._conditions(place).items():
             holds, reads = np.ma.filled(self._stored[name], 0.0), self.dirty(tree)
@@ -187,9 +187,10 @@ class Quantities:
         return sure, unsure
 
     def membership(self, place: int, settled: Callable[[Tree], tuple[Flags, Flags]]) -> tuple[Flags, Flags]:
-        """Rows that meet WHERE and an output's FILTER whatever is missing, and those that may, by SQL's own logic.
+        """(n,) the rows that certainly meet WHERE and FILTER, and those that possibly do, by three-valued logic.
 
-        Of a condition that reads what is missing `settled` tells where it always holds, and where never.
+        For a condition over incomplete columns, `settled` gives the rows in which it always holds, and in which it
+        never does.
         """
         certain, denied = np.ones(self.count, bool), np.zeros(self.count, bool)
         for name, tree in self._conditions(place).items():
@@ -202,18 +203,18 @@ class Quantities:
         return certain, ~certain & ~denied
 
     def filled(self, tree: Tree, values: Mapping[Column, Tree]) -> Vector:
-        """(n,) an expression, missing cells filled in by constants; NaN where that is NULL."""
+        """(n,) the values of an expression with constants for missing cells; NaN for NULL."""
         found = self._fetched({"value": _number(tree)}, values)["value"]
         return np.ma.filled(found, np.nan)
 
     def cells(self, column: Column, *, joined: bool = False) -> Cells:
-        """A column of all rows of its table, or of every row of the query before WHERE."""
+        """A column in all rows of its table or, if `joined`, in all rows of the query before WHERE."""
         scan = next(scan for scan in self.problem.query.sources if scan.alias == column.relation)
         return self._cache(scan).cells([column.name], self._rows_of(scan) if joined else None)[column.name]
 
     @cached_property
     def keys(self) -> tuple[list[tuple[str | None, ...]], NDArray[np.intp], Quantity | None]:
-        """The groups as texts of their keys, each row's group, and whether that is known (None: of every row)."""
+        """The groups as texts of their keys, the group of each row, and whether it is known (None if it always is)."""
         groups = groups_of(self.problem.query)
         reads = self.dirty([group.tree for group in groups])
         gone = self._missing(reads)
@@ -228,10 +229,10 @@ class Quantities:
         return found, codes, Quantity(np.ones(self.count), ~gone, reads) if reads else None
 
     def check_rows_stand_alone(self) -> None:
-        """Refuses a join that repeats rows which miss something: what is missing once must count once.
+        """Refuses a join that repeats incomplete rows, since estimates assume that rows are independent.
 
         Raises:
-            QueryError: it does.
+            QueryError: the join repeats such rows.
         """
         for scan in self.problem.query.sources:
             incomplete = any(column.relation == scan.alias for column in self.problem.columns)
@@ -242,7 +243,7 @@ class Quantities:
     # -- what may predict, and what may be ------------------------------------------------------------------------
 
     def barred(self, column: Column, columns: Sequence[Column]) -> Columns:
-        """The columns that a policy keeps from predicting one, under whatever alias."""
+        """The columns that may not predict a column by its policy, under any alias."""
         tables = {scan.alias: scan.table for scan in self.problem.query.sources}
         policy = self._of(column).policy(column.name)
         _refuse(bool(policy.before), f"{column} is predicted from earlier rows only, which this method does not")
@@ -256,7 +257,7 @@ class Quantities:
         return barred(policy, column, same, derived) | computed_from(self._of(column), column, same)
 
     def predictors(self, without: Columns) -> Rows:
-        """The rows with every column that tells something of others and may, but some."""
+        """The rows with all columns that may predict others, except some."""
         columns: dict[Column, Cells] = {}
         for scan in self.problem.query.sources:
             regressors = sorted(self.problem.statistics[scan.alias].regressors)
@@ -274,7 +275,7 @@ class Quantities:
 
 
 def groups_of(query: Query) -> Sequence[Scalar]:
-    """What a query groups by; of GROUP BY ALL the outputs that aggregate nothing."""
+    """The grouping expressions of a query; for GROUP BY ALL, the outputs without aggregates."""
     if not groups_by_all(query.grouping):
         return query.groups or ()
     return [one for one in query.outputs if not any(call.text in one.text for call in query.aggregates)]
