@@ -21,13 +21,13 @@ from imputedb.imputers.chained.trace import Trace
 from imputedb.notes import Note, NoteKind
 
 PROPOSED = (1, 1, 1, 1, 2, 4, 8, 16, 32)
-"""Proposals of a row at a time; who takes none of them is drawn on a grid."""
+"""Number of proposals for a row at a time; a row that accepts none is drawn on a grid."""
 
 GRID = np.linspace(-8, 8, 1601)
-"""Standard deviations about the mean of the model without the outcome."""
+"""Half-width of the grid in standard deviations around the mean of the model without the outcome."""
 
 AT_ONCE = 200_000
-"""Points of grids at a time."""
+"""Number of grid points that are evaluated at a time."""
 
 Flags = NDArray[np.bool_]
 Places = NDArray[np.intp]

@@ -28,10 +28,10 @@ from imputedb.statistics.table import Kind
 
 MODELS = ("ols", "logit")
 CYCLES = 20
-"""Cycles unless a number is asked for."""
+"""Default number of cycles."""
 
 LEVELS = 30
-"""Categories of a column at most."""
+"""Maximum number of categories of a column."""
 
 Drawing = Iterator[tuple[int, Mapping[Column, Array], Trace]]
 

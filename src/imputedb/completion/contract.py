@@ -17,20 +17,21 @@ from imputedb.completion.source import Source
 from imputedb.errors import Beyond, QueryError, StorageError
 
 BEFORE = ("rows", "missing", "low", "high")
-"""Figures of rows: how many, the share that misses a column, its least and its largest observed value."""
+"""Figures of the rows: their number; the share in which a column is missing; its least and largest observed value."""
 
 AFTER = ("imputed", "rhat", "fmi", "shift", "psi")
-"""Figures of a run: the share that was imputed, R-hat, the fraction of missing information of a column's mean; against
-the run that readers see how many standard errors the mean has moved, and the stability index of imputed values."""
+"""Figures of a run: imputed share, R-hat, fraction of missing information of a column's mean. Compared with the current
+run: the shift of the mean in standard errors, and the population stability index of imputed values.
+"""
 
 OF_NUMBERS = ("fmi", "shift")
-"""Figures of a run that only numbers have."""
+"""Figures of a run for numeric columns only."""
 
 BY_FLAGS = ("fmi", "shift", "psi")
-"""Figures that are told by flags of what was imputed."""
+"""Figures that need the flags of imputed cells."""
 
 OF_ALL = ("rows", "rhat")
-"""Figures that are of no column."""
+"""Figures without a column."""
 
 
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")

@@ -32,7 +32,7 @@ from imputedb.notes import as_data
 from imputedb.sql.paths import one_file
 
 Record = Mapping[str, Any]
-"""What is said of a draw that was written."""
+"""The record of a written draw."""
 
 
 def draw(

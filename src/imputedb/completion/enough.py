@@ -11,16 +11,16 @@ from imputedb.completion.source import Source, completed_columns
 from imputedb.imputers.rows import Array
 
 LEAST, MOST = 10, 100
-"""Draws, where anything is missing; the first of them tell how many there are to be."""
+"""Minimum and maximum number of draws, if a value is missing; the minimum is the pilot."""
 
 PRECISION = 0.1
-"""The Monte Carlo error of a pooled estimate, in its own standard errors: at .1 intervals are 0.5 % too wide."""
+"""Allowed Monte Carlo error of a pooled estimate, in its standard errors; 0.1 makes intervals 0.5 % too wide."""
 
 SURE = 0.8
-"""How surely no more draws are needed than the first ones tell."""
+"""Probability that the pilot's estimate of the number of draws is large enough."""
 
 LEVELS = 30
-"""Categories of a column whose shares are watched, the first ones."""
+"""Maximum number of categories of a column whose shares are considered."""
 
 
 def watched(found: Source, values: Mapping[Column, Array]) -> dict[str, list[tuple[float, float]]]:
@@ -52,8 +52,8 @@ def needed(pilot: Sequence[Mapping[str, Any]]) -> int:
        degrees of freedom.
     2. The least M with B / M at most PRECISION^2 (W + (1 + 1 / M) B), W the variance within a draw (Rubin 1987).
 
-    In two stages, as von Hippel (2020) has it: draws that go on until their own estimate is small enough stop where it
-    is too small.
+    The two stages are those of von Hippel (2020). If draws were added until their own estimate is small enough, they
+    would stop where that estimate is too small.
     """
     from scipy import special
 
@@ -68,7 +68,7 @@ def needed(pilot: Sequence[Mapping[str, Any]]) -> int:
 
 
 def _variances(records: Sequence[Mapping[str, Any]]) -> Iterator[tuple[float, float]]:
-    """Of each mean that is watched its variance between draws and the mean of that within them."""
+    """The variance between draws, and the mean variance within draws, of each mean."""
     for name in records[0]["watched"]:
         for one in zip(*(record["watched"].get(name, []) for record in records), strict=False):
             means = np.array([mean for mean, _ in one])

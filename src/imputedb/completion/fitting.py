@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 PLAIN = ("ols", "logit", "probit", "poisson", "negativebinomial", "mnlogit", "quantreg", "ordered")
 MODELS = (*PLAIN, "phreg", "mixedlm", "gee")
-"""Models of statsmodels that a formula can name."""
+"""The models of statsmodels that may be fitted."""
 
 CLUSTERED = ("ols", "logit", "probit", "poisson")
-"""Models whose standard errors may go by clusters."""
+"""The models with cluster-robust standard errors."""
 
 FAMILIES = {"gaussian": "Gaussian", "binomial": "Binomial", "poisson": "Poisson"}
 
@@ -224,7 +224,7 @@ def _is_boolean(values: pd.Series) -> bool:
 
 
 _CERTAIN = 1e-8
-"""A fitted probability so near 0 or 1 is certain (R's glm warns at 2e-15)."""
+"""Distance from 0 or 1 below which a fitted probability is a sign of separation (R's glm warns at 2e-15)."""
 
 
 def doubts(fits: Sequence[Any], model: Model) -> tuple[Note, ...]:

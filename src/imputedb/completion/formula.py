@@ -26,16 +26,16 @@ ELEMENTWISE: Mapping[str, Callable[..., Any]] = {
         *("floor", "ceil", "sin", "cos", "tan", "tanh", "minimum", "maximum"),
     )
 }
-"""Functions of numbers, which a formula may also call as NumPy's: `log(x)` or `np.log(x)`."""
+"""Functions of numbers; a formula may also write them with NumPy's name, `log(x)` or `np.log(x)`."""
 
 CODINGS = ("Treatment", "Sum", "Diff", "Helmert", "Poly")
-"""Codings of categories, named within `C(...)`."""
+"""Codings of categories within `C(...)`."""
 
 OF_FORMULAS = (
     *("I", "C", "Q", "center", "scale", "standardize", "bs", "cr", "cc", "te"),
     *CODINGS,
 )
-"""Functions that patsy or formulaic have of their own."""
+"""Functions that patsy or formulaic define."""
 
 _ARGUMENTS = (
     *("df", "knots", "degree", "include_intercept", "lower_bound", "upper_bound", "constraints"),

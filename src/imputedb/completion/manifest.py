@@ -11,10 +11,10 @@ from imputedb.errors import StorageError
 from imputedb.notes import Note, NoteKind, as_data, is_data
 
 FORMAT = 2
-"""Of the manifest; larger when an older reader would misread it. Notes of format 1 are texts alone."""
+"""Version of the manifest's format, increased when older readers would misread it. Notes of format 1 are texts only."""
 
 SEAL = "sha256"
-"""The key of the hash of all others."""
+"""The key of the hash of all other entries."""
 
 _NUMBER = (int, float)
 _Kinds = Mapping[str, type | tuple[type, ...]]

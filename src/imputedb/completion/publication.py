@@ -17,7 +17,7 @@ CURRENT, PREVIOUS, MANIFEST, LOCK = "CURRENT", ".previous", "manifest.json", ".l
 TEMPORARY = ".tmp-"
 _TAKEN_BACK = ".rolled-back"
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
-"""So that nobody has a file of another place opened."""
+"""Links are not followed, so that no file of another folder is opened."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from imputedb.imputers.protocol import Imputer, assumption_of
 from imputedb.imputers.registry import Cycles, the_one, with_cycles
 
 AUTO: Literal["auto"] = "auto"
-"""For m: as many as are enough."""
+"""The value of m for as many draws as are needed."""
 
 Draws = int | Literal["auto"]
 

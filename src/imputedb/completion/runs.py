@@ -12,7 +12,7 @@ from imputedb.completion.publication import CURRENT, MANIFEST, TEMPORARY, curren
 from imputedb.errors import StorageError
 
 LEFT_FOR = 24 * 3600
-"""Seconds after which draws of a run that was not published are taken for left."""
+"""Seconds after which the draws of an unpublished run count as abandoned."""
 
 _GOING = f"{TEMPORARY}going-"
 

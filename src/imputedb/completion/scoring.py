@@ -66,12 +66,12 @@ def scored(engine: Engine, request: Scoring, progress: Progress | None = None) -
     1. Rows with an observed outcome are assigned to folds by a hash of their keys, stratified for zeros and ones. Rows
        without an outcome are in no fold: they serve for learning in every fold, and are never scored.
     2. For each fold its outcomes are hidden. m draws of all missing values are made by models that learn only from the
-       other rows, so that no row of the fold has influenced what it is filled in by.
+       other rows, so that no row of the fold influences its own imputed values.
     3. The model is fitted to the other rows of each draw, and predicts the fold's rows in the same draw.
     4. The predictions of all folds are scored by draw, and the scores are pooled by Rubin's rules.
 
-    Warning: an interval is about these predictions. It does not include that a model fitted to other rows would predict
-    otherwise.
+    Warning: an interval is about these predictions. It does not include the variation of predictions between models
+    fitted to different rows.
 
     Raises:
         UnknownName: the outcome is not a column.

@@ -21,7 +21,7 @@ from imputedb.inference.rubin import Pooled, pooled
 from imputedb.notes import Note
 
 Analysis = Callable[[Mapping[str, Array]], tuple[float, float]]
-"""Completed columns by name (categories as text) to an estimate and its variance."""
+"""A function of completed columns by name (categories as text) that gives an estimate and its variance."""
 
 BISECTIONS = 10
 

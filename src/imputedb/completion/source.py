@@ -32,7 +32,7 @@ STAGED = "imputedb_source"
 FLAG = "__imputed"
 INTERVAL = "INTERVAL"
 DRAW, ROW = ".imp", ".id"
-"""Columns that a long file adds."""
+"""The columns that a long file adds."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

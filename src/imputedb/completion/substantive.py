@@ -10,7 +10,7 @@ from imputedb.imputers.chained.augmentation import augmented
 from imputedb.imputers.chained.column_model import Matrix, Vector
 
 SEPARATED = 15.0
-"""Coefficients of features of variance 1 beyond this say that they separate the outcome."""
+"""Size of a coefficient, for features of variance 1, above which the outcome counts as separated."""
 
 
 class Drawn(Protocol):

@@ -34,7 +34,7 @@ _BINARY: Mapping[type[ast.AST], Callable[[Any, Any], Any]] = {
 }
 
 Term = frozenset[str]
-"""The texts of the factors that are multiplied; none of the intercept."""
+"""A term: the texts of its factors; none for the intercept."""
 
 _NONE: Term = frozenset()
 

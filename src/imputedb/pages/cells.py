@@ -11,18 +11,18 @@ from imputedb.markup import FLAG
 from imputedb.result import Result
 
 ROWS = 50
-"""Rows of an answer that are shown at once."""
+"""Maximum number of rows of an answer on one page."""
 
 _LONGEST = 300
-"""Characters of a value that are shown."""
+"""Maximum number of characters of a value; longer ones are cut."""
 
 _CHOSEN, _LONG, _SPACE = ' class="chosen"', ' class="long"', " "
 
 _SHORT = 40
-"""Characters of a value that is not broken."""
+"""Maximum number of characters of a value that is not wrapped."""
 
 COLUMNS = 200
-"""Columns of an answer that are shown."""
+"""Maximum number of columns of an answer."""
 
 
 def table(

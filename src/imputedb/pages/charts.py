@@ -9,7 +9,7 @@ from imputedb.markup import IMPUTED, OBSERVED
 from imputedb.planning.frontier import Frontier
 
 GREY = "#7d8791"
-"""Axes and their words: read on white and on black."""
+"""The colour of axes and their labels, readable on white and on black."""
 
 
 def _axis(title: str, **more: Any) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from imputedb.inference.estimate import Estimate
 from imputedb.result import Result
 
 _ROWS = 5_000
-"""Rows of answers without intervals that are compared."""
+"""Maximum number of compared rows of answers without intervals."""
 
 Table = tuple[list[str], list[list[object]], str]
-"""Titles, rows, and a sentence."""
+"""A table for display: titles, rows, and a caption."""
 
 
 def differences(one: Result, other: Result, name: str, second: str) -> Table:

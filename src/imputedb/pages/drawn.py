@@ -16,7 +16,7 @@ from imputedb.imputers.protocol import Progress
 from imputedb.pages.names import column_in_sql, in_sql
 
 DRAWS = 5
-"""Draws that are shown."""
+"""Maximum number of draws that are shown."""
 
 _BINS = 24
 _LEVELS = 12

@@ -24,10 +24,10 @@ _IS_DARK = "matchMedia('(prefers-color-scheme: dark)').matches"
 _UNKNOWN = "This link is of an earlier start of the page: its question is no longer known."
 
 _UNSEEN = 0.3
-"""Seconds before a bar is shown."""
+"""Seconds before a progress bar appears."""
 
 _LOOK = 0.2
-"""Seconds between two looks at how far something is."""
+"""Seconds between two updates of the progress."""
 
 
 class View:
@@ -164,7 +164,7 @@ VIEWS = {
     "what-if": "What if",
     "models": "Models and jobs",
 }
-"""The views by their names in addresses, with their titles."""
+"""The titles of the views, by their names in addresses."""
 
 
 def _head(view: View) -> None:

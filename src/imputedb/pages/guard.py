@@ -20,12 +20,13 @@ _POLICY = (
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' {}; object-src 'none'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-"""Nothing is loaded from elsewhere or sent there, and no other page shows this one. Vue compiles its templates, hence
-`eval`. The braces stand for the sockets of this host."""
+"""Content security policy: nothing is loaded from or sent to other hosts, and no other page may embed this one. Vue
+compiles its templates, hence `unsafe-eval`. The braces are for this host's WebSocket addresses.
+"""
 
 
 _ONWARD = '<!doctype html><title>imputedb</title><meta http-equiv="refresh" content="0; url={}">'
-"""Goes on from this page itself: a redirect of another's link would leave a cookie of the same site at home."""
+"""A page that forwards to an address; after a redirect from a foreign link, browsers withhold a SameSite cookie."""
 
 
 class Guard:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from hashlib import blake2b
 
 MANY = 20
-"""Draws of a query that aggregates, unless a number is chosen."""
+"""Default number of draws of a query with aggregates."""
 
 _KEPT = 500
 

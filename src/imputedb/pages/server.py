@@ -17,12 +17,12 @@ from imputedb.pages.site import Site
 from imputedb.web import Server
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
-"""Hosts that mean this machine."""
+"""Names and addresses of this machine."""
 
 PORT = 8085
 
 _PATIENCE = 60.0
-"""Seconds that a browser may be away, as on a machine whose cores are all taken, before it has to begin again."""
+"""Seconds that a browser may be disconnected, as on an overloaded machine, before its state is discarded."""
 
 
 def address(text: str | None) -> tuple[str, int]:

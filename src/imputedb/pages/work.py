@@ -17,10 +17,10 @@ from imputedb.imputers.protocol import Progress
 T = TypeVar("T")
 
 Call = Callable[[Database, Progress], T]
-"""What is called: with a session, and with what it tells its progress."""
+"""A function that gets a session and a receiver of progress."""
 
 _AGAIN = 0.05
-"""Seconds after which a call is interrupted again that has not ended: an interrupt between two statements is lost."""
+"""Seconds after which a call that has not ended is interrupted again: an interrupt between two statements is lost."""
 
 _ANSWERS, _ENDED = 24, 50
 

@@ -16,7 +16,7 @@ from imputedb.service.errors import Cancelled, Overdue, Overloaded, Refusal
 Given = TypeVar("Given")
 
 _AGAIN = 0.05
-"""Seconds after which a call that was asked to end is asked again: it may have been between two statements."""
+"""Seconds after which a call is interrupted again: an interrupt between two statements is lost."""
 
 
 class Run(Generic[Given]):

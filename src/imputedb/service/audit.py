@@ -19,7 +19,7 @@ from imputedb.service.core import Done
 from imputedb.service.side import Side
 
 GENESIS = "0" * 64
-"""What stands before the first record."""
+"""The hash before the first record."""
 
 _BATCH = 256
 

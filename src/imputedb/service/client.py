@@ -17,10 +17,10 @@ import imputedb.errors
 from imputedb.errors import DataError, Error, QueryError, StorageError
 
 _BUSY = (429, 503)
-"""What the service answers to whoever is to ask again."""
+"""Status codes after which a request is repeated."""
 
 _LONGEST = 30.0
-"""Seconds between two times of asking, at most."""
+"""Maximum number of seconds between two attempts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 RoleName = Literal["reader", "analyst", "admin"]
 _PATHS = {"security": ("tokens", "jwt_key"), "tls": ("certificate", "key")}
-"""Keys that name files, beside the one they stand in."""
+"""Keys with paths of files, which are relative to the configuration file."""
 
 ROLES: tuple[RoleName, ...] = ("reader", "analyst", "admin")
 

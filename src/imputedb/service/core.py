@@ -58,12 +58,12 @@ class Answer:
 
 
 Form = Callable[[Result, int, bool], Any]
-"""Makes what a door sends of a result, so many of its rows, and whether there are more."""
+"""A function that formats a result for an interface, given the number of rows and whether there are more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A request that is over, as observers receive it.
+    """A finished request, as observers receive it.
 
     Attributes:
         kind: `query`, `catalog`, `describe`, `explain`, `frontier`, `profile`, `models` or `impute`.
@@ -97,7 +97,7 @@ Observer = Callable[[Done], None]
 
 
 class Core:
-    """One database with its sessions, admission control and rate limits.
+    """One database with its sessions, admission control and rate limits, shared by all network interfaces.
 
     Attributes:
         configuration: configuration of the service.
@@ -105,7 +105,7 @@ class Core:
         instances: the open database file, reopened when it is replaced.
         admission: worker threads and their queue.
         rates: rate limits by caller.
-        observers: functions that receive every request that is over, before its answer is sent.
+        observers: functions that receive every finished request, before its answer is sent.
     """
 
     def __init__(self, path: Path, configuration: Configuration, remark: Callable[[str], None]) -> None:
@@ -321,7 +321,7 @@ def statement_hash(text: str) -> str:
 
 
 _COMPARED = 1000
-"""Rows of an answer that are compared with those of the same request before."""
+"""Number of an answer's rows that are compared with an earlier answer to the same request."""
 
 
 def _digest(result: Result) -> str:

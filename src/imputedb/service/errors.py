@@ -1,17 +1,10 @@
 """Errors by which a service refuses a request.
 
-```text
-Error
-└── Refusal             the service does not do this, or not now
-    ├── Unauthenticated   nobody is known by this credential
-    ├── Forbidden         the caller's role may not do it
-    ├── NotFound          there is nothing of this name
-    ├── TooLarge          the request is larger than is read
-    ├── TooMany           the caller has asked too often
-    ├── Overloaded        all workers are busy, and the queue is full
-    ├── Overdue           it took longer than it may
-    └── Cancelled         the caller has gone, or has asked for the end
-```
+```text Error └── Refusal             the service refuses a request ├── Unauthenticated   the credential is missing or
+unknown ├── Forbidden         the caller's role does not permit it ├── NotFound          the name is unknown ├──
+TooLarge          the request exceeds a size limit ├── TooMany           the caller has used up the rate limit ├──
+Overloaded all workers are busy, and the queue is full ├── Overdue           the request exceeded its time limit └──
+Cancelled the caller has disconnected or cancelled ```
 """
 
 from imputedb.errors import Error

@@ -12,7 +12,7 @@ from typing import Any
 from imputedb.models.model import Model
 
 _DRAWS = 20
-"""Draws that the spread is told of at most."""
+"""Maximum number of draws from which the spread is computed."""
 
 Row = Mapping[str, Any]
 

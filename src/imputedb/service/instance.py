@@ -250,4 +250,4 @@ def workers(path: Path, memory: int, configuration: Configuration) -> Workers:
 
 
 _UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
-"""DuckDB's units of memory, in bytes."""
+"""Units of DuckDB's memory limit, in bytes."""

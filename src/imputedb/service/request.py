@@ -81,4 +81,4 @@ class Request:
         """The options of `Database.sql`."""
         names = ("alpha", "imputer", "seed", "m", "interval", "level", "fit", "method", "weights", "clusters")
         found = {name: getattr(self, name) for name in (*names, "within_ms", "error")}
-        return {**found, "m": None if self.m == 1 else self.m}  # of one draw nobody says whether it was meant
+        return {**found, "m": None if self.m == 1 else self.m}  # a single draw need not have been requested

@@ -11,7 +11,7 @@ from imputedb.database import connect
 from imputedb.errors import StorageError
 
 FORMAT = 1
-"""Of its tables; a file that holds a larger one was written by a newer imputedb."""
+"""Version of the tables; a file with a larger one was written by a newer imputedb."""
 
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS format (format INTEGER)",

@@ -19,7 +19,7 @@ from imputedb.pages.views.editor import Editor
 from imputedb.result import Result
 
 _COLUMNS = 60
-"""Columns of a table that its tree shows; the view Missing has all."""
+"""Maximum number of columns of a table in the tree; the view Missing shows all."""
 
 
 async def build(view: View) -> None:

@@ -17,7 +17,7 @@ from imputedb.pages.question import Question
 _IMPUTERS = ("tree", "knn", "pmm", "norm", "mean", "hotdeck", "tree, knn, mean")
 _DRAWS = {0: "as needed", 1: "1, no interval", 5: "5", 20: "20", 50: "50", 100: "100"}
 _NAMES = 2_000
-"""Names that completion knows at most."""
+"""Maximum number of names for completion."""
 
 _COMPLETE = """
 (async () => {
@@ -34,7 +34,7 @@ _COMPLETE = """
   ])});
 })();
 """
-"""Adds names of tables and columns to what CodeMirror completes; they are data, and shown as text."""
+"""Adds names of tables and columns to CodeMirror's completion; they are inserted as text."""
 
 
 class Editor:

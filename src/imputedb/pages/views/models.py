@@ -17,7 +17,7 @@ from imputedb.pages.names import in_sql
 from imputedb.pages.work import Work
 
 _ROWS = 100_000
-"""Rows that drift is told of at most."""
+"""Maximum number of rows from which drift is measured."""
 
 _RECORDS = 50
 

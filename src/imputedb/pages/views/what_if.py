@@ -15,7 +15,7 @@ from imputedb.result import Result
 from imputedb.sensitivity import Departures, Sensitivity
 
 _STEPS = 4
-"""Sizes of departures on each side of none."""
+"""Number of sizes of departures on each side of zero."""
 
 _WAYS = ("tree", "pmm", "norm", "aipw", "bounds")
 

@@ -35,7 +35,7 @@ from imputedb.service.security.tokens import Credentials
 Given = TypeVar("Given")
 
 _POLL = 0.1
-"""Seconds after which it is looked whether the caller is still there."""
+"""Seconds between two checks whether the caller is still connected."""
 
 _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 

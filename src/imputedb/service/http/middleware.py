@@ -1,4 +1,4 @@
-"""Middleware of every HTTP request: an id, limits of the body's size and time, plain headers."""
+"""Middleware of every HTTP request: an identifier, limits on the body's size and time, and response headers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _HEADERS = (
 
 
 _CLOSE = {"Connection": "close"}
-"""What is left of the body is not waited for."""
+"""The connection is closed, so that the rest of the body is not read."""
 
 
 class Bounds:

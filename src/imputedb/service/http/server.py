@@ -16,7 +16,7 @@ from imputedb.service.configuration import Configuration
 from imputedb.web import Server
 
 _LAST_WORDS = 3
-"""Seconds that callers whose requests were ended have to be told so."""
+"""Seconds for sending errors to callers whose requests were stopped at shutdown."""
 
 
 class PatientProtocol(H11Protocol):

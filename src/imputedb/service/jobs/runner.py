@@ -16,10 +16,10 @@ from imputedb.errors import Error
 from imputedb.service.jobs.store import Job, Jobs
 
 WRITING = ("impute",)
-"""Jobs that write files: their processes are not confined, and take no statement."""
+"""Kinds of jobs that write files: their processes are not confined, and accept no statement."""
 
 _LOOK = 0.5
-"""Seconds after which it is looked for a job that waits, unless one was added."""
+"""Seconds between two looks for a queued job, unless one is added."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from imputedb.service.side import Side
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 
 ATTEMPTS = 3
-"""Times that a job is begun at most: one that ends the whole service each time is given up."""
+"""Maximum number of times that a job is started; a job that ends the service each time is given up."""
 
 _COLUMNS = "id, kind, state, principal, role, asked, created, started, ended, attempts, progress, result, error"
 

@@ -78,4 +78,4 @@ _MEASURES: Mapping[str, Callable[[Meter, Any], None]] = {
     "compare": _compared,
     "cells": _explained,
 }
-"""Metrics of a result, by kind of job."""
+"""The function that measures a result, by kind of job."""

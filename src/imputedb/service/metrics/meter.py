@@ -20,10 +20,10 @@ from imputedb.service.impute import Completed
 from imputedb.service.metrics.names import METRICS, Metric
 
 _LABELS = 1000
-"""Sets of labels that a metric has at most: beyond them there is one, `other`."""
+"""Maximum number of label sets of a metric; further ones are counted under the label `other`."""
 
 _REMEMBERED = 500
-"""Requests whose answers are remembered, to be compared with the next one's."""
+"""Number of requests whose answers are remembered for comparison with later ones."""
 
 HIGH_PENALTY = 0.5
 

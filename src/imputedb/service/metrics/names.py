@@ -113,4 +113,4 @@ METRICS = (
     Metric("imputedb_run_cpu_seconds", "counter", ("kind",), "Processor seconds of jobs."),
     Metric("imputedb_run_bytes", "gauge", ("kind",), "Largest memory of the last job."),
 )
-"""All of them."""
+"""The list of metrics, by name."""

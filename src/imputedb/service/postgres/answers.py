@@ -13,10 +13,10 @@ from imputedb.service.postgres.columns import TEXT, Carried, carried
 from imputedb.service.postgres.formats import Malformed, columns, encode
 
 PIECE = 5_000
-"""Rows that are read at a time."""
+"""Number of rows that are read at a time."""
 
 Read = Callable[[int, int], list[bytes]]
-"""So many rows after the first so many, each as a message."""
+"""A function that gives a number of rows after an offset, each as a message."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ from imputedb.service.errors import Refusal
 from imputedb.service.postgres import values
 
 TEXT, BINARY = 0, 1
-"""Formats of values."""
+"""The format codes of values."""
 
 _DAYS = "DATE '2000-01-01'"
 _MICROSECONDS = 946_684_800_000_000
-"""From the beginning of 1970 to that of 2000, when PostgreSQL's time begins."""
+"""Microseconds from 1970-01-01 to 2000-01-01, PostgreSQL's epoch."""
 
 
 class Uncarried(Refusal):
@@ -114,7 +114,7 @@ OF_DUCKDB = {
     "TIMESTAMP_S": _SECONDS, "TIMESTAMP_MS": _SECONDS, "TIMESTAMP_NS": _NANOSECONDS,
     "TIMESTAMP WITH TIME ZONE": TIMESTAMPTZ, "INTERVAL": INTERVAL,
 }  # fmt: skip
-"""By the name of DuckDB's type, without what it has in parentheses."""
+"""PostgreSQL types by the name of DuckDB's type, without its parameters."""
 
 NAMED = {
     one.name: one
@@ -123,7 +123,7 @@ NAMED = {
         INTERVAL,
     )
 }  # fmt: skip
-"""Those that values are sent in, by PostgreSQL's name."""
+"""PostgreSQL types in which values are sent, by name."""
 
 DUCKDB = {
     16: "BOOLEAN", 21: "SMALLINT", 23: "INTEGER", 20: "BIGINT", 26: "UINTEGER", 700: "FLOAT", 701: "DOUBLE",
@@ -131,7 +131,7 @@ DUCKDB = {
     114: "JSON", 3802: "JSON", 2950: "UUID", 17: "BLOB", 1082: "DATE", 1083: "TIME", 1114: "TIMESTAMP",
     1184: "TIMESTAMP WITH TIME ZONE", 1186: "INTERVAL",
 }  # fmt: skip
-"""DuckDB's type by the number of PostgreSQL's, of parameters whose type a client states."""
+"""DuckDB types by the oid of PostgreSQL's type, for parameters whose type a client states."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ FRONTEND: Mapping[bytes, tuple[str, tuple[tuple[str, str], ...]]] = {
     b"c": ("copy_done", ()),
     b"f": ("copy_failed", (("reason", "text"),)),
 }
-"""Messages of clients, by their first byte: a name, and fields."""
+"""Messages of clients by their type byte: name and fields."""
 
 BACKEND: Mapping[str, tuple[bytes, tuple[str, ...]]] = {
     "authentication": (b"R", ("int32", "rest")),
@@ -61,10 +61,10 @@ BACKEND: Mapping[str, tuple[bytes, tuple[str, ...]]] = {
     "copy_data": (b"d", ("rest",)),
     "copy_end": (b"c", ()),
 }
-"""Messages of the server, by name: the first byte, and fields."""
+"""Messages of the server by name: type byte and fields."""
 
 SSL, GSS, CANCEL = 80877103, 80877104, 80877102
-"""In place of a version, in the first message."""
+"""Request codes in place of a protocol version in the first message."""
 
 VERSION = 3 << 16
 

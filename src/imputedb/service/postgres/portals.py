@@ -10,10 +10,10 @@ from imputedb.service.postgres.answers import Columns, Rows
 from imputedb.service.postgres.commands import Command
 
 MOST = 500
-"""Statements, portals and cursors that a session may have at once."""
+"""Maximum number of prepared statements, portals and cursors of a session."""
 
 MOST_HELD = 10
-"""Of these cursors WITH HOLD."""
+"""Maximum number of cursors WITH HOLD among these."""
 
 
 class NoStatement(Refusal):

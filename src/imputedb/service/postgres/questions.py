@@ -37,7 +37,7 @@ _PERHAPS = re.compile(
     r"quote_|format_type|has_\w+_privilege|description|array_(upper|lower)|parse_ident|inet_|txid_|database",
     re.IGNORECASE,
 )
-"""What stands in every statement that may be of the catalog, or name the schema `public`."""
+"""A pattern that occurs in every statement about the catalog or the schema `public`."""
 
 
 class Unbuilt(Refusal):
@@ -218,7 +218,7 @@ def _listing(catalog: Catalog, request: Request, portal: Portal) -> Callable[[Le
 
 
 _MOST = 100_000
-"""Rows that are listed at once."""
+"""Maximum number of rows that a catalog query lists at once."""
 
 
 def _described(

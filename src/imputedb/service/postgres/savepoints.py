@@ -8,7 +8,7 @@ from imputedb.service.errors import Refusal, TooLarge
 from imputedb.service.postgres.settings import Kept
 
 MOST = 1_000
-"""Savepoints that a transaction may have."""
+"""Maximum number of savepoints of a transaction."""
 
 
 class NoSavepoint(Refusal):

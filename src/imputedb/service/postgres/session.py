@@ -26,7 +26,7 @@ from imputedb.service.request import Principal
 Given = TypeVar("Given")
 
 _SHORT = 2_000
-"""Characters of a text that is read within the loop."""
+"""Number of characters up to which a text is parsed on the event loop."""
 
 
 class Failed(Refusal):

@@ -11,7 +11,7 @@ from imputedb.service.errors import Refusal
 from imputedb.service.postgres.wishes import OURS
 
 VERSION = "15.0"
-"""Of PostgreSQL, whose protocol and catalog are spoken."""
+"""The version of PostgreSQL whose protocol and catalog are provided."""
 
 
 class Unknown(Refusal):
@@ -87,7 +87,7 @@ _FIXED = {
     "intervalstyle": ("postgres",),
     "standard_conforming_strings": ("on", "true", "1", "yes"),
 }
-"""Settings with the values that they may have here: any other would have to change answers."""
+"""PostgreSQL settings with their supported values; other values would require different answers."""
 
 _READ_ONLY = (
     "in_hot_standby", "integer_datetimes", "is_superuser", "lc_collate", "lc_ctype", "max_identifier_length",
@@ -102,7 +102,7 @@ REPORTED = {
     "session_authorization": "session_authorization", "standard_conforming_strings": "standard_conforming_strings",
     "timezone": "TimeZone",
 }  # fmt: skip
-"""Settings of which clients are told at the start and whenever they change, as they are spelled then."""
+"""Settings that are reported to clients at the start and after each change, with their spelling in the report."""
 
 _LEVELS = ("debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning", "error")
 _UTC = ("utc", "gmt", "etc/utc", "etc/gmt", "z", "zulu", "uct", "+00", "+00:00", "0", "gmt0")
@@ -112,7 +112,7 @@ _UNITS = {"": 1.0, "us": 1e-3, "ms": 1.0, "s": 1e3, "min": 6e4, "h": 36e5, "d": 
 
 
 Kept = tuple[dict[str, str], dict[str, str | None]]
-"""Settings at a place of a transaction: their values, and those that local ones stand for."""
+"""A copy of the settings: their values, and the values that SET LOCAL has replaced."""
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ _BEGIN, _BEGIN_UTC = datetime(2000, 1, 1), datetime(2000, 1, 1, tzinfo=UTC)
 _POSITIVE, _NEGATIVE, _NAN = 0x0000, 0x4000, 0xC000
 _SPECIAL = {_NAN: "NaN", 0xD000: "Infinity", 0xF000: "-Infinity"}
 _WIDTH = 38
-"""Digits of DuckDB's decimals at most."""
+"""Maximum number of digits of DuckDB's DECIMAL."""
 
 
 def encoded(value: object) -> bytes:
@@ -214,7 +214,7 @@ _BINARY: Mapping[int, Callable[[bytes], object]] = {
     3802: _json,
     **dict.fromkeys((0, 25, 1043, 1042, 19, 18, 114, 705), _text),
 }
-"""By the number of a type, what reads its binary format."""
+"""Decoders of the binary format by oid."""
 
 
 def _truth(text: str) -> bool:
@@ -238,11 +238,11 @@ _TEXT: Mapping[int, Callable[[str], object]] = {
     2950: UUID,
     17: lambda text: bytes.fromhex(text[2:]) if text[:2] == "\\x" else text.encode(),
 }
-"""By the number of a type, what reads its text; texts of others stay so."""
+"""Decoders of the text format by oid; texts of other types stay unchanged."""
 
 _ELEMENTS = {1000: 16, 1005: 21, 1007: 23, 1016: 20, 1021: 700, 1022: 701, 1231: 1700, 1009: 25, 1015: 25, 1182: 1082,
              1115: 1114, 1185: 1184, 2951: 2950, 1003: 19, 1028: 26, 1002: 18}  # fmt: skip
-"""The type of its elements by the number of an array's."""
+"""The oid of the elements by the oid of the array type."""
 
 
 def _aware(moment: datetime) -> datetime:

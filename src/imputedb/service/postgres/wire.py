@@ -7,7 +7,7 @@ import asyncio
 from imputedb.service.postgres.formats import Malformed
 
 _FULL = 256 * 1024
-"""Bytes that are gathered before they are sent."""
+"""Number of bytes that are collected before they are sent."""
 
 
 class Gone(Exception):

@@ -78,4 +78,4 @@ OURS: Mapping[str, tuple[str, Callable[[str], Any], str]] = {
     "within_ms": ("", _above_zero, "milliseconds above 0, or nothing"),
     "error": ("", _share, "a share between 0 and 1, or nothing"),
 }
-"""By name what it is unless set, what reads it, and what it may be; each is set as `imputedb.NAME`."""
+"""The settings `imputedb.NAME` by name: default, parser, and description of the values."""

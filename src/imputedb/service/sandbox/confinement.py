@@ -15,15 +15,15 @@ from pathlib import Path
 from imputedb.errors import StorageError
 
 _ROOM = 4 << 30
-"""Bytes of addresses beside four times what DuckDB may use: programs, libraries, stacks of threads."""
+"""Bytes of address space in addition to four times DuckDB's memory limit: programs, libraries, stacks of threads."""
 
 _FILES = 256
-"""Files that may be open at once."""
+"""Maximum number of open files."""
 
 _SYSTEM = ("/lib", "/lib64", "/usr/lib", "/usr/local/lib", "/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo",
            "/proc/meminfo", "/proc/cpuinfo", "/proc/self/cgroup", "/sys/fs/cgroup", "/sys/devices/system/cpu",
             "/dev/null", "/dev/urandom")  # fmt: skip
-"""What programs need to read of the system: libraries, and how large the machine is."""
+"""Parts of the system that programs need to read: libraries, and the size of the machine."""
 
 # of linux/landlock.h
 _CREATE, _ADD, _RESTRICT, _PATH = 444, 445, 446, 1
@@ -31,7 +31,7 @@ _EXECUTE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 2, 1 << 3
 _OF_FILES = (1 << 15) - 1
 _IOCTL, _TCP = 1 << 15, 0b11
 _LEAST = 3
-"""The first Landlock that knows of truncating a file."""
+"""The first ABI version of Landlock that controls truncation of files."""
 
 # of linux/prctl.h, linux/seccomp.h, linux/audit.h
 _DUMPABLE, _SECCOMP, _NO_PRIVILEGES, _FILTER = 4, 22, 38, 2
@@ -76,20 +76,20 @@ _ARCHITECTURES: Mapping[str, tuple[int, Mapping[str, int]]] = {
         "quotactl": 60, "kexec_load": 104, "kexec_file_load": 294,
     }),
 }  # fmt: skip
-"""By machine its number, and those of the calls that are refused."""
+"""Number of each machine type, and the numbers of refused system calls."""
 
 _SINCE = {
     "pidfd_send_signal": 424, "io_uring_setup": 425, "open_tree": 428, "move_mount": 429, "fsopen": 430, "fsmount": 432,
     "pidfd_open": 434, "pidfd_getfd": 438, "process_madvise": 440, "mount_setattr": 442, "process_mrelease": 448,
     "fchmodat2": 452, "setxattrat": 463, "removexattrat": 466, "file_setattr": 469,
 }  # fmt: skip
-"""Further ones, whose numbers all machines share."""
+"""Further refused system calls, whose numbers are the same on all machines."""
 
 _SIGNAL = {0xC000003E: 234, 0xC00000B7: 131}
-"""tgkill, which may be sent to this process alone: it raises its own signals by it."""
+"""Numbers of tgkill, which is allowed for the process itself: it raises its own signals by it."""
 
 _LIMITS = {0xC000003E: 302, 0xC00000B7: 261}
-"""prlimit64, which may ask but not set."""
+"""Numbers of prlimit64, which may read limits but not set them."""
 
 
 def check() -> None:
@@ -155,7 +155,7 @@ def _files(readable: Sequence[Path]) -> None:
         rights = _READ_FILE | ((_READ_DIR | _EXECUTE) if path.is_dir() else 0)
         descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
         _called(call, _ADD, ruleset, _PATH, struct.pack("=Qi", rights, descriptor), 0)
-        if not path.is_relative_to("/proc"):  # of which a file is another once nobody has it open
+        if not path.is_relative_to("/proc"):  # another file may have the same number once nobody has this one open
             os.close(descriptor)
     _called(call, _RESTRICT, ruleset, 0)
     os.close(ruleset)
@@ -173,7 +173,7 @@ def _calls() -> None:
     steps += [(end, 0, 0, _ALLOW), (end, 0, 0, _REFUSE)]
     steps += [(equal, 0, 6, _LIMITS[machine]), (load, 0, 0, 32), (equal, 0, 3, 0), (load, 0, 0, 36), (equal, 0, 1, 0)]
     steps += [(end, 0, 0, _ALLOW), (end, 0, 0, _REFUSE)]
-    steps += [(equal, 0, 1, _CLONE3), (end, 0, 0, _UNKNOWN)]  # the C library asks for a thread by the other one then
+    steps += [(equal, 0, 1, _CLONE3), (end, 0, 0, _UNKNOWN)]  # the C library then creates threads by the other call
     steps += [(equal, 0, 3, _CLONE[machine]), (load, 0, 0, 16), (has, 1, 0, _THREAD), (end, 0, 0, _REFUSE)]
     steps += [(end, 0, 0, _ALLOW)]
     code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))

@@ -18,7 +18,7 @@ from imputedb.inference.scale import FISHER, IDENTITY, LOG, LOGIT, Scale
 from imputedb.notes import Note
 
 MOST = 1 << 30
-"""Bytes of a message."""
+"""Maximum number of bytes of a message."""
 
 _LENGTH = struct.Struct("!I")
 _VALUES = frozenset((
@@ -31,10 +31,10 @@ _VALUES = frozenset((
 
 _ROOMS = ("imputedb.algebra.", "imputedb.answers.description", "imputedb.imputers.", "imputedb.inference.",
           "imputedb.notes", "imputedb.planning.", "imputedb.result", "imputedb.statistics.")  # fmt: skip
-"""Where the records are that answers are told by; none of them does anything when it is made."""
+"""Modules of the records in answers; creating a record has no side effect."""
 
 _SCALES = {scale.name: scale for scale in (IDENTITY, LOG, LOGIT, FISHER)}
-"""Those that numbers are pooled on, which are functions: messages name them."""
+"""Scales of pooling by name; they hold functions, so messages contain their names."""
 
 
 class _Writer(pickle.Pickler):

@@ -11,11 +11,11 @@ from imputedb.service.sandbox.confinement import check
 from imputedb.service.sandbox.worker import Start, Worker
 
 MORE = 8
-"""Workers beyond those that run, which hold the rows of answers that are not read yet."""
+"""Number of workers, beyond those that run statements, for rows that are still being read."""
 
 
 _BRIEFLY = 0.3
-"""Seconds that are waited for a worker that is about to be given back, before another is started."""
+"""Seconds to wait for a worker to be returned before another one is started."""
 
 
 class Workers:

@@ -168,7 +168,7 @@ _KINDS: Mapping[str, Callable[..., Any]] = {
 
 
 _READING: Mapping[str, Callable[..., Any]] = {"first": _Work._first, "streamed": _Work._streamed}
-"""Operations on the rows that are held, by name."""
+"""Operations on the held rows, by name."""
 
 
 if __name__ == "__main__":

@@ -21,10 +21,10 @@ from imputedb.service.errors import Forbidden, Refusal
 from imputedb.service.sandbox import messages
 
 _PATIENCE = 2.0
-"""Seconds that a worker which was asked to end a call has for it, before it is ended itself."""
+"""Seconds that a worker has to end an interrupted call before it is killed."""
 
 _START = 60.0
-"""Seconds that a worker may take to start."""
+"""Maximum number of seconds for the start of a worker."""
 
 
 class Ended(Refusal):

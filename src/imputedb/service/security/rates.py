@@ -9,7 +9,7 @@ from math import ceil
 from imputedb.service.errors import TooMany
 
 _CALLERS = 10_000
-"""Buckets that are kept; the one that was used longest ago goes first."""
+"""Maximum number of buckets; the least recently used one is removed first."""
 
 
 class Rates:

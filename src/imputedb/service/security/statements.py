@@ -38,13 +38,13 @@ _CATALOG = frozenset(
 _OURS = "imputedb"
 
 _PLAIN = re.compile(r"(?!duckdb_|pragma_|sqlite_|pg_)[^\W\d][\w ]*", re.ASCII | re.IGNORECASE)
-"""Names that a WITH may give: of no built-in view, and of no file."""
+"""Names that WITH may define: those of no built-in view and of no file."""
 
 _COLUMN = re.compile(r'(?:[^\W\d]\w*|"(?:[^"]|"")+")(?:\.(?:[^\W\d]\w*|"(?:[^"]|"")+"))*')
-"""A column, with what it stands in or without."""
+"""The name of a column, qualified or not."""
 
 _VIEW = re.compile(r'CREATE\s+VIEW\s+(?:[^"]|"[^"]*")+?\s+AS\s+(.*)', re.DOTALL)
-"""How DuckDB writes a view down: nothing before AS but names, in double quotes where they hold spaces."""
+"""The CREATE VIEW statement as DuckDB prints it: only names before AS, quoted if they contain spaces."""
 
 _KINDS, _FUNCTIONS = (
     frozenset((files(__package__) / f"{name}.txt").read_text(encoding="utf-8").split())

@@ -26,19 +26,19 @@ from imputedb.service.request import Principal
 _PREFIX = "imp_"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
-"""Those with a public key: with a shared one whoever checks a token could make one."""
+"""Signature algorithms with a public key; with a shared key, whoever checks a token could create one."""
 
 _SUBJECT = 255
-"""Characters of a JWT's `sub` at most: of longer ones nothing is cut off, so that two callers never become one."""
+"""Maximum number of characters of a JWT's `sub`; longer ones are refused, not cut, so that callers stay distinct."""
 
 ITERATIONS = 4096
-"""Of SCRAM: tokens cannot be guessed, so more would only keep callers busy."""
+"""Iterations of SCRAM; tokens cannot be guessed, so more iterations would only delay callers."""
 
 _VERIFIER = re.compile(r"SCRAM-SHA-256\$4096:([A-Za-z0-9+/=]+)\$([A-Za-z0-9+/=]+):([A-Za-z0-9+/=]+)")
-"""The format of PostgreSQL's verifiers."""
+"""The text format of PostgreSQL's verifiers."""
 
 _SECRET = "_secret"
-"""The key of a file's secret: no token is called so, as names begin with letters or digits."""
+"""The key of a file's secret; token names begin with a letter or digit."""
 
 _UNKNOWN = "nobody is known by this credential"
 

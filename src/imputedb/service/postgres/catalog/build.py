@@ -20,7 +20,7 @@ from imputedb.sql.postgres import CATALOG, INFORMATION
 from imputedb.sql.postgres import Catalog as Names
 
 _FIRST = 16_384
-"""The first number of what is the user's, in PostgreSQL."""
+"""The first object identifier of user objects in PostgreSQL."""
 
 _KNOWN = {"pg_class": 1259, "pg_type": 1247, "pg_attribute": 1249, "pg_proc": 1255, "pg_namespace": 2615,
           "pg_database": 1262, "pg_constraint": 2606, "pg_index": 2610, "pg_roles": 1260,
@@ -29,7 +29,7 @@ _KNOWN = {"pg_class": 1259, "pg_type": 1247, "pg_attribute": 1249, "pg_proc": 12
 _SCHEMAS = {CATALOG: 11, INFORMATION: 13_000, "public": 2200}
 
 _SHOWN = {"pg": CATALOG, "info": INFORMATION}
-"""What the schemas are that are shown; those beside them are how these are made."""
+"""The names of the schemas that clients see, by their names here; all other schemas are internal."""
 
 _RAW = (
     "CREATE SCHEMA raw",
@@ -149,7 +149,7 @@ def _built(tables: Mapping[str, Sequence[Sequence[Any]]], limits: Limits, name: 
 
 
 _SHARED = frozenset(("age",))
-"""Functions that are of the catalog only beside its relations: of moments DuckDB has them too."""
+"""Functions that belong to the catalog only beside its relations, since DuckDB has functions of these names."""
 
 
 def _guard(found: parse.Connection, limits: Limits) -> Guard:
@@ -320,7 +320,7 @@ def _key(*names: str) -> tuple[str, ...]:
 _WORDS = {"bool": "boolean", "int2": "smallint", "int4": "integer", "int8": "bigint", "float4": "real",
           "float8": "double precision", "timestamp": "timestamp without time zone",
           "timestamptz": "timestamp with time zone", "time": "time without time zone"}  # fmt: skip
-"""Types as the standard calls them."""
+"""Names of types in the SQL standard."""
 
 
 def _typed(words: Sequence[str]) -> tuple[Any, ...]:
