@@ -21,17 +21,21 @@ from imputedb.cli.options import (
 def with_copies(command: Callable[..., None]) -> Callable[..., None]:
     """Adds the options for completed data sets to a command."""
     options = (
-        click.option("--m", default="20", show_default=True, help="Completed data sets, or auto: enough."),
         click.option(
-            "--imputer", default="pmm", show_default=True, help="pmm, norm, logistic, multinomial, ordered, tree..."
+            "--m", default="20", show_default=True, help="Number of completed data sets; auto for as many as needed."
         ),
-        click.option("--seed", type=int, default=0, show_default=True, help="One seed gives one run."),
-        click.option("--columns", help="Columns to fill, with commas; all incomplete ones unless given."),
-        click.option("--flags/--no-flags", default=True, help="A boolean COLUMN__imputed beside each filled column."),
-        click.option("--long", is_flag=True, help="One file with .imp and .id, rather than one a data set."),
-        click.option("--formula", help="Of an analysis to come: its columns are drawn in agreement with it."),
-        click.option("--model", default="ols", show_default=True, help="Of the formula: ols or logit."),
-        click.option("--cycles", default="auto", show_default=True, help="How often a column is drawn anew, or auto."),
+        click.option("--imputer", default="pmm", show_default=True, help="Imputer: pmm, norm, tree, ..."),
+        click.option(
+            "--seed", type=int, default=0, show_default=True, help="Random seed; equal seeds give equal runs."
+        ),
+        click.option("--columns", help="Columns to impute, separated by commas; default: all incomplete."),
+        click.option("--flags/--no-flags", default=True, help="Add a boolean column COLUMN__imputed."),
+        click.option("--long", is_flag=True, help="Write one file with columns .imp and .id, not m files."),
+        click.option("--formula", help="Planned analysis, with which imputations are compatible."),
+        click.option("--model", default="ols", show_default=True, help="Model of the formula: ols or logit."),
+        click.option(
+            "--cycles", default="auto", show_default=True, help="Number of cycles of chained equations, or auto."
+        ),
         with_params,
         with_trial,
     )

@@ -111,8 +111,8 @@ def _is_setting(args: list[str], place: int) -> bool:
     commands=_COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "IMPUTEDB"},
 )
-@click.option("--memory", metavar="SIZE", help="DuckDB's memory at most, such as 4GB.")
-@click.option("--threads", type=click.IntRange(min=1), help="DuckDB's threads.")
+@click.option("--memory", metavar="SIZE", help="Maximum memory of DuckDB, such as 4GB.")
+@click.option("--threads", type=click.IntRange(min=1), help="Number of DuckDB's threads.")
 @click.version_option(__version__, message="%(version)s")
 def main(memory: str | None, threads: int | None) -> None:
     """SQL over data with missing values, answered as if nothing were missing.

@@ -22,23 +22,32 @@ NEGATIVE = {"ignore_unknown_options": True}
 def with_fit(command: Callable[..., None]) -> Callable[..., None]:
     """Adds the option that chooses the rows to which imputers are fitted."""
     kinds = click.Choice(["auto", "query", "table"])
-    return click.option("--fit", type=kinds, default="auto", help="table: kept models, a cell has one value.")(command)
+    return click.option(
+        "--fit", type=kinds, default="auto", help="Fit to the query's rows, or to tables (kept models)."
+    )(command)
 
 
 def with_planning(command: Callable[..., None]) -> Callable[..., None]:
     """Adds the options that choose a plan."""
     for option in (
-        click.option("--alpha", type=float, default=0.0, show_default=True, help="0: the best answer; 1: the fastest."),
+        click.option(
+            "--alpha", type=float, default=0.0, show_default=True, help="0 for the best answer, 1 for the fastest."
+        ),
         click.option(
             "--imputer",
             default="tree",
             show_default=True,
-            help="tree, knn, pmm, mean, hotdeck, drop...; several with commas.",
+            help="tree, knn, pmm, mean, hotdeck, drop, ...; several separated by commas.",
         ),
-        click.option("--seed", type=int, default=0, show_default=True, help="One seed gives one answer."),
+        click.option(
+            "--seed", type=int, default=0, show_default=True, help="Random seed; equal seeds give equal answers."
+        ),
         with_fit,
         click.option(
-            "--strategy", type=click.Choice(["planned", "base"]), default="planned", help="base: complete tables first."
+            "--strategy",
+            type=click.Choice(["planned", "base"]),
+            default="planned",
+            help="base: impute whole tables first.",
         ),
     ):
         command = option(command)
@@ -48,12 +57,10 @@ def with_planning(command: Callable[..., None]) -> Callable[..., None]:
 def with_trial(command: Callable[..., None]) -> Callable[..., None]:
     """Adds the options that describe a trial, for imputers mar, j2r, cr, cir and lmcf."""
     for option in (
-        click.option(
-            "--covariates", default="", help="Complete columns that means depend on in each arm, with commas."
-        ),
-        click.option("--visits", default="", help="Of a trial: its columns in the order of time, with commas."),
-        click.option("--reference", help="Of a trial: the arm that others are imputed by."),
-        click.option("--treatment", help="Of a trial: the column of arms; imputer j2r, cr, cir, lmcf or mar."),
+        click.option("--covariates", default="", help="For trials: complete covariates, separated by commas."),
+        click.option("--visits", default="", help="For trials: columns in the order of time, with commas."),
+        click.option("--reference", help="For trials: the reference arm."),
+        click.option("--treatment", help="For trials: the column of arms (imputer j2r, cr, cir, lmcf, mar)."),
     ):
         command = option(command)
     return command
@@ -86,7 +93,7 @@ def with_params(command: Callable[..., None]) -> Callable[..., None]:
         "params",
         multiple=True,
         metavar="[NAME=]VALUE",
-        help="The value of a parameter: of ? and $1 in order, or of $NAME; repeatable.",
+        help="Value of a parameter: of ? and $1 in order, or NAME=VALUE for $NAME; repeatable.",
     )(command)
 
 

@@ -192,8 +192,8 @@ def _query_with_files(text: str, name: Callable[[str], str]) -> str:
 def with_question(command: Callable[..., None]) -> Callable[..., None]:
     """Adds the arguments and options for statements and their database."""
     for option in (
-        click.option("-f", "--file", metavar="FILE", help="Statements from a file; - for standard input."),
-        click.option("-c", "--command", metavar="SQL", help="Statements, with semicolons between them."),
+        click.option("-f", "--file", metavar="FILE", help="File of statements; - for standard input."),
+        click.option("-c", "--command", metavar="SQL", help="Statements, separated by semicolons."),
         click.argument("sql", required=False),
         click.argument("db", required=False),
     ):

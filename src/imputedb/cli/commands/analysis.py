@@ -57,7 +57,7 @@ def mcar(db: str, table: str, form: str) -> None:
 @click.argument("table")
 @_FORM
 def flux(db: str, table: str, form: str) -> None:
-    """Influx and outflux of each column of TABLE: how far others help it, and how far it helps others."""
+    """Show influx and outflux of each column of TABLE: how others help to impute it, and how it helps others."""
     with at_hand(db, create=False) as database:
         found = database.flux(table)
     names = ["column", "observed", "influx", "outflux", "inbound", "outbound", "incomplete"]
@@ -67,8 +67,8 @@ def flux(db: str, table: str, form: str) -> None:
 @click.command()
 @click.argument("db")
 @click.argument("table")
-@click.option("--columns", default="", help="To judge by, with commas; those with missing values unless given.")
-@click.option("--seed", type=int, default=0, show_default=True, help="One seed hides the same cells.")
+@click.option("--columns", default="", help="Columns to hide cells of, separated by commas; default: incomplete ones.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Random seed; equal seeds hide equal cells.")
 @_FORM
 def scan(db: str, table: str, columns: str, seed: int, form: str) -> None:
     """Find the number of neighbours and the metric that the imputer knn errs least with on hidden cells of TABLE."""
@@ -82,12 +82,12 @@ def scan(db: str, table: str, columns: str, seed: int, form: str) -> None:
 @click.argument("db")
 @click.argument("table")
 @click.argument("into")
-@click.option("--columns", default="", help="Whose cells, with commas; all that are missing unless given.")
-@click.option("--limit", type=int, default=10_000, show_default=True, help="Rows at most.")
-@click.option("--salt", metavar="SECRET", help="Name rows by hashes that only who knows it can resolve.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Which cells are in the sample.")
+@click.option("--columns", default="", help="Columns of the cells, separated by commas; default: all incomplete.")
+@click.option("--limit", type=int, default=10_000, show_default=True, help="Maximum number of rows.")
+@click.option("--salt", metavar="SECRET", help="Replace row keys by hashes with this secret.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Random seed of the sample of cells.")
 def audit(db: str, table: str, into: str, columns: str, limit: int, salt: str | None, seed: int) -> None:
-    """Make a table INTO of the missing cells of TABLE: their values by the imputer knn, and what these rest on."""
+    """Write the donors of TABLE's missing cells by the imputer knn to a new table INTO."""
     with opened(db) as database:
         cells = database.audit(table, into, columns=listed(columns), limit=limit, salt=salt, seed=seed)
     click.echo(f"{into}: {min(cells, limit):,} of {cells:,} missing cells", err=True)
@@ -96,13 +96,19 @@ def audit(db: str, table: str, into: str, columns: str, limit: int, salt: str | 
 @click.command()
 @click.argument("db")
 @click.argument("sql")
-@click.option("--ways", default="tree,pmm,norm,aipw,bounds", show_default=True, help="Imputers, aipw, ml, bounds.")
 @click.option(
-    "--shift", "shifts", multiple=True, metavar="COLUMN=SIZE", help="One more way: norm, shifted; repeatable."
+    "--ways", default="tree,pmm,norm,aipw,bounds", show_default=True, help="Methods: imputers, aipw, ml, bounds."
 )
-@click.option("--m", type=int, default=20, show_default=True, help="Draws of each imputer.")
-@click.option("--seed", type=int, default=0, show_default=True, help="One seed gives one answer.")
-@click.option("--picture", metavar="FILE", help="Also draw a forest plot, into a .png or .svg file.")
+@click.option(
+    "--shift",
+    "shifts",
+    multiple=True,
+    metavar="COLUMN=SIZE",
+    help="Further method: norm with imputed values shifted; repeatable.",
+)
+@click.option("--m", type=int, default=20, show_default=True, help="Number of draws of each imputer.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Random seed; equal seeds give equal answers.")
+@click.option("--picture", metavar="FILE", help="Also write a forest plot, a .png or .svg file.")
 @_FORM
 def compare(
     db: str, sql: str, ways: str, shifts: tuple[str, ...], m: int, seed: int, picture: str | None, form: str
@@ -135,10 +141,10 @@ def compare(
 @click.argument("sql")
 @click.argument("column")
 @click.argument("shifts", nargs=-1, type=float, required=True)
-@click.option("--crosses", type=float, default=0.0, show_default=True, help="Where the answer tips.")
-@click.option("--m", type=int, default=20, show_default=True, help="Draws.")
+@click.option("--crosses", type=float, default=0.0, show_default=True, help="Value of the null hypothesis.")
+@click.option("--m", type=int, default=20, show_default=True, help="Number of draws.")
 @click.option("--imputer", default="norm", show_default=True, help="norm, pmm, logistic, multinomial or ordered.")
-@click.option("--seed", type=int, default=0, show_default=True, help="One seed gives one answer.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Random seed; equal seeds give equal answers.")
 @_FORM
 def sensitivity(
     db: str,
@@ -153,7 +159,7 @@ def sensitivity(
 ) -> None:
     """Answer SQL where imputed values of COLUMN depart from missing at random by SHIFTS, in its units.
 
-    Before negative shifts stands --: imputedb sensitivity DB SQL COLUMN -- -2 -1
+    Put -- before negative shifts: imputedb sensitivity DB SQL COLUMN -- -2 -1
     """
     from imputedb.sensitivity import Departures
 
@@ -170,13 +176,19 @@ def sensitivity(
 @click.command("how-many")
 @click.argument("db")
 @click.argument("sql")
-@click.option("--pilot", type=int, default=20, show_default=True, help="Draws that the number is found by.")
-@click.option("--precision", type=float, default=0.05, show_default=True, help="Of standard errors between runs.")
+@click.option("--pilot", type=int, default=20, show_default=True, help="Number of draws of the pilot.")
+@click.option(
+    "--precision",
+    type=float,
+    default=0.05,
+    show_default=True,
+    help="Coefficient of variation of standard errors between runs.",
+)
 @click.option("--imputer", default="tree", show_default=True, help="tree, knn, pmm, norm, hotdeck...")
-@click.option("--seed", type=int, default=0, show_default=True, help="One seed gives one answer.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Random seed; equal seeds give equal answers.")
 @_FORM
 def how_many(db: str, sql: str, pilot: int, precision: float, imputer: str, seed: int, form: str) -> None:
-    """Find how many draws SQL needs, so that another run has the same standard errors (von Hippel 2020)."""
+    """Find the number of draws that SQL needs for standard errors that another run repeats (von Hippel 2020)."""
     from imputedb.inference.number_of_draws import enough
 
     with at_hand(db, create=False) as database:

@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 @click.group()
 def audit() -> None:
-    """The audit: of a service's answers, and of a table's imputed cells."""
+    """Audits: the log of a service's answers, and the donors of a table's imputed cells."""
 
 
 @audit.command()
 @click.argument("db")
-@click.option("--after", default=0, show_default=True, help="The number of the record before the first one shown.")
-@click.option("--count", type=int, help="Records at most; all unless given.")
+@click.option("--after", default=0, show_default=True, help="Number of the record before the first one shown.")
+@click.option("--count", type=int, help="Maximum number of records; default: all.")
 def log(db: str, after: int, count: int | None) -> None:
-    """Show what the service of the database DB has answered, a JSON object a line."""
+    """Show the audit records of the service of the database DB, one JSON object per line."""
     with side_of(db) as side:
         from imputedb.service.audit import entries
 
@@ -37,9 +37,9 @@ def log(db: str, after: int, count: int | None) -> None:
 
 @audit.command()
 @click.argument("db")
-@click.option("--head", metavar="HASH", help="One that must be there, such as the last in the service's log.")
+@click.option("--head", metavar="HASH", help="Hash that must occur, such as the last one in the service's log.")
 def verify(db: str, head: str | None) -> None:
-    """Check that no record of the audit log was changed, left out or, with --head, cut off."""
+    """Check that no audit record was changed, left out or, with --head, cut off."""
     with side_of(db) as side:
         from imputedb.service.audit import verify as verified
 

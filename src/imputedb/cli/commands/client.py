@@ -21,27 +21,29 @@ _WISHES = ("alpha", "imputer", "seed", "fit", "m", "interval", "level", "method"
 
 @click.command()
 @click.argument("sql", required=False)
-@click.option("-c", "--command", metavar="SQL", help="SQL in place of the argument.")
-@click.option("-f", "--file", metavar="FILE", help="A file of SQL.")
-@click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="Of the service's HTTP door.")
-@click.option("--token-file", metavar="FILE", help="Holds the token; without, IMPUTEDB_TOKEN of the environment does.")
-@click.option("--authority", metavar="FILE", help="Certificates (PEM) that the service's own is checked against.")
-@click.option("--wait", type=click.FloatRange(min=0), default=60.0, show_default=True, help="Seconds, if it is busy.")
+@click.option("-c", "--command", metavar="SQL", help="SQL, instead of the argument.")
+@click.option("-f", "--file", metavar="FILE", help="File of SQL, instead of the argument.")
+@click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="Address of the service (HTTP).")
+@click.option("--token-file", metavar="FILE", help="File of the token; default: the variable IMPUTEDB_TOKEN.")
+@click.option("--authority", metavar="FILE", help="Certificates (PEM) to verify the service with.")
+@click.option("--wait", type=click.FloatRange(min=0), default=60.0, show_default=True, help="Seconds to retry if busy.")
 @with_params
-@click.option("--alpha", type=float, help="0: the best answer; 1: the fastest.")
-@click.option("--imputer", metavar="NAMES", help="tree, knn, pmm, mean, hotdeck, drop...; several with commas.")
-@click.option("--seed", type=int, help="One seed gives one answer.")
-@click.option("--fit", type=click.Choice(["auto", "query", "table"]), help="table: kept models.")
-@click.option("--m", metavar="DRAWS", help="Draws for intervals, or auto; 1: none.")
-@click.option("--interval", type=click.Choice(["population", "answer"]), help="What it is about.")
-@click.option("--level", type=float, help="Of the intervals' confidence.")
-@click.option("--method", type=click.Choice(["imputation", "aipw", "ml", "bounds"]), help="Of answering.")
-@click.option("--weights", metavar="COLUMN", help="Of sampling weights.")
-@click.option("--clusters", metavar="COLUMN", help="Of clusters that were sampled.")
-@click.option("--within-ms", type=float, metavar="MS", help="Milliseconds that the answer may take.")
-@click.option("--error", type=float, metavar="SHARE", help="Of intervals: half their width beside the number, as 0.02.")
+@click.option("--alpha", type=float, help="0 for the best answer, 1 for the fastest.")
 @click.option(
-    "--format", "form", type=click.Choice(["table", "csv", "json", "jsonl"]), default="table", help="Of rows."
+    "--imputer", metavar="NAMES", help="tree, knn, pmm, mean, hotdeck, drop, ...; several separated by commas."
+)
+@click.option("--seed", type=int, help="Random seed; equal seeds give equal answers.")
+@click.option("--fit", type=click.Choice(["auto", "query", "table"]), help="Fit to the query's rows, or to tables.")
+@click.option("--m", metavar="DRAWS", help="Number of draws, for intervals; auto for as many as needed, 1 for none.")
+@click.option("--interval", type=click.Choice(["population", "answer"]), help="What intervals are about.")
+@click.option("--level", type=float, help="Confidence level of intervals.")
+@click.option("--method", type=click.Choice(["imputation", "aipw", "ml", "bounds"]), help="Method.")
+@click.option("--weights", metavar="COLUMN", help="Column of sampling weights.")
+@click.option("--clusters", metavar="COLUMN", help="Column of sampled clusters.")
+@click.option("--within-ms", type=float, metavar="MS", help="Time limit in milliseconds.")
+@click.option("--error", type=float, metavar="SHARE", help="Largest relative half-width of intervals, such as 0.02.")
+@click.option(
+    "--format", "form", type=click.Choice(["table", "csv", "json", "jsonl"]), default="table", help="Output format."
 )
 def client(
     sql: str | None,
@@ -55,9 +57,10 @@ def client(
     form: str,
     **wishes: Any,
 ) -> None:
-    """Ask a service that runs elsewhere; SQL is an argument, -c, -f, or standard input.
+    """Send SQL to a service; SQL is an argument, -c, -f, or standard input.
 
-    What is not given is the service's own. Warnings go to standard error. Where not all rows came, it exits with 1.
+    Options that are not given have the service's defaults. Warnings go to standard error. The exit code is 1 if not all
+    rows were sent.
     """
     from imputedb.service.client import Client
 

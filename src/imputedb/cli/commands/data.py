@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def demo(db: str | None) -> None:
     """Make a survey with missing values, and answer a query at three alphas.
 
-    The survey goes into DB when it is given, else it is gone afterwards.
+    The survey is stored in DB if it is given, and discarded otherwise.
     """
     from imputedb.cli.demo import demonstrate
 
@@ -35,17 +35,17 @@ def demo(db: str | None) -> None:
 @click.command()
 @click.argument("db")
 @click.argument("files", nargs=-1, required=True)
-@click.option("--table", help="Name of the table; the file's name unless given.")
-@click.option("--missing", multiple=True, metavar="COLUMN=VALUE", help="A value that means a missing one; repeatable.")
-@click.option("--replace", is_flag=True, help="Replace a table of the name.")
-@click.option("--na", help="Words that mean a missing value in every column, with commas; '' for none.")
-@click.option("--encoding", help="Of text, such as cp1252; found out unless given.")
-@click.option("--delimiter", help="Between values of text; found out unless given.")
-@click.option("--decimal", type=click.Choice([".", ","]), help="Before decimals; found out unless given.")
-@click.option("--dates", metavar="FORMAT", help="Of dates, such as %d/%m/%Y; found out unless given.")
-@click.option("--sheet", help="Of a workbook; the first one unless given.")
-@click.option("--query", metavar="SQL", help="Rows of a database, in its own SQL; they become --table.")
-@click.option("--password-file", metavar="FILE", help="Its first line is the password of the database's account.")
+@click.option("--table", help="Name of the table; default: the file's name.")
+@click.option("--missing", multiple=True, metavar="COLUMN=VALUE", help="Value that means a missing one; repeatable.")
+@click.option("--replace", is_flag=True, help="Replace an existing table.")
+@click.option("--na", help="Words for missing values in all columns, separated by commas; '' for none.")
+@click.option("--encoding", help="Encoding of text, such as cp1252; default: detected.")
+@click.option("--delimiter", help="Delimiter of values; default: detected.")
+@click.option("--decimal", type=click.Choice([".", ","]), help="Decimal separator; default: detected.")
+@click.option("--dates", metavar="FORMAT", help="Format of dates, such as %d/%m/%Y; default: detected.")
+@click.option("--sheet", help="Sheet of a workbook; default: the first one.")
+@click.option("--query", metavar="SQL", help="Query for a database, in its SQL; its rows become --table.")
+@click.option("--password-file", metavar="FILE", help="File whose first line is the database's password.")
 def load(
     db: str,
     files: tuple[str, ...],
@@ -121,10 +121,10 @@ def _holds_tables(db: str) -> bool:
 @click.argument("db")
 @click.argument("table", required=False)
 @click.option("--format", "form", type=click.Choice(["table", "json", "html"]), default="table")
-@click.option("--pictures", metavar="DIR", help="Also draw what is missing, into files TABLE-NAME.png.")
-@click.option("--picture-format", type=click.Choice(["png", "svg"]), default="png", help="Of these pictures.")
+@click.option("--pictures", metavar="DIR", help="Also write pictures of missingness, TABLE-NAME.png.")
+@click.option("--picture-format", type=click.Choice(["png", "svg"]), default="png", help="Format of the pictures.")
 def profile(db: str, table: str | None, form: str, pictures: str | None, picture_format: str) -> None:
-    """Show what is missing where: counts, shares and patterns, of one TABLE or of all; and what looks missing."""
+    """Show counts, shares and patterns of missing values, of one TABLE or of all, and suspect values."""
     from imputedb.cli.output.tables import printed, profile_tables, suspicions
 
     with at_hand(db, create=False) as database:
@@ -164,7 +164,7 @@ def _draw(database: Database, table: str, folder: Path, form: str) -> None:
 @click.argument("column")
 @click.argument("values", nargs=-1, type=click.UNPROCESSED)
 def missing(db: str, table: str, column: str, values: tuple[str, ...]) -> None:
-    """Declare that VALUES of COLUMN mean a missing one; without VALUES none does any more."""
+    """Declare that VALUES of COLUMN mean a missing one; without VALUES, drop the declaration."""
     with opened(db) as database, announced():
         database.missing(table, column, list(values))
         rows = next(one.missing for one in database.profile(table)[0].columns if one.name.lower() == column.lower())
@@ -175,18 +175,18 @@ def missing(db: str, table: str, column: str, values: tuple[str, ...]) -> None:
 @click.argument("db")
 @click.argument("table")
 @click.argument("into")
-@click.option("--share", type=float, default=0.2, show_default=True, help="Of the cells of each column.")
+@click.option("--share", type=float, default=0.2, show_default=True, help="Share of each column's cells.")
 @click.option("--mechanism", type=click.Choice(["mcar", "mar", "mnar"]), default="mcar", show_default=True)
 @click.option(
-    "--columns", default="", help="With holes, with commas; all unless given, all of numbers under mar, mnar."
+    "--columns", default="", help="Columns, separated by commas; default: all, or all numeric ones (mar, mnar)."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="One seed, one table.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Random seed; equal seeds give equal tables.")
 def ampute(
     db: str, table: str, into: str, share: float, mechanism: Literal["mcar", "mar", "mnar"], columns: str, seed: int
 ) -> None:
-    """Copy TABLE to INTO with holes, to try methods where the truth is known.
+    """Copy TABLE to INTO with further missing values, to test methods where the truth is known.
 
-    mcar: whoever it is; mar: by the row's other numbers; mnar: by the value itself.
+    Mechanisms: mcar, independent of the data; mar, by the row's other numbers; mnar, by the value itself.
     """
     with opened(db) as database:
         made = database.ampute(table, into, share=share, mechanism=mechanism, columns=listed(columns), seed=seed)

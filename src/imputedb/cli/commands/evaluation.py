@@ -15,15 +15,15 @@ from imputedb.cli.thresholds import EVALUATION, check, of_evaluation, thresholds
 @click.command()
 @click.argument("db")
 @click.argument("table")
-@click.option("--imputer", default="tree,knn,mean,hotdeck", show_default=True, help="Those to compare, with commas.")
-@click.option("--share", type=float, default=0.1, show_default=True, help="Of the cells (own: of the rows) to hide.")
-@click.option("--pattern", type=click.Choice(["mcar", "own"]), default="mcar", help="own: as they go missing together.")
-@click.option("--by", metavar="COLUMN", help="Error and bias for each value of this column.")
-@click.option("--column", "columns", multiple=True, help="Judge by this column; repeatable.")
-@click.option("--seed", type=int, default=0, show_default=True, help="One seed hides the same cells.")
+@click.option("--imputer", default="tree,knn,mean,hotdeck", show_default=True, help="Imputers, separated by commas.")
+@click.option("--share", type=float, default=0.1, show_default=True, help="Share of cells (own: of rows) to hide.")
+@click.option("--pattern", type=click.Choice(["mcar", "own"]), default="mcar", help="own: the table's own patterns.")
+@click.option("--by", metavar="COLUMN", help="Column of subgroups; error and bias for each of its values.")
+@click.option("--column", "columns", multiple=True, help="Column to hide cells of; repeatable.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Random seed; equal seeds hide equal cells.")
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table")
-@click.option("--fail-on", metavar="FIGURES", help="Exit 3 beyond them: error>0.8, bias>0.1, disparity>0.2.")
-@click.option("--chart", metavar="FILE", help="Also draw the errors, into a .png or .svg file.")
+@click.option("--fail-on", metavar="FIGURES", help="Exit code 3 if exceeded: error>0.8, bias>0.1, disparity>0.2.")
+@click.option("--chart", metavar="FILE", help="Also write a chart of the errors, a .png or .svg file.")
 def evaluate(
     db: str,
     table: str,
@@ -37,9 +37,9 @@ def evaluate(
     fail_on: str | None,
     chart: str | None,
 ) -> None:
-    """Hide observed cells of TABLE, fill them with imputers, and show how wrong each is.
+    """Hide observed cells of TABLE, impute them with several imputers, and show their errors.
 
-    The disparity is how far apart the errors of two subgroups are at most, of one column by one imputer.
+    The disparity is the largest difference between the errors of two subgroups, of one column by one imputer.
     """
     from imputedb.cli.output import evaluation
 
@@ -71,15 +71,15 @@ def evaluate(
 @click.argument("table")
 @click.argument("column")
 @click.argument("row")
-@click.option("-k", "k", type=int, default=20, show_default=True, help="Neighbours.")
-@click.option("--metric", default="gower", show_default=True, help="gower, euclidean, manhattan or cosine.")
-@click.option("--weights", type=click.Choice(["learnt", "equal"]), default="learnt", help="Of the columns.")
-@click.option("--salt", metavar="SECRET", help="Name rows by hashes that only who knows it can resolve.")
+@click.option("-k", "k", type=int, default=20, show_default=True, help="Number of neighbours.")
+@click.option("--metric", default="gower", show_default=True, help="Metric: gower, euclidean, manhattan or cosine.")
+@click.option("--weights", type=click.Choice(["learnt", "equal"]), default="learnt", help="Weights of the columns.")
+@click.option("--salt", metavar="SECRET", help="Replace row keys by hashes with this secret.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
 def why(
     db: str, table: str, column: str, row: str, k: int, metric: str, weights: str, salt: str | None, form: str
 ) -> None:
-    """Show which rows the imputer knn takes the value of a cell from: COLUMN of TABLE where its key is ROW."""
+    """Show the donors of the imputer knn for one cell: COLUMN of TABLE in the row with the key ROW."""
     from imputedb.cli.output.why import as_text
     from imputedb.imputers.knn import KNN
 

@@ -13,18 +13,18 @@ _FIELDS = ("name", "version", "table", "columns", "imputer", "where", "draws", "
 
 @click.group()
 def model() -> None:
-    """What imputers have learnt, kept with the tables: create, refresh, show, move and drop models."""
+    """Kept models of imputers: create, refresh, show, move and drop them."""
 
 
 @model.command()
 @click.argument("db")
 @click.argument("name")
 @click.argument("table")
-@click.option("--column", "columns", multiple=True, help="A column to fill in; all that miss values unless given.")
-@click.option("--where", help="The rows to learn from, a condition in SQL.")
-@click.option("--imputer", default="tree", show_default=True, help="The imputer's name.")
-@click.option("--sample", default=50_000, show_default=True, help="Rows to learn from at most.")
-@click.option("--draws", default=20, show_default=True, help="Draws that a cell has.")
+@click.option("--column", "columns", multiple=True, help="Column to impute; default: all incomplete ones; repeatable.")
+@click.option("--where", help="Condition in SQL on the rows to learn from.")
+@click.option("--imputer", default="tree", show_default=True, help="Imputer.")
+@click.option("--sample", default=50_000, show_default=True, help="Maximum number of rows to learn from.")
+@click.option("--draws", default=20, show_default=True, help="Number of draws of each cell.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--replace", is_flag=True, help="Replace a model of the name.")
 def create(
@@ -40,7 +40,7 @@ def create(
     seed: int,
     replace: bool,
 ) -> None:
-    """Fit a model NAME of columns of TABLE in the database DB."""
+    """Fit a model NAME of columns of TABLE, and store it in the database DB."""
     with opened(db) as database, shown_progress() as progress:
         made = database.create_model(
             name,
@@ -60,9 +60,9 @@ def create(
 @model.command()
 @click.argument("db")
 @click.argument("name")
-@click.option("--canary", is_flag=True, help="Keep the version beside the current one, to be compared with it first.")
+@click.option("--canary", is_flag=True, help="Store the version without making it the current one.")
 def refresh(db: str, name: str, *, canary: bool) -> None:
-    """Fit the model NAME anew to its table as it is now: its next version."""
+    """Fit the model NAME to the present rows of its table, as its next version."""
     with opened(db) as database, shown_progress() as progress:
         made = database.refresh_model(name, canary=canary, progress=progress)
     click.echo(f"{made.name}@{made.version}: {_errors(made.error)}")
@@ -105,10 +105,10 @@ def export(db: str, name: str, file: str) -> None:
 @model.command("import")
 @click.argument("db")
 @click.argument("file")
-@click.option("--table", help="The table that it is to be a model of; the one of its own table's name unless given.")
+@click.option("--table", help="Table of the model; default: the table of the name in FILE.")
 @click.option("--replace", is_flag=True, help="Replace a model of the name.")
 def import_(db: str, file: str, *, table: str | None, replace: bool) -> None:
-    """Keep the model in FILE in the database DB."""
+    """Store the model in FILE in the database DB."""
     from imputedb.models.model import load_model
 
     with opened(db) as database:
@@ -121,7 +121,7 @@ def import_(db: str, file: str, *, table: str | None, replace: bool) -> None:
 @click.argument("one")
 @click.argument("other")
 def diff(db: str, one: str, other: str) -> None:
-    """Show what tells two models, or versions such as vitals@1 and vitals@2, apart."""
+    """Show the differences between two models, or versions such as vitals@1 and vitals@2."""
     from imputedb.cli.output.tables import printed, rows_table
 
     with opened(db) as database:
@@ -146,7 +146,7 @@ def diff(db: str, one: str, other: str) -> None:
 @click.argument("db")
 @click.argument("name")
 def drop(db: str, name: str) -> None:
-    """Forget the model NAME, or one version of it, such as vitals@1."""
+    """Drop the model NAME, or one version of it, such as vitals@1."""
     with opened(db) as database:
         database.drop_model(name)
 

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("db", required=False)
-@click.option("--http", metavar="HOST:PORT", help="Where it listens, on this machine; 127.0.0.1:8085 unless given.")
-@click.option("--no-browser", is_flag=True, help="Print the link, and open no browser.")
-@click.option("--writable", is_flag=True, help="Let the page change policies and run statements that write.")
+@click.option("--http", metavar="HOST:PORT", help="Address on this machine; default 127.0.0.1:8085.")
+@click.option("--no-browser", is_flag=True, help="Print the link without opening a browser.")
+@click.option("--writable", is_flag=True, help="Allow changes of policies, and statements that write.")
 def ui(db: str | None, http: str | None, *, no_browser: bool, writable: bool) -> None:
-    """Show the database or the file of data DB as a page, a made-up survey unless given; read-only."""
+    """Show DB, a database or a file of data, in a browser, read-only; by default a synthetic survey."""
     try:
         from imputedb.pages.server import address, serve
         from imputedb.pages.site import Site

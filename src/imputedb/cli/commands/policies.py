@@ -14,7 +14,7 @@ from imputedb.cli.database import opened
 
 @click.group()
 def policy() -> None:
-    """How missing values are dealt with, by column: show it, export it, apply it."""
+    """Policies of missing values by column: show, export and apply them."""
 
 
 @policy.command()
@@ -42,7 +42,7 @@ def show(db: str, table: str | None, form: str) -> None:
 
 @policy.command()
 @click.argument("db")
-@click.option("--out", metavar="FILE", help="Write to a file, all of it or nothing; standard output unless given.")
+@click.option("--out", metavar="FILE", help="File to write atomically; default: standard output.")
 def export(db: str, out: str | None) -> None:
     """Write all policies and declared missing values of the database DB as TOML."""
     with opened(db) as database:
@@ -54,12 +54,12 @@ def export(db: str, out: str | None) -> None:
 @policy.command()
 @click.argument("db")
 @click.argument("file")
-@click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
-@click.option("--exact", is_flag=True, help="Forget what is said of columns that FILE does not name.")
+@click.option("--dry-run", is_flag=True, help="Show the changes without making them.")
+@click.option("--exact", is_flag=True, help="Drop policies of columns that FILE does not name.")
 def apply(db: str, file: str, *, dry_run: bool, exact: bool) -> None:
-    """Make the database DB say of columns what FILE says; everything is checked before anything is changed.
+    """Set the policies and declared missing values of DB to those of FILE, after a check of all of them.
 
-    What changes is shown: lines that go with a minus, lines that come with a plus.
+    The changes are shown: removed lines with a minus, added lines with a plus.
     """
     with opened(db) as database:
         changes = database.apply_policies(Path(file), dry_run=dry_run, exact=exact)

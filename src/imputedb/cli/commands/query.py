@@ -40,32 +40,36 @@ if TYPE_CHECKING:
 @with_question
 @with_planning
 @with_params
-@click.option("--flags", is_flag=True, help="A column NAME__imputed more for each, true where a value was imputed.")
-@click.option("--na", help="Words that mean a missing value in files, with commas; '' for none.")
-@click.option("--fail-on", metavar="FIGURES", help="Exit 3 beyond them: imputed>0.2,fmi>0.5,rhat>1.1,penalty>0.5.")
-@click.option("--rows", type=click.IntRange(min=0), default=40, show_default=True, help="Of a table that are shown.")
-@click.option("--m", "draws", default="1", show_default=True, help="Draws for intervals, or auto; 1: none.")
-@click.option("--interval", type=click.Choice(["population", "answer"]), default="population", help="What it is about.")
-@click.option("--level", type=float, default=0.95, show_default=True, help="Of the intervals' confidence.")
+@click.option("--flags", is_flag=True, help="Add a column NAME__imputed for each column.")
+@click.option("--na", help="Words for missing values in files, separated by commas; '' for none.")
+@click.option("--fail-on", metavar="FIGURES", help="Exit code 3 if exceeded: imputed>0.2,fmi>0.5,rhat>1.1,penalty>0.5.")
+@click.option("--rows", type=click.IntRange(min=0), default=40, show_default=True, help="Maximum number of rows shown.")
+@click.option("--m", "draws", default="1", show_default=True, help="Number of draws, for intervals; or auto.")
 @click.option(
-    "--method", type=click.Choice(["imputation", "aipw", "ml", "bounds"]), default="imputation", help="Of answering."
+    "--interval", type=click.Choice(["population", "answer"]), default="population", help="What intervals are about."
 )
-@click.option("--cycles", default="auto", show_default=True, help="How often columns are drawn anew, or auto.")
-@click.option("--weights", metavar="COLUMN", help="Of sampling weights: AVG, SUM and COUNT count rows by them.")
-@click.option("--clusters", metavar="COLUMN", help="Of clusters that were sampled: intervals go by them.")
-@click.option("--within-ms", type=float, metavar="MS", help="Milliseconds that the answer may take.")
-@click.option("--error", type=float, metavar="SHARE", help="Of intervals: half their width beside the number, as 0.02.")
-@click.option("--measure", "measures", multiple=True, metavar="NAME", help="An installed package's; repeatable.")
+@click.option("--level", type=float, default=0.95, show_default=True, help="Confidence level of intervals.")
+@click.option(
+    "--method", type=click.Choice(["imputation", "aipw", "ml", "bounds"]), default="imputation", help="Method."
+)
+@click.option("--cycles", default="auto", show_default=True, help="Number of cycles of chained equations, or auto.")
+@click.option("--weights", metavar="COLUMN", help="Column of sampling weights, for AVG, SUM and COUNT.")
+@click.option("--clusters", metavar="COLUMN", help="Column of sampled clusters, for intervals.")
+@click.option("--within-ms", type=float, metavar="MS", help="Time limit in milliseconds.")
+@click.option("--error", type=float, metavar="SHARE", help="Largest relative half-width of intervals, such as 0.02.")
+@click.option(
+    "--measure", "measures", multiple=True, metavar="NAME", help="Measure of an installed package; repeatable."
+)
 @click.option(
     "--format",
     "form",
     type=click.Choice(["table", "csv", "tsv", "json", "jsonl", "markdown", "line", "parquet"]),
-    help="Of the rows; by the end of FILE unless given, else a table.",
+    help="Output format; default: by the extension of FILE, else a table.",
 )
 @click.option(
     "--output",
     metavar="FILE",
-    help="Write to a file (.csv, .tsv, .json, .jsonl, .md, .parquet, .txt), all of it or nothing.",
+    help="File to write atomically (.csv, .tsv, .json, .jsonl, .md, .parquet, .txt).",
 )
 @with_trial
 def query(
@@ -101,7 +105,7 @@ def query(
     *,
     flags: bool,
 ) -> None:
-    """Answer SQL over the database, or the file of data, DB as if nothing were missing.
+    """Answer SQL over DB, a database or a file of data, as if nothing were missing.
 
     Without DB the query names files: FROM 'survey.csv'. SQL is an argument, -c, -f, or standard input.
     """
@@ -206,7 +210,7 @@ def _check_has_intervals(draws: str, method: str) -> None:
 @click.argument("sql")
 @with_planning
 @with_params
-@click.option("--analyze", is_flag=True, help="Run it, and show actual rows and times beside the estimates.")
+@click.option("--analyze", is_flag=True, help="Run the query, and show measured rows and times.")
 @click.option("--format", "form", type=click.Choice(["tree", "json", "dot"]), default="tree")
 def explain(
     db: str,
@@ -246,13 +250,16 @@ def explain(
 @click.argument("db")
 @click.argument("sql")
 @click.option(
-    "--imputer", default="tree", show_default=True, help="tree, knn, pmm, mean, hotdeck, drop...; several with commas."
+    "--imputer",
+    default="tree",
+    show_default=True,
+    help="tree, knn, pmm, mean, hotdeck, drop, ...; several separated by commas.",
 )
 @with_fit
 @with_params
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
 def frontier(db: str, sql: str, imputer: str, fit: Fit, form: str, params: tuple[str, ...]) -> None:
-    """Show every plan that no other beats in both penalty and time, and the alphas that pick it."""
+    """Show the plans that no other plan beats in both penalty and time, and the alphas that choose them."""
     from imputedb.cli.output.tables import frontier_table, printed
 
     with opened(db) as database:
@@ -268,9 +275,9 @@ def frontier(db: str, sql: str, imputer: str, fit: Fit, form: str, params: tuple
 @click.command()
 @click.argument("db", required=False)
 def shell(db: str | None) -> None:
-    """Ask the database, or the file of data, DB at a prompt, with history and completion.
+    """Open a prompt for DB, a database or a file of data, with history and completion.
 
-    Where a statement of standard input fails, the exit code is 1.
+    The exit code is 1 if a statement of standard input fails.
     """
     from imputedb.cli.questions import at_hand
     from imputedb.cli.shell import Shell

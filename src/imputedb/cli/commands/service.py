@@ -11,10 +11,10 @@ from imputedb.errors import DataError
 
 @click.command()
 @click.argument("db")
-@click.option("--http", metavar="HOST:PORT", help="Where the HTTP door listens; 127.0.0.1:8080 unless given.")
-@click.option("--postgres", metavar="HOST:PORT", help="Where PostgreSQL's clients are answered; nowhere unless given.")
-@click.option("--sandbox", is_flag=True, default=None, help="Run statements in processes without files and network.")
-@click.option("--config", metavar="FILE", help="Configuration in TOML.")
+@click.option("--http", metavar="HOST:PORT", help="Address of the HTTP server; default 127.0.0.1:8080.")
+@click.option("--postgres", metavar="HOST:PORT", help="Address of the server for PostgreSQL clients; default: none.")
+@click.option("--sandbox", is_flag=True, default=None, help="Run statements in confined worker processes.")
+@click.option("--config", metavar="FILE", help="Configuration file (TOML).")
 def serve(db: str, http: str | None, postgres: str | None, sandbox: bool | None, config: str | None) -> None:
     """Serve the database DB to other programs, read-only."""
     try:
@@ -27,16 +27,16 @@ def serve(db: str, http: str | None, postgres: str | None, sandbox: bool | None,
 
 @click.group()
 def token() -> None:
-    """Tokens by which callers of the service are known: add, list and drop them."""
+    """Tokens of the service's callers: add, list and drop them."""
 
 
 @token.command("add")
 @click.argument("file")
 @click.argument("name")
 @click.option("--role", type=click.Choice(["reader", "analyst", "admin"]), default="reader", show_default=True)
-@click.option("--days", type=click.IntRange(1, 3650), help="After which it ends; never unless given.")
+@click.option("--days", type=click.IntRange(1, 3650), help="Days until it expires; default: never.")
 def add(file: str, name: str, role: str, days: int | None) -> None:
-    """Make a token for NAME, shown this once; FILE keeps its hash."""
+    """Make a token for NAME, which is shown once; FILE stores its hash."""
     from imputedb.service.security import tokens
 
     click.echo(tokens.added(Path(file), name, role, days))  # type: ignore[arg-type]
@@ -45,7 +45,7 @@ def add(file: str, name: str, role: str, days: int | None) -> None:
 @token.command("list")
 @click.argument("file")
 def list_(file: str) -> None:
-    """List names, roles and ends of the tokens in FILE."""
+    """List names, roles and expiry of the tokens in FILE."""
     from imputedb.service.security import tokens
 
     for name, one in tokens.read(Path(file)).items():
@@ -56,7 +56,7 @@ def list_(file: str) -> None:
 @click.argument("file")
 @click.argument("name")
 def drop(file: str, name: str) -> None:
-    """Forget the token of NAME; a service that runs forgets it on SIGHUP."""
+    """Remove the token of NAME; a running service accepts it until SIGHUP."""
     from imputedb.service.security import tokens
 
     tokens.dropped(Path(file), name)
