@@ -27,37 +27,38 @@ class _Section(BaseModel):
 class Limits(_Section):
     """Limits that apply to every request."""
 
-    body_bytes: Count = Field(default=1_000_000, description="Bytes of a request's body.")
-    statement_bytes: Count = Field(default=100_000, description="Bytes of a statement in UTF-8.")
-    statements: Count = Field(default=1_000, description="Statements of one text, by the Postgres door.")
-    nesting: Count = Field(default=200, description="Levels of a statement's syntax tree.")
-    parameters: Count = Field(default=1_000, description="Values of a statement's parameters.")
-    impute_rows: Count = Field(default=1_000, description="Rows of one call of /v1/impute.")
-    answer_bytes: Count = Field(default=64_000_000, description="Bytes of an answer in JSON.")
+    body_bytes: Count = Field(default=1_000_000, description="Maximum bytes of a request's body.")
+    statement_bytes: Count = Field(default=100_000, description="Maximum bytes of a statement in UTF-8.")
+    statements: Count = Field(default=1_000, description="Statements of one text (PostgreSQL server).")
+    nesting: Count = Field(default=200, description="Maximum levels of a statement's syntax tree.")
+    parameters: Count = Field(default=1_000, description="Maximum number of a statement's parameters.")
+    impute_rows: Count = Field(default=1_000, description="Maximum number of rows of one call of /v1/impute.")
+    answer_bytes: Count = Field(default=64_000_000, description="Maximum bytes of an answer in JSON.")
 
 
 class Role(_Section):
     """Limits of the requests of a role."""
 
     rows: Count = Field(
-        default=100_000, description="Rows of an answer; further ones are cut off, and the answer says so."
+        default=100_000,
+        description="Maximum number of rows of an answer; further ones are cut off, and the answer says so.",
     )
     seconds: Seconds = Field(
-        default=30.0, description="Seconds that a request may take, waiting for its turn included."
+        default=30.0, description="Time limit of a request in seconds, including its time in the queue."
     )
-    draws: Count = Field(default=50, description="Draws (m) of a query.")
-    per_minute: Count = Field(default=600, description="Requests of one caller in a minute.")
+    draws: Count = Field(default=50, description="Maximum number of draws (m) of a query.")
+    per_minute: Count = Field(default=600, description="Maximum number of requests of one caller per minute.")
 
 
 class Roles(_Section):
     """The limits of the three roles."""
 
-    reader: Role = Field(default_factory=Role, description="Asks queries and applies kept models.")
+    reader: Role = Field(default_factory=Role, description="May ask queries and apply kept models.")
     analyst: Role = Field(
-        default_factory=lambda: Role(seconds=300.0, draws=200), description="Starts jobs as well, and sees its own."
+        default_factory=lambda: Role(seconds=300.0, draws=200), description="May also start jobs, and see its own."
     )
     admin: Role = Field(
-        default_factory=lambda: Role(seconds=300.0, draws=200), description="Sees all jobs, and the audit log."
+        default_factory=lambda: Role(seconds=300.0, draws=200), description="May also see all jobs and the audit log."
     )
 
     def of(self, name: RoleName) -> Role:
@@ -70,15 +71,13 @@ class Security(_Section):
     """Credentials of callers, and limits of failed attempts."""
 
     tokens: Path | None = Field(default=None, description="File of tokens, as `imputedb token add` writes it.")
-    jwt_key: Path | None = Field(default=None, description="File of the public key (PEM) or the key set (JWKS) of JWT.")
-    jwt_issuer: str | None = Field(
-        default=None, description="Who must have issued a JWT (`iss`); required with `jwt_key`."
-    )
+    jwt_key: Path | None = Field(default=None, description="File of the public key (PEM) or key set (JWKS) for JWT.")
+    jwt_issuer: str | None = Field(default=None, description="Required issuer of a JWT (`iss`); needed with `jwt_key`.")
     jwt_audience: str | None = Field(
-        default=None, description="Whom a JWT must be for (`aud`); required with `jwt_key`."
+        default=None, description="Required audience of a JWT (`aud`); needed with `jwt_key`."
     )
     failures_per_minute: Count = Field(
-        default=30, description="Wrong credentials from one address before it has to wait."
+        default=30, description="Failed attempts per minute after which an address must wait."
     )
 
     @property
@@ -98,51 +97,57 @@ class Log(_Section):
     """The log: one JSON object per line on standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="The least that is written."
+        default="info", description="Lowest level that is logged."
     )
     share: Annotated[float, Field(ge=0, le=1)] = Field(
         default=1.0,
-        description="Share of answered requests that are written, by request id; what fails always is.",
+        description="Share of successful requests that are logged, by request id; failures always are.",
     )
 
 
 class Configuration(_Section):
     """The configuration of a service."""
 
-    http: str = Field(default="127.0.0.1:8080", description="Host and port of the HTTP door.")
+    http: str = Field(default="127.0.0.1:8080", description="Host and port of the HTTP server.")
     postgres: str | None = Field(
         default=None,
-        description="Host and port of the Postgres door, such as 127.0.0.1:5433; none unless given.",
+        description="Host and port of the PostgreSQL server, such as 127.0.0.1:5433; disabled by default.",
     )
-    workers: Count = Field(default=2, description="Requests that run at once.")
-    queue: Annotated[int, Field(ge=0)] = Field(default=64, description="Requests that wait; further ones are refused.")
-    connections: Count = Field(default=256, description="Connections of each door at once; further ones are refused.")
-    drain_seconds: Seconds = Field(default=10.0, description="Seconds that running requests have to end after SIGTERM.")
+    workers: Count = Field(default=2, description="Number of requests that run concurrently.")
+    queue: Annotated[int, Field(ge=0)] = Field(
+        default=64, description="Number of requests in the queue; further ones are refused."
+    )
+    connections: Count = Field(
+        default=256, description="Maximum number of connections of each server; further ones are refused."
+    )
+    drain_seconds: Seconds = Field(default=10.0, description="Seconds for running requests to end after SIGTERM.")
     idle_seconds: Seconds = Field(
-        default=15.0, description="Seconds after which an idle connection is closed, and that a body may take."
+        default=15.0, description="Timeout of idle connections, and of the arrival of a body, in seconds."
     )
     session_seconds: Seconds = Field(
-        default=3600.0, description="Seconds after which a session of the Postgres door that asks nothing is closed."
+        default=3600.0, description="Timeout of idle sessions of the PostgreSQL server, in seconds."
     )
-    memory: str = Field(default="2GB", description="Memory that DuckDB may use; what does not fit is refused.")
-    threads: Count = Field(default=2, description="Threads that DuckDB may use.")
+    memory: str = Field(default="2GB", description="DuckDB's memory limit; statements that exceed it are refused.")
+    threads: Count = Field(default=2, description="Number of DuckDB's threads.")
     sandbox: bool = Field(
         default=False,
-        description="Whether statements run in processes of their own, which the kernel keeps from files and network.",
+        description="Whether statements run in worker processes that the kernel denies files and network.",
     )
     side: Path | None = Field(
         default=None,
-        description="File of audit log and jobs; unless given beside the database, .imputedb added to its name.",
+        description="File of the audit log and jobs; default: the database's path with .imputedb added.",
     )
     jobs: Path | None = Field(
         default=None,
-        description="Folder that jobs write into; unless given beside the database, .jobs added to its name.",
+        description="Folder for the files of jobs; default: the database's path with .jobs added.",
     )
-    limits: Limits = Field(default_factory=Limits, description="What a request may be.")
-    roles: Roles = Field(default_factory=Roles, description="What roles may ask for.")
-    security: Security = Field(default_factory=Security, description="Who may ask.")
-    tls: Tls | None = Field(default=None, description="Certificate and key; without them doors are not encrypted.")
-    log: Log = Field(default_factory=Log, description="What is written to standard error.")
+    limits: Limits = Field(default_factory=Limits, description="Limits of every request.")
+    roles: Roles = Field(default_factory=Roles, description="Limits by role.")
+    security: Security = Field(default_factory=Security, description="Credentials of callers.")
+    tls: Tls | None = Field(
+        default=None, description="Certificate and key; without them connections are not encrypted."
+    )
+    log: Log = Field(default_factory=Log, description="The log, on standard error.")
 
     @property
     def address(self) -> tuple[str, int]:

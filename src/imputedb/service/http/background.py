@@ -24,48 +24,54 @@ _PAGE = 1000
 
 
 class Evaluate(Strict):
-    """How well imputers fill in a table."""
+    """Errors of imputers on hidden cells of a table."""
 
     kind: Literal["evaluate"]
-    table: Annotated[str, Field(description="Its name.")]
-    imputer: Annotated[str | list[str] | None, Field(description="Those to compare.")] = None
-    share: Annotated[float | None, Field(gt=0, lt=1, description="Of the cells that are hidden.")] = None
-    pattern: Annotated[Literal["mcar", "own"] | None, Field(description="own: as they go missing together.")] = None
-    by: Annotated[str | None, Field(description="A column whose values make subgroups.")] = None
-    columns: Annotated[list[str] | None, Field(description="Those to judge by.")] = None
-    seed: Annotated[Whole, Field(description="One seed hides the same cells.")] = 0
+    table: Annotated[str, Field(description="Name of the table.")]
+    imputer: Annotated[str | list[str] | None, Field(description="Names of the imputers to compare.")] = None
+    share: Annotated[float | None, Field(gt=0, lt=1, description="Share of the cells to hide.")] = None
+    pattern: Annotated[
+        Literal["mcar", "own"] | None, Field(description="Pattern of hidden cells: mcar, or the table's own patterns.")
+    ] = None
+    by: Annotated[str | None, Field(description="Column of subgroups.")] = None
+    columns: Annotated[list[str] | None, Field(description="Columns to hide cells of.")] = None
+    seed: Annotated[Whole, Field(description="Random seed; equal seeds hide equal cells.")] = 0
 
 
 class Impute(Strict):
     """Completed copies of a table, in the folder of jobs."""
 
     kind: Literal["impute"]
-    table: Annotated[str, Field(description="Its name.")]
-    m: Annotated[int, Field(ge=1, le=1000, description="Completed data sets.")] = 20
-    imputer: Annotated[str | None, Field(description="That draws them.")] = None
-    columns: Annotated[list[str] | None, Field(description="To fill; all incomplete ones unless given.")] = None
-    cycles: Annotated[int | None, Field(ge=1, description="Of chained equations.")] = None
-    seed: Annotated[Whole, Field(description="One seed gives one run.")] = 0
+    table: Annotated[str, Field(description="Name of the table.")]
+    m: Annotated[int, Field(ge=1, le=1000, description="Number of completed data sets.")] = 20
+    imputer: Annotated[str | None, Field(description="Name of the imputer.")] = None
+    columns: Annotated[list[str] | None, Field(description="Columns to impute; by default all incomplete ones.")] = None
+    cycles: Annotated[int | None, Field(ge=1, description="Number of cycles of chained equations.")] = None
+    seed: Annotated[Whole, Field(description="Random seed; equal seeds give equal runs.")] = 0
 
 
 class Compare(Strict):
-    """The same answer under several assumptions."""
+    """An answer under several assumptions."""
 
     kind: Literal["compare"]
-    sql: Annotated[str, Field(description="A query that aggregates.")]
-    ways: Annotated[list[str] | None, Field(description="Names of imputers, `aipw`, `bounds`.")] = None
-    m: Annotated[int, Field(ge=2, le=1000, description="Draws of each imputer.")] = 20
-    seed: Annotated[Whole, Field(description="One seed gives one answer.")] = 0
+    sql: Annotated[str, Field(description="Query with aggregates.")]
+    ways: Annotated[list[str] | None, Field(description="Methods: names of imputers, `aipw`, `bounds`.")] = None
+    m: Annotated[int, Field(ge=2, le=1000, description="Number of draws of each imputer.")] = 20
+    seed: Annotated[Whole, Field(description="Random seed; equal seeds give equal answers.")] = 0
 
 
 class Cells(Strict):
-    """What missing cells of a table are imputed from by nearest neighbours."""
+    """The donors of a table's missing cells, by nearest neighbours."""
 
     kind: Literal["cells"]
-    table: Annotated[str, Field(description="Its name.")]
-    columns: Annotated[list[str] | None, Field(description="Whose cells; all that are missing unless given.")] = None
-    limit: Annotated[int, Field(ge=1, le=100_000, description="Rows at most; a sample of more.")] = 1_000
-    seed: Annotated[Whole, Field(description="Which rows are in the sample.")] = 0
+    table: Annotated[str, Field(description="Name of the table.")]
+    columns: Annotated[list[str] | None, Field(description="Columns of the cells; by default all incomplete ones.")] = (
+        None
+    )
+    limit: Annotated[int, Field(ge=1, le=100_000, description="Maximum number of rows; larger tables are sampled.")] = (
+        1_000
+    )
+    seed: Annotated[Whole, Field(description="Random seed of the sample.")] = 0
 
 
 JobRequest = Annotated[Evaluate | Impute | Compare | Cells, Body(discriminator="kind")]
@@ -99,32 +105,32 @@ class Background:
         return JSONResponse(job.data(), 202, {"Location": f"/v1/jobs/{job.id}"})
 
     async def jobs(self, received: Received) -> Response:
-        """The newest jobs: of the caller, of all for an admin."""
+        """The newest jobs of the caller; for an admin, of all callers."""
         principal = _of_role(received, "analyst", "admin")
         found = await asyncio.to_thread(self._jobs.of, None if principal.role == "admin" else principal)
         return JSONResponse([self._runner.seen(job).data() for job in found])
 
     async def job(self, received: Received, id_: str) -> Response:
-        """A job: its state, its progress, what came of it."""
+        """A job with its state, progress and result."""
         return JSONResponse((await self._job(received, id_)).data())
 
     async def cancel(self, received: Received, id_: str) -> Response:
-        """Ends a job that waits or runs."""
+        """Cancels a queued or running job."""
         job = await self._job(received, id_)
         await asyncio.to_thread(self._runner.cancel, job)
         return JSONResponse({"id": job.id})
 
     async def retry(self, received: Received, id_: str) -> Response:
-        """Has a job that has failed or was cancelled run once more."""
+        """Queues a failed or cancelled job again."""
         job = await self._job(received, id_)
         if job.state not in ("failed", "cancelled"):
-            raise Forbidden(f"job {job.id} is {job.state}: only what has failed or was cancelled runs once more")
+            raise Forbidden(f"job {job.id} is {job.state}: only failed and cancelled jobs can be retried")
         again = await asyncio.to_thread(self._jobs.again, job)
         self._runner.wake()
         return JSONResponse(again.data(), 202)
 
     async def audit(self, received: Received, after: int = 0, count: int = _PAGE) -> Response:
-        """Records of the audit log after a number, for admins."""
+        """Records of the audit log after a number; for admins only."""
         _of_role(received, "admin")
         wanted = min(max(count, 0), _PAGE)
         found = await asyncio.to_thread(lambda: list(audit.entries(self._side, max(after, 0), wanted)))

@@ -103,7 +103,7 @@ class Door:
         app.add_api_route("/docs", lambda: HTMLResponse(page(app.openapi())), include_in_schema=False)
 
     async def query(self, received: Received, body: Query) -> Response:
-        """Answers a statement: in JSON, or in Arrow where the caller accepts that."""
+        """The answer to a statement, in JSON, or as an Arrow stream if the caller accepts it."""
         request = _request(received, body)
         request = replace(request, **body.model_dump(include={"m", "interval", "level", "method", "weights",
                                                               "clusters", "rows"}))  # fmt: skip
@@ -116,12 +116,12 @@ class Door:
         return Response(answer.body, media_type="application/json", headers=_truncation(answer.truncated))
 
     async def explain(self, received: Received, body: Explain) -> Response:
-        """The plan of a query with its estimates; with `analyze` it runs, and is measured."""
+        """The plan of a query with its estimates; with `analyze` the query runs and is measured."""
         run = self._core.explain(_request(received, body), analyze=body.analyze)
         return JSONResponse(plain((await self._ended(received, run)).data()))
 
     async def frontier(self, received: Received, body: Planned) -> Response:
-        """Every plan that no other beats in penalty and time; empty where nothing missing is read."""
+        """The frontier: plans that no other beats in both penalty and time; empty without missing values."""
         found = await self._ended(received, self._core.frontier(_request(received, body)))
         return JSONResponse(plain([point.data() for point in found or ()]))
 
@@ -130,7 +130,7 @@ class Door:
         return JSONResponse({name: dict(columns) for name, columns in self._core.tables().items()})
 
     async def profile(self, received: Received, table: str) -> Response:
-        """What is missing where in a table: counts, shares, patterns."""
+        """Counts, shares and patterns of missing values in a table."""
         run = self._core.profile(_request(received, None), table)
         found = await self._ended(received, run)
         return JSONResponse(plain(asdict(found)))
@@ -141,10 +141,10 @@ class Door:
         return JSONResponse([_described(model) for model in found])
 
     async def impute(self, received: Received, body: Impute) -> Response:
-        """Rows filled in by a kept model: values, which were filled in, how much draws differ, version and hash."""
+        """Rows imputed by a kept model, with the imputed columns, the spread of draws, and the model's version."""
         most = self._core.configuration.limits.impute_rows
         if len(body.rows) > most:
-            raise TooLarge(f"there are {len(body.rows):,} rows; at most {most:,} are filled in at once")
+            raise TooLarge(f"there are {len(body.rows):,} rows; at most {most:,} are imputed at once")
 
         run = self._core.impute(
             _request(received, None), body.model, body.rows, body.draw, body.keys, spread=body.spread
@@ -162,21 +162,21 @@ class Door:
         )
 
     async def health(self, received: Received) -> str:
-        """Whether the process is there."""
+        """Whether the process is alive."""
         self._beyond_loopback(received)
         return "ok\n"
 
     async def readiness(self, received: Received) -> str:
-        """Whether requests are admitted, and statements run."""
+        """Whether requests are admitted and statements can run."""
         self._beyond_loopback(received)
         if self._core.admission.is_draining:
             raise Overloaded("the service is about to end", retry_after=5)
         if not await asyncio.to_thread(self._core.instances.mend):
-            raise Overloaded("the database cannot be asked", retry_after=5)
+            raise Overloaded("the database cannot answer", retry_after=5)
         return "ready\n"
 
     async def metrics(self, received: Received) -> Response:
-        """Counts and times in the format of OpenMetrics, without any value of the data."""
+        """Metrics in the format of OpenMetrics, without any value of the data."""
         self._beyond_loopback(received)
         return Response(await asyncio.to_thread(self._exposition), media_type=OPEN_METRICS)
 

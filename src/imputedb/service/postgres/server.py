@@ -179,5 +179,5 @@ def _tls(configuration: Configuration) -> ssl.SSLContext | None:
     try:
         context.load_cert_chain(configuration.tls.certificate, configuration.tls.key)
     except OSError as error:
-        raise StorageError(f"certificate and key of the Postgres door cannot be read: {error}") from error
+        raise StorageError(f"certificate or key of the PostgreSQL server cannot be read: {error}") from error
     return context

@@ -66,16 +66,16 @@ def _column(text: str) -> str | None:
 
 OURS: Mapping[str, tuple[str, Callable[[str], Any], str]] = {
     "alpha": ("0", _number, "a number from 0 (the best answer) to 1 (the fastest)"),
-    "imputer": ("tree", _imputers, "the name of an imputer, or several with commas between"),
+    "imputer": ("tree", _imputers, "the name of an imputer, or several separated by commas"),
     "seed": ("0", _whole, "a whole number"),
     "m": ("1", _draws, "a number of draws, or auto"),
     "interval": ("population", _among("population", "answer"), "population or answer"),
     "level": ("0.95", _level, "a number between 0 and 1"),
     "fit": ("auto", _among("auto", "query", "table"), "auto, query or table"),
     "method": ("imputation", _among("imputation", "aipw", "ml", "bounds"), "imputation, aipw, ml or bounds"),
-    "weights": ("", _column, "the name of a column, or nothing"),
-    "clusters": ("", _column, "the name of a column, or nothing"),
-    "within_ms": ("", _above_zero, "milliseconds above 0, or nothing"),
-    "error": ("", _share, "a share between 0 and 1, or nothing"),
+    "weights": ("", _column, "the name of a column, or empty"),
+    "clusters": ("", _column, "the name of a column, or empty"),
+    "within_ms": ("", _above_zero, "milliseconds above 0, or empty"),
+    "error": ("", _share, "a share between 0 and 1, or empty"),
 }
 """The settings `imputedb.NAME` by name: default, parser, and description of the values."""
