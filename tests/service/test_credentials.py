@@ -93,7 +93,7 @@ def test_the_command_makes_lists_and_drops_tokens(file: Path) -> None:
     assert runner.invoke(main, ["token", "list", str(file)]).output.startswith("ada: analyst, until ")
     with pytest.raises(QueryError, match="there is a token ada"):
         runner.invoke(main, ["token", "add", str(file), "ada"], catch_exceptions=False, standalone_mode=False)
-    with pytest.raises(QueryError, match="no name"):
+    with pytest.raises(QueryError, match="not a valid name"):
         tokens.added(file, "a b", "reader")
     runner.invoke(main, ["token", "drop", str(file), "ada"])
     assert tokens.read(file) == {}

@@ -142,7 +142,7 @@ def verify(side: Side, expected: str | None = None) -> tuple[int, str]:
             raise DataError(f"audit record {number + 1} is missing")
         number = found
         if chained(before, record) != digest:
-            raise DataError(f"audit record {number} is not what was written, or one before it is missing")
+            raise DataError(f"audit record {number} has been changed, or one before it is missing")
         before = digest
         seen = seen or digest == expected
     if not seen:

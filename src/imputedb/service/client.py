@@ -93,7 +93,7 @@ class Client:
             try:
                 context = ssl.create_default_context(cafile=authority)
             except OSError as error:
-                raise StorageError(f"{authority} holds no certificates (PEM): {error}") from error
+                raise StorageError(f"{authority} has no certificates (PEM): {error}") from error
             return HTTPSConnection(host, port, timeout=self.seconds, context=context), parts.path.rstrip("/")
         if self.token is not None and not _is_this_machine(host):
             raise QueryError(f"a token is not sent unencrypted to {host}: give an address that begins with https://")

@@ -129,7 +129,9 @@ def _serve(service: Service, configuration: Configuration, credentials: Credenti
         try:
             serve(app, configuration, ready=ready, ending=ending, reload=reload)
         except SystemExit as error:  # uvicorn raises it for an address that it cannot listen on
-            raise StorageError(f"nothing can listen at {configuration.http}: it is in use, or not ours") from error
+            raise StorageError(
+                f"cannot listen at {configuration.http}: the address is in use, or not of this machine"
+            ) from error
 
 
 @contextmanager

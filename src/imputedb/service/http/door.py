@@ -206,7 +206,7 @@ class Door:
         scheme, _, text = received.headers.get("authorization", "").partition(" ")
         try:
             if scheme and scheme.lower() != "bearer":
-                raise Unauthenticated("the credential is of another kind than Bearer")
+                raise Unauthenticated("the credential must be a Bearer token")
             principal = self._credentials.principal(text.strip() if scheme else None)
         except Unauthenticated:
             if scheme:  # a right credential is accepted all the same: callers may share an address

@@ -65,7 +65,7 @@ def _listed(words: Words) -> dict[str, str]:
         elif name == "header":
             options[name] = "on" if words.next in (",", ")") else words.value().lower()
         else:
-            raise Unsupported(f"COPY has no option {name} here")
+            raise Unsupported(f"COPY does not support the option {name}")
         if not words.may(","):
             words.must(")")
             return options
@@ -86,7 +86,7 @@ def _in_a_row(words: Words) -> dict[str, str]:
         elif name == "header":
             options[name] = "on"
         else:
-            raise Unsupported(f"COPY has no option {name} here")
+            raise Unsupported(f"COPY does not support the option {name}")
     return options
 
 
@@ -94,18 +94,18 @@ def _checked(text: str, options: dict[str, str]) -> Copy:
     """The COPY with these options, or an error."""
     form = options.get("format", "text")
     if form not in ("text", "csv", "binary"):
-        raise Unsupported(f"COPY has no format {form} here")
+        raise Unsupported(f"COPY does not support the format {form}")
     if options.pop("encoding", "utf8").lower().replace("-", "") not in ("utf8", "unicode"):
-        raise Unsupported("COPY writes UTF8 here, and no other encoding")
+        raise Unsupported("COPY only supports the encoding UTF8")
     header = options.pop("header", "off")
     if header not in ("on", "true", "1", "off", "false", "0"):
-        raise Unsupported(f"COPY has no header {header} here: it is on or off")
+        raise Unsupported(f"COPY does not support the header {header}: it must be on or off")
     other = [name for name in options if name in ("quote", "escape") and form != "csv"]
     other += [name for name in options if name in ("delimiter", "null") and form == "binary"]
     if other:
         raise Unsupported(f"COPY has {other[0]} in format {'csv' if other[0] in ('quote', 'escape') else 'text'} only")
     if header in ("on", "true", "1") and form == "binary":
-        raise Unsupported("COPY has no header in format binary")
+        raise Unsupported("COPY does not support a header in format binary")
     found = {**_OF_TEXT, "quote": '"', **(_OF_CSV if form == "csv" else {}), **options}
     found.setdefault("escape", found["quote"])
     _check_signs(found)
@@ -117,11 +117,11 @@ def _check_signs(found: dict[str, str]) -> None:
     for name in _SIGNS:
         sign = found[name]
         if len(sign.encode()) != 1 or sign in "\r\n\0":
-            raise Unsupported(f"COPY has one character of ASCII as {name}, and no end of a line")
+            raise Unsupported(f"COPY has one character of ASCII as {name}, and no line break")
     delimiter, null, quote = found["delimiter"], found["null"], found["quote"]
     if found["format"] == "text" and delimiter in "\\.abcdefghijklmnopqrstuvwxyz0123456789":
         raise Unsupported(f"COPY cannot have {delimiter} as delimiter in format text")
     if delimiter in null or "\n" in null or "\r" in null:
-        raise Unsupported("COPY cannot have a null with the delimiter or the end of a line in it")
+        raise Unsupported("COPY cannot have a null string with the delimiter or a line break in it")
     if found["format"] == "csv" and (delimiter == quote or quote in null):
-        raise Unsupported("COPY cannot have a quote that is the delimiter, or stands in null")
+        raise Unsupported("COPY cannot have a quote that is the delimiter, or occurs in the null string")

@@ -34,7 +34,7 @@ async def parse(session: Session, message: Message) -> None:
 
 def _single(text: str) -> Command | None:
     if len(split(text)) > 1:
-        raise SqlSyntaxError("one statement at a time is prepared")
+        raise SqlSyntaxError("only one statement can be prepared at a time")
     return command(text)
 
 
@@ -92,7 +92,7 @@ async def describe(session: Session, message: Message) -> None:
             session.wire.put(prepared.columns.described(()))
         return
     if message["kind"] != b"P":
-        raise Malformed("a statement (S) or a portal (P) is described")
+        raise Malformed("Describe needs a statement (S) or a portal (P)")
     portal = session.named.portal(message["name"])
     if isinstance(portal.command, Statement | Fetch | Show) and portal.rows is None:
         await simple.run(session, portal)
@@ -133,7 +133,7 @@ async def close(session: Session, message: Message) -> None:
     elif message["kind"] == b"P":
         session.named.close(message["name"])
     else:
-        raise Malformed("a statement (S) or a portal (P) is closed")
+        raise Malformed("Close needs a statement (S) or a portal (P)")
     session.wire.put(encode("close_complete"))
 
 

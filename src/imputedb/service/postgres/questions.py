@@ -142,7 +142,9 @@ class Questions:
             mending = Mending(catalog.names, values.value)
             if reads_catalog(tree, catalog.names):
                 if catalog.failed is not None:
-                    raise Unbuilt("the catalog of this database could not be made; the log has why") from catalog.failed
+                    raise Unbuilt(
+                        "the catalog of this database could not be built; the log has the reason"
+                    ) from catalog.failed
                 return _Statement(parse.deparse(connection, mending.mended(tree)), catalog, values.changes)
 
             def constant(node: Tree) -> Tree:

@@ -86,7 +86,7 @@ def _modes(words: Words) -> None:
                 if not words.one_of("committed", "uncommitted"):
                     raise words.wrong()
         elif words.may("read", "write"):
-            raise Unsupported("nothing is written here: transactions are READ ONLY")
+            raise Unsupported("the database is read-only: transactions must be READ ONLY")
         elif not words.may("read", "only"):
             words.may("not")
             words.must("deferrable")
@@ -95,14 +95,14 @@ def _modes(words: Words) -> None:
 
 def _commit(words: Words) -> Command:
     if words.may("prepared"):
-        raise Unsupported("transactions are not prepared here: there is no COMMIT PREPARED")
+        raise Unsupported("prepared transactions are not supported: COMMIT PREPARED")
     words.one_of("work", "transaction")
     return Transaction("commit", chain=_chain(words))
 
 
 def _rollback(words: Words) -> Command:
     if words.may("prepared"):
-        raise Unsupported("transactions are not prepared here: there is no ROLLBACK PREPARED")
+        raise Unsupported("prepared transactions are not supported: ROLLBACK PREPARED")
     words.one_of("work", "transaction")
     if words.may("to"):
         words.may("savepoint")
@@ -141,7 +141,7 @@ def _set(words: Words) -> Command:
             raise words.wrong()
         return Set("SET")
     if words.may("role") or words.may("session", "authorization"):
-        raise Forbidden("nobody becomes another here")
+        raise Forbidden("changing the role is not supported")
     local = words.may("local")
     if not local:
         words.may("session")
@@ -203,7 +203,7 @@ def _close(words: Words) -> Command:
 def _declare(words: Words) -> Command:
     name = words.name()
     if words.may("binary"):
-        raise Unsupported("a BINARY cursor is not declared here: ask for binary results of a statement")
+        raise Unsupported("BINARY cursors are not supported: request binary results of a statement")
     words.one_of("insensitive", "asensitive")
     if not words.may("no", "scroll") and words.may("scroll"):
         raise Unsupported("a cursor goes forward only: leave SCROLL out")

@@ -69,7 +69,7 @@ class Door:
         except OSError as error:
             self.close(0)
             raise StorageError(
-                f"nothing can listen at {self._configuration.postgres}: it is in use, or not ours"
+                f"cannot listen at {self._configuration.postgres}: the address is in use, or not of this machine"
             ) from error
 
     async def _listening(self) -> int:

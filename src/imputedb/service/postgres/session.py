@@ -116,7 +116,7 @@ class Session:
 
     async def _handle(self, kind: bytes, data: bytes) -> None:
         if kind not in FRONTEND or kind == b"p":
-            raise Malformed(f"no message begins with {kind!r}")
+            raise Malformed(f"there is no message of type {kind!r}")
         name, fields = FRONTEND[kind]
         if self._skips and name != "sync":
             return
@@ -209,7 +209,7 @@ class Session:
             self._stamp = stamp
         if self.status == b"T" and stamp != self._stamp:
             answer.close()
-            raise Swapped("another database was put in place of this one since the transaction began: begin anew")
+            raise Swapped("the database file was replaced since the transaction began: begin a new transaction")
 
     def values(self) -> SessionValues:
         """The session values that the next statement may read."""

@@ -160,7 +160,7 @@ class Settings:
             notice = _check(known, value)
             value = "UTC" if known == "timezone" else "UTF8" if known == "client_encoding" else value
         if local and self._begun is None:
-            return "SET LOCAL stands in a transaction only: it has no effect here"
+            return "SET LOCAL is valid in a transaction only: it has no effect here"
         if local:
             self._local.setdefault(known, self.values.get(known))
         else:
@@ -266,7 +266,7 @@ def _milliseconds(text: str) -> float:
     except (ValueError, KeyError) as error:
         raise Unknown(f"statement_timeout is {text!r}; it is milliseconds, or a number with ms, s, min") from error
     if not 0 <= found <= 2**31:
-        raise Unknown("statement_timeout lies outside of what it may be")
+        raise Unknown("statement_timeout is out of range")
     return found
 
 
@@ -282,6 +282,6 @@ def options(text: str) -> dict[str, str]:
         pair = next(words, "") if word == "-c" else word.removeprefix("-c").removeprefix("--")
         name, equals, value = pair.partition("=")
         if not equals or not word.startswith("-"):
-            raise QueryError("options are -c NAME=VALUE")
+            raise QueryError("options must have the form -c NAME=VALUE")
         found[name.replace("-", "_")] = value.replace("\0", " ")
     return found

@@ -131,7 +131,7 @@ async def _done(
             await _declared(session, one, values, in_transaction=False)
             return "DECLARE CURSOR"
         case Copy():
-            raise Unsupported("COPY is asked by the simple protocol only")
+            raise Unsupported("COPY is supported in the simple protocol only")
         case Nothing(name):
             return name
         case None:
@@ -162,7 +162,7 @@ def _transaction(session: Session, one: Transaction) -> str:
 
 def _savepoint(session: Session, one: Transaction) -> str:
     if session.status == b"I":
-        raise NotInTransaction(f"{one.kind.upper()} stands in a transaction only")
+        raise NotInTransaction(f"{one.kind.upper()} is valid in a transaction only")
     if one.kind == "rollback to":
         kept, before = session.savepoints.back(one.name), session.settings.reports()
         session.settings.restore(kept.settings)
@@ -227,10 +227,10 @@ def _forgotten(session: Session, one: Forget) -> str:
 
 async def _declared(session: Session, one: Declare, values: Sequence[object], *, in_transaction: bool) -> Portal:
     if session.status != b"T" and not one.hold and not in_transaction:
-        raise NotInTransaction("DECLARE CURSOR stands in a transaction only, or WITH HOLD")
+        raise NotInTransaction("DECLARE CURSOR is valid in a transaction only, or WITH HOLD")
     inner = command(one.text)
     if not isinstance(inner, Statement):
-        raise NotInTransaction("a cursor is of a query (SELECT)")
+        raise NotInTransaction("a cursor needs a query (SELECT)")
     session.named.check(one.name, hold=one.hold)
     cursor = Portal(inner, values, hold=one.hold)
     await run(session, cursor)
@@ -242,10 +242,10 @@ async def _declared(session: Session, one: Declare, values: Sequence[object], *,
 async def _fetched(session: Session, one: Fetch, portal: Portal) -> Rows:
     cursor = session.named.portal(one.name)
     if cursor.rows is None:
-        raise NotInTransaction(f"{one.name} is no cursor of rows")
+        raise NotInTransaction(f"{one.name} is not a cursor with rows")
     most = cursor.rows.count - cursor.rows.taken if one.count is None else one.count
     if any(portal.formats):
-        raise Unsupported("rows of a cursor are fetched as text")
+        raise Unsupported("FETCH sends rows as text only")
     taken: list[bytes] = []
     while len(taken) < most and (piece := await session.taken(cursor.rows, most - len(taken))):
         taken += piece

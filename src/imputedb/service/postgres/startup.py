@@ -68,9 +68,9 @@ async def greeted(
         else:
             break
     else:
-        raise Malformed("this is no beginning of a session")
+        raise Malformed("this is not a valid startup message")
     if entrance.tls is not None and not is_encrypted:
-        raise Unencrypted("connections are encrypted here: sslmode=require")
+        raise Unencrypted("connections must be encrypted: sslmode=require")
     parameters = _parameters(number, rest, wire)
     return await _known(entrance, wire, writer, parameters), _settings(parameters)
 
@@ -84,7 +84,7 @@ async def _encrypt(tls: ssl.SSLContext, reader: asyncio.StreamReader, writer: as
     early = asyncio.ensure_future(reader.read(1))
     await asyncio.sleep(0)
     if early.done():
-        raise Malformed("data came behind the wish to be encrypted, before it was granted")
+        raise Malformed("unencrypted data followed the request for encryption")
     early.cancel()
     await asyncio.gather(early, return_exceptions=True)
     writer.write(b"S")
@@ -102,19 +102,19 @@ def _parameters(number: int, rest: bytes, wire: Wire) -> dict[str, str]:
         Malformed: the protocol version is not supported, or the message is malformed.
     """
     if number >> 16 != VERSION >> 16:
-        raise Malformed(f"protocol {number >> 16}.{number & 0xFFFF} is not spoken here: 3.0 is")
+        raise Malformed(f"protocol {number >> 16}.{number & 0xFFFF} is not supported: use 3.0")
     try:
         words = rest.decode().split("\0")
     except UnicodeDecodeError as error:
-        raise Malformed("parameters are no UTF-8") from error
+        raise Malformed("startup parameters are not valid UTF-8") from error
     if len(words) < 2 or words[-2:] != ["", ""] or len(words) % 2:
-        raise Malformed("parameters do not come in pairs")
+        raise Malformed("startup parameters must be pairs of names and values")
     parameters = dict(zip(words[0:-2:2], words[1:-2:2], strict=True))
     unknown = [name for name in parameters if name.startswith("_pq_.")]
     if number != VERSION or unknown:
         wire.put(encode("negotiate", VERSION & 0xFFFF, len(unknown), b"".join(map(text, unknown))))
     if not parameters.get("user"):
-        raise Malformed("the client names no user")
+        raise Malformed("the startup message names no user")
     return {name: value for name, value in parameters.items() if name not in unknown}
 
 
@@ -130,7 +130,7 @@ def _settings(parameters: dict[str, str]) -> Settings:
     for name, value in {**given, **options(parameters.get("options", ""))}.items():
         settings.set(name, value.strip("'") if name == "client_encoding" else value)
     if parameters.get("replication", "false") not in ("false", "off", "0", "no"):
-        raise Unknown("nothing is replicated here")
+        raise Unknown("replication is not supported")
     settings.started()
     return settings
 
@@ -156,7 +156,7 @@ async def _proved(entrance: Entrance, wire: Wire, writer: asyncio.StreamWriter, 
         wire.put(encode("authentication", 10, text(MECHANISM) + b"\0"))
         data = decode((("mechanism", "text"), ("length", "int32"), ("data", "rest")), await _password(wire))
         if data["mechanism"] != MECHANISM:
-            raise WrongPassword(f"only {MECHANISM} is spoken here")
+            raise WrongPassword(f"only {MECHANISM} authentication is supported")
         wire.put(encode("authentication", 11, exchange.first(data["data"])))
         proof, found = exchange.last(await _password(wire))
     except (WrongPassword, Unauthenticated):
@@ -171,7 +171,7 @@ async def _password(wire: Wire) -> bytes:
     await wire.flush()
     kind, data = await wire.message()
     if kind != b"p":
-        raise Malformed("a password was to come")
+        raise Malformed("a password message was expected")
     return data
 
 

@@ -264,11 +264,11 @@ def parameter(oid: int, data: bytes | None, *, is_binary: bool) -> object:
             return [parameter(element, one, is_binary=is_binary) for one in items]
         if is_binary:
             if oid not in _BINARY:
-                raise Malformed(f"the binary format of type {oid} is not read: send text")
+                raise Malformed(f"the binary format of type {oid} is not supported: send text")
             return _BINARY[oid](data)
         return _TEXT.get(oid, str)(data.decode())
     except (ValueError, OverflowError, struct.error, InvalidOperation) as error:
-        raise Malformed(f"the value of a parameter is none of type {oid}") from error
+        raise Malformed(f"the value of a parameter is not valid for type {oid}") from error
 
 
 def _array_items(data: bytes) -> list[bytes | None]:
@@ -276,7 +276,7 @@ def _array_items(data: bytes) -> list[bytes | None]:
     if dimensions == 0:
         return []
     if dimensions != 1:
-        raise Malformed("arrays of several dimensions are not read")
+        raise Malformed("arrays of several dimensions are not supported")
     count, _ = struct.unpack_from("!ii", data, 12)
     found: list[bytes | None] = []
     place = 20

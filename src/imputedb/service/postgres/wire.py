@@ -62,7 +62,7 @@ class Wire:
         """
         length = int.from_bytes(await self._exactly(4, self._patience))
         if not 8 <= length <= 10_000:
-            raise Malformed("this is no message of PostgreSQL's protocol")
+            raise Malformed("this is not a message of PostgreSQL's protocol")
         data = await self._exactly(length - 4, self._patience)
         return int.from_bytes(data[:4]), data[4:]
 

@@ -30,7 +30,7 @@ class Rates:
             left = self._left(caller, per_minute)
             if left < 1:
                 seconds = (1 - left) * 60 / per_minute
-                raise TooMany(f"{caller} has asked {per_minute} times in a minute", retry_after=max(1, ceil(seconds)))
+                raise TooMany(f"{caller} has sent {per_minute} requests in a minute", retry_after=max(1, ceil(seconds)))
             self._put(caller, left - 1)
 
     def check(self, caller: str, per_minute: int) -> None:

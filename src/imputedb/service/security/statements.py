@@ -185,7 +185,7 @@ def check_kind(connection: parse.Connection, text: str) -> None:
         QueryError: the text does not parse, or holds more than one statement.
     """
     if not parse.is_query(connection, text):
-        raise Forbidden("only queries (SELECT) are answered here: this statement is of another kind")
+        raise Forbidden("only queries (SELECT) are permitted: this statement is of another kind")
 
 
 def _check_tree(allowed: Allowed, tree: Tree) -> None:
@@ -232,7 +232,7 @@ def _check_node(allowed: Allowed, node: Tree, given: set[str]) -> None:
     if kind is None:
         return
     if kind not in _KINDS:
-        raise Forbidden(f"{kind.replace('_', ' ').lower()} is nothing that is answered here")
+        raise Forbidden(f"{kind.replace('_', ' ').lower()} is not permitted")
     call = call_in_from(node)
     if kind in NAMED:
         _check_function(allowed, node)
@@ -241,7 +241,7 @@ def _check_node(allowed: Allowed, node: Tree, given: set[str]) -> None:
     elif kind == "BASE_TABLE":
         _check_table(allowed, node, given)
     elif kind == "SHOW_REF" and not describes_query(node) and _path(node) != ('"tables"',):
-        raise Forbidden("SHOW tells of tables only here: SHOW TABLES, DESCRIBE table")
+        raise Forbidden("SHOW is permitted for tables only: SHOW TABLES, DESCRIBE table")
 
 
 def _path(node: Tree) -> Path:
@@ -256,7 +256,7 @@ def _check_function(allowed: Allowed, node: Tree) -> None:
         is_right = name in _FUNCTIONS and before in ([], ["pg_catalog"], ["main"], ["system", "main"])
     if is_right:
         return
-    raise Forbidden(f"function {name} is none of those that are called here")
+    raise Forbidden(f"function {name} is not permitted")
 
 
 def _check_table_function(allowed: Allowed, call: Tree) -> None:
@@ -264,7 +264,7 @@ def _check_table_function(allowed: Allowed, call: Tree) -> None:
     if name in _TABLE_FUNCTIONS and (name, True) not in allowed.defined and not before:
         return
     if name not in allowed.table_macros or before not in ([], ["main"], [allowed.catalog, "main"]):
-        raise Forbidden(f"function {name} is none of those that are read from here")
+        raise Forbidden(f"table function {name} is not permitted")
 
 
 def _check_table(allowed: Allowed, node: Tree, given: set[str]) -> None:

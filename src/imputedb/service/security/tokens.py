@@ -132,7 +132,7 @@ def _entries(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is no file of tokens: {error}") from error
+        raise DataError(f"{path} is not a token file: {error}") from error
     if is_open:
         raise StorageError(f"{path} can be read by others than its owner: chmod 600 {path}")
     return entries
@@ -177,7 +177,7 @@ def added(path: Path, name: str, role: RoleName, days: int | None = None) -> str
         StorageError: the file cannot be written.
     """
     if not _NAME.fullmatch(name):
-        raise QueryError(f"{name!r} is no name of a token: letters, digits, '.', '_' and '-', 64 at most")
+        raise QueryError(f"{name!r} is not a valid name of a token: use letters, digits, '.', '_' and '-', 64 at most")
     known = read(path)
     if name in known:
         raise QueryError(f"there is a token {name} already: `imputedb token drop` it first")
@@ -264,7 +264,7 @@ class Credentials:
             return
         name = principal.name.removeprefix("token:")
         if self.named(name) != principal or self.verifier(name) != verifier:
-            raise Unauthenticated("this token is another now: begin a session with it")
+            raise Unauthenticated("the token has been replaced: begin a session with the new one")
 
     def principal(self, credential: str | None) -> Principal:
         """The caller with this credential; without one `local`, if that is allowed.
@@ -309,7 +309,7 @@ class Credentials:
                 options={"require": ["exp", "sub", "iss", "aud"]},
             )
         except jwt.ExpiredSignatureError as error:
-            raise Unauthenticated("the time of this token is over") from error
+            raise Unauthenticated("this token has expired") from error
         except (jwt.PyJWTError, ValueError, TypeError) as error:
             raise Unauthenticated(_UNKNOWN) from error
         role = claims.get("role", "reader")
@@ -328,7 +328,7 @@ def _holder(token: Token) -> Principal:
         Unauthenticated: the token has expired.
     """
     if token.is_over():
-        raise Unauthenticated("the time of this token is over")
+        raise Unauthenticated("this token has expired")
     return Principal(f"token:{token.name}", token.role)
 
 
@@ -341,9 +341,9 @@ def _keys(path: Path) -> dict[str | None, Any]:
         if text.lstrip().startswith("{"):
             return {key.key_id: key for key in jwt.PyJWKSet.from_json(text).keys}
         if "PUBLIC KEY" not in text:
-            raise DataError(f"{path} is no public key (PEM) and no key set (JWKS)")
+            raise DataError(f"{path} is neither a public key (PEM) nor a key set (JWKS)")
         return {None: text}
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
     except (jwt.PyJWTError, UnicodeDecodeError, ValueError, KeyError) as error:
-        raise DataError(f"{path} is no public key (PEM) and no key set (JWKS)") from error
+        raise DataError(f"{path} is neither a public key (PEM) nor a key set (JWKS)") from error
