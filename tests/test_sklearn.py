@@ -24,6 +24,7 @@ from imputedb.sklearn import ChainedImputer, KNNImputer, ModelImputer
 BOTH = [KNNImputer, ChainedImputer]
 
 
+@pytest.mark.sampled(2)
 @parametrize_with_checks(
     [
         KNNImputer(),

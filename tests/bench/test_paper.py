@@ -73,6 +73,7 @@ def results(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.nightly
 def test_every_part_leaves_data_tables_and_figures(results: Path) -> None:
     for name in ("figure5", "table5", "figure6", "mean", "planning", "large", "truth"):
         told = json.loads((results / f"{name}.json").read_text())
@@ -84,6 +85,7 @@ def test_every_part_leaves_data_tables_and_figures(results: Path) -> None:
     assert not [path for path in results.iterdir() if path.name.startswith(".")]
 
 
+@pytest.mark.nightly
 def test_the_page_stands_alone_and_judges_the_targets(results: Path) -> None:
     page = (results / "report.html").read_text()
     assert len(re.findall(r'src="data:image/png;base64,', page)) == 7
@@ -94,6 +96,7 @@ def test_the_page_stands_alone_and_judges_the_targets(results: Path) -> None:
     assert "![Table 5: answers against base tables](table5.png)" in text
 
 
+@pytest.mark.nightly
 def test_answers_are_judged_for_every_method(results: Path) -> None:
     told = json.loads((results / "truth.json").read_text())["data"]
     assert {cell["source"] for cell in told["cells"]} == {"real", "as text", "linear"}
@@ -106,6 +109,7 @@ def test_answers_are_judged_for_every_method(results: Path) -> None:
             assert 0 <= found["errors"][0] <= 100
 
 
+@pytest.mark.nightly
 def test_one_part_is_made_anew_and_the_others_stay(data: Path, results: Path) -> None:
     before = {path.name: path.read_bytes() for path in results.glob("*.json")}
     ran = run("--data", str(data), "--out", str(results), "--quick", "--only", "figure6")
@@ -115,15 +119,24 @@ def test_one_part_is_made_anew_and_the_others_stay(data: Path, results: Path) ->
     assert "Table 5" in (results / "report.html").read_text()
 
 
-def test_what_is_not_there_is_skipped_by_name(tmp_path: Path) -> None:
-    ran = run("--out", str(tmp_path), "--quick", "--only", "table5", "--only", "truth")
+def test_what_is_not_there_is_skipped_by_name_beside_what_is(tmp_path: Path) -> None:
+    ran = run("--out", str(tmp_path), "--quick", "--only", "table5", "--only", "figure6")
     assert ran.returncode == 0, ran.stderr
     assert ran.stderr == "skipped table5: no paper_queries.sql (no --data was given)\n"
     assert "no paper_queries.sql" in (tmp_path / "report.html").read_text()
-    assert json.loads((tmp_path / "truth.json").read_text())["data"]["absent"]
+    assert json.loads((tmp_path / "figure6.json").read_text())["facts"]["cores"]
+    assert (tmp_path / "figure6.png").read_bytes().startswith(b"\x89PNG")
     assert not (tmp_path / "table5.json").exists()
 
 
+@pytest.mark.nightly
+def test_tables_that_are_absent_are_told_of(tmp_path: Path) -> None:
+    ran = run("--out", str(tmp_path), "--quick", "--only", "truth")
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads((tmp_path / "truth.json").read_text())["data"]["absent"]
+
+
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -78,6 +78,7 @@ def check(arguments: Sequence[str]) -> BaseException | None:
     return error
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("file", FILES)
 def test_a_file_is_loaded_and_used_or_refused_in_a_sentence(file: str) -> None:

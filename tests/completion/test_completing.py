@@ -43,6 +43,7 @@ def people(db: Database) -> Database:
     return db
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("imputer", ["pmm", "norm", "tree", "hotdeck"])
 def test_nothing_is_missing_and_nothing_else_has_changed(people: Database, tmp_path: Path, imputer: str) -> None:
     done = people.impute("people", tmp_path / "out", m=3, imputer=imputer, flags=True)
@@ -188,7 +189,7 @@ def test_an_interrupted_run_is_taken_up_where_it_stopped(people: Database, tmp_p
     assert not list(out.glob(".tmp-*"))
 
 
-KILLS = int(os.environ.get("KILLS", "30"))
+KILLS = int(os.environ.get("KILLS", "8"))
 """200 before a release."""
 
 
@@ -207,8 +208,8 @@ def test_kills_leave_nothing_or_a_complete_run(tmp_path: Path) -> None:
     found = json.loads(ran.stdout)
     assert found["torn"] == []
     assert found["nothing"] + found["complete"] == KILLS
-    assert found["nothing"] >= KILLS // 12  # on a loaded machine children are slower than the moments are apart
-    assert found["complete"] >= KILLS // 12
+    assert found["nothing"] >= max(1, KILLS // 12)  # on a loaded machine children are slower than the moments are apart
+    assert found["complete"] >= max(1, KILLS // 12)
     assert found["resumed"] >= 1
 
 

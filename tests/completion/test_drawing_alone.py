@@ -38,6 +38,7 @@ def contents(done: Completed) -> list[bytes]:
     return [path.read_bytes() for path in done.files]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "asked",
     [

@@ -115,6 +115,7 @@ ENDS = {
 }
 
 
+@pytest.mark.sampled(23)
 @pytest.mark.parametrize("imputer", ["mean", "tree", "norm", "pmm", "knn", "hotdeck"])
 @pytest.mark.parametrize("kind", ENDS)
 def test_values_at_the_ends_of_a_type_stay_inside_it(kind: str, imputer: str) -> None:

@@ -47,7 +47,7 @@ def test_a_slope_and_odds(trial: Database) -> None:
         return p, p * (1 - p) / 400
 
     odds = trial.sensitivity(
-        "trial", "well", [0.1, 1, 10], share, by="odds", of="yes", imputer="logistic", hypothesis=0.5, m=5
+        "trial", "well", [0.1, 1, 10], share, by="odds", of="yes", imputer="logistic", hypothesis=0.5, m=2
     )
     low, middle, high = (point.pooled.estimate for point in odds.points)
     assert low < middle - 0.05 < middle + 0.05 < high

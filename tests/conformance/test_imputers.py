@@ -55,6 +55,7 @@ def imputer(request: pytest.FixtureRequest) -> Imputer:
     return {**IMPUTERS, **OWN}[request.param]()
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize("promise", PROMISES)
 def test_what_every_imputer_must_do_it_does(imputer: Imputer, promise: str) -> None:
@@ -76,6 +77,7 @@ def test_every_missing_cell_gets_a_value_of_its_type(imputer: Imputer) -> None:
         assert (values <= observed.max()).all()
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("complete", [None, A, B, S])
 def test_what_is_filled_does_not_depend_on_which_other_rows_are(imputer: Imputer, complete: Column | None) -> None:
     """Others that are not learnt from are left out, which may be the only ones that miss a column: values stay."""
@@ -99,6 +101,7 @@ def test_what_is_filled_does_not_depend_on_which_other_rows_are(imputer: Imputer
                 assert np.allclose(found, expected, rtol=1e-9), (column, draw)
 
 
+@pytest.mark.sampled(2)
 def test_draws_have_the_type_of_their_column_and_stay_among_its_categories(imputer: Imputer) -> None:
     given = rows()
     for column, values in imputer.impute(given, [A, B, S], 0, drawn=[A, B, S], draw=1).items():

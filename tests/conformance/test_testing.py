@@ -170,6 +170,7 @@ def test_a_good_measure_passes() -> None:
     assert len(measure_checks(Closed(frozenset({"stddev", "variance"}), fine, LOG))) == 6
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("mistake", MEASURES)
 def test_a_mistake_of_a_measure_is_found_and_named(mistake: str) -> None:
     measure, said = MEASURES[mistake]

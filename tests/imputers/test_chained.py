@@ -140,6 +140,7 @@ def mice_norm(x: Matrix, gone: np.ndarray[Any, np.dtype[np.bool_]], rng: np.rand
     return full
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("seed", range(4))
 def test_columns_that_are_constant_or_exact_where_others_are_missing(seed: int) -> None:
     """Indicators that never occur in a pattern, and a column that another gives exactly, leave values finite."""
@@ -216,6 +217,7 @@ CASES: list[tuple[str, str, Imputer, Analysis]] = [
 ]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("name", "data", "imputer", "analysis"), CASES, ids=[case[0] for case in CASES])
 def test_stochastic_targets(name: str, data: str, imputer: Imputer, analysis: Analysis, reference: Path) -> None:
     """Pooled estimates within 4 Monte Carlo errors of R's, both ours and R's; variances between draws within 4 too."""

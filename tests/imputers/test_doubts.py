@@ -107,6 +107,7 @@ def test_few_rows_of_the_rarer_class(kind: str, imputer: str) -> None:
 FAR = {"one row": [5], "one row of those that are filled in": [-1], "two rows": [5, 9], "both ways": [5, -9]}
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("m", [1, 4])
 @pytest.mark.parametrize("places", FAR.values(), ids=FAR)
 def test_few_rows_that_decide_what_a_line_tells_are_said(places: list[int], m: int) -> None:

@@ -65,6 +65,7 @@ def pair(seed: int, together: bool, rows: int = ROWS) -> Database:
     return db
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("imputer", ["norm", "tree"])
 @pytest.mark.parametrize("together", [True, False])
 @pytest.mark.parametrize("seed", range(3))

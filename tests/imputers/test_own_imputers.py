@@ -108,6 +108,7 @@ WRONG: dict[str, Callable[[Any], Any]] = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("wrong", WRONG)
 def test_wrong_answers_are_told_by_imputer_and_column(table: Database, tmp_path: Path, wrong: str) -> None:
     """Every column by one entrance, and every entrance by one column: the border that they pass is one."""

@@ -28,6 +28,7 @@ def small() -> Database:
     return db
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("imputer", GIVEN)
 @pytest.mark.parametrize("strategy", ["planned", "base"])
 @pytest.mark.parametrize("by_policy", [True, False])

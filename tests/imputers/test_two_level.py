@@ -38,6 +38,7 @@ def _told(y: np.ndarray, x: np.ndarray, school: np.ndarray) -> tuple[float, floa
     return float(slope), float(between / (between + within))
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("imputer", ["2l.norm", "2l.pmm"])
 def test_slope_and_icc_come_back(imputer: str, tmp_path: Path) -> None:
     found = []

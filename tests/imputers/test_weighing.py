@@ -22,6 +22,7 @@ def sample(seed: int) -> tuple[Database, float]:
     return db, float(y.mean())
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("imputer", ["hotdeck", "norm", "pmm", "tree"])
 def test_weights_undo_the_design(imputer: str) -> None:
     off = []

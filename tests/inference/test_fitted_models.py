@@ -35,6 +35,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Completed:
         return db.impute("t", folder, m=4, imputer="norm", columns=["x"])
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("formula", "wishes", "term", "low", "high"),
     [

@@ -72,6 +72,7 @@ def test_numbers_by_hand() -> None:
     assert found["intercept"].estimate == pytest.approx(np.mean([(y - p).mean() for p in draws]))
 
 
+@pytest.mark.nightly
 def test_intervals_cover() -> None:
     """The AUC of a known pair of normals, and the RMSE of a known error, in 95 % of 400 samples."""
     rng = np.random.default_rng(3)
@@ -100,6 +101,7 @@ def test_what_is_told_apart_without_an_error_has_no_calibration() -> None:
     assert set(tied.scores) == {"auc", "brier"}
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(("cases", "controls", "area"), [(1, 60, 0.6), (1, 60, 0.9), (5, 100, 0.8), (5, 5, 0.95)])
 def test_intervals_of_few_cases_cover(cases: int, controls: int, area: float) -> None:
     rng = np.random.default_rng(6)

@@ -147,6 +147,7 @@ def _every_way(db: imputedb.Database, query: str) -> list[tuple[object, ...]]:
     return found
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     "what",
     ["avg(x)", "sum(10 - x)", "count(*)", "min(x)", "max(x)", "avg((x > 2)::INT)", "sum(x) FILTER (WHERE g = 'a')",

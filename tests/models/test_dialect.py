@@ -128,6 +128,7 @@ def every_type(imputer: str) -> imputedb.Database:
     return db
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("imputer", ["mean", "norm", "tree"])
 def test_values_are_those_of_answers_in_type_too_and_declared_ones_are_missing(imputer: str) -> None:
     with every_type(imputer) as db:

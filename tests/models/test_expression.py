@@ -75,6 +75,7 @@ def compared(
     return count
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("complete", [False, True])
 def test_sql_gives_what_the_model_gives(connection: duckdb.DuckDBPyConnection, method: Method, complete: bool) -> None:
@@ -84,6 +85,7 @@ def test_sql_gives_what_the_model_gives(connection: duckdb.DuckDBPyConnection, m
     assert compared(connection, model, strange(2)) >= least
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("method", METHODS)
 def test_columns_that_no_row_lacks_are_not_asked_for(connection: duckdb.DuckDBPyConnection, method: Method) -> None:
     model = fit(rows(), TARGETS, {}, How(method, draws=1))

@@ -134,6 +134,7 @@ def test_complete_rows_teach_as_well(model: Fitted) -> None:
     assert not len(learnt.values(rows(complete=True))[Y])
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("method", ["norm", "pmm", "tree"])
 @pytest.mark.parametrize("together", [(Y,), (Y, Z), (Y, Z, C), (X, Z, B)])
 def test_draws_keep_what_columns_have_to_do_with_each_other(method: Method, together: tuple[Column, ...]) -> None:
@@ -159,6 +160,7 @@ def test_draws_of_donors_are_observed_values(method: Method) -> None:
         assert set(drawn[column].tolist()) <= set(cells.values[~cells.missing].tolist())
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("method", ["norm", "pmm", "tree"])
 def test_intervals_from_draws_cover(method: Method) -> None:
     """Means of y where y is missing by x, pooled over m draws by Rubin's rules."""
@@ -181,6 +183,7 @@ def test_intervals_from_draws_cover(method: Method) -> None:
     assert inside >= 0.8 * repeats
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("method", ["norm", "pmm", "tree"])
 @pytest.mark.parametrize("kind", [Kind.NUMBER, Kind.CATEGORY])
 def test_draws_differ_by_what_is_unknown_of_the_model(method: Method, kind: Kind) -> None:

@@ -41,6 +41,7 @@ def forced(monkeypatch: pytest.MonkeyPatch, *, written: bool) -> list[str]:
     return taken
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("imputer", "columns"), [("mean", COLUMNS), ("norm", COLUMNS), ("tree", ("b",))])
 def test_both_forms_give_every_cell_the_same_value(
     db: imputedb.Database, imputer: str, columns: tuple[str, ...], monkeypatch: pytest.MonkeyPatch

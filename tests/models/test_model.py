@@ -51,6 +51,7 @@ def listed(found: Any) -> list[list[object]]:
     return [list(found[name]) for name in TARGETS]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("imputer", ["tree", "norm", "pmm", "mean"])
 @pytest.mark.parametrize("form", ["dict", "rows", "pandas", "polars", "arrow"])
 def test_apply_gives_what_sql_gives(db: imputedb.Database, imputer: str, form: str) -> None:

@@ -67,6 +67,7 @@ def slow_distance(a: Floats, b: Floats, attributes: Sequence[Attribute], metric:
     return float(np.sqrt(scaled)) if metric == "euclidean" else float(scaled)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("width", [1, 4, 11])
 def test_the_kernel_finds_what_a_loop_over_all_pairs_finds(metric: str, width: int) -> None:

@@ -27,6 +27,7 @@ def test_a_mean_is_the_nearest_whole_number_and_never_outside(data: st.DataObjec
     assert abs(Fraction(sum(row), len(row)) - found) <= Fraction(1, 2) + Fraction(max(row) - min(row), 2**50)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("kind", "end"),
     [("UBIGINT", 2**64 - 1), ("BIGINT", 2**63 - 1), ("BIGINT", -(2**63)), ("HUGEINT", 2**127 - 1)],

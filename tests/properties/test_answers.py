@@ -54,7 +54,7 @@ def plain(case: Case) -> tuple[list[str], list[str], list[tuple[Any, ...]]] | No
             return None
 
 
-@settings(max_examples=examples(60), deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(30), deadline=None, suppress_health_check=SLOW)
 @given(cases(missing=False), st.sampled_from(ALPHAS), st.sampled_from(IMPUTERS))
 def test_complete_data_equals_duckdb(case: Case, alpha: float, imputer: str) -> None:
     expected = plain(case)
@@ -102,7 +102,7 @@ class Watcher:
             assert engine.rows(t.select([gone], rows.source)) == [(0,)], (column, staged.origin)
 
 
-@settings(max_examples=examples(40), deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(20), deadline=None, suppress_health_check=SLOW)
 @given(cases(missing=True), st.sampled_from(ALPHAS), st.sampled_from(IMPUTERS))
 def test_no_missing_value_reaches_an_operator(case: Case, alpha: float, imputer: str) -> None:
     if plain(case) is None:
@@ -116,7 +116,7 @@ def test_no_missing_value_reaches_an_operator(case: Case, alpha: float, imputer:
             assert bag(watched.fetchall()) == bag(usual.fetchall())
 
 
-@settings(max_examples=examples(40), deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(20), deadline=None, suppress_health_check=SLOW)
 @given(cases(missing=True))
 def test_dropping_everywhere_equals_duckdb_over_complete_rows(case: Case) -> None:
     """O5, for queries over one table."""
@@ -130,7 +130,7 @@ def test_dropping_everywhere_equals_duckdb_over_complete_rows(case: Case) -> Non
         assert bag(result.fetchall()) == bag(db.execute(case.query))
 
 
-@settings(max_examples=examples(25), deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(12), deadline=None, suppress_health_check=SLOW)
 @given(cases(missing=True))
 def test_a_pinned_imputer_gives_one_answer_wherever_it_stands(case: Case) -> None:
     """O6: with the mean of the stored table every plan without a Drop equals DuckDB over completed tables."""

@@ -8,7 +8,7 @@ import imputedb
 from imputedb import Database
 from tests.properties.amount import examples
 
-EXAMPLES = examples(30)
+EXAMPLES = examples(16)
 SLOW = (HealthCheck.too_slow,)
 TABLES = """
     CREATE TABLE t AS SELECT i AS id, CASE WHEN i % 4 > 0 THEN i::DOUBLE END AS x,

@@ -1,6 +1,5 @@
 """BEFORE: permuting the future changes nothing of the past, whatever imputes, and whoever asks."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -100,16 +99,17 @@ def same(one: list[tuple[object, ...]], other: list[tuple[object, ...]]) -> None
 Asked = Callable[[Database, str, Path], list[tuple[object, ...]]]
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("said", POLICIES.values(), ids=POLICIES.keys())
 @pytest.mark.parametrize("imputer", IMPUTERS)
 @pytest.mark.parametrize("asked", [sql, grouped, impute, evaluate], ids=lambda f: f.__name__)
 def test_permuting_the_future_changes_nothing(
-    asked: Asked, imputer: str, said: dict[str, object], tmp_path: Path
+    asked: Asked, imputer: str, said: dict[str, object], tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     slow = imputer in ("pmm", "norm") and asked in (grouped, impute)
     slow = slow or (said and (imputer == "pmm" or (imputer == "norm" and asked is not sql)))
-    if slow and os.environ.get("BEFORE") != "all":
-        pytest.skip("a model a row, drawn until it is permitted, takes a minute: asked by BEFORE=all")
+    if slow and not request.config.getoption("--nightly"):
+        pytest.skip("a model a row, drawn until it is permitted, takes a minute: in the nightly run")
     try:
         before = asked(database(None, said), imputer, tmp_path / "a")
     except Error as error:

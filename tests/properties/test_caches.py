@@ -65,7 +65,7 @@ def test_answers_follow_every_write(tmp_path: Path) -> None:
             "CASE WHEN range % 5 > 1 THEN 2.5 * range END AS y FROM range(40)"
         )
         db.execute("CREATE TABLE u AS SELECT range % 3 AS g, CASE WHEN range % 3 > 0 THEN range END AS v FROM range(9)")
-        for turn in range(examples(24)):
+        for turn in range(examples(12)):
             write = chance.choice(WRITES).format(n=chance.randrange(2, 30), file=file, other=other)
             if "TEMP" not in write and chance.random() < 0.2:
                 foreign.execute(write)

@@ -63,6 +63,7 @@ def of_a_sure_line(rows: Rows, seed: int) -> Floats:
     return np.asarray((start + slope * x[cells.missing] + noise).sum(axis=1))
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("name", "categories", "tables"),
     [

@@ -1,5 +1,6 @@
 """What a condition refuses may be thrown away before it is imputed only where that is proved."""
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 
@@ -9,10 +10,11 @@ from hypothesis import HealthCheck, given, settings
 import imputedb
 from imputedb import Database
 from imputedb.planning import reduce
-from tests.properties.amount import examples
 from tests.properties.conditions import TABLES, Conditional, conditional
 
-EXAMPLES = examples(300)
+CONDITIONS = int(os.environ.get("CONDITIONS", "300"))
+"""2,000 nightly, 50,000 before a release."""
+
 SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large)
 
 
@@ -26,7 +28,7 @@ def db() -> Iterator[Database]:
         yield db
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=CONDITIONS, deadline=None, suppress_health_check=SLOW)
 @given(case=conditional())
 def test_planned_is_base(db: Database, case: Conditional) -> None:
     """With the mean a plan, whatever it throws away, answers as the tables do that are completed first."""

@@ -12,7 +12,7 @@ import imputedb
 from imputedb import Database
 from tests.properties.amount import examples
 
-EXAMPLES = examples(25)
+EXAMPLES = examples(16)
 SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large)
 SHAPES = {"a": "k INTEGER, v DOUBLE, t VARCHAR, d DATE", "b": "k INTEGER, v DOUBLE, t VARCHAR, d DATE"}
 ROWS = {

@@ -44,6 +44,7 @@ def database(what: str) -> tuple[Database, str]:
     return db, text
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("what", DERIVED)
 @pytest.mark.parametrize("strategy", ["planned", "base"])
 def test_rows_agree(what: str, strategy: str) -> None:
@@ -62,6 +63,7 @@ def test_rows_agree(what: str, strategy: str) -> None:
         assert d == (pytest.approx(e, rel=1e-9) if isinstance(e, float) else e)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("what", DERIVED)
 def test_every_draw_agrees(what: str, tmp_path: Path) -> None:
     db, text = database(what)
@@ -213,6 +215,7 @@ def parted() -> Database:
     return db
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("said", STAYS)
 def test_what_is_derived_from_a_cell_that_stays_stays_too(said: str, tmp_path: Path) -> None:
     options, count = STAYS[said]
@@ -261,6 +264,7 @@ def test_a_derived_column_does_not_depart_by_itself(tmp_path: Path) -> None:
     assert db.sensitivity("t", "w", [0, 5], mean_of("w2"), imputer="norm", m=2).points[1].pooled.estimate > 100
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("pattern", ["mcar", "own"])
 @pytest.mark.parametrize("columns", [["w2"], ["w", "w2"], []])
 def test_a_derived_cell_is_hidden_with_what_it_is_derived_from(pattern: Pattern, columns: list[str]) -> None:

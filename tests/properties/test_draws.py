@@ -33,7 +33,7 @@ def own_columns(result: Result, *more: str) -> list[tuple[Any, ...]]:
     return [tuple(row[place] for place in kept) for row in result.fetchall()]
 
 
-@settings(max_examples=examples(30), deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(12), deadline=None, suppress_health_check=SLOW)
 @given(cases(missing=False), st.sampled_from(("population", "answer")))
 def test_complete_data_equals_duckdb_with_nothing_missing(case: Case, interval: Any) -> None:
     expected = plain(case)
@@ -79,7 +79,7 @@ def told(seen: list[Counter[tuple[Any, ...]]]) -> Any:
     return noting
 
 
-@settings(max_examples=examples(30), deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(12), deadline=None, suppress_health_check=SLOW)
 @given(
     cases(missing=True),
     st.sampled_from((0.0, 0.5, 1.0)),
@@ -167,6 +167,7 @@ def test_a_draw_that_shares_no_row_with_others_learns_from_its_own() -> None:
         assert bag(answers[0]) == bag(answers[1])
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("imputer", ["norm", "tree"])
 def test_what_a_join_repeats_is_no_more_evidence(imputer: str) -> None:
     """Variances over four tables: a standard error of 40 draws is off by a tenth by chance."""
@@ -246,6 +247,7 @@ def test_what_rows_of_other_draws_miss_does_not_change_a_draw(imputer: str) -> N
         assert seen[0] == seen[1] == seen[2]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "text",
     [

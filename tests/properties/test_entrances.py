@@ -66,6 +66,7 @@ def _entrances(folder: str) -> list[tuple[str, str]]:
     return [*plain, *(("", name) for name in files), *((cte, "c AS d") for cte in ctes)]
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("imputer", IMPUTERS)
 def test_an_entrance_changes_no_answer(db, imputer: str) -> None:
     for text, m in QUERIES:
@@ -75,6 +76,7 @@ def test_an_entrance_changes_no_answer(db, imputer: str) -> None:
             assert _rounded(found) == _rounded(wanted), (source, text)
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("imputer", IMPUTERS)
 def test_names_of_joined_tables_change_no_answer(db, imputer: str) -> None:
     for pairs, m in product(PAIRS, (1, 3)):

@@ -111,6 +111,7 @@ FORMS = {
 }
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("imputer", ["norm", "tree", "pmm"])
 @pytest.mark.parametrize("form", list(FORMS))
 def test_equal_forms_have_equal_intervals(table: Database, form: str, imputer: str) -> None:
@@ -156,6 +157,7 @@ def test_groups_are_no_sample_of_a_population(table: Database, text: str) -> Non
     assert np.isfinite(answer.interval()).all()
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("source", ["t", "t LEFT JOIN (SELECT 1 AS k, 2 AS w) AS d USING (k)"])
 @pytest.mark.parametrize(
     ("group", "kept", "value"),

@@ -85,6 +85,7 @@ def answered(db: Database, query: str, imputer: str, m: int) -> float:
     return round(float(row[0]), 6)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("m", [1, 5])
 @pytest.mark.parametrize("imputer", ["tree", "hotdeck", "norm", "pmm"])
 def test_forms_that_mean_the_same_give_the_same(small: Database, imputer: str, m: int) -> None:
@@ -108,6 +109,7 @@ EXPRESSIONS = ("y", "2 * y + 1", "y - x", "y * x", "-y", "y * y", "exp(y / 2)", 
 PARTS = 10
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("imputer", "means"), [("tree", MEANS), ("norm", (*MEANS, *ASSOCIATIONS))])
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_no_answer_is_further_from_the_truth_than_complete_cases(

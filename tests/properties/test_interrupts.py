@@ -140,6 +140,7 @@ def _interrupted(
     return not ended
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers on this machine")
 @pytest.mark.parametrize("name", CALLS)
 def test_ctrl_c_at_any_time(at: Place, name: str) -> None:
@@ -167,6 +168,7 @@ def test_ctrl_c_at_any_time(at: Place, name: str) -> None:
         signal.signal(signal.SIGALRM, alarm)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", CALLS)
 def test_ctrl_c_at_any_step(at: Place, name: str) -> None:
     """Between any two lines of ours, and of what Python runs for `with`."""

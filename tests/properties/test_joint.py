@@ -82,6 +82,7 @@ UNRELATED: dict[str, tuple[Imputer, str]] = {
 """Those whose values know nothing of other columns, or of few, and what answers say of it."""
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize(("name", "classes"), KEEPING)
 @settings(max_examples=8, deadline=None)
 @given(st.integers(0, 10**6), PATTERNS, st.booleans())

@@ -98,6 +98,7 @@ TRIED = [
 ]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("asked", "write"), TRIED)
 def test_an_answer_is_of_one_state(
     meanwhile: Meanwhile, asked: str, write: str, monkeypatch: pytest.MonkeyPatch

@@ -69,7 +69,7 @@ def plain(db: Database, query: str) -> list[tuple[object, ...]] | None:
         return None
 
 
-@settings(max_examples=examples(24), deadline=None, suppress_health_check=(HealthCheck.too_slow,))
+@settings(max_examples=examples(10), deadline=None, suppress_health_check=(HealthCheck.too_slow,))
 @given(worlds(), st.lists(st.sampled_from(PATHS), min_size=3, max_size=8))
 def test_a_query_reads_what_duckdb_reads(world: World, paths: list[str]) -> None:
     """A column of one value and a NULL: its mean is that value, so that the answer tells which table was read."""
@@ -86,7 +86,7 @@ def test_a_query_reads_what_duckdb_reads(world: World, paths: list[str]) -> None
                 assert db.sql(nested, imputer="mean").fetchall() == plain(db, nested), path
 
 
-@settings(max_examples=examples(24), deadline=None, suppress_health_check=(HealthCheck.too_slow,))
+@settings(max_examples=examples(10), deadline=None, suppress_health_check=(HealthCheck.too_slow,))
 @given(worlds(), st.lists(st.sampled_from(PATHS), min_size=3, max_size=8))
 def test_functions_take_the_table_that_duckdb_takes(
     world: World,
@@ -161,6 +161,7 @@ FUNCTIONS: dict[str, Callable[[Database, str], int]] = {
 PLACED = {"t": 60, "main.t": 40, "s.t": 60, "memory.main.t": 40, '"T"': 60, "S.T": 60}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", PLACED)
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_each_function_means_the_table_that_duckdb_means(two: Database, function: str, name: str) -> None:

@@ -12,7 +12,7 @@ from imputedb import Database
 from tests.properties.amount import examples
 from tests.properties.nested import Nested, nested
 
-EXAMPLES = examples(36)
+EXAMPLES = examples(16)
 SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large)
 ALPHAS = st.sampled_from([0.0, 0.5, 1.0])
 

@@ -19,7 +19,7 @@ from tests.properties.nested import Nested, nested
 from tests.properties.queries import Case, cases
 from tests.properties.test_answers import bag
 
-PINNED = int(os.environ.get("PINNED", "100"))
+PINNED = int(os.environ.get("PINNED", "24"))
 """Queries a property: 2,000 nightly, 50,000 before a release."""
 
 IMPUTERS = ("tree", "mean", "hotdeck", "norm", "pmm", "knn")
@@ -108,6 +108,7 @@ TABLE = """CREATE TABLE t AS SELECT i AS id, CASE WHEN i % 3 <> 0 THEN i % 7 + r
     i % 11 AS z FROM range(200) r(i)"""
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("imputer", IMPUTERS)
 def test_draws_are_pooled_over_completed_tables(imputer: str) -> None:
     query = "SELECT g, avg(x) AS a, count(*) AS c FROM t WHERE n > 1 GROUP BY g ORDER BY g"

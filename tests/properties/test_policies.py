@@ -103,6 +103,7 @@ def test_without_a_policy_the_label_is_seen(function: Function, tmp_path: Path) 
     assert leak(function(database(), tmp_path / "out")) > 0.8
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
 @pytest.mark.parametrize("said", [{"exclude": ["label"]}, {"predictors": ["z"]}], ids=["exclude", "predictors"])
 def test_what_is_excluded_does_not_leak(function: Function, said: dict[str, list[str]], tmp_path: Path) -> None:
@@ -111,6 +112,7 @@ def test_what_is_excluded_does_not_leak(function: Function, said: dict[str, list
     assert leak(function(db, tmp_path / "out")) < 0.3
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
 def test_a_range_and_values_hold(function: Function, tmp_path: Path) -> None:
     db = database()
@@ -173,6 +175,7 @@ def test_declared_values_are_filled_in(function: Function, tmp_path: Path) -> No
     assert np.array_equal(values[~GONE], X[~GONE])
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("function", [sql, drawn, impute, impute_select, why, audit], ids=lambda f: f.__name__)
 def test_what_comes_later_changes_nothing(function: Function, tmp_path: Path) -> None:
     day = np.random.default_rng(1).permutation(N)
@@ -189,6 +192,7 @@ def test_what_comes_later_changes_nothing(function: Function, tmp_path: Path) ->
     assert not np.isnan(found[0]).all()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
 def test_what_is_not_precise_enough_stays_missing_everywhere(function: Function, tmp_path: Path) -> None:
     """Rows without their label say nothing of x: these stay missing, the others not."""

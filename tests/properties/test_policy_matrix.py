@@ -346,6 +346,7 @@ def db() -> Iterator[Database]:
         yield found
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("clause", CLAUSES)
 def test_a_clause_holds_in_every_function_or_is_refused_by_name(db: Database, clause: str, tmp_path: Path) -> None:
     table = "shifted" if clause == "WEIGHT" else "t"

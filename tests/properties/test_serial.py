@@ -47,6 +47,7 @@ class Seen:
     failed: list[BaseException] = field(default_factory=list)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("seed", range(2))
 def test_answers_and_writes_are_those_of_a_serial_order(seed: int, tmp_path: Path) -> None:
     seen = Seen()

@@ -38,6 +38,7 @@ def _numbers(db: Database, text: str, m: int, imputer: str) -> Mapping[str, Esti
     return row
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("imputer", DRAWN)
 def test_what_two_tables_lack_is_drawn_apart(imputer: str) -> None:
     renamed = {"id": np.arange(ROWS), "w": _columns(3)["z"], "x": _columns(3)["x"]}
@@ -76,6 +77,7 @@ POLICIES = (
 )
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("imputer", ["tree", "norm", "pmm", "hotdeck"])
 @pytest.mark.parametrize("policies", POLICIES)
 def test_what_one_row_lacks_is_drawn_apart(imputer: str, policies: tuple[str, str]) -> None:

@@ -144,6 +144,7 @@ PROBLEMS = (
 )
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("path", "body", "status", "title", "word"), PROBLEMS)
 def test_a_problem_has_its_name_its_place_and_the_way_out(
     client: TestClient, path: str, body: object, status: int, title: str, word: str

@@ -109,6 +109,7 @@ def test_cells_are_explained(bench: Bench) -> None:
     assert 0 < found.result["variance_ratios"][25] < 1
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("kind", "asked", "title"),
     [("evaluate", {"table": "nix"}, "UnknownName"), ("nix", {}, "QueryError"),

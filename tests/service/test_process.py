@@ -170,6 +170,7 @@ def test_the_log_holds_no_value_of_the_data(served: Path) -> None:
             assert value not in shown
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("more", "word"),
     [

@@ -58,6 +58,7 @@ def unlocked(path: Path, *, config: dict[str, object], locked: bool) -> imputedb
 KERNEL = pytest.param("kernel", marks=pytest.mark.skipif(bool(_lack()), reason=_lack() or "there is all"))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("wall", ["statement", "instance", KERNEL])
 def test_each_wall_alone_keeps_out_what_is_smuggled_through_either_door(
     wall: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

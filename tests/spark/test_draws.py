@@ -47,6 +47,7 @@ def test_what_decides_is_drawn_as_on_duckdb(tables: Pair, text: str) -> None:
     assert tables.rows(text, imputer="norm", fit="table")
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("text", POOLED)
 def test_pooled_answers_and_their_intervals_are_those_of_duckdb(tables: Pair, text: str) -> None:
     tables.rows(text, imputer="norm", fit="table", m=2)

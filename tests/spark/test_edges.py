@@ -141,6 +141,7 @@ def test_least_numbers_are_the_same_or_fail_in_both(gaps: Pair, written: str) ->
     assert theirs == "refused" or mine == theirs
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("written", _split(ALONE) + _split(AGGREGATES_ALONE))
 def test_what_fails_in_one_fails_in_both_or_is_refused(edges: Pair, written: str) -> None:
     aggregate = written in _split(AGGREGATES_ALONE)

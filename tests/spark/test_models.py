@@ -25,6 +25,7 @@ def imputer(request: pytest.FixtureRequest, people: Pair) -> Iterator[str]:
         people.duck.drop_model("kept_" + table)
 
 
+@pytest.mark.sampled(2)
 def test_expected_values_are_those_of_duckdb(people: Pair, imputer: str) -> None:
     for text in QUERIES:
         people.rows(text, imputer=imputer, fit="table")
@@ -59,6 +60,7 @@ def test_equal_rows_without_a_key_are_refused(session: object) -> None:
         pair.spark.sql("SELECT avg(x) FROM alike", imputer="norm")
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("imputer", "rows"), [("tree", 400), ("norm", 400), ("norm", 25_000)])
 def test_the_order_in_which_spark_gives_rows_decides_nothing(session: object, imputer: str, rows: int) -> None:
     pa = pytest.importorskip("pyarrow")

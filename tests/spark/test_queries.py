@@ -27,6 +27,7 @@ def tpch(session: Any) -> Pair:
     return paired(session, {name: made.sql(text).to_arrow_table() for name, text in ROWS.items()})
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("number", range(1, 23))
 def test_the_queries_of_tpch(tpch: Pair, number: int) -> None:
     text = TPCH[number - 1]

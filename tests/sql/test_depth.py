@@ -63,6 +63,7 @@ def test_the_recursion_limit_is_where_it_was_after_a_call(small: Database) -> No
     assert all(limit > before for limit in within)
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("name", QUERIES)
 def test_deep_queries_are_answered(small: Database, name: str) -> None:
     text, expected = QUERIES[name]

@@ -30,11 +30,13 @@ def test_what_the_protocols_do_not_name_is_refused(bordered: Database) -> None:
         bordered._engine.session.rows  # type: ignore[attr-defined]  # noqa: B018
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("path", test_sql.FILES, ids=lambda path: path.stem)
 def test_sql_files_do_not_step_over_the_border(bordered: Database, path: Path) -> None:
     test_sql.test_sql(bordered, path, update_golden=False)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("path", test_plans.SURVEYED, ids=lambda path: path.stem)
 def test_plans_do_not_step_over_the_border(bordered: Database, path: Path) -> None:
     for name, columns in survey().items():

@@ -48,6 +48,7 @@ def in_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(copies.Temporary, "copy", None)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", ["one.parquet", "parts/**/*.parquet"])
 @pytest.mark.parametrize("alpha", [0.0, 1.0])
 def test_answers_are_those_of_copies(
@@ -122,6 +123,7 @@ def test_columns_are_called_what_tells_rows_of_files_apart(
     assert db.sql(text, seed=1).fetchall() == wanted
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("folder", ["part", "file_index", "filename"])
 @pytest.mark.parametrize("asked", [{}, {"m": 3}, {"fit": "table"}])
 def test_filters_that_leave_files_out_read_the_rows_of_the_others(

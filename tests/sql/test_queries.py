@@ -89,6 +89,7 @@ def texts(around: str) -> Iterator[str]:
             yield AROUND[around].format(query)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("around", AROUND)
 def test_complete_data_equals_duckdb(complete: Database, around: str) -> None:
     wrong, seen = [], 0
@@ -103,6 +104,7 @@ def test_complete_data_equals_duckdb(complete: Database, around: str) -> None:
     assert seen > 0.97 * len(list(texts(around)))
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("around", AROUND)
 def test_missing_values_answer_as_over_completed_tables(incomplete: Database, around: str) -> None:
     """O6, and that nothing is refused."""
@@ -123,6 +125,7 @@ def test_missing_values_answer_as_over_completed_tables(incomplete: Database, ar
     assert not wrong
 
 
+@pytest.mark.sampled(2)
 def test_several_draws_answer(incomplete: Database) -> None:
     wrong = []
     for text in texts("alone"):

@@ -175,6 +175,7 @@ def table() -> dict[str, Any]:
     return {"id": np.arange(80), "x": np.ma.masked_array(x, rng.random(80) < 0.3), "y": x + rng.normal(size=80)}
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("what", CALLS)
 def test_what_is_no_such_argument_is_refused_by_name(what: str, table: dict[str, Any], tmp_path: Path) -> None:
     """Each odd value is refused in one of our sentences, and no other one is; nothing is done before that."""
@@ -193,6 +194,7 @@ def test_what_is_no_such_argument_is_refused_by_name(what: str, table: dict[str,
         assert not db.policies()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("what", [name for name, (_, fine) in CALLS.items() if fine])
 def test_what_is_fine_is_answered_or_refused_for_the_data(what: str, table: dict[str, Any], tmp_path: Path) -> None:
     call, fine = CALLS[what]

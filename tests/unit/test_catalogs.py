@@ -132,6 +132,7 @@ KEPT = (
 )
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("source", KEPT)
 def test_what_is_kept_in_a_file_is_listed_nowhere(tmp_path: Path, source: str) -> None:
     """With policies and statistics kept, each list has just what it has without them, numbers of objects apart."""

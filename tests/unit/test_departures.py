@@ -131,7 +131,7 @@ def test_narfcs_demo(db: Database, reference: Path) -> None:
 def test_the_answer_of_any_query_tips_where_its_interval_reaches_a_value(trial: Database) -> None:
     text = "SELECT avg(y) FILTER (WHERE arm = 'drug') - avg(y) FILTER (WHERE arm = 'placebo') AS effect FROM trial"
     wanted = Departures("y", (-4, -2), of=Shift(add={"drug": 1.0}, by="arm"))
-    result = trial.sql(text, m=10, imputer="norm", sensitivity=wanted)
+    result = trial.sql(text, m=5, imputer="norm", sensitivity=wanted)
     found = result.sensitivity
     assert found is not None
     key = ((), "effect")
@@ -142,7 +142,7 @@ def test_the_answer_of_any_query_tips_where_its_interval_reaches_a_value(trial: 
     )
     (tip,) = found.tipping[key]
     low = [
-        trial.sql(text, m=10, imputer=departing("norm", y=Shift(add={"drug": size}, by="arm")))
+        trial.sql(text, m=5, imputer=departing("norm", y=Shift(add={"drug": size}, by="arm")))
         .estimates[0]["effect"]
         .interval()
         .low

@@ -80,6 +80,7 @@ def test_patterns_and_compressed_files_load(db) -> None:
 NAMES = ("\x01\x1f", "$x^$", "a b", 'a"b', "rowid", "x\ny", "imputedb key", "%s{}", "filename", "select", " ")
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_column_of_any_name_comes_in_anywhere(db, name: str) -> None:
     rng = np.random.default_rng(0)

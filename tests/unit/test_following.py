@@ -42,6 +42,7 @@ SCRIPTS = {
 }  # fmt: skip
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("kept", [True, False], ids=["file", "memory"])
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_each_statement_of_a_text_is_followed_before_the_next(tmp_path: Path, script: str, kept: bool) -> None:
@@ -127,6 +128,7 @@ _YEARS = """
 """
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("policy", "alter", "why"),
     [

@@ -31,6 +31,7 @@ def db() -> Iterator[Database]:
         yield db
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("imputer", "m"), [("tree", 1), ("tree", 8), ("knn", 1), ("pmm", 30), ("hotdeck", 4)])
 def test_an_interrupt_ends_the_imputing(db: Database, imputer: str, m: int) -> None:
     shares: list[float] = []

@@ -137,11 +137,11 @@ def test_what_it_does_not_know_is_named(table: Database) -> None:
 
 
 def test_intervals_cover() -> None:
-    """Means, slopes and correlations of 150 samples where two in five values miss, given what is known of all."""
+    """Means, slopes and correlations of 50 samples where two in five values miss, given what is known of all."""
     rng = np.random.default_rng(5)
     hits = np.zeros(3)
     with imputedb.connect() as db:
-        for _ in range(150):
+        for _ in range(50):
             a = rng.normal(size=150)
             y = a + rng.normal(size=150)
             gone = rng.random(150) < 1 / (1 + np.exp(0.4 - a))
@@ -150,4 +150,4 @@ def test_intervals_cover() -> None:
             for place, (name, true) in enumerate((("m", 0.0), ("b", 1.0), ("r", math.sqrt(0.5)))):
                 low, high = row[name].interval()
                 hits[place] += low < true < high
-    assert (hits / 150 > 0.91).all()
+    assert (hits / 50 > 0.87).all()

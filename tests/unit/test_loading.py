@@ -85,6 +85,7 @@ def test_what_is_no_table_is_refused_by_the_name_of_its_column(db: Database, fra
     assert db.tables() == {}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("values", "kind"),
     [
@@ -170,6 +171,7 @@ def test_what_comes_in_joins_the_transaction(people: Database, tmp_path: Path) -
         assert {"person", "exam"} <= set(people.tables())
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("imputer", ["tree", "knn", "norm", "pmm", "hotdeck", "mean"])
 def test_a_locked_database_imputes(people: Database, imputer: str) -> None:
     queries = (
@@ -250,6 +252,7 @@ def test_the_files_of_a_pattern_are_one_table_or_many(db: Database, tmp_path: Pa
     assert db.execute("FROM y") == [(2,)]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("key", [("2020", "2021"), ("de", "fr")])
 @pytest.mark.parametrize("suffix", ["csv", "parquet", "json", "latin-1"])
 def test_partitions_are_a_column_that_misses_what_a_folder_does_not_name(

@@ -36,6 +36,7 @@ def db() -> Database:
     return found
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("m", [1, 4])
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("around", ["SELECT {} FROM t", "SELECT g, {} FROM t GROUP BY g ORDER BY g",
@@ -102,6 +103,7 @@ def pair() -> Iterator[tuple[Database, duckdb.DuckDBPyConnection]]:
         yield ours, theirs
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("call", [call.strip() for call in SAME.replace("\n", ";").split(";") if call.strip()])
 def test_a_call_means_what_duckdb_takes_it_for(pair, call: str) -> None:
     ours, theirs = pair
@@ -135,6 +137,7 @@ CALLED = """
 """
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("query", [one.strip() for one in CALLED.replace("\n", ";").split(";") if one.strip()])
 def test_a_macro_of_rows_reads_what_its_arguments_say(pair, query: str) -> None:
     ours, theirs = pair

@@ -183,6 +183,7 @@ ORDERS = """
 """
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("text", [line.strip() for line in ORDERS.strip().splitlines()])
 def test_rows_come_in_the_order_of_duckdb(db: Database, text: str) -> None:
     rng = np.random.default_rng(1)

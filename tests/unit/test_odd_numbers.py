@@ -43,12 +43,14 @@ def refused(db: Database, query: str, **wishes: Any) -> str:
     return ""
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("shape", ["constant", "huge", "tiny", "infinite", "all but one"])
 @pytest.mark.parametrize("imputer", ["tree", "norm", "pmm", "knn"])
 def test_draws_of_odd_numbers_warn_in_our_words(shape: str, imputer: str) -> None:
     assert "please report it" not in refused(table(shape), QUERY, m=3, imputer=imputer)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("shape", ["constant", "huge", "tiny", "infinite", "all but one"])
 @pytest.mark.parametrize("method", ["aipw", "bounds", "ml"])
 @pytest.mark.parametrize("rows", [2, N])

@@ -48,6 +48,7 @@ def db():
         yield db
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("text", QUERIES)
 def test_complete_data_are_pivoted_as_by_duckdb(db, text: str) -> None:
     plain = duckdb.connect()

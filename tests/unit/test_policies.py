@@ -389,6 +389,7 @@ def test_impute_takes_parameters(table: Database, tmp_path: Path) -> None:
         table.impute("SELECT id, x FROM t WHERE id <= ?", tmp_path / "out", m=1, params=[1, 2])
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("kind", "low", "high"),
     [

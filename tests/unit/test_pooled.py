@@ -74,7 +74,7 @@ FORMS = {
 }
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(st.sampled_from(sorted(FORMS)), st.sampled_from(("y", "x", "y + x")), st.floats(-1, 2.5))
 def test_equal_forms_have_equal_intervals(kind: str, column: str, bound: float) -> None:
     with loaded() as db:

@@ -174,6 +174,7 @@ HABITS = {
 }  # fmt: skip
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("habit", HABITS.values(), ids=HABITS)
 def test_every_habit_is_read_or_refused(db: Database, tmp_path: Path, habit: Habit) -> None:
     path = tmp_path / habit.name
@@ -201,6 +202,7 @@ def test_every_habit_is_read_or_refused(db: Database, tmp_path: Path, habit: Hab
         assert "missing" not in said
 
 
+@pytest.mark.sampled(10)
 @pytest.mark.parametrize("habit", [one for one in HABITS.values() if not one.options and one.name[:2] == "t."])
 def test_a_file_in_from_answers_as_the_table_that_it_is_loaded_into(db: Database, tmp_path: Path, habit: Habit) -> None:
     path = tmp_path / habit.name
@@ -281,7 +283,7 @@ NUMBERS = some.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(some.lists(NUMBERS, min_size=1, max_size=6), some.booleans())
 def test_numbers_never_change_on_the_way_in(
     tmp_path_factory: pytest.TempPathFactory, values: list[str], missing: bool

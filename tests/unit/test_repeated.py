@@ -61,6 +61,7 @@ def written(wrapper: str, source: str, shown: str) -> str:
     return wrapper.format(shown, source.replace("FROM t UNPIVOT", "FROM (SELECT *, id AS id2 FROM t) UNPIVOT"))
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize(("wrapper", "source"), [*product(WRAPPERS[:1], SOURCES), *product(WRAPPERS[1:], SOURCES[::3])])
 def test_repeated_rows_are_told_apart_or_said(table: Database, wrapper: str, source: str) -> None:
     """Copies by unnest, UNION ALL and UNPIVOT counted as sampled rows, without a word."""

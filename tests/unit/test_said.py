@@ -42,6 +42,7 @@ WRITES: dict[str, Callable[[imputedb.Database], object]] = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("write", WRITES)
 def test_a_database_for_reading_says_that_it_is(tmp_path: Path, write: str) -> None:
     path = tmp_path / "a.duckdb"

@@ -54,6 +54,7 @@ def db() -> Database:
     return found
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("call", CALLS)
 def test_a_small_table_is_answered_or_refused_in_words(db: Database, call: str, tmp_path: Path) -> None:
     for name in TABLES:

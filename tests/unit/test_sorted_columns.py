@@ -17,6 +17,7 @@ COLUMNS = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("rows", [1, 2, 63, 64, 65, 1000, 25_000])
 @pytest.mark.parametrize("type_name", COLUMNS)
 def test_they_are_those_of_duckdb(type_name: str, rows: int) -> None:

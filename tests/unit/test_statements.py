@@ -85,6 +85,7 @@ def bare() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("text", STATEMENTS)
 def test_every_statement_gives_what_duckdb_gives(db: Database, bare: duckdb.DuckDBPyConnection, text: str) -> None:
     db.execute(MADE)

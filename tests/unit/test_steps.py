@@ -79,7 +79,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(st.lists(STEPS, min_size=1, max_size=5))
 def test_steps_and_lines_over_an_aggregate_have_the_interval_of_the_line(steps: list[tuple[str, int, int]]) -> None:
     rng = np.random.default_rng(1)
@@ -219,7 +219,7 @@ def composed(inner: st.SearchStrategy[tuple[str, float]]) -> st.SearchStrategy[t
 EXPRESSIONS = st.recursive(SMOOTH.map(lambda text: (text, 0.0)), composed, max_leaves=5)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(st.lists(EXPRESSIONS, min_size=4, max_size=8), st.sampled_from(["population", "answer"]))
 def test_an_interval_holds_the_number_but_for_its_rounding_or_there_is_none_and_a_note_says_so(
     db: Database, some: list[tuple[str, float]], interval: str

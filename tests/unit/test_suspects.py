@@ -22,6 +22,7 @@ def warned(db: Database, rare: bool, rows: int, samples: int) -> float:
     return told / samples
 
 
+@pytest.mark.nightly
 def test_slopes_that_few_rows_decide(db: Database) -> None:
     assert warned(db, rare=True, rows=50, samples=12) > 1 / 3
     assert warned(db, rare=False, rows=50, samples=12) <= 0.17

@@ -44,6 +44,7 @@ def db():
         yield db
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("kind", ["dictionary", "pandas", "polars", "lazy", "arrow", "relation"])
 def test_a_frame_in_a_variable_is_imputed_like_a_table(db, kind: str) -> None:
     frame = _made(kind)
@@ -118,6 +119,7 @@ def _left(rows) -> list[object]:
     return [(path, rows(f"FROM {'.'.join(path)} ORDER BY ALL")) for path in rows(_TABLES)]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("text", [line.strip() for line in STATEMENTS.strip().splitlines()])
 def test_a_statement_around_a_frame_leaves_the_tables_that_duckdb_leaves(db, text: str) -> None:
     import duckdb
