@@ -119,13 +119,19 @@ def test_one_part_is_made_anew_and_the_others_stay(data: Path, results: Path) ->
     assert "Table 5" in (results / "report.html").read_text()
 
 
-def test_what_is_not_there_is_skipped_by_name_beside_what_is(tmp_path: Path) -> None:
-    ran = run("--out", str(tmp_path), "--quick", "--only", "table5", "--only", "figure6")
+def test_a_part_leaves_data_tables_and_figures(data: Path, tmp_path: Path) -> None:
+    ran = run("--data", str(data), "--out", str(tmp_path), "--quick", "--only", "figure6")
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads((tmp_path / "figure6.json").read_text())["facts"]["cores"]
+    assert (tmp_path / "figure6.png").read_bytes().startswith(b"\x89PNG")
+    assert list(tmp_path.glob("figure6*.csv"))
+
+
+def test_what_is_not_there_is_skipped_by_name(tmp_path: Path) -> None:
+    ran = run("--out", str(tmp_path), "--quick", "--only", "table5")
     assert ran.returncode == 0, ran.stderr
     assert ran.stderr == "skipped table5: no paper_queries.sql (no --data was given)\n"
     assert "no paper_queries.sql" in (tmp_path / "report.html").read_text()
-    assert json.loads((tmp_path / "figure6.json").read_text())["facts"]["cores"]
-    assert (tmp_path / "figure6.png").read_bytes().startswith(b"\x89PNG")
     assert not (tmp_path / "table5.json").exists()
 
 
