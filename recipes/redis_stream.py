@@ -1,13 +1,15 @@
 """A nearline consumer: events of a Redis stream, filled in by a model file, become features with flags and provenance.
 
-    python recipes/redis_stream.py MODEL [--url redis://127.0.0.1:6379/0] [--stream events] [--once]
+    python recipes/redis_stream.py MODEL [--url redis://127.0.0.1:6379/0] [--stream events] [--deliveries 5] [--once]
 
 An event has `key` (whose features it is), `at` (its time, milliseconds since 1970) and `row` (JSON). The hash
 `STREAM:feature:KEY` gets `row`, `imputed` (columns that were filled in), `model`, `digest`, `event` and `at`.
 Delivery is at least once: features, acknowledgement and counts are one transaction, and an event that comes again, or
 late, after a younger one of its key, changes nothing. What cannot be filled in goes to `STREAM:dead` with its reason.
-`STREAM:metrics` has counts, `watermark` (the time of the youngest event that is done) and `lag_ms` (of the oldest event
-of the last batch, until its feature was written). A missing model stops it (exit code 1), and no event is acknowledged.
+What a dead consumer has left is delivered again, one event at a time, so that an event that kills its process takes no
+other along; after `--deliveries` of them it is a dead letter, too. `STREAM:metrics` has counts, `watermark` (the time
+of the youngest event that is done) and `lag_ms` (of the oldest event of the last batch, until its feature was written).
+A missing model stops it (exit code 1), and no event is acknowledged.
 """
 
 import argparse
@@ -27,15 +29,21 @@ BATCH, BLOCK_MS, IDLE_MS = 500, 1000, 5000
 
 
 def batches(queue, stream, me, *, once):
-    """What a dead consumer has left, then what is new."""
+    """Events, with how often they were delivered before: one by one what a dead consumer has left, then what is new."""
+    idle = 0 if once else IDLE_MS
     while True:
-        _, left, *_ = queue.xautoclaim(stream, "imputedb", me, min_idle_time=0 if once else IDLE_MS, count=BATCH)
-        new = queue.xreadgroup("imputedb", me, {stream: ">"}, count=BATCH, block=None if once else BLOCK_MS)
-        events = left + [one for _, some in new for one in some]
-        if events:
-            yield events
-        elif once:
-            return
+        for one in queue.xpending_range(stream, "imputedb", "-", "+", count=1, idle=idle):
+            events = queue.xclaim(stream, "imputedb", me, idle, [one["message_id"]])
+            if events:
+                yield events, one["times_delivered"]
+            break
+        else:
+            new = queue.xreadgroup("imputedb", me, {stream: ">"}, count=BATCH, block=None if once else BLOCK_MS)
+            events = [one for _, some in new for one in some]
+            if events:
+                yield events, 0
+            elif once:
+                return
 
 
 def read(event, fields):
@@ -78,7 +86,7 @@ def moment(at, event):
     return (int(at), *map(int, event.split(b"-")))
 
 
-def write(queue, stream, done, dead):
+def write(queue, stream, done, dead, before):
     """Features, dead letters, acknowledgements and metrics, all of them or none."""
     keys, metrics = sorted({one[2][0] for one in done}), f"{stream}:metrics"
     events = [one[0] for one in (*done, *dead)]
@@ -96,10 +104,12 @@ def write(queue, stream, done, dead):
                     f"{stream}:feature:{key}", mapping={**known, "model": told["model"], "digest": told["digest"]}
                 )
         for event, fields, reason in dead:
-            batch.xadd(f"{stream}:dead", {**fields, "event": event, "reason": reason})
+            letter = {**fields, "event": event, "reason": reason, "deliveries": before + 1}
+            batch.xadd(f"{stream}:dead", letter)
         batch.xack(stream, "imputedb", *events)
         batch.hincrby(metrics, "events", len(events))
         batch.hincrby(metrics, "dead", len(dead))
+        batch.hincrby(metrics, "redelivered", len(events) if before else 0)
         if done:
             times = [one[2][1] for one in done]
             lag = int(time.time() * 1000) - min(times)
@@ -113,6 +123,7 @@ def main():
     parser.add_argument("model")
     parser.add_argument("--url", default="redis://127.0.0.1:6379/0")
     parser.add_argument("--stream", default="events")
+    parser.add_argument("--deliveries", type=int, default=5, help="Of an event that is never done, until it is dead.")
     parser.add_argument("--once", action="store_true", help="End when nothing is left.")
     asked = parser.parse_args()
     try:
@@ -125,8 +136,13 @@ def main():
     except redis.ResponseError as error:
         if "BUSYGROUP" not in str(error):
             raise
-    for events in batches(queue, asked.stream, f"{os.uname().nodename}-{os.getpid()}", once=asked.once):
-        write(queue, asked.stream, *filled(model, events))
+    me = f"{os.uname().nodename}-{os.getpid()}"
+    for events, before in batches(queue, asked.stream, me, once=asked.once):
+        if before < asked.deliveries:
+            write(queue, asked.stream, *filled(model, events), before)
+        else:
+            reason = f"delivered {before} times, and never done"
+            write(queue, asked.stream, [], [(*one, reason) for one in events], before)
 
 
 if __name__ == "__main__":

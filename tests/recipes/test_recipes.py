@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import shutil
 import signal
 import socket
@@ -126,6 +127,44 @@ def stream(recipe: Path, survey: Path, out: Path) -> None:
             [*command[:2], "none.model"], env=ENVIRONMENT, capture_output=True, text=True, check=False
         )
         assert (missing.returncode, "error: cannot read none.model" in missing.stderr) == (1, True)
+
+
+def test_an_event_that_kills_its_process_is_a_dead_letter_and_takes_no_other_along(
+    survey: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A consumer that ends amid a batch, before anything is acknowledged, and is started again each time."""
+    redis = pytest.importorskip("redis", reason="redis-py is not installed")
+    if shutil.which("redis-server") is None:
+        pytest.skip("redis-server is not installed")
+    consumer = runpy.run_path(str(RECIPES / "redis_stream.py"))
+    answer = consumer["answer"]
+
+    def killed(model: Any, event: Any) -> Any:
+        if any(row["y"] == 0.13 for row in event["rows"]):
+            raise SystemExit
+        return answer(model, event)
+
+    monkeypatch.setitem(consumer["filled"].__globals__, "answer", killed)
+    with _server(tmp_path) as port:
+        queue = redis.Redis(port=port)
+        _send(queue, range(30))
+        url = f"redis://127.0.0.1:{port}/0"
+        words = ["", str(survey / "people.model"), "--url", url, "--once", "--deliveries", "3"]
+        monkeypatch.setattr(sys, "argv", words)
+        for done in (0, 13, 13):
+            with pytest.raises(SystemExit):
+                consumer["main"]()
+            assert int(queue.hget("events:metrics", "events") or 0) == done
+        consumer["main"]()
+        told = {name.decode(): int(value) for name, value in queue.hgetall("events:metrics").items()}
+        assert (told["events"], told["dead"], told["redelivered"]) == (30, 1, 30)
+        ((_, letter),) = queue.xrange("events:dead")
+        assert letter[b"reason"] == b"delivered 3 times, and never done"
+        assert (letter[b"key"], letter[b"deliveries"]) == (b"13", b"4")
+        assert queue.xpending("events", "imputedb")["pending"] == 0
+        assert sorted(int(key.rpartition(b":")[2]) for key in queue.keys("events:feature:*")) == [
+            key for key in range(30) if key != 13
+        ]
 
 
 def _send(queue: Any, keys: range) -> None:
