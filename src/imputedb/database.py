@@ -351,7 +351,9 @@ class Database:
 
     impute = completing.impute
     impute_draws = completing.impute_draws
+    increment = completing.increment
     more = completing.more
+    repeat = completing.repeat
     sensitivity = completing.sensitivity
     pool_scores = completing.pool_scores
     likelihood = completing.likelihood

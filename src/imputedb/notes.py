@@ -93,6 +93,7 @@ class NoteKind(Enum):
     FOLDS = "how folds were made for scores"
     # of kept models
     STALE = "a model's table has changed since it was fitted"
+    DRIFT = "rows are not like those that a model has learnt from"
     COARSER = "cells are predicted from fewer columns than their rows have"
     UNSUITED = "a model may not fill in a column, which a fit to its table does"
     DRAWN_APART = "columns of one table are drawn by several models"

@@ -220,6 +220,6 @@ def test_terms_are_of_the_run_that_is_published(tmp_path: Path) -> None:
     with imputedb.connect(tmp_path / "d.duckdb") as db:
         db.register("t", {"x": [1.0, None, 3.0], "z": [1.0, 2.0, 3.0]}, keep=True)
     asked = ("impute", str(tmp_path / "d.duckdb"), "t", "--out", str(tmp_path / "out"), "--m", "2", "--draw", "1")
-    for terms in (("--beside",), ("--budget", "5"), ("--contract", "none.toml")):
+    for terms in (("--beside",), ("--budget", "5"), ("--contract", "none.toml"), ("--archive",)):
         assert "leave out --draw" in run(*asked, *terms).stderr
     assert "cannot read none.toml" in run(*asked[:-2], "--contract", "none.toml").stderr

@@ -159,6 +159,8 @@ CALLS: dict[str, Callable[[Place], object]] = {
     "Database.likelihood": lambda at: at.db.likelihood("t", columns=("x", "y")),
     "Database.load": lambda at: at.db.load(str(at.folder / "more.csv"), replace=True),
     "Database.more": lambda at: at.db.more(at.run, 2),
+    "Database.increment": lambda at: _refused_or(lambda: at.db.increment("t", at.fresh("run"), "no_model", "id")),
+    "Database.repeat": lambda at: _refused_or(lambda: at.db.repeat(at.run, at.fresh("again"))),
     "Database.mcar": lambda at: at.db.mcar("t"),
     "Database.pictures": lambda at: at.db.pictures("t"),
     "Database.missing": lambda at: at.db.missing("t", "y", [99]),
@@ -238,6 +240,9 @@ CALLS: dict[str, Callable[[Place], object]] = {
     "imputedb missing": lambda at: command("missing", at.path, "t", "y", "99"),
     "imputedb frontier": lambda at: command("frontier", at.path, MEAN),
     "imputedb impute": lambda at: command("impute", at.path, "t", "--m", "1", "--out", at.fresh("run")),
+    "imputedb increment": lambda at: _refused_or(
+        lambda: command(*("increment", at.path, "t", "--out", at.fresh("run"), "--model", "no_model", "--key", "id"))
+    ),
     "imputedb load": lambda at: command("load", at.path, str(at.folder / "more.csv"), "--replace"),
     "imputedb more": lambda at: command("more", at.path, str(at.run), "--cycles", "2"),
     "imputedb model create": lambda at: command(
@@ -258,6 +263,9 @@ CALLS: dict[str, Callable[[Place], object]] = {
     "imputedb profile": lambda at: command("profile", at.path),
     "imputedb query": lambda at: command("query", at.path, MEAN, "--m", "2", "--output", at.fresh("rows.csv")),
     "imputedb report": lambda at: command("report", str(at.run), "--out", at.fresh("page.html")),
+    "imputedb runs repeat": lambda at: _refused_or(
+        lambda: command("runs", "repeat", str(at.run), "--out", at.fresh("again"))
+    ),
     "imputedb runs compare": lambda at: command("runs", "compare", str(at.run), at.completed().folder.name),
     "imputedb runs promote": lambda at: command("runs", "promote", str(at.run), at.completed().folder.name),
     "imputedb runs rollback": lambda at: _refused_or(lambda: command("runs", "rollback", str(at.run))),

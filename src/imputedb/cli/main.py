@@ -77,7 +77,7 @@ _COMMANDS = (
     runs,
     *(data.demo, data.load, data.profile, data.missing, data.ampute),
     *(query.query, query.explain, query.frontier, query.shell),
-    *(completion.impute, completion.more, completion.analyze, completion.report, completion.pool),
+    *(completion.impute, completion.increment, completion.more, completion.analyze, completion.report, completion.pool),
     *(evaluation.evaluate, evaluation.why),
     *(analysis.mcar, analysis.flux, analysis.scan),
     *(analysis.compare, analysis.sensitivity, analysis.how_many),

@@ -8,7 +8,7 @@ from typing import Any
 
 from imputedb import arguments
 from imputedb.algebra.column import Column
-from imputedb.completion import cost, drawing, remarks
+from imputedb.completion import archive, cost, drawing, remarks
 from imputedb.completion import source as sources
 from imputedb.completion.completed import Completed, opened
 from imputedb.completion.contract import Contract
@@ -18,7 +18,7 @@ from imputedb.completion.enough import MOST, error
 from imputedb.completion.manifest import sealed
 from imputedb.completion.publication import Publication, current, preparation, publication, taken_back
 from imputedb.completion.request import AUTO, Request, run_name, settings
-from imputedb.completion.source import Source
+from imputedb.completion.source import Source, Staged
 from imputedb.completion.survival import with_hazard
 from imputedb.engines.engine import Engine
 from imputedb.errors import Beyond, QueryError
@@ -63,15 +63,18 @@ class Terms:
         beside: whether the published run stays the current one.
         budget: limit of this process's processor seconds; None for no limit.
         contract: conditions on rows and run that must hold before the run becomes the current one; None for none.
+        archive: whether the rows are kept, so that the run can be made again later.
     """
 
     fingerprint: str | None = None
     beside: bool = False
     budget: float | None = None
     contract: Contract | None = None
+    archive: bool = False
 
     def __post_init__(self) -> None:
         arguments.flag("beside", self.beside)
+        arguments.flag("archive", self.archive)
         if self.budget is not None:
             arguments.positive("the budget", self.budget, example="processor seconds, such as 600")
 
@@ -80,11 +83,16 @@ ANY = Terms()
 
 
 def complete(
-    engine: Engine, request: Request, out: Path, progress: Progress | None = None, terms: Terms = ANY
+    engine: Engine,
+    request: Request,
+    out: Path,
+    progress: Progress | None = None,
+    terms: Terms = ANY,
+    rows: Staged | None = None,
 ) -> Completed:
     """The run, published. Draws that exist already are reused, and a run that exists already is not made again.
 
-    Memory holds one copy of the rows as arrays, and a few draws.
+    Memory holds one copy of the rows as arrays, and a few draws. `rows` stand in for those of the request's text.
 
     Raises:
         Beyond: the budget is spent; or the contract is broken, by the rows (nothing is made) or by the run (it is
@@ -94,7 +102,7 @@ def complete(
         StorageError: the folder cannot be written, or another process is writing into it.
     """
     with engine.lock:
-        begun = _begun(engine, request, terms.budget)
+        begun = _begun(engine, request, terms.budget, rows)
         if terms.fingerprint not in (None, begun.found.fingerprint):
             raise QueryError("the rows have changed since the run was made: impute them anew")
         contract = None if terms.contract is None else terms.contract.on(begun.found, flags=request.flags)
@@ -108,12 +116,14 @@ def complete(
                 _make(engine, begun, writing, progress or (lambda _: None))
             if contract is not None:
                 contract.check_run(opened(writing.final), last)
+            if terms.archive:
+                archive.keep(engine, request, begun.found, opened(writing.final))
             if not terms.beside:
-                _point(writing)
+                point(writing)
         return opened(writing.final)
 
 
-def _point(writing: Publication) -> None:
+def point(writing: Publication) -> None:
     """Makes a run the current one, unless it was rolled back.
 
     Raises:
@@ -163,10 +173,10 @@ def draw_alone(
         return begun.name
 
 
-def _begun(engine: Engine, request: Request, budget: float | None = None) -> _Begun:
+def _begun(engine: Engine, request: Request, budget: float | None = None, rows: Staged | None = None) -> _Begun:
     """The rows of a request, read and checked."""
     began, meter = perf_counter(), Meter(budget)
-    found = sources.read(engine, sources.staged(engine, request.text), request.columns)
+    found = sources.read(engine, rows or sources.staged(engine, request.text), request.columns)
     remarks.check_targets(found, request.columns)
     if request.survival is not None:
         found = with_hazard(engine, found, *request.survival)

@@ -42,6 +42,11 @@ def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
     return {**manifest, SEAL: _hash(manifest)}
 
 
+def intact(found: Mapping[str, Any], *, strictly: bool = False) -> bool:
+    """Whether the content has the hash that it was sealed with; without a hash only if not `strictly`."""
+    return bool(found.get(SEAL, None if strictly else _hash(found)) == _hash(found))
+
+
 def read(run: Path) -> dict[str, Any]:
     """The manifest of a run's folder.
 
@@ -60,7 +65,7 @@ def read(run: Path) -> dict[str, Any]:
         raise StorageError(f"{path} was written by a newer imputedb: read it with that one")
     if not _is_whole(found) or not all(_is_inside(run, part["file"]) for part in found["files"]):
         raise StorageError(f"{path} is damaged, or names files outside its folder: write the run anew")
-    if found.get(SEAL, _hash(found)) != _hash(found):
+    if not intact(found):
         raise StorageError(f"{path} is damaged, it does not say what was written: write the run anew")
     return _with_kinds(found)
 

@@ -110,13 +110,14 @@ def settings(request: Request, found: Source) -> dict[str, Any]:
         "long": request.long,
         "rows": len(found.rows.keys),
         "assumption": assumption_of(request.imputer) or "missing at random given the predictors",
-        "versions": _versions(),
+        "versions": versions(),
         **({"survival": list(request.survival)} if request.survival else {}),
         **(request.substantive.manifest if request.substantive else {}),
     }
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """The versions of Python and of the packages that decide what a run is."""
     found = {"python": platform.python_version()}
     for package in ("imputedb", "duckdb", "numpy"):
         try:

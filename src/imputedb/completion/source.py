@@ -140,7 +140,7 @@ def read(engine: Engine, staged: Staged, wanted: Sequence[str] | None = None, *,
         rows,
         columns,
         dict(sorted(left.items())),
-        _fingerprint(engine, table),
+        fingerprint(engine, table),
         permits(cache, decided, rows.columns),
         {column: cache.meant(column.name) & rows.columns[column].missing for column in own},
         {column: statistics.columns[column.name].missing for column in columns},
@@ -161,7 +161,8 @@ def _why_left(statistics: Statistics, name: str, wanted: Sequence[str] | None) -
     return "no value of it is observed" if known.missing == statistics.rows else None
 
 
-def _fingerprint(engine: Engine, table: Table) -> str:
+def fingerprint(engine: Engine, table: Table) -> str:
+    """A hash of the rows, their types, their policies, and the values declared missing."""
     shape = engine.shape(table)
     everything = t.call("hash", *(t.reference("t", name) for name in shape.types))
     total = t.call("sum", t.cast(everything, t.plain_type("HUGEINT")))

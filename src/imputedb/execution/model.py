@@ -91,6 +91,23 @@ class ModelTable:
                 found[column] = Drawn(rows[gaps], numbers, values, everywhere)
         return found
 
+    def keyed(self, numbers: NDArray[np.int64], draw: int) -> dict[str, Array]:
+        """(n,) the values of missing cells in one draw by column, for all rows, in the table's order.
+
+        Args:
+            numbers: (n,) whole numbers that draws are keyed by, one for each row.
+            draw: number of the draw, from 1.
+
+        Raises: as `given`.
+        """
+        self.check_draw(draw - 1)
+        return self._values(draw - 1, numbers)
+
+    def drift(self) -> dict[str, float | None]:
+        """By column how far the rows are from those that were learnt from: the population stability index."""
+        fitted = self.fitted()
+        return {c.name: found for c, found in fitted.drift(fitted.aligned(self._rows(fitted))).items()}
+
     def fitted(self) -> Fitted:
         """The model's functions."""
         if self.sampled is not None:
@@ -175,10 +192,13 @@ class ModelTable:
                 self.engine.keep(self._key(name, draw), made[name], conversion.size(made[name]), tables)
         return made
 
-    def _values(self, draw: int | None) -> dict[str, Array]:
-        fitted = self.fitted()
+    def _values(self, draw: int | None, numbers: NDArray[np.int64] | None = None) -> dict[str, Array]:
+        fitted, done = self.fitted(), 0
         found: dict[str, list[Array]] = {fitted.features[one.feature].column.name: [] for one in fitted.targets}
         for piece, meant in self._pieces(fitted):
+            if numbers is not None:
+                piece = replace(piece, keys=chance.keys(numbers[done : done + len(piece.keys)], self.record.salt))
+                done += len(piece.keys)
             rows = fitted.aligned(piece)
             for column, array in fitted.values(rows, None if draw is None else draw + 1).items():
                 cells = rows.columns[column]

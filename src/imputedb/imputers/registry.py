@@ -144,8 +144,13 @@ def with_cycles(imputers: tuple[Imputer, ...], cycles: Cycles) -> tuple[Imputer,
 
 def as_long(imputer: Imputer, other: Imputer) -> Imputer:
     """An imputer with the number of cycles of another one's chains."""
-    cycles = other.cycles if isinstance(other, Chained | Stretched | Tree) else None
+    cycles = cycles_of(other)
     return imputer if cycles is None else _with_cycles(imputer, cycles)
+
+
+def cycles_of(imputer: Imputer) -> int | None:
+    """The number of cycles of an imputer's chains; None where it is not set, or there are none."""
+    return imputer.cycles if isinstance(imputer, Chained | Stretched | Tree) else None
 
 
 def _with_cycles(imputer: Imputer, cycles: int) -> Imputer:

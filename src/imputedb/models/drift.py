@@ -15,6 +15,9 @@ BINS = 10
 LEVELS = 30
 """Categories with a bin of their own, the most frequent ones; all others share a bin."""
 
+MUCH = 0.25
+"""Of a population stability index, by convention."""
+
 SMOOTHED = 0.5
 """Rows added to each bin, so that an empty bin does not make the index infinite."""
 

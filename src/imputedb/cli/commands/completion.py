@@ -27,27 +27,55 @@ if TYPE_CHECKING:
     "--budget", type=float, metavar="SECONDS", help="Processor time; the run stops in good order before it is spent."
 )
 @click.option("--contract", metavar="FILE", help="What has to hold of rows and run (TOML); exit 3 where it does not.")
-def impute(
-    db: str, source: str, out: str, draws: tuple[str, ...], contract: str | None, *, beside: bool, **options: Any
-) -> None:
+@click.option("--archive", is_flag=True, help="Keep the rows, so that `runs repeat` can make the run again.")
+def impute(db: str, source: str, out: str, draws: tuple[str, ...], **options: Any) -> None:
     """Write m completed copies of SOURCE, a table or a SELECT over the database DB, with a manifest.
 
     All of it or nothing; a run that was killed is taken up where it stopped. With --draw nothing is published: several
     processes draw at once, and the same command without it draws what is left and publishes.
     """
-    budget = options.pop("budget")
+    terms = {name: options.pop(name) for name in ("beside", "budget", "contract", "archive")}
     wanted = copies(source, **options)
     with opened(db, read_only=bool(draws)) as database, shown_progress() as progress:
         if draws:
-            if beside or budget is not None or contract is not None:
-                raise QueryError("--beside, --budget and --contract are of the run that is published: leave out --draw")
+            if any(value not in (None, False) for value in terms.values()):
+                names = ", ".join(f"--{name}" for name in terms)
+                raise QueryError(f"{names} are of the run that is published: leave out --draw")
             numbers = [number for one in draws for number in whole_numbers(one)]
             run = database.impute_draws(source, out, numbers, **wanted, progress=progress)
             click.echo(f"{run}: drawn {', '.join(draws)} of {wanted['m']}", err=True)
             return
-        terms = {"beside": beside, "budget": budget, "contract": contract}
         done = database.impute(source, out, **wanted, **terms, progress=progress)
     _show(done)
+
+
+@click.command()
+@click.argument("db")
+@click.argument("source")
+@click.option("--out", required=True, metavar="DIR", help="Where the run appears when it is complete.")
+@click.option("--model", required=True, metavar="NAME", help="A kept model: vitals, or vitals@2.")
+@click.option("--key", required=True, metavar="COLUMNS", help="What tells rows apart from run to run, with commas.")
+@click.option("--m", type=int, help="Completed data sets; all draws of the model unless given.")
+@click.option("--beside", is_flag=True, help="Leave what readers see as it is: a canary, for `runs promote`.")
+@click.option("--budget", type=float, metavar="SECONDS", help="Processor time; the run stops before it is spent.")
+@click.option("--param", "params", multiple=True, help="A parameter of the SELECT, VALUE or NAME=VALUE.")
+def increment(db: str, source: str, out: str, model: str, key: str, params: tuple[str, ...], **options: Any) -> None:
+    """Complete SOURCE by a kept model that is handed new and changed rows alone; all others keep their values.
+
+    SOURCE has all rows as they are now. Rows are compared by key with those of the run in DIR that readers see; what
+    comes out is the run of all rows, byte for byte. A repeated command makes nothing.
+    """
+    from imputedb.cli.options import listed, parameters
+
+    with opened(db) as database, shown_progress() as progress:
+        given = {"params": parameters(source, params), "progress": progress, **options}
+        done = database.increment(source, out, model, listed(key), **given)
+    _show(done)
+    found = done.manifest["increment"]
+    counts = ", ".join(f"{found[name]:,} {name}" for name in ("new", "changed", "gone"))
+    click.echo(f"{counts}, {found['same']:,} the same: {found['handed']:,} handed to {found['model']}", err=True)
+    if found["why"]:
+        click.echo(f"note: all rows are new: {found['why']}", err=True)
 
 
 @click.command()

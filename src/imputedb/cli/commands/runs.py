@@ -65,6 +65,25 @@ def verify(folder: str) -> None:
 
 @runs.command()
 @click.argument("folder", metavar="DIR")
+@click.argument("run", required=False)
+@click.option("--out", required=True, metavar="DIR", help="A new folder, for the run that is made again.")
+def repeat(folder: str, run: str | None, out: str) -> None:
+    """Make RUN again from its archive (impute --archive), and compare it byte for byte; exit with 1 where it differs.
+
+    RUN is the one that readers of DIR see unless given. It may have been pruned: the archive is enough.
+    """
+    from imputedb.cli.database import settings, shown_progress
+    from imputedb.database import connect
+
+    with connect(variables=False, config=settings()) as database, shown_progress() as progress:
+        made = database.repeat(folder, out, run, progress=progress)
+    for file in made.files:
+        click.echo(str(file))
+    click.echo(f"{len(made.files)} files are those of the run, byte for byte", err=True)
+
+
+@runs.command()
+@click.argument("folder", metavar="DIR")
 @click.option("--keep", type=click.IntRange(min=1), default=1, show_default=True, help="Runs that stay, the newest.")
 @click.option("--dry-run", is_flag=True, help="Show what would go, and remove nothing.")
 def prune(folder: str, keep: int, *, dry_run: bool) -> None:
