@@ -14,6 +14,7 @@ from imputedb.completion.enough import LEAST, PRECISION
 from imputedb.completion.promotion import rolled_back
 from imputedb.completion.publication import current
 from imputedb.errors import Beyond, QueryError, StorageError
+from imputedb.imputers.chained.prepared import Prepared
 from tests.cli.command import run
 
 ASKED: dict[str, Any] = {"m": 2, "imputer": "norm", "cycles": 1}
@@ -199,8 +200,32 @@ def test_a_budget_goes_by_the_draws_of_this_process(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("imputedb.completion.cost.process_time", lambda: next(now))
     meter = Meter(budget=10)
     with pytest.raises(Beyond, match="9 of 20 draws are made"):
-        meter.check(1, 9, 20)
-    meter.check(2, 10, 20)
+        meter.room(1, 9, 20)
+    assert meter.room(2, 10, 20) == 1
+
+
+@pytest.mark.parametrize(("imputer", "cycles"), [("norm", 1), ("pmm", 1)])
+def test_a_budget_computes_no_draw_that_is_not_written(
+    people: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, imputer: str, cycles: int
+) -> None:
+    """By a clock that counts draws: as many are computed together as there is room for."""
+    computed = [0]
+    some = Prepared._some
+
+    def counted(self: Prepared, seed: int, numbers: Any, *rest: Any) -> Any:
+        computed[0] += len(numbers)
+        return some(self, seed, numbers, *rest)
+
+    monkeypatch.setattr(Prepared, "_some", counted)
+    monkeypatch.setattr("imputedb.completion.cost.process_time", lambda: float(computed[0]))
+    asked: dict[str, Any] = {"m": 20, "imputer": imputer, "cycles": cycles}
+    with pytest.raises(Beyond, match="7 of 20 draws are made"):
+        people.impute("people", tmp_path / "out", **asked, budget=7.5)
+    assert computed == [7]
+    assert len(list((tmp_path / "out").glob(".tmp-*/m=*/part.parquet"))) == 7
+    made = people.impute("people", tmp_path / "out", **asked)
+    whole = people.impute("people", tmp_path / "whole", **asked)
+    assert [path.read_bytes() for path in made.files] == [path.read_bytes() for path in whole.files]
 
 
 def test_as_many_draws_as_are_enough(people: Database, tmp_path: Path) -> None:

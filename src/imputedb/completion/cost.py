@@ -24,23 +24,27 @@ class Meter:
         before, self._last = self._last, process_time()
         return {"cpu_seconds": round(self._last - before, 3), "peak_bytes": peak_bytes()}
 
-    def check(self, made: int, done: int, of: int) -> None:
-        """Raises an error before a draw that would exceed the budget, if it takes as long as the earlier ones.
+    def room(self, made: int, done: int, of: int) -> int:
+        """The number of draws that the budget has room for, if each takes as long as the earlier ones did.
 
         Args:
-            made: number of draws by this process.
+            made: number of draws by this process, all that it has computed; the first one is always made.
             done: number of finished draws, those of other processes included.
             of: number of requested draws.
 
         Raises:
-            Beyond: the budget is spent.
+            Beyond: there is room for none.
         """
+        if self.budget is None or not made:
+            return of if self.budget is None else 1
         spent = process_time() - self._first
-        if self.budget is not None and spent * (1 + 1 / made) > self.budget:
+        left = int((self.budget - spent) / (spent / made)) if spent else of
+        if left < 1:
             raise Beyond(
                 f"the budget of {self.budget:g} processor seconds is spent: {done} of {of} draws are made "
                 f"({spent:.1f} s), and the same command with a larger budget goes on from there"
             )
+        return left
 
 
 def peak_bytes() -> int | None:

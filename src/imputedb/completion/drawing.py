@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,9 @@ from imputedb.sql.paths import one_file
 Record = Mapping[str, Any]
 """The record of a written draw."""
 
+Drawn = tuple[int, Mapping[Column, Array], Trace]
+"""A draw: its number, its values, and the trace of its chains."""
+
 
 def draw(
     engine: Engine,
@@ -60,7 +63,11 @@ def draw(
         return records
     left = [number for number in numbers if number not in known]
     moved, done, made = Movements(), len(numbers) - len(left), 0
-    for number, values, trace in _drawn(engine, request, found, left, moved) if left else ():
+
+    def room() -> int:
+        return meter.room(made, done, len(numbers))
+
+    for number, values, trace in _drawn(engine, request, found, left, moved, room) if left else ():
         record = _record(found, values, trace) | {"moved": list(map(_packed, moved.of(number)))}
         with writing.alone(str(number)):
             if writing.finished(str(number)) is None:
@@ -71,8 +78,6 @@ def draw(
         records = [known[one] for one in numbers if one <= number and one in known]
         if adaptive and enough(records):
             return records
-        if done < len(numbers):
-            meter.check(made, done, len(numbers))
     return [known[number] for number in numbers]
 
 
@@ -99,36 +104,56 @@ def _unpacked(record: Record | None) -> Movement | None:
 
 
 def _drawn(
-    engine: Engine, request: Request, found: Source, numbers: Sequence[int], moved: Movements
-) -> Iterator[tuple[int, Mapping[Column, Array], Trace]]:
-    """Draws with their numbers and traces; the movement of a draw's chains is recorded before the draw is given."""
+    engine: Engine,
+    request: Request,
+    found: Source,
+    numbers: Sequence[int],
+    moved: Movements,
+    room: Callable[[], int],
+) -> Iterator[Drawn]:
+    """Draws with their numbers and traces; the movement of a draw's chains is recorded before the draw is given.
+
+    `room` is asked before draws are computed for how many may be; it raises an error where none may.
+    """
     traces = [Trace() for _ in numbers]
     if not found.targets:
         yield from ((number, {}, trace) for number, trace in zip(numbers, traces, strict=True))
         return
     if request.substantive is not None:
-        yield from congenial.drawn(engine, request.substantive, found, request.imputer, numbers, request.seed, moved)
+        drawn = congenial.drawn(engine, request.substantive, found, request.imputer, numbers, request.seed, moved)
+        yield from _paced(drawn, numbers, room)
         return
     wanted = found.request(request.imputer, request.seed)
-    for part in wanted.parts():
-        for column in part.targets if part.imputer.uses_predictors else ():
-            for sentence in doubts(part.imputer, part.rows, [column], "population"):
-                traces[0].note(column, sentence)
-    for column, sentences in misfits(wanted).items():
-        for sentence in sentences:
-            traces[0].note(column, sentence)
+    _note_doubts(wanted, traces[0])
     ready = _ready(wanted)
     if ready is None:
         for trace in traces:
             trace.methods |= {column: wanted.method(column) for column in found.targets}
-        drawn = wanted.draws(numbers, None, moved)
-    else:
-        drawn = ready.run_many(wanted.parts()[0].seed, numbers, None, traces)
-    for number, trace in zip(numbers, traces, strict=True):
-        values = next(drawn)
-        if ready is not None:
-            moved.add(0, number, ready.movement)
+        yield from _paced(zip(numbers, wanted.draws(numbers, None, moved), traces, strict=True), numbers, room)
+        return
+    streamed = ready.run_many(wanted.parts()[0].seed, numbers, None, traces, room)
+    for number, values, trace in zip(numbers, streamed, traces, strict=True):
+        moved.add(0, number, ready.movement)
         yield number, values, trace
+
+
+def _paced(drawn: Iterable[Drawn], numbers: Sequence[int], room: Callable[[], int]) -> Iterator[Drawn]:
+    """Draws, each but the first one asked for when there is room for it."""
+    for one in drawn:
+        yield one
+        if one[0] != numbers[-1]:
+            room()
+
+
+def _note_doubts(wanted: Wanted, trace: Trace) -> None:
+    """Notes down what makes draws doubtful, and what they get wrong on hidden cells."""
+    for part in wanted.parts():
+        for column in part.targets if part.imputer.uses_predictors else ():
+            for sentence in doubts(part.imputer, part.rows, [column], "population"):
+                trace.note(column, sentence)
+    for column, sentences in misfits(wanted).items():
+        for sentence in sentences:
+            trace.note(column, sentence)
 
 
 def _ready(wanted: Wanted) -> Prepared | None:

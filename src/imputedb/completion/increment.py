@@ -192,7 +192,7 @@ def _written(
             records.append(record)
             progress(draw / rows.m)
             if draw < rows.m:
-                meter.check(draw, draw, rows.m)
+                meter.room(draw, draw, rows.m)
     with writing.part("index", INDEX, {}) as path:
         engine.execute(f"COPY ({found.text()}) TO {text_of(path)} (FORMAT parquet)")
     index = digest(writing.folder / INDEX)

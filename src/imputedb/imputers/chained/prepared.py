@@ -1,6 +1,6 @@
 """Rows prepared for chained equations: the common work of all their draws."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
@@ -72,6 +72,7 @@ class Prepared:
         numbers: Sequence[int],
         progress: Progress | None = None,
         traces: Sequence[Trace] | None = None,
+        together: Callable[[], int] = lambda: TOGETHER,
     ) -> Iterator[Mapping[Column, Array]]:
         """The draws with these numbers, each independent of the others; draws 1 to 5 determine the number of cycles.
 
@@ -80,12 +81,15 @@ class Prepared:
             numbers: numbers of the draws.
             progress: receiver of the share of work that is done.
             traces: traces to fill in, one for each draw.
+            together: number of draws that may be computed at once; it is asked once all earlier draws are given.
         """
         mine = traces or [Trace() for _ in numbers]
         self.moved, self.stuck, count = Trace(), None, 0
         cycles, known = self._settled(seed)
-        for at in range(0, len(numbers), TOGETHER):
-            some, some_traces = numbers[at : at + TOGETHER], mine[at : at + TOGETHER]
+        while count < len(numbers):
+            ready = next((k for k, n in enumerate(numbers[count:]) if n not in known), len(numbers) - count)
+            to = count + (ready or min(together(), TOGETHER))
+            some, some_traces = numbers[count:to], mine[count:to]
             new = [(number, trace) for number, trace in zip(some, some_traces, strict=True) if number not in known]
             drawn = self._some(seed, [number for number, _ in new], cycles, [trace for _, trace in new])
             for number, trace in zip(some, some_traces, strict=True):
