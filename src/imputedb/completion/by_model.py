@@ -100,7 +100,7 @@ def completed(engine: Engine, rows: ModelRows, found: Changes, values: str | Non
     """The SELECT of one completed data set: stored values, or those of the model, or those of an earlier run's file."""
     row, base, place = (quoted((name,)) for name in (ROW, BASE, PLACE))
     joins = f"FROM ({rows.stored(engine, missing=True)}) AS s JOIN {quoted((found.index,))} AS i ON s.{row} = i.{row}"
-    others = []
+    others = list[str]()
     if values is not None:
         joins += f" LEFT JOIN ({values}) AS n ON s.{row} = n.{row}"
         others.append("n")
@@ -110,7 +110,7 @@ def completed(engine: Engine, rows: ModelRows, found: Changes, values: str | Non
         same = f"i.{base} = b.{place} AND i.{quoted((CHANGE,))} = '{SAME}'"
         joins += f" LEFT JOIN (SELECT * FROM {numbered}) AS b ON {same}"
         others.append("b")
-    items, flags = [], []
+    items, flags = list[str](), list[str]()
     for name, kind in rows.shape.types.items():
         column = quoted((name,))
         value = f"s.{column}"

@@ -43,9 +43,10 @@ class Changes:
     def counts(self) -> dict[str, int]:
         """Number of rows by change."""
         change, index = quoted((CHANGE,)), quoted((self.index,))
-        found = dict(self.engine.fetched(f"SELECT {change}, count(*) FROM {index} GROUP BY ALL"))
+        text = f"SELECT {change}, count(*) FROM {index} GROUP BY ALL"
+        found = {str(name): int(n) for name, n in self.engine.fetched(text)}
         gone = self.engine.fetched(f"SELECT count(*) FROM ({self._gone})")[0][0] if self._gone else 0
-        return {NEW: 0, CHANGED: 0, SAME: 0} | {str(name): int(n) for name, n in found.items()} | {GONE: int(gone)}
+        return {NEW: 0, CHANGED: 0, SAME: 0} | found | {GONE: int(gone)}
 
     def text(self) -> str:
         """The SELECT of the index as it is kept with a run, in the order of its files; rows that are gone come last."""

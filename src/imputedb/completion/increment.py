@@ -178,6 +178,7 @@ def _written(
 ) -> dict[str, Any]:
     """Writes all draws and the index; gives what the manifest has to say of them."""
     records: list[Mapping[str, Any]] = []
+    before: Sequence[Path | None] = [None] * rows.m if base is None else base.files
     with by_model.handed(engine, rows, found) as applied:
         numbers = found.numbers(applied.scan.table.name)
         drift = applied.drift() if len(numbers) else {}
@@ -185,7 +186,7 @@ def _written(
             record = writing.finished(str(draw))
             if record is None:
                 with by_model.filled(engine, applied, numbers, draw) as values:
-                    text = by_model.completed(engine, rows, found, values, base and base.files[draw - 1])
+                    text = by_model.completed(engine, rows, found, values, before[draw - 1])
                     with writing.part(str(draw), f"m={draw}/part.parquet", {"rows": rows.statistics.rows}) as path:
                         engine.execute(f"COPY ({text}) TO {text_of(path)} (FORMAT parquet)")
                 record = writing.finished(str(draw)) or {}
@@ -198,7 +199,13 @@ def _written(
     index = digest(writing.folder / INDEX)
     files = [{key: record[key] for key in ("file", "sha256", "bytes", "rows")} for record in records]
     written = sum(file["bytes"] for file in files)
-    told = {**found.counts(), "handed": len(numbers), "drift": drift, "index": INDEX, "index_sha256": index}
+    told: dict[str, Any] = {
+        **found.counts(),
+        "handed": len(numbers),
+        "drift": drift,
+        "index": INDEX,
+        "index_sha256": index,
+    }
     return told | {"files": files, "cost": cost.total([meter.lap()], written)}
 
 

@@ -68,7 +68,7 @@ def increment(db: str, source: str, out: str, model: str, key: str, params: tupl
     from imputedb.cli.options import listed, parameters
 
     with opened(db) as database, shown_progress() as progress:
-        given = {"params": parameters(source, params), "progress": progress, **options}
+        given: dict[str, Any] = {"params": parameters(source, params), "progress": progress, **options}
         done = database.increment(source, out, model, listed(key), **given)
     _show(done)
     found = done.manifest["increment"]
