@@ -8,6 +8,7 @@ from imputedb.version import __version__
 if TYPE_CHECKING:
     from imputedb.completion.completed import Completed
     from imputedb.completion.completed import opened as completed
+    from imputedb.completion.contract_export import export_contract
     from imputedb.database import Database, connect
     from imputedb.errors import (
         Beyond,
@@ -53,6 +54,7 @@ __all__ = [
     "__version__",
     "completed",
     "connect",
+    "export_contract",
     "load_model",
     "pool",
     "pool_scores",
@@ -60,6 +62,7 @@ __all__ = [
 
 _PLACES = {
     **dict.fromkeys(("Completed", "completed"), "completion.completed"),
+    "export_contract": "completion.contract_export",
     **dict.fromkeys(("Database", "connect"), "database"),
     **dict.fromkeys(("Pool", "pool"), "inference.pooling"),
     **dict.fromkeys(("Scores", "pool_scores"), "inference.scores"),

@@ -127,6 +127,7 @@ CALLS: dict[str, Callable[[Place], object]] = {
     "connect": lambda at: imputedb.connect(at.path, read_only=at.read_only).close(),
     "completed": lambda at: imputedb.completed(at.run),
     "pool": lambda _: pooled(),
+    "export_contract": lambda at: imputedb.export_contract(_contract(at), "great-expectations"),
     "pool_scores": lambda _: imputedb.pool_scores([1.0, 2.0, 3.0], [[1.0, 2.0, 2.5]] * 2),
     "Database.ampute": lambda at: _amputed(at),
     "Database.apply_policies": lambda at: at.db.apply_policies(at.folder / "said.toml"),
@@ -267,6 +268,7 @@ CALLS: dict[str, Callable[[Place], object]] = {
         lambda: command("runs", "repeat", str(at.run), "--out", at.fresh("again"))
     ),
     "imputedb runs compare": lambda at: command("runs", "compare", str(at.run), at.completed().folder.name),
+    "imputedb runs contract": lambda at: command("runs", "contract", str(_contract(at)), "--to", "pandera"),
     "imputedb runs promote": lambda at: command("runs", "promote", str(at.run), at.completed().folder.name),
     "imputedb runs rollback": lambda at: _refused_or(lambda: command("runs", "rollback", str(at.run))),
     "imputedb runs list": lambda at: command("runs", "list", str(at.run)),
@@ -317,6 +319,12 @@ def _amputed(at: Place) -> object:
 
 def _saved(at: Place) -> Model:
     return imputedb.load_model(at.folder / "m.model")
+
+
+def _contract(at: Place) -> Path:
+    file = at.folder / "contract.toml"
+    file.write_text("[[check]]\nfigure = 'rows'\nleast = 1\n")
+    return file
 
 
 def _refused_or(call: Callable[[], object]) -> None:

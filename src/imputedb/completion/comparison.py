@@ -118,6 +118,19 @@ def _psi(then: list[object], now: list[object]) -> float | None:
     return index(*_counted(then, now))
 
 
+def moved(values: tuple[list[object], list[object]], missing: tuple[int, int]) -> float:
+    """The population stability index between values of then and of now, missing ones in a bin of their own.
+
+    Args:
+        values: observed values of then and of now.
+        missing: numbers of missing values of then and of now.
+    """
+    if not values[0]:
+        return 0.0 if not values[1] else inf
+    counts = [np.append(found, gone) for found, gone in zip(_counted(*values), missing, strict=True)]
+    return index(counts[0], counts[1]) or 0.0
+
+
 def _counted(then: list[object], now: list[object]) -> Iterator[NDArray[np.int64]]:
     """Numbers of values in each bin: quantile bins of `then` for numbers, one bin for each frequent value otherwise."""
     if all(isinstance(value, int | float) for value in (*then, *now)):

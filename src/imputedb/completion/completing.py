@@ -106,12 +106,12 @@ def complete(
         if terms.fingerprint not in (None, begun.found.fingerprint):
             raise QueryError("the rows have changed since the run was made: impute them anew")
         contract = None if terms.contract is None else terms.contract.on(begun.found, flags=request.flags)
-        if contract is not None:
-            contract.check_rows(begun.found)
         with publication(out, begun.name) as writing:
             last = opened(out) if contract is not None and current(out) not in (None, begun.name) else None
-            if contract is not None and last is not None:
-                contract.check_last(last)
+            if contract is not None:
+                if last is not None:
+                    contract.check_last(last)
+                contract.check_rows(begun.found, last)
             if not writing.is_there:
                 _make(engine, begun, writing, progress or (lambda _: None))
             if contract is not None:

@@ -1,9 +1,10 @@
 """Contracts: conditions on rows before they are imputed, and on a run before it becomes the current one."""
 
+import json
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from math import isnan, nan
+from dataclasses import asdict, dataclass, field, replace
+from math import isfinite, isnan, nan
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,17 @@ import numpy as np
 
 from imputedb import arguments
 from imputedb.algebra.column import Column
-from imputedb.completion.comparison import Line, compared
+from imputedb.completion.comparison import Line, compared, moved
 from imputedb.completion.completed import Completed
-from imputedb.completion.source import Source
+from imputedb.completion.source import FLAG, Source
 from imputedb.errors import Beyond, QueryError, StorageError
+from imputedb.files import check_place, published
+from imputedb.statistics.table import Kind
 
-BEFORE = ("rows", "missing", "low", "high")
-"""Figures of the rows: their number; the share in which a column is missing; its least and largest observed value."""
+BEFORE = ("rows", "missing", "low", "high", "drift")
+"""Figures of the rows: their number; the share in which a column is missing; its least and largest observed value.
+Compared with the current run: the population stability index of a column's observed and missing cells.
+"""
 
 AFTER = ("imputed", "rhat", "fmi", "shift", "psi")
 """Figures of a run: imputed share, R-hat, fraction of missing information of a column's mean. Compared with the current
@@ -27,7 +32,7 @@ run: the shift of the mean in standard errors, and the population stability inde
 OF_NUMBERS = ("fmi", "shift")
 """Figures of a run for numeric columns only."""
 
-BY_FLAGS = ("fmi", "shift", "psi")
+BY_FLAGS = ("fmi", "shift", "psi", "drift")
 """Figures that need the flags of imputed cells."""
 
 OF_ALL = ("rows", "rhat")
@@ -67,16 +72,38 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """A check with the figure that it was compared with.
+
+    Attributes:
+        figure, column, least, most: as in `Check`; the column is named in a check of each column, too.
+        value: the figure; None where it is not known.
+        broken: the sentence on a violation; None where there is none.
+    """
+
+    figure: str
+    column: str | None
+    least: float | None
+    most: float | None
+    value: float | None
+    broken: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Contract:
     """The checks of a file.
 
     Attributes:
         name: name of the file.
         checks: its checks, in order.
+        report: file for the result of all checks as JSON; None for none.
+        judged: checks that were made.
     """
 
     name: str
     checks: tuple[Check, ...]
+    report: Path | None = None
+    judged: list[Judged] = field(default_factory=list, compare=False)
 
     def on(self, found: Source, *, flags: bool) -> "Contract":
         """The contract with column names in the spelling of the table.
@@ -100,7 +127,7 @@ class Contract:
             if name is not None and one.figure in OF_NUMBERS and not _is_number(found.types[name]):
                 raise QueryError(f"{self.name}: {name} is no number, and has no {one.figure}: psi compares categories")
             checks.append(replace(one, column=name))
-        return Contract(self.name, tuple(checks))
+        return replace(self, checks=tuple(checks), judged=[])
 
     def check_last(self, last: Completed) -> None:
         """Refuses a baseline that was written without flags.
@@ -108,22 +135,25 @@ class Contract:
         Raises:
             QueryError: it has no flags.
         """
-        figures = {one.figure for one in self.checks} & {"shift", "psi"}
+        figures = {one.figure for one in self.checks} & {"shift", "psi", "drift"}
         if figures and last.manifest["columns"] and not last.manifest["flags"]:
             raise QueryError(
                 f"{self.name} asks for {min(figures)}, and {last.folder.name}, which readers see, was written without "
                 "flags: promote one with flags first"
             )
 
-    def check_rows(self, found: Source) -> None:
-        """Checks the rows against this contract, which was made by `on` for them.
+    def check_rows(self, found: Source, last: Completed | None) -> None:
+        """Checks the rows against this contract, which was made by `on` for them; `last` is the current run, if any.
 
         Raises:
             Beyond: checks are violated; the message names all of them.
             QueryError: a check asks for the least or largest value of a column that is not numeric.
         """
         mine = [one for one in self.checks if one.figure in BEFORE]
-        self._judge(((one, one.column, _of_rows(found, one)) for one in mine), "nothing was imputed")
+        values = [(one, one.column, _of_rows(found, one)) for one in mine if one.figure != "drift"]
+        drifts = [one for one in mine if one.figure == "drift"]
+        values += [(one, column, value) for one in drifts for column, value in _drift(found, last, one.column)]
+        self._judge(values, "nothing was imputed")
 
     def check_run(self, made: Completed, last: Completed | None) -> None:
         """Checks a run against this contract, which was made by `on` for its rows; `last` is the current run, if any.
@@ -148,7 +178,14 @@ class Contract:
         self._judge(values(), f"{made.folder.name} stands beside what readers see")
 
     def _judge(self, values: Iterable[tuple[Check, str | None, float]], so: str) -> None:
-        broken = [words for one, column, value in values if (words := one.broken(column, value)) is not None]
+        for one, column, value in values:
+            known = value if isfinite(value) else None
+            self.judged.append(Judged(one.figure, column, one.least, one.most, known, one.broken(column, value)))
+        broken = [one.broken for one in self.judged if one.broken is not None]
+        if self.report is not None:
+            found = {"contract": self.name, "holds": not broken, "checks": list(map(asdict, self.judged))}
+            with published(str(self.report)) as temporary:
+                Path(temporary).write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
         if broken:
             raise Beyond(f"{self.name} is broken, so that {so}: {'; '.join(broken)}")
 
@@ -165,6 +202,37 @@ def _of_rows(found: Source, one: Check) -> float:
         raise QueryError(f"{one.column} is no number that imputers read, and has no {one.figure}")
     values = cells.numbers().values[~cells.missing]
     return float((np.min if one.figure == "low" else np.max)(values)) if len(values) else nan
+
+
+def _drift(found: Source, last: Completed | None, name: str | None) -> Iterator[tuple[str, float]]:
+    """By column the stability index between the observed values of the current run and those of the rows.
+
+    Missing cells have a bin of their own. It is 0 where there is no earlier run, or none with the column.
+
+    Raises:
+        QueryError: the column holds neither numbers nor categories.
+    """
+    frame = None if last is None else last.frame(1)
+    for column, cells in found.rows.columns.items():
+        numbers = cells.numbers()
+        suits = numbers.kind in (Kind.NUMBER, Kind.INTEGER, Kind.BOOLEAN, Kind.CATEGORY)
+        if name not in (None, column.name) or (name is None and not suits):
+            continue
+        if not suits:
+            raise QueryError(f"{column.name} holds neither numbers nor categories, and has no drift")
+        if frame is None or column.name not in frame:
+            yield column.name, 0.0
+            continue
+        then = frame[column.name]
+        if column.name + FLAG in frame:
+            then = then.mask(frame[column.name + FLAG].astype(bool))
+        now = numbers.values[~numbers.missing].tolist()
+        if numbers.kind is Kind.CATEGORY:
+            now = [numbers.levels[int(code)] for code in now]
+        index = moved((then.dropna().tolist(), now), (int(then.isna().sum()), int(numbers.missing.sum())))
+        yield column.name, index
+    if name is not None and not any(column.name == name for column in found.rows.columns):
+        raise QueryError(f"{name} is no column that imputers read, and has no drift")
 
 
 def _missing(found: Source, column: Column) -> float:
@@ -196,8 +264,12 @@ def _is_number(kind: str) -> bool:
     return kind.partition("(")[0] in _NUMBERS
 
 
-def read(path: str | Path) -> Contract:
+def read(path: str | Path, report: str | Path | None = None) -> Contract:
     """The contract of a TOML file: tables `[[check]]` of a figure, a column, `least` and `most`.
+
+    Args:
+        path: the file.
+        report: file for the result of all checks; None for none.
 
     Raises:
         StorageError: the file cannot be read.
@@ -213,7 +285,10 @@ def read(path: str | Path) -> Contract:
     tables = found.get("check")
     if set(found) != {"check"} or not isinstance(tables, list) or not tables:
         raise QueryError(f"{file} has to be tables [[check]], with figure, column, least and most")
-    return Contract(file.name, tuple(_checked(file.name, one) for one in tables))
+    place = None if report is None else arguments.path("the report of a contract", report)
+    if place is not None:
+        check_place(str(place))
+    return Contract(file.name, tuple(_checked(file.name, one) for one in tables), place)
 
 
 def _checked(file: str, entry: Any) -> Check:
@@ -229,7 +304,7 @@ def _checked(file: str, entry: Any) -> Check:
         raise QueryError(f"{file}: the column of {figure} is {column!r}; it is a name in quotes")
     if figure in OF_ALL and column is not None:
         raise QueryError(f"{file}: {figure} is of no column")
-    if figure in BEFORE and figure not in OF_ALL and column is None:
+    if figure in BEFORE and figure not in (*OF_ALL, "drift") and column is None:
         raise QueryError(f"{file}: {figure} is of a column: name it")
     limits = [None if entry.get(key) is None else arguments.real(key, entry[key]) for key in ("least", "most")]
     if limits == [None, None]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from imputedb import arguments
 from imputedb.engines.engine import Engine
+from imputedb.errors import QueryError
 from imputedb.imputers.protocol import Imputer, Progress
 from imputedb.imputers.registry import Cycles, the_one
 from imputedb.sql.parameters import Given
@@ -46,6 +47,7 @@ def impute(
     beside: bool = False,
     budget: float | None = None,
     contract: str | Path | None = None,
+    report: str | Path | None = None,
     archive: bool = False,
     progress: Progress | None = None,
     params: Given = None,
@@ -73,6 +75,7 @@ def impute(
         beside: whether readers keep seeing the current run until this one is promoted.
         budget: limit of processor seconds; the run stops before the draw that would exceed it, and can be continued.
         contract: path of a TOML file with conditions on rows and run.
+        report: path of a JSON file for the result of each condition of the contract, whether they hold or not.
         archive: whether the rows are kept beside the runs, so that `repeat` can make this run again.
         progress: called with the share of finished draws.
         params: values of the SELECT's parameters: a list for `?` and `$1`, a dictionary for `$name`.
@@ -87,7 +90,9 @@ def impute(
     from imputedb.completion.request import requested
 
     folder = arguments.path("out", out)
-    terms = Terms(None, beside, budget, None if contract is None else read(contract), archive)
+    if report is not None and contract is None:
+        raise QueryError("a report is of a contract: name one, or leave the report out")
+    terms = Terms(None, beside, budget, None if contract is None else read(contract, report), archive)
     with self._engine.callers_frames(source):
         request = requested(
             self._resolved(source, params), m, imputer, seed, columns, flags, long, survival, formula, model, cycles

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -131,6 +132,16 @@ def compare(folder: str, run: str, other: str | None, fail_on: str | None, form:
         rows = [[f"{v:.4g}" if isinstance(v, float) else str(v) for v in asdict(line).values()] for line in lines]
         click.echo(printed(rows_table(titles, rows)))
     check(wanted, of_runs(lines))
+
+
+@runs.command()
+@click.argument("file")
+@click.option("--to", required=True, type=click.Choice(["great-expectations", "pandera"]), help="The other tool.")
+def contract(file: str, to: Literal["great-expectations", "pandera"]) -> None:
+    """Show the checks of a contract FILE (TOML) on rows in the form of another tool, which is not needed here."""
+    from imputedb.completion.contract_export import export_contract
+
+    click.echo(export_contract(file, to), nl=False)
 
 
 @runs.command()
