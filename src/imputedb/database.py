@@ -21,6 +21,7 @@ from imputedb.answers.prepare import Planner
 from imputedb.answers.request import PLANNED, Fit, QueryOptions, check_draws, number_of_draws
 from imputedb.answers.understand import query_of
 from imputedb.border import bordered, calls_inside, public
+from imputedb.completion import job_methods
 from imputedb.completion import methods as completing
 from imputedb.diagnostics import methods as diagnosing
 from imputedb.diagnostics.departures import Departures
@@ -351,9 +352,9 @@ class Database:
 
     impute = completing.impute
     impute_draws = completing.impute_draws
-    increment = completing.increment
     more = completing.more
-    repeat = completing.repeat
+    increment = job_methods.increment
+    repeat = job_methods.repeat
     sensitivity = completing.sensitivity
     pool_scores = completing.pool_scores
     likelihood = completing.likelihood

@@ -11,7 +11,8 @@ Error
 │   └── Unplanned           valid SQL that imputedb does not plan yet
 ├── DataError             your data
 │   ├── CannotImpute        nothing can stand in for the missing values of a column
-│   ├── Beyond              a limit that the caller has set is passed: a contract, a budget
+│   ├── Beyond              a limit that the caller has set is passed: a contract, failures in a row
+│   │   └── Spent               a budget: what was made stays, and the next call goes on from there
 │   └── StorageError        a file or a database that cannot be read or written
 │       └── Busy              another process is using it: worth trying again
 └── InternalError         our mistake: a broken promise inside imputedb
@@ -61,6 +62,10 @@ class CannotImpute(DataError):
 
 class Beyond(DataError):
     """A violated limit of the caller: a contract, a budget, or the rollback of a run."""
+
+
+class Spent(Beyond):
+    """A budget that is spent; the draws that were made stay."""
 
 
 class StorageError(DataError):

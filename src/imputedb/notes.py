@@ -83,6 +83,7 @@ class NoteKind(Enum):
     # of completed data sets, and of models fitted to them
     ONE_DRAW = "one completed data set says nothing of how uncertain it is"
     NOTHING_MISSING = "nothing was imputed, so that all data sets are equal"
+    OLD_RUN = "newer runs have failed, and this one is still served"
     SAME_DRAWS = "a column's imputed values are the same in all data sets"
     REMODELLED = "a column is modelled by another method than the one asked for"
     FEEDBACK = "a shift acts through columns that are missing in the same rows"

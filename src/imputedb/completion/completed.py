@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,7 @@ from imputedb.completion.manifest import read
 from imputedb.completion.publication import CURRENT, digest
 from imputedb.errors import StorageError
 from imputedb.inference.pooling import Pool, pool
-from imputedb.notes import Note, NoteKind, from_data
+from imputedb.notes import Note, NoteKind, as_data, from_data
 from imputedb.sql.parse import apart
 from imputedb.sql.paths import one_file, quoted
 
@@ -189,6 +191,10 @@ def _readable(folder: Path) -> Iterator[None]:
         raise StorageError(f"a file of {folder} cannot be read: {str(error).partition(chr(10))[0]}") from error
 
 
+STALE = "STALE.json"
+"""File of a folder that says that readers see an old run, since newer ones have failed."""
+
+
 @bordered
 def opened(folder: str | Path) -> Completed:
     """The run that a folder's CURRENT file names, or the run in the folder itself.
@@ -197,8 +203,23 @@ def opened(folder: str | Path) -> Completed:
         StorageError: there is no complete run.
     """
     at = arguments.path("the folder", folder)
-    run = at / CURRENT if (at / CURRENT).exists() else at
-    return Completed(run.resolve(), read(run))
+    if not (at / CURRENT).exists():
+        return Completed(at.resolve(), read(at))
+    manifest = read(at / CURRENT)
+    return Completed((at / CURRENT).resolve(), manifest | _stale(at, manifest))
+
+
+def _stale(at: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """What the manifest of the current run says further if it is served in place of newer runs, which have failed."""
+    try:
+        found = json.loads((at / STALE).read_text(encoding="utf-8"))
+        since = datetime.fromtimestamp(found["since"], UTC).isoformat(timespec="seconds")
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise StorageError(f"{at / STALE} is damaged: remove it, or make a run") from error
+    words = f"an old run: {found['count']} newer ones in a row have failed since {since}, the last by {found['reason']}"
+    return {"stale": found, "warnings": [as_data(Note(NoteKind.OLD_RUN, at.name, words)), *manifest["warnings"]]}
 
 
 def texts(notes: Sequence[Mapping[str, str]]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from time import process_time
 from typing import Any
 
-from imputedb.errors import Beyond
+from imputedb.errors import Spent
 
 
 class Meter:
@@ -33,14 +33,14 @@ class Meter:
             of: number of requested draws.
 
         Raises:
-            Beyond: there is room for none.
+            Spent: there is room for none.
         """
         if self.budget is None or not made:
             return of if self.budget is None else 1
         spent = process_time() - self._first
         left = int((self.budget - spent) / (spent / made)) if spent else of
         if left < 1:
-            raise Beyond(
+            raise Spent(
                 f"the budget of {self.budget:g} processor seconds is spent: {done} of {of} draws are made "
                 f"({spent:.1f} s), and the same command with a larger budget goes on from there"
             )

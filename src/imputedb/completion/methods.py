@@ -49,6 +49,7 @@ def impute(
     contract: str | Path | None = None,
     report: str | Path | None = None,
     archive: bool = False,
+    breaker: int | None = None,
     progress: Progress | None = None,
     params: Given = None,
 ) -> Completed:
@@ -77,14 +78,18 @@ def impute(
         contract: path of a TOML file with conditions on rows and run.
         report: path of a JSON file for the result of each condition of the contract, whether they hold or not.
         archive: whether the rows are kept beside the runs, so that `repeat` can make this run again.
+        breaker: failures in a row after which no run is attempted for an hour; readers go on seeing the last good run,
+            with a warning, and `FALLBACK.parquet` has the rows with what is missing marked.
         progress: called with the share of finished draws.
         params: values of the SELECT's parameters: a list for `?` and `$1`, a dictionary for `$name`.
 
     Raises:
         QueryError: the SELECT, m, the imputer or cycles are wrong.
-        Beyond: the budget is spent, the contract is broken, or the run was rolled back and not promoted since.
+        Beyond: the budget is spent, the contract is broken, the breaker is open, or the run was rolled back and not
+            promoted since.
         StorageError: the folder cannot be written, or another process is writing into it.
     """
+    from imputedb.completion.breaker import close, guarded
     from imputedb.completion.completing import Terms, complete
     from imputedb.completion.contract import read
     from imputedb.completion.request import requested
@@ -97,7 +102,18 @@ def impute(
         request = requested(
             self._resolved(source, params), m, imputer, seed, columns, flags, long, survival, formula, model, cycles
         )
-        return complete(self._engine, request, folder, progress, terms)
+        if breaker is not None:
+            most = arguments.whole("the breaker", breaker, 1, example=" failures in a row")
+            return guarded(
+                self._engine,
+                request.text,
+                folder,
+                most,
+                lambda: complete(self._engine, request, folder, progress, terms),
+            )
+        made = complete(self._engine, request, folder, progress, terms)
+        close(folder)
+        return made
 
 
 def impute_draws(
@@ -139,85 +155,6 @@ def impute_draws(
             self._resolved(source, params), m, imputer, seed, columns, flags, long, survival, formula, model, cycles
         )
         return draw_alone(self._engine, request, folder, draws, progress)
-
-
-def increment(
-    self: Opened,
-    source: str,
-    out: str | Path,
-    model: str,
-    key: str | Sequence[str],
-    *,
-    m: int | None = None,
-    beside: bool = False,
-    budget: float | None = None,
-    progress: Progress | None = None,
-    params: Given = None,
-) -> Completed:
-    """Completed data sets by a kept model, which is applied to new and changed rows only; others keep their values.
-
-    The result is the run of all rows by the model, byte for byte. The manifest's `increment` has the numbers of rows
-    that are new, changed, the same and gone since the run that readers see; `rows.parquet` in its folder has the
-    change of each row. All rows are handed to the model where that run cannot be built on; `increment["why"]` says why.
-
-    Args:
-        source: a table's name or a SELECT, with all current rows.
-        out: folder; a new run replaces what readers see there when it is complete.
-        model: name of a kept model, such as `vitals` or `vitals@2`, that is a function of a row (tree, norm, pmm).
-        key: columns that tell rows apart, by which draws are keyed.
-        m: number of completed data sets; by default all draws that the model has.
-        beside: whether readers keep seeing the current run until this one is promoted.
-        budget: limit of processor seconds; the run stops before the draw that would exceed it, and can be continued.
-        progress: called with the share of finished draws.
-        params: values of the SELECT's parameters: a list for `?` and `$1`, a dictionary for `$name`.
-
-    Raises:
-        UnknownName: there is no such table, model, or column of the key.
-        DataError: the key does not tell rows apart, or the model does not suit the rows.
-        QueryError: the SELECT is wrong, or the model has fewer draws.
-        Beyond: the budget is spent, or the run was rolled back and not promoted since.
-        StorageError: the folder cannot be written, or another process is writing into it.
-    """
-    from imputedb.completion.increment import Wanted
-    from imputedb.completion.increment import increment as made
-
-    folder, name = arguments.path("out", out), arguments.text("the model", model, example="such as 'vitals'")
-    names = (key,) if isinstance(key, str) else arguments.names("key", key)
-    with self._engine.callers_frames(source):
-        wanted = Wanted(self._resolved(source, params), name, tuple(names), m, beside, budget)
-        return made(self._engine, wanted, folder, progress)
-
-
-def repeat(
-    self: Opened,
-    folder: str | Path,
-    out: str | Path,
-    run: str | None = None,
-    *,
-    imputer: str | Imputer | None = None,
-    progress: Progress | None = None,
-) -> Completed:
-    """An archived run (`impute` with `archive`) made again in another folder, whatever became of its source.
-
-    Its files are compared with those of the run, byte for byte. No table of this database is read.
-
-    Args:
-        folder: folder of the runs.
-        out: new or empty folder.
-        run: name of the run; by default the one that readers of the folder see. It may have been pruned.
-        imputer: imputer of the run, needed if it is one of your own.
-        progress: called with the share of finished draws.
-
-    Raises:
-        UnknownName: the run was not archived.
-        QueryError: the imputer differs from that of the run, or `out` is not empty.
-        StorageError: the archive is damaged; or the files differ from those of the run, and stay in `out`.
-    """
-    from imputedb.completion.repeating import repeated
-
-    places = arguments.path("the folder", folder), arguments.path("out", out)
-    name = None if run is None else arguments.text("the run", run, example="such as 'run-0123456789abcdef'")
-    return repeated(self._engine, places[0], name, places[1], imputer, progress)
 
 
 def more(

@@ -68,7 +68,7 @@ class Publication:
             Busy: another process writes it.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        with _locked(self.folder / f"{name}.lock", f"another process is writing part {name} of {self.run}"):
+        with locked(self.folder / f"{name}.lock", f"another process is writing part {name} of {self.run}"):
             yield
 
     @property
@@ -168,14 +168,14 @@ def written(out: Path, *, shared: bool) -> Iterator[None]:
     try:
         out.mkdir(parents=True, exist_ok=True)
         message = f"another process is writing into {out}: wait for it, or name another --out"
-        with _locked(out / LOCK, message, shared=shared):
+        with locked(out / LOCK, message, shared=shared):
             yield
     except OSError as error:
         raise StorageError(f"cannot write into {out}: {error.strerror or error}") from error
 
 
 @contextmanager
-def _locked(path: Path, message: str, *, shared: bool = False) -> Iterator[None]:
+def locked(path: Path, message: str, *, shared: bool = False) -> Iterator[None]:
     """A lock on a file, held by this process.
 
     Raises:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 )
 @click.option("--contract", metavar="FILE", help="What has to hold of rows and run (TOML); exit 3 where it does not.")
 @click.option("--report", metavar="FILE", help="The result of each check of the contract, as JSON.")
+@click.option("--breaker", type=int, metavar="N", help="After N failures in a row serve the last good run for an hour.")
 @click.option("--archive", is_flag=True, help="Keep the rows, so that `runs repeat` can make the run again.")
 def impute(db: str, source: str, out: str, draws: tuple[str, ...], **options: Any) -> None:
     """Write m completed copies of SOURCE, a table or a SELECT over the database DB, with a manifest.
@@ -35,7 +36,7 @@ def impute(db: str, source: str, out: str, draws: tuple[str, ...], **options: An
     All of it or nothing; a run that was killed is taken up where it stopped. With --draw nothing is published: several
     processes draw at once, and the same command without it draws what is left and publishes.
     """
-    terms = {name: options.pop(name) for name in ("beside", "budget", "contract", "report", "archive")}
+    terms = {name: options.pop(name) for name in ("beside", "budget", "contract", "report", "archive", "breaker")}
     wanted = copies(source, **options)
     with opened(db, read_only=bool(draws)) as database, shown_progress() as progress:
         if draws:
