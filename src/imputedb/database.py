@@ -353,6 +353,7 @@ class Database:
     impute = completing.impute
     impute_draws = completing.impute_draws
     more = completing.more
+    estimate = job_methods.estimate
     increment = job_methods.increment
     repeat = job_methods.repeat
     sensitivity = completing.sensitivity

@@ -160,6 +160,7 @@ CALLS: dict[str, Callable[[Place], object]] = {
     "Database.likelihood": lambda at: at.db.likelihood("t", columns=("x", "y")),
     "Database.load": lambda at: at.db.load(str(at.folder / "more.csv"), replace=True),
     "Database.more": lambda at: at.db.more(at.run, 2),
+    "Database.estimate": lambda at: at.db.estimate("t", m=2, imputer="norm", cycles=1),
     "Database.increment": lambda at: _refused_or(lambda: at.db.increment("t", at.fresh("run"), "no_model", "id")),
     "Database.repeat": lambda at: _refused_or(lambda: at.db.repeat(at.run, at.fresh("again"))),
     "Database.mcar": lambda at: at.db.mcar("t"),

@@ -220,6 +220,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "frontier": {"text": ASK}, "impute": {"source": "t", "out": "run", "m": 1, "imputer": "mean"},
     "likelihood": {"source": "t"}, "load": {"table": "z"}, "missing": {"table": "t", "column": "y", "values": [99]},
     "more": {"run": "none", "cycles": 1}, "repeat": {"folder": "none", "out": "again"},
+    "estimate": {"source": "t", "m": 1, "imputer": "mean"},
     "increment": {"source": "t", "out": "out", "model": "m", "key": "id"},
     "policy": {"table": "t", "column": "x"}, "sql": {"text": ASK},
     "pool_scores": {"source": "t", "formula": "x ~ y", "m": 2, "folds": 2, "imputer": "mean"},

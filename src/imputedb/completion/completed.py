@@ -217,7 +217,7 @@ def _stale(at: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise StorageError(f"{at / STALE} is damaged: remove it, or make a run") from error
+        raise StorageError(f"{at / STALE} is damaged: remove it") from error
     words = f"an old run: {found['count']} newer ones in a row have failed since {since}, the last by {found['reason']}"
     return {"stale": found, "warnings": [as_data(Note(NoteKind.OLD_RUN, at.name, words)), *manifest["warnings"]]}
 

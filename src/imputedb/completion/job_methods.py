@@ -1,18 +1,20 @@
-"""The methods of `Database` for runs that are made again, and for those of new rows alone."""
+"""The methods of `Database` for runs of new rows alone, for what runs cost, and for runs that are made again."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from imputedb import arguments
 from imputedb.completion.methods import Opened
 from imputedb.imputers.protocol import Imputer, Progress
+from imputedb.imputers.registry import Cycles
 from imputedb.sql.parameters import Given
 
 if TYPE_CHECKING:
     from imputedb.completion.completed import Completed
+    from imputedb.completion.estimate import Estimate
 
 
 def increment(
@@ -60,6 +62,39 @@ def increment(
     with self._engine.callers_frames(source):
         wanted = Wanted(self._resolved(source, params), name, tuple(names), m, beside, budget)
         return made(self._engine, wanted, folder, progress)
+
+
+def estimate(
+    self: Opened,
+    source: str,
+    *,
+    m: int | Literal["auto"] = 20,
+    imputer: str | Imputer = "pmm",
+    seed: int = 0,
+    columns: Sequence[str] | None = None,
+    flags: bool = True,
+    long: bool = False,
+    survival: tuple[str, str] | None = None,
+    formula: str | None = None,
+    model: str = "ols",
+    cycles: Cycles = "auto",
+    params: Given = None,
+) -> Estimate:
+    """The cost of `impute` with the same arguments, estimated by trials on up to 1,000 rows; nothing is kept of them.
+
+    Args:
+        source: a table's name or a SELECT. All other arguments are those of `impute`; for `auto` m is taken to be 20.
+
+    Raises: as `impute`.
+    """
+    from imputedb.completion.estimate import estimated
+    from imputedb.completion.request import requested
+
+    with self._engine.callers_frames(source):
+        request = requested(
+            self._resolved(source, params), m, imputer, seed, columns, flags, long, survival, formula, model, cycles
+        )
+        return estimated(self._engine, request)
 
 
 def repeat(

@@ -14,6 +14,7 @@ from imputedb.errors import QueryError, StorageError
 
 if TYPE_CHECKING:
     from imputedb.completion.completed import Completed
+    from imputedb.completion.estimate import Estimate
 
 
 @click.command()
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 @click.option("--contract", metavar="FILE", help="What has to hold of rows and run (TOML); exit 3 where it does not.")
 @click.option("--report", metavar="FILE", help="The result of each check of the contract, as JSON.")
 @click.option("--breaker", type=int, metavar="N", help="After N failures in a row serve the last good run for an hour.")
+@click.option("--estimate", is_flag=True, help="Show what the run would cost, by trials on a sample, and make none.")
 @click.option("--archive", is_flag=True, help="Keep the rows, so that `runs repeat` can make the run again.")
 def impute(db: str, source: str, out: str, draws: tuple[str, ...], **options: Any) -> None:
     """Write m completed copies of SOURCE, a table or a SELECT over the database DB, with a manifest.
@@ -36,9 +38,13 @@ def impute(db: str, source: str, out: str, draws: tuple[str, ...], **options: An
     All of it or nothing; a run that was killed is taken up where it stopped. With --draw nothing is published: several
     processes draw at once, and the same command without it draws what is left and publishes.
     """
+    estimate = options.pop("estimate")
     terms = {name: options.pop(name) for name in ("beside", "budget", "contract", "report", "archive", "breaker")}
     wanted = copies(source, **options)
     with opened(db, read_only=bool(draws)) as database, shown_progress() as progress:
+        if estimate:
+            _show_estimate(database.estimate(source, **wanted), terms["budget"])
+            return
         if draws:
             if any(value not in (None, False) for value in terms.values()):
                 names = ", ".join(f"--{name}" for name in terms)
@@ -88,6 +94,17 @@ def more(db: str, folder: str, cycles: int) -> None:
     """Run more cycles of the chains of the completed data sets in DIR: what asking for all at once gives."""
     with opened(db) as database, shown_progress() as progress:
         _show(database.more(folder, cycles, progress=progress))
+
+
+def _show_estimate(found: Estimate, budget: float | None) -> None:
+    click.echo(f"rows             {found.rows:,}")
+    click.echo(f"missing cells    {found.missing:,}")
+    click.echo(f"draws            {found.draws}")
+    click.echo(f"CPU seconds      about {found.cpu_seconds:,.1f}")
+    click.echo(f"bytes            about {found.written_bytes:,}")
+    click.echo(f"measured on {found.tried:,} rows, in {found.spent:.1f} CPU seconds", err=True)
+    if budget is not None and found.cpu_seconds > budget:
+        click.echo(f"note: more than the budget of {budget:g}: it would stop, to be continued", err=True)
 
 
 def _show(done: Completed) -> None:
