@@ -1,4 +1,4 @@
-"""The native core: chained-equation trees over arrays, in C++."""
+"""The native kernel in C++: imputation by chained trees over arrays."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ __all__ = [
 LEAVES = 64
 MIN_LEAF = 10
 TRAIN_ROWS = 50_000
-"""Rows a model is learnt from at most; decisions/kernel.md has the error that costs."""
+"""Largest number of rows that a model is fitted to; decisions/kernel.md has the error that this costs."""
 
 MOST_RANKED = 65_535
-"""Rows of a column that has ranks at most."""
+"""Largest number of rows of a column with ranks."""
 
 _CORES = os.cpu_count() or 1
 _MODELS = ("centre", "linear", "tree", "linear+tree")
 
 
 _TAKEN: tuple[Literal["C_CONTIGUOUS"], Literal["WRITEABLE"]] = ("C_CONTIGUOUS", "WRITEABLE")
-"""Arrays that the bindings take: none that are read-only, though they write to none of them."""
+"""Requirements of the bindings: contiguous arrays that are not read-only, although they are not written to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +48,10 @@ class Cells:
     """One column of a table, read in place.
 
     Attributes:
-        values: (n,) floats, integers or booleans; cells that are missing may hold anything.
-        missing: (n,) True where the value is missing; None when nothing is. NaN in a floating column is missing too.
+        values: (n,) floats, integers or booleans; missing cells may hold anything.
+        missing: (n,) True where the value is missing; None where no value is. NaN in a floating column is missing too.
         nominal: whether the values are codes of categories.
-        graded: whether these stand in the order of their codes.
+        graded: whether the categories are ordered by their codes.
     """
 
     values: NDArray[np.generic]
@@ -62,11 +62,11 @@ class Cells:
 
 @dataclass(frozen=True, slots=True)
 class Picked:
-    """Some rows of a column whose ranks are known, which predict others.
+    """Some rows of a column with known ranks, as a predictor.
 
     Attributes:
-        ranks: of the whole column.
-        places: (n,) of the rows in it.
+        ranks: the ranks of the whole column.
+        places: (n,) the places of the rows in the column.
     """
 
     ranks: Ranks
@@ -75,12 +75,13 @@ class Picked:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """What a target was last filled by.
+    """The model that last filled a target.
 
     Attributes:
-        model: `centre` (mean or mode), `linear`, `tree` or `linear+tree`, whichever held-out cells spoke for.
-        error: held-out error relative to the centre's: root mean square, of categories the share that is wrong.
-        predictors: places of the columns it was learnt from.
+        model: `centre` (mean or mode), `linear`, `tree` or `linear+tree`, chosen by its error on held-out cells.
+        error: the held-out error relative to the centre's: root mean square error, or for categories the share that is
+            wrong.
+        predictors: the places of the columns that it was fitted to.
     """
 
     model: str
@@ -90,15 +91,15 @@ class Fitted:
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """The values of missing cells.
+    """Values for the missing cells of a table.
 
     Attributes:
-        values: per target, the values of its missing rows in row order, of the column's own type.
-        fitted: per target, what filled it.
-        cycles: how many were run of those that are drawn, after their start.
-        watched: places of the columns whose moments are kept, w of them.
-        moments: (cycles + 1, w + 1, w + 1), after the start and each cycle the mean products of ones and the codes of
-            these columns; fewer where nothing changes any more, none where the start is a draw of all.
+        values: for each target, the values of its missing rows in row order, of the column's own type.
+        fitted: for each target, the model that filled it.
+        cycles: the number of cycles of drawn targets after their start; at least 1 where values are predicted.
+        watched: the places of the columns whose moments are recorded, w of them.
+        moments: (cycles + 1, w + 1, w + 1) mean products of ones and the codes of these columns, after the start and
+            after each cycle; fewer if values settle early, none if the start is a joint draw.
     """
 
     values: tuple[NDArray[np.generic], ...]
@@ -127,45 +128,45 @@ def fill_many(
 ) -> list[Filled]:
     """Values for the missing cells of the targets, by chained equations (van Buuren & Groothuis-Oudshoorn 2011).
 
-    Every draw is as if alone; they share the columns' bins, and are spread over threads.
+    Each draw equals one that is made alone. Draws share the columns' bins, and are spread over threads.
 
-    Targets that are drawn start in the order of their missing counts: each from the complete columns and those that
-    have started before it, so that columns which are missing together are drawn jointly. Then, cycle after cycle, a
-    model of each is learnt from the newest values of all other columns, and fills its missing cells anew.
+    Drawn targets start in the order of their numbers of missing values. Each starts from the complete columns and the
+    targets before it, so that columns which are missing together are drawn jointly. In each cycle a model of each
+    target is then fitted to the newest values of all other columns, and fills its missing cells anew.
 
-    A drawn value is a fair stand-in for the unknown one, so draws feed the models of the other columns that are drawn.
-    A predicted one is not: it was computed from the very columns it would then help to predict, and errors grow
-    (decisions/kernel.md has the figures). Where values are predicted, and for models of predicted columns, missing
-    cells therefore keep a bin of their own, and one cycle says it all. The values of a target that is predicted depend
-    on what is drawn for its row, not on which others are predicted; drawn ones do not depend on predicted ones at all.
+    A drawn value can stand for the unknown one, so drawn targets predict each other. A predicted value cannot: it was
+    computed from the columns that it would help to predict, and errors would grow (decisions/kernel.md has the
+    figures). Missing cells of predicted targets, and in models of these, therefore have a bin of their own, and one
+    cycle suffices. Predicted values depend on what is drawn for their row, but not on other predicted targets. Drawn
+    values do not depend on predicted ones.
 
-    A row that misses a column which no row was learnt from without is predicted by the mean over both sides of a split,
-    by the rows there, and drawn from one of them.
+    A row may miss a column that no training row missed. It is then predicted by the mean over both sides of a split,
+    weighted by their rows, and drawn from one side at random.
 
     Args:
-        columns: the table; all columns of one length.
-        targets: places of the columns to fill. All others predict, with a bin of their own for what is missing.
-        draws: numbers of the draws, several of one seed.
-        cycles: how often every target that is drawn is modelled anew after its start; None for none where missing
-            values are nested, so that the start says it all, and else as many as their shares ask for.
-        leaves: of a tree at most.
-        min_leaf: rows of a leaf at least.
-        drawn: those of the targets that get a random observed value from the leaf of a tree grown on a bootstrap of the
-            rows. All others get means and most frequent categories, clipped to the observed range and rounded for
-            integers.
-        seed: one seed gives one answer, whatever the number of threads.
-        rows: (n,) what random numbers are keyed by; 0..n-1 unless given.
-        of_draw: (n,) the number of the draw that alone a row is filled in for, -1 for all; what it is given in others
-            means nothing. All rows are filled in in all draws unless given.
-        train_rows: rows a model is learnt from at most; one number, or one a target.
-        taught: how many rows, the first ones, models learn from; all others are only filled. All unless given.
-        threads: 0 for one a core.
+        columns: the table; all columns have the same length.
+        targets: the places of the columns to fill. All columns predict, with a bin for missing values.
+        draws: the numbers of the draws, under one seed.
+        cycles: the number of cycles after the start, in each of which every drawn target is modelled anew. None stands
+            for none where missing values are nested, since the start is then a joint draw, and otherwise for as many as
+            the shares of missing values require.
+        leaves: the largest number of leaves of a tree.
+        min_leaf: the smallest number of rows in a leaf.
+        drawn: the targets that get a random observed value, from the leaf of a tree fitted to a bootstrap of the rows.
+            All others get means and modes, clipped to the observed range and rounded for integers.
+        seed: the seed of all random numbers; the result does not depend on the number of threads.
+        rows: (n,) the keys of the rows' random numbers; 0..n-1 unless given.
+        of_draw: (n,) the number of the only draw in which a row is filled, -1 for all; its values in other draws are
+            meaningless. All rows are filled in all draws unless given.
+        train_rows: the largest number of rows that a model is fitted to; one number, or one for each target.
+        taught: the number of first rows that models are fitted to; others are only filled. All rows unless given.
+        threads: the number of threads; 0 for one per core.
         progress: called with the share that is done; an exception in it stops the work, as Ctrl-C does.
 
     Raises:
-        ValueError: lengths differ, a target is not a place, or has no observed value; `train_rows` are not one a
-            target.
-        TypeError: a target is picked by ranks; a column is neither numbers of at most 64 bits nor booleans.
+        ValueError: lengths differ; targets are not distinct places, or one has no observed value; or `train_rows` does
+            not have one number for each target.
+        TypeError: a target is given by ranks; or a column is neither numbers of at most 64 bits nor booleans.
     """
     size = _size(columns, rows, of_draw)
     first = size if taught is None else taught
@@ -210,7 +211,7 @@ def fill_many(
 
 
 def fill(columns: Sequence[Cells | Picked], targets: Sequence[int], *, draw: int = 0, **settings: Any) -> Filled:
-    """One of `fill_many`, with its settings."""
+    """A single draw of `fill_many`, with its settings."""
     return fill_many(columns, targets, [draw], **settings)[0]
 
 
@@ -219,19 +220,19 @@ def _own(cells: Cells, values: NDArray[np.generic]) -> NDArray[np.generic]:
 
 
 def ranks(cells: Cells) -> Ranks | None:
-    """What a column's bins are learnt from, whichever of its rows are asked for; None of a column that is too long."""
+    """The ranks of a column, from which bins of any of its rows are made; None for a column that is too long."""
     if len(cells.values) > MOST_RANKED:
         return None
     return Ranks(_array(0, cells.values), _flags(cells.missing), _categories(cells))
 
 
 def _categories(cells: Cells) -> int:
-    """0 for numbers, 1 for categories, 2 for those that stand in an order."""
+    """0 for numbers, 1 for nominal categories, 2 for ordered ones."""
     return cells.nominal and 1 + cells.graded
 
 
 def _size(columns: Sequence[Cells | Picked], *marks: NDArray[np.generic] | None) -> int:
-    """The number of rows, the same of all."""
+    """The number of rows, which must be the same for all columns and marks."""
     lengths = {len(column.places if isinstance(column, Picked) else column.values) for column in columns}
     flags = [column.missing for column in columns if isinstance(column, Cells)]
     lengths |= {len(array) for array in (*flags, *marks) if array is not None}
@@ -241,7 +242,7 @@ def _size(columns: Sequence[Cells | Picked], *marks: NDArray[np.generic] | None)
 
 
 def _checked(columns: Sequence[Cells | Picked], targets: Sequence[int]) -> dict[int, Cells]:
-    """The columns to fill by their places."""
+    """The columns to fill, by place."""
     if any(not 0 <= place < len(columns) for place in targets) or len(set(targets)) < len(targets):
         raise ValueError(f"targets {list(targets)} are not distinct places among {len(columns)} columns")
     found = {place: column for place in targets if isinstance(column := columns[place], Cells)}
@@ -251,7 +252,7 @@ def _checked(columns: Sequence[Cells | Picked], targets: Sequence[int]) -> dict[
 
 
 def _gaps(place: int, cells: Cells, first: int) -> int:
-    """How many cells are missing, not all of the first rows' among them."""
+    """The number of missing cells, after a check that the first rows have an observed value."""
     values, flags = cells.values, _flags(cells.missing)
     count = _missing(values, flags)
     if count and _missing(values[:first], None if flags is None else flags[:first]) == first:
@@ -281,8 +282,8 @@ def _flags(missing: NDArray[np.bool_] | None) -> NDArray[np.uint8] | None:
 
 
 def _missing(values: NDArray[np.generic], flags: NDArray[np.uint8] | None) -> int:
-    """How many values are missing, NaN among them."""
+    """The number of missing values, NaN included."""
     if values.dtype.kind != "f":
-        return 0 if flags is None else int(np.count_nonzero(flags.view(np.bool_)))  # of numbers it is slow
+        return 0 if flags is None else int(np.count_nonzero(flags.view(np.bool_)))  # slow for other types
     gone = np.isnan(values)
     return int(np.count_nonzero(gone if flags is None else np.logical_or(gone, flags, out=gone)))

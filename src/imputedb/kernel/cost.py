@@ -1,13 +1,13 @@
-"""What filling costs and what it leaves unknown, as measured: decisions/kernel.md has the figures."""
+"""Measured cost of the kernel's imputation, and the information that it loses (decisions/kernel.md has the figures)."""
 
 from imputedb.kernel import TRAIN_ROWS
 
 
 def training_rows(missing: float) -> float:
-    """Observed cells that are worth learning from to fill in so many missing ones.
+    """The number of observed cells to learn from, given the number of missing ones.
 
-    What learning costs should stand in proportion to what it is for: two cells are learnt from for each one that is
-    filled in, but no fewer than 4,096 and no more than the kernel's own bound (decisions/kernel.md has the errors).
+    The cost of learning is kept in proportion to its use. Two cells are learnt from for each missing one, but at least
+    4,096 and at most the kernel's own bound (decisions/kernel.md has the errors).
     """
     return min(max(4096.0, 2 * missing), TRAIN_ROWS)
 
@@ -22,11 +22,11 @@ def milliseconds(
     cycles: int = 1,
     draw: bool = False,
 ) -> float:
-    """Estimated time of `fill` on two cores; never falls with rows.
+    """Estimated milliseconds of `fill` on two cores, nondecreasing in the number of rows.
 
-    Fitted to `benchmarks.imputers grid`: 96 % of its 855 runs of 100 to 1,000,000 rows
-    and 2 to 80 columns are within a factor of 2.
-    Two targets learn side by side; the categories of nominal ones, `nominal_levels` of them, share one model.
+    Fitted to `benchmarks.imputers grid`: 96 % of its 855 runs of 100 to 1,000,000 rows and 2 to 80 columns are within a
+    factor of 2. Two targets are learnt side by side. The categories of a nominal target, `nominal_levels` of them,
+    share one model.
     """
     rows = max(rows, 1.0)
     learnt = min(rows * (1 - missing_share), training_rows(rows * missing_share))
@@ -43,16 +43,16 @@ def milliseconds(
 def unexplained(rows: float, attributes: int) -> float:
     """Estimated share of a column's variance that its filled cells leave unexplained, in (0, 1].
 
-    Fitted to hidden cells of the real tables over subsets of 50 rows to all of them and 2 columns to all of them.
+    Fitted to hidden cells of the real tables, over subsets of 50 rows to all of them and 2 columns to all of them.
     """
     return float(min(1.0, 1.23 * max(rows, 1.0) ** -0.041 * attributes**-0.069))
 
 
 def penalty(rows: float, targets: int, attributes: int) -> float:
-    """Loss of information, in (0, 1), beside 1 of a Drop: x / (1 + x) of x = |C| / |Attr| times the unexplained share.
+    """Loss of information in (0, 1), where a Drop loses 1: x / (1 + x) of x = |C| / |Attr| times the unexplained share.
 
-    A Drop loses all attributes of the rows where one is missing; filling loses what stays unexplained of |C| of them.
-    Like the paper's |C| / sqrt(|Attr| Card) it falls with attributes and rows; how fast is measured.
+    A Drop loses all attributes of the rows where one is missing. Filling loses what stays unexplained of |C| of them.
+    Like the paper's |C| / sqrt(|Attr| Card), it falls with attributes and rows; the rate is measured.
     """
     loss = targets / attributes * unexplained(rows, attributes)
     return float(loss / (1 + loss))

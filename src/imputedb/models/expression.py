@@ -164,7 +164,7 @@ class Writing:
             goes = self._among(feature, [named_level(known, code) for code in chosen])
         missing = self._missing(feature)
         if missing is None or (forest.sets[node] >= 0 and not forest.missing[node]):
-            return goes  # a category that is missing, or unknown, is none of some
+            return goes  # a missing or unknown category is not among the levels
         if forest.missing[node]:
             return t.any_of([missing, goes]) or missing
         return t.all_of([self.present(feature), goes]) or goes

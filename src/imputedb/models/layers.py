@@ -128,7 +128,7 @@ class Layers:
             return self._picked(place, function)
         chance = self._given(place, "uniform" if isinstance(function, Spread) else "normal")
         value = _Drawing(self.model.features, self._read, self.here, chance).function(function, goal)
-        assert value is not None  # so `are_drawn` says
+        assert value is not None  # `are_drawn` guarantees it
         return value
 
     def _given(self, place: int, what: str) -> Tree:

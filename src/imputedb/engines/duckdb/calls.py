@@ -45,7 +45,7 @@ class Calls:
         self._process = os.getpid()
         self._watchdog = Watchdog()
 
-    # -- ended from outside -------------------------------------------------------------------------------------------
+    # -- interruption -------------------------------------------------------------------------------------------------
 
     def interrupt(self) -> None:
         """Interrupts the call of another thread."""

@@ -97,7 +97,7 @@ def _is_of(path: str, encoding: str) -> bool:
     try:
         with unpacked(path) as file:
             for piece in iter(lambda: file.read(_PIECE), b""):
-                piece.decode(encoding)  # one byte is one letter
+                piece.decode(encoding)  # one byte is one character
     except UnicodeDecodeError:
         return False
     return True

@@ -291,7 +291,7 @@ class DuckDB:
         """Whether a name can be read from, such as that of a file."""
         return query_texts.is_there(self, name)
 
-    # -- what users say, and bring ------------------------------------------------------------------------------------
+    # -- declarations and data of users -------------------------------------------------------------------------------
 
     def own_name(self, table: Table, column: str) -> str:
         """A column's name in the spelling of its table."""

@@ -50,7 +50,7 @@ def read(paths: Sequence[str], suffix: str, reading: Reading) -> Read:
             found.append(_READERS[suffix](path, reading))
         except (DataError, StorageError):
             raise
-        except Exception as error:  # whatever the package says of a file that it cannot read
+        except Exception as error:  # packages raise errors of any class for damaged files
             raise StorageError(f"{path} cannot be read as {KINDS[suffix]}: {error}") from error
     return found[0] if len(found) == 1 else _together(paths, found)
 

@@ -242,7 +242,7 @@ def _odd(engine: DuckDB, frame: Any) -> str:
             try:
                 connection.register("one", frame.select([column]) if hasattr(frame, "select") else frame[[column]])
                 connection.execute("FROM one LIMIT 1").fetchall()
-            except Exception:  # whatever the library of the frame says of it
+            except Exception:  # libraries raise errors of any class
                 return f"column {str(column)!r} of type {type(frame[column]).__name__} cannot be read: "
     return ""
 

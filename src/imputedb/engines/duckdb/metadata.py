@@ -54,7 +54,7 @@ class Store:
         self._read: dict[str, tuple[object, Declarations]] = {}
         self._kinds: dict[str, tuple[object, str]] = {}
 
-    # -- what is said -------------------------------------------------------------------------------------------------
+    # -- declarations -------------------------------------------------------------------------------------------------
 
     def missing(self, table: Table) -> Mapping[str, tuple[str, ...]]:
         """The values declared to mean a missing one, by column."""

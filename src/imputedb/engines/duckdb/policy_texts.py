@@ -76,7 +76,7 @@ def _types_of(engine: DuckDB, table: Table, text: str, what: str) -> list[str]:
         if name and _is_volatile(engine, name):
             raise QueryError(f"a policy's {what} says the same every time; {text!r} calls {name}")
     written = engine.text(t.select([one], t.table(table.path, "")))
-    if engine.session.in_transaction:  # which an error would abort
+    if engine.session.in_transaction:  # an error would abort it
         parse.check(engine.connection, written)
     found = parse.shape(engine.connection, written)[1]
     if not engine.session.in_transaction:

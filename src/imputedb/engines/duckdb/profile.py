@@ -45,7 +45,7 @@ _KINDS = {
 
 def kind_of(type_name: str) -> Kind:
     """The kind of a DuckDB type's values, for statistics and imputers."""
-    if type_name.endswith(")"):  # a list of such ends in ]
+    if type_name.endswith(")"):  # the name of a list type ends in ]
         if type_name.startswith("DECIMAL("):
             return Kind.NUMBER
         if type_name.startswith("ENUM("):

@@ -109,7 +109,7 @@ def sniffed(connection: duckdb.DuckDBPyConnection, path: str, options: str, name
     query = f"{_SNIFFED}{options}{squeezing(path)}"
     try:
         found = connection.execute(f"{query})", [one_file(path)]).fetchall()[0]
-    except (duckdb.BinderException, duckdb.ParserException) as error:  # of what is stated: the file is another's
+    except (duckdb.BinderException, duckdb.ParserException) as error:  # a stated option that does not suit the file
         words = duckdb_errors.reason(str(error)).splitlines()[0].replace("sniff_csv", "read_csv")
         raise QueryError(f"{name} cannot be read: {words}") from error
     above = _above(connection, path) if checks.skipped else 0

@@ -255,7 +255,7 @@ class Session:
             found = split(text)
         except duckdb.Error as error:
             raise ours(error) from error
-        except TypeError as error:  # no text of Unicode
+        except TypeError as error:  # the text is not valid Unicode
             raise QueryError("a text is not valid Unicode") from error
         if not found:
             raise QueryError("there is no statement to run")

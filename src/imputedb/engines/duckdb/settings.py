@@ -40,7 +40,7 @@ def own_statements(session: Session, text: str = "") -> Iterator[None]:
         finally:
             session.bounds.pop()
             if not session.bounds:
-                session.owed = bound  # a signal or an aborted transaction may prevent that it is set
+                session.owed = bound  # a signal or an aborted transaction may prevent setting it
             session.bounded_by(bound)
 
 

@@ -112,7 +112,7 @@ def _made(engine: DuckDB, made: Table, files: TextFiles) -> tuple[Form, ...]:
             tried = text_files.create(engine, made, replace(files, rows=LOOKED_AT, most=WHOLE))
             words = f"{files.title}: how it is written was told from its first {LOOKED_AT:,} rows"
             engine.session.remarks.append(Note(NoteKind.READ_AS, files.title, words))
-        except duckdb.Error:  # further rows are written otherwise
+        except duckdb.Error:  # later rows have another format
             del engine.session.remarks[before:]
             engine.session.rows(f"DROP TABLE IF EXISTS {quoted(made.path)}")
             tried = text_files.create(engine, made, files)

@@ -126,7 +126,7 @@ def _read(tree: Tree) -> list[str]:
     """The unqualified names that a statement reads from, except WITH queries in scope."""
     found: set[str] = set()
     waiting: list[tuple[Any, frozenset[str]]] = [(tree, frozenset())]
-    while waiting:  # deep trees have more levels than Python has
+    while waiting:  # deep trees exceed Python's recursion limit
         part, known = waiting.pop()
         if isinstance(part, dict):
             for entry in entries_of(part):

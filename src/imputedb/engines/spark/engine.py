@@ -237,7 +237,7 @@ class Spark(DuckDB):
         finally:
             self.connection.unregister(name)
 
-    # -- rows that statements read of each other ----------------------------------------------------------------------
+    # -- rows shared between statements -------------------------------------------------------------------------------
 
     def collected(self, rows: Any, columns: Mapping[str, str]) -> Table:
         """A temporary local table of collected rows, with given types, in an order that only their values decide."""
@@ -298,7 +298,7 @@ class Spark(DuckDB):
         for name in list(self.mirror.views):
             self._unmake("TABLE", [name])
 
-    # -- what has no way in -------------------------------------------------------------------------------------------
+    # -- refused ways to load data ------------------------------------------------------------------------------------
 
     def load(self, *_: Any, **__: Any) -> NoReturn:
         """Refused: tables are loaded by Spark itself."""

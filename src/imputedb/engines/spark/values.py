@@ -18,7 +18,7 @@ def divided(_: Kinds, node: exp.Div) -> exp.Expression:
     quotient = exp.Div(this=above, expression=below, typed=True, safe=False)
     if isinstance(node.expression, exp.Literal) and float(node.expression.this) != 0:
         return exp.Paren(this=quotient)
-    if not node.expression.find(exp.Column):  # Sail computes what is constant even where it is not asked for
+    if not node.expression.find(exp.Column):  # Sail evaluates constants even in a branch not taken
         quotient.set("expression", exp.Nullif(this=below, expression=double(exp.Literal.number(0))))
     infinite = exp.Mul(this=above.copy(), expression=double(exp.Literal.string("Infinity")))
     zero = exp.EQ(this=below.copy(), expression=double(exp.Literal.number(0)))
