@@ -6,7 +6,7 @@
 namespace imputedb {
 namespace {
 
-// Where one bin ends, between two values.
+// The upper end of a bin, between two values.
 double between(double low, double high) {
   const double middle = low + (high - low) / 2;
   return middle < high ? middle : low;
@@ -15,7 +15,7 @@ double between(double low, double high) {
 Bins of_numbers(std::vector<double>& seen) {
   Bins bins;
   std::sort(seen.begin(), seen.end());
-  std::vector<std::size_t> ends;  // where a run of equal values ends
+  std::vector<std::size_t> ends;  // the ends of runs of equal values
   for (std::size_t i = 0; i < seen.size(); ++i)
     if (i + 1 == seen.size() || seen[i] < seen[i + 1]) ends.push_back(i + 1);
   bins.count = 1;

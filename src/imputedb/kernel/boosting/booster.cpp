@@ -70,7 +70,7 @@ class Boosting {
     }
   }
 
-  // What the last tree adds to a row.
+  // The value of the last tree for a row.
   double value(const Forest& forest, std::size_t row) const {
     const Split* node = &forest.nodes[static_cast<std::size_t>(forest.roots.back())];
     while (node->feature >= 0) {
@@ -109,7 +109,7 @@ class Boosting {
     for (double& chance : chances) chance /= sum;
   }
 
-  // Mean loss of the held rows: squares, or minus the logarithm of the truth's probability.
+  // Mean loss of the held-out rows: squared errors, or negative log-likelihoods.
   double loss() const {
     double sum = 0;
     std::vector<double> chances(static_cast<std::size_t>(settings_.classes));

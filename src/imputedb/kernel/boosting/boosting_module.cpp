@@ -1,4 +1,4 @@
-// Boosting and what it gives as Python functions: arrays in, arrays filled, the interpreter's lock released meanwhile.
+// Python bindings of boosting and of its forests. Arrays are filled in place, without the interpreter's lock.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/vector.h>

@@ -34,7 +34,7 @@ void Scorer::block(std::span<const double> x, std::size_t count, std::span<const
     trees(x, count, rows.subspan(at, std::min(kTogether, rows.size() - at)), out + at);
 }
 
-// Some rows go down each tree side by side, step by step, so that one need not wait for another's values.
+// Several rows descend each tree side by side, so that their memory accesses overlap.
 void Scorer::trees(std::span<const double> x, std::size_t count, std::span<const std::int64_t> rows,
                    double* out) const {
   const std::size_t width = x.size() / count, size = rows.size();

@@ -6,8 +6,8 @@
 namespace imputedb {
 namespace {
 
-constexpr double kSmooth = 10;   // what a level's mean gradient is shrunk by before levels are sorted
-constexpr double kFewest = 1e-9;  // gain of a split at least
+constexpr double kSmooth = 10;   // shrinkage of a level's mean gradient before levels are sorted
+constexpr double kFewest = 1e-9;  // smallest gain of a split
 
 struct Sums {
   double gradient = 0, curvature = 0, rows = 0;
@@ -26,9 +26,9 @@ using Histogram = std::vector<Sums>;
 struct Choice {
   double gain = kFewest;
   int feature = -1;
-  int last = 0;  // of a number: the last bin that goes left
+  int last = 0;  // for numbers: the last bin that goes left
   bool missing_left = false;
-  std::vector<std::uint8_t> bins;  // of a category: those that go left
+  std::vector<std::uint8_t> bins;  // for categories: the bins that go left
 };
 
 struct Leaf {
@@ -112,7 +112,7 @@ class Growing {
     }
   }
 
-  // A missing value is tried on both sides; where there is none it goes to the side of more rows.
+  // Missing values are tried on both sides; without any, they would go to the side with more rows.
   void both(Leaf& leaf, const Sums& left, const Sums& missing, double extra, int feature, int last,
             std::span<const std::uint8_t> bins) const {
     if (missing.rows == 0) {

@@ -1,4 +1,4 @@
-// One tree on gradients, grown best first; siblings' histograms by subtraction.
+// Growth of one tree on gradients, best split first; a sibling's histogram is found by subtraction.
 #pragma once
 
 #include <cstdint>
@@ -10,10 +10,10 @@
 
 namespace imputedb {
 
-// Codes of all features, those of a row side by side.
+// The codes of all features, row by row.
 struct Coded {
   std::vector<Bins> bins;
-  std::vector<std::size_t> starts;  // where each feature's bins begin in a histogram; the last one is its length
+  std::vector<std::size_t> starts;  // the first bin of each feature in a histogram; then the histogram's length
   std::vector<std::uint8_t> codes;
 
   std::size_t width() const { return bins.size(); }
@@ -22,7 +22,7 @@ struct Coded {
 
 Coded coded(const Examples& examples);
 
-// Adds a tree to a forest; `rows` are those that are learnt from, and are reordered. `out` gets what it adds to them.
+// Adds a tree to a forest. `rows` are the training rows, which are reordered. The tree's values are added to `out`.
 void grow(const Coded& data, const BoostingSettings& settings, std::span<const double> gradients,
           std::span<const double> curvatures, std::span<std::uint32_t> rows, Forest& forest, std::span<double> out);
 

@@ -8,8 +8,8 @@
 namespace imputedb {
 namespace {
 
-constexpr double kForgotten = 1e-9;  // weight of a missing value below which what was before does not matter
-constexpr double kExact = 1e-10;     // of a column's square: less than that is rounding
+constexpr double kForgotten = 1e-9;  // weight of a missing value below which earlier values do not matter
+constexpr double kExact = 1e-10;     // share of a column's square below which a pivot is rounding error
 
 double remembered(const Effect& found, std::span<const std::uint8_t> gone) {
   double most = 0;
@@ -18,7 +18,7 @@ double remembered(const Effect& found, std::span<const std::uint8_t> gone) {
   return most;
 }
 
-// Follows one path backwards; false once nothing before it matters.
+// Follows one path backwards; false once earlier values no longer matter.
 IMPUTEDB_WIDE bool followed(const Path& path, std::span<const std::uint8_t> gone, Effect& found) {
   const std::size_t q = gone.size(), r = found.weights.size() / q;
   std::vector<double> by(r);
@@ -104,7 +104,7 @@ void Equations::tell_kinds() {
   std::for_each(few_.begin(), few_.end(), tell);
 }
 
-// The kinds' cross-products from those of the patterns as they stand.
+// Sums the patterns' cross-products for each kind.
 void Equations::add_up() {
   const std::size_t size = q_ * q_;
   grams_.assign((first_.size() + 1) * size, 0.0);
@@ -118,7 +118,7 @@ void Equations::add_up() {
   }
 }
 
-// Cycles as they run: with chance a draw, without the expectations.
+// A run of cycles: a draw if there is chance, expectations otherwise.
 class Run {
  public:
   Run(const Equations& shared, Chance* chance)
@@ -139,7 +139,7 @@ class Run {
 
   void take(Chance& chance) { chance_ = &chance; }
 
-  // One regression, and what it does to the cross-products.
+  // Fits one regression, and updates the cross-products.
   Traced step(std::size_t place, double* b, double& sigma) {
     const auto j = static_cast<std::size_t>(shared_.steps_[place]);
     if (turn_ < starts_.size()) {
@@ -180,7 +180,7 @@ class Run {
       for (std::size_t j : watched) *out++ = gram[i * q_ + j] / rows;
   }
 
-  // Makes what has been come to the start of other runs.
+  // Hands the final state over as the start of other runs.
   void handed(std::vector<Many>& many) {
     for (std::size_t p = 0; p < many.size(); ++p) {
       many[p].within = std::move(state_[p].within);
@@ -201,8 +201,8 @@ class Run {
 
   const double* gram_of(std::size_t place) const { return grams_.data() + shared_.kinds_[place] * q_ * q_; }
 
-  // The first cycle: each column from the complete ones and those before it, so that columns which are missing together
-  // are drawn jointly however much one says of another. Learnt from what the expectations have come to.
+  // Fits the first cycle: each column on the complete ones and those before it, so that columns which are missing
+  // together are drawn jointly, however correlated they are. The expectations' cross-products are used.
   void start() {
     std::vector<std::uint8_t> barred(q_);
     for (std::size_t s = 0; s < shared_.leading_; ++s) barred[static_cast<std::size_t>(shared_.steps_[s])] = 1;
@@ -220,7 +220,7 @@ class Run {
     for (std::size_t kind : sees) add(1.0, line_.data(), grams_.data() + (kind * q_ + j) * q_, q_);
   }
 
-  // Rows of a rare pattern start with drawn values, and are added to the cross-products.
+  // Draws the first values of a rare pattern's rows, and adds these to the cross-products.
   IMPUTEDB_WIDE void start(const Few& one) {
     const std::size_t r = one.start.columns.size();
     std::vector<double> gram(q_ * q_);
@@ -237,9 +237,9 @@ class Run {
     for (std::size_t kind : one.sees) add(1.0, gram.data(), grams_.data() + kind * q_ * q_, q_ * q_);
   }
 
-  // New values y of a pattern's column: y'x becomes that of x b + sigma e. In the basis Q of the observed columns e is
-  // standard normal; beyond it, its products with other missing columns are Normal(0, their cross-products), and the
-  // rest of e'e is chi-square. line_ is left with the change of y'x.
+  // New values y = x b + sigma e of a pattern's column, as cross-products y'x. In the basis Q of the observed columns e
+  // is standard normal. Outside it, products of e with other missing columns are Normal(0, their cross-products), and
+  // the rest of e'e is chi-square. line_ gets the change of y'x.
   IMPUTEDB_WIDE void impute(std::size_t p, std::size_t j, const double* b, double sigma, Traced& traced) {
     const Many& one = shared_.many_[p];
     State& now = state_[p];
@@ -267,7 +267,7 @@ class Run {
     traced.count += one.rows, traced.sum += line[0], traced.square += square;
   }
 
-  // The part of the new column that the observed ones do not say: its products with the others', and with itself.
+  // The residual of the new column on the observed ones: its products with other residuals, and its square.
   double beyond(const Many& one, State& now, std::size_t mine, const double* b, double sigma) {
     const std::size_t k = one.gone.size(), m = k - 1;
     const auto other = [mine](std::size_t c) { return c < mine ? c : c + 1; };
@@ -284,7 +284,7 @@ class Run {
     return now.beyond[mine * k + mine] = product;
   }
 
-  // Products of noise with what the other missing columns have beyond the observed ones, into error_; its own square.
+  // Writes the products of noise with the other residuals to error_, and returns the square of the noise.
   double noise(const Many& one, const State& now, std::size_t mine) {
     const std::size_t k = one.gone.size(), m = k - 1;
     others_.assign(m * m, 0.0);

@@ -1,4 +1,4 @@
-// Chained linear regressions on cross-products, one matrix a pattern of missingness: draws that touch no rows.
+// Chained linear regressions on cross-products, one matrix for each pattern of missingness; draws need no rows.
 #pragma once
 
 #include <cstdint>
@@ -9,62 +9,62 @@
 
 namespace imputedb {
 
-// Regressions one after another, cycle after cycle: a column of the matrix becomes x b + sigma e.
+// A sequence of regressions in cycles, each of which replaces a column of the matrix by x b + sigma e.
 struct Path {
-  std::span<const int> columns;     // of one cycle
+  std::span<const int> columns;     // the columns of one cycle
   std::span<const double> b;        // (count, q)
   std::span<const double> sigma;    // (count)
 };
 
-// What a path does to the rows of a pattern: the wanted values that are missing become x weights + root e.
+// The effect of a path on the rows of a pattern: missing values among the wanted ones become x weights + root e.
 struct Effect {
-  std::vector<std::size_t> columns;  // those values' columns
+  std::vector<std::size_t> columns;  // the columns of these values
   std::vector<double> weights;       // (r, q), 0 where a column is missing
-  std::vector<double> root;          // (r, r) of the covariance of their noise, upper
+  std::vector<double> root;          // (r, r) upper root of the covariance of their noise
 };
 
-// The paths in the order in which they were run; followed from their end, until what was before no longer matters.
+// The effect of paths, given in their order. They are followed backwards until earlier values no longer matter.
 Effect effect(std::span<const Path> paths, std::span<const std::uint8_t> gone, std::span<const std::size_t> wanted);
 
-// What it does to linear forms of a row, weights (r, q) as they come: x weights + root e.
+// The effect on linear forms of a row with the given weights (r, q): x weights + root e.
 Effect effect_on(std::span<const Path> paths, std::span<const std::uint8_t> gone, std::vector<double> weights);
 
-// A pattern as cross-products, in coordinates of an orthonormal basis Q of its observed columns: x = Q root.
+// A frequent pattern, as cross-products in an orthonormal basis Q of its observed columns: x = Q root.
 struct Many {
   double rows;
   std::vector<std::uint8_t> missing;    // (q)
   std::vector<std::size_t> seen, gone;  // columns of the matrix
-  std::vector<double> root;             // (seen, seen), upper
-  std::vector<double> within;           // (gone, seen) coordinates of the missing columns, as draws start
-  std::vector<double> beyond;           // (gone, gone) cross-products of what no observed column says, likewise
-  std::vector<double> lines;            // (gone, q) cross-products with all columns, likewise
-  std::vector<std::size_t> sees;        // kinds of columns that are observed; one more, of all rows
+  std::vector<double> root;             // (seen, seen) upper root of the observed columns' cross-products
+  std::vector<double> within;           // (gone, seen) coordinates of the missing columns, where draws start
+  std::vector<double> beyond;           // (gone, gone) cross-products of their residuals on the observed columns
+  std::vector<double> lines;            // (gone, q) cross-products with all columns
+  std::vector<std::size_t> sees;        // kinds of columns that are observed here; then the kind of all rows
 };
 
-// A rare pattern as rows.
+// A rare pattern, as rows.
 struct Few {
-  std::size_t begin, end;  // among the rows
+  std::size_t begin, end;  // its places among the rows
   std::vector<std::uint8_t> missing;
   Effect start;
   std::vector<std::size_t> sees;
 };
 
-// What the trace of a draw is told, a regression each: sums over the imputed values.
+// The trace of one regression of a draw: count, sum and sum of squares of the imputed values.
 struct Traced {
   double count, sum, square;
 };
 
 struct Expected {
   std::size_t cycles = 0;
-  std::vector<double> changes;  // by cycle, the largest of a coefficient
-  std::vector<int> left_out;    // by step, predictors that say what others do; -1 for all
+  std::vector<double> changes;  // by cycle, the largest change of a coefficient
+  std::vector<int> left_out;    // by step, the number of collinear predictors that are left out; -1 for all
 };
 
-// What all draws share. Columns that are missing together are of one kind: they share cross-products.
+// The state that all draws share. Columns that are always missing together are of one kind, and share cross-products.
 class Equations {
  public:
-  // steps: columns in turn, first `leading` ones that some row misses; scale, shift (q): of imputed values, a departure from
-  // missing at random each.
+  // steps: the columns in turn, first the `leading` ones that some row misses. scale, shift: by step, a departure from
+  // missing at random; imputed values are multiplied by scale, and a linear form (q) of the row is added.
   Equations(std::size_t q, std::vector<int> steps, std::size_t leading, std::vector<double> scale,
             std::vector<double> shift)
       : q_(q), steps_(std::move(steps)), leading_(leading), scale_(std::move(scale)), shift_(std::move(shift)) {}
@@ -72,14 +72,14 @@ class Equations {
   void add(double rows, std::span<const std::uint8_t> missing, std::span<const double> gram);
   void keep(std::span<const double> rows, std::span<const std::uint8_t> missing);
 
-  // Cycles of expectations on the cross-products, at most so many, until coefficients change less than `still`: b and
-  // sigma of each regression. Draws then start from there, the first `many` patterns as cross-products.
+  // At most `cycles` cycles of expectations on the cross-products, until coefficients change by less than `still`. b
+  // and sigma get each regression. Draws then start from there, with the first `many` patterns as cross-products.
   Expected expect(std::size_t cycles, double still, std::size_t many, std::span<double> b, std::span<double> sigma);
 
-  // Cycles of draws, the first of them the start, in which columns do not see those after them: b (cycles steps, q), sigma
-  // and traced (cycles steps); after each cycle moments (cycles, w, w): mean products of the watched columns, over all rows
-  // that are learnt from as they stand. Steps of columns that no row misses have random numbers of their own, so that the
-  // others are the same with and without.
+  // Cycles of draws. The first is the start, in which columns are not predicted by those after them. b (cycles steps,
+  // q), sigma and traced (cycles steps) get each regression. moments (cycles, w, w) get mean products of the watched
+  // columns after each cycle, over all rows that are learnt from. Steps of columns that no row misses have random
+  // numbers of their own, so that other columns do not depend on them.
   void draw(std::uint64_t key, std::size_t cycles, std::span<const std::size_t> watched, std::span<double> b,
             std::span<double> sigma, std::span<Traced> traced, std::span<double> moments) const;
 
@@ -94,14 +94,14 @@ class Equations {
   std::size_t q_;
   std::vector<int> steps_;
   std::size_t leading_;
-  std::vector<double> scale_, shift_;  // shift_ (steps, q) linear forms of a row
+  std::vector<double> scale_, shift_;  // (steps) and (steps, q)
   std::vector<Many> many_;
   std::vector<Few> few_;
-  std::vector<double> rows_;        // (k, q) of the rare patterns
+  std::vector<double> rows_;        // (k, q) the rows of the rare patterns
   std::vector<std::size_t> kinds_;  // by step
   std::vector<std::size_t> first_;  // by kind: a column
   std::vector<double> patterns_;    // (P, q, q) cross-products, missing values as 0
-  std::vector<double> grams_;       // (kinds + 1, q, q) of the patterns where a kind is observed; of all
+  std::vector<double> grams_;       // (kinds + 1, q, q) sums over the patterns where a kind is observed; over all
 };
 
 }  // namespace imputedb

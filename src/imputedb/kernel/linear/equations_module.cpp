@@ -1,4 +1,4 @@
-// Chained equations on cross-products as a Python class: buffers in, buffers filled, the interpreter's lock released.
+// Python bindings of chained linear regressions. Buffers are filled in place, without the interpreter's lock.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/vector.h>
@@ -50,7 +50,7 @@ nb::tuple expect(Equations& self, std::size_t cycles, double still, std::size_t 
   return nb::make_tuple(found.changes, found.left_out);
 }
 
-// Tasks on threads; false when it was stopped.
+// Runs tasks on threads; false if it was stopped.
 bool shared_out(std::size_t tasks, int threads, Caller& caller, const std::function<void(std::size_t)>& task) {
   std::atomic<std::size_t> done{0};
   std::atomic<bool> stop{false};
@@ -92,7 +92,7 @@ void draw(const Equations& self, const Array<std::uint64_t>& keys, std::size_t c
   if (!finished) throw nb::python_error();
 }
 
-// One path all share, then one a draw; no keys: expected values.
+// Fills missing values by a path that all draws share, then one for each draw; without keys, by expected values.
 void filled(const Array<double>& x, const Array<std::int64_t>& starts, const Array<std::uint8_t>& gone,
             const Array<std::uint64_t>& keys, const std::vector<int>& steps, const Array<double>& start_b,
             const Array<double>& start_sigma, const Array<double>& b, const Array<double>& sigma,
@@ -122,7 +122,7 @@ void filled(const Array<double>& x, const Array<std::int64_t>& starts, const Arr
   if (!finished) throw nb::python_error();
 }
 
-// An imputation and the buffers that it reads and changes.
+// An imputation with the buffers that it reads and changes.
 struct Held {
   Array<double> x;
   Array<std::int64_t> starts, taught;
@@ -182,7 +182,7 @@ void gram(const Held& self, const Place<double>& out) {
   std::copy(found.begin(), found.end(), out.data());
 }
 
-// Coefficients of a multinomial regression in place of those to begin with, and a root of their covariance; false where
+// Replaces starting values by coefficients of a multinomial regression, and gives a root of their covariance; false if
 // there is none.
 bool fit_logits(const Array<double>& x, const Array<double>& codes, const Array<double>& weights, std::size_t classes,
                 const Place<double>& beta, const Place<double>& root) {

@@ -11,7 +11,7 @@ namespace {
 
 enum Use : std::uint64_t { kNoise = 31, kTie = 32, kDonor = 33, kAmong = 34, kBootstrap = 35 };
 
-constexpr double kTied = 1e-9;  // of the predictions: less than that is a tie, and a hash says which comes first
+constexpr double kTied = 1e-9;  // share of the largest prediction below which two are tied; a hash orders these
 
 // A standard normal number of a row.
 double noise(const Stream& stream, std::uint64_t row) {
@@ -78,7 +78,7 @@ IMPUTEDB_WIDE void Imputation::add_up() {
   }
 }
 
-// The regression where the column is observed: drawn coefficients and their estimates; gives sigma.
+// Fits the regression on the rows where the column is observed, gets drawn and estimated coefficients, returns sigma.
 double Imputation::fit(std::size_t column, std::uint64_t key, std::span<const std::uint8_t> barred) {
   const std::size_t q = sheet_.q;
   Chance chance(mixed(key ^ mixed(column)));
@@ -144,7 +144,7 @@ IMPUTEDB_WIDE void Imputation::put(std::size_t column, std::span<const double> v
   }
 }
 
-// The donors of a column in the order of their predictions.
+// Sorts the donors of a column by their predictions.
 void Imputation::learn(std::size_t column, std::uint64_t key, bool bootstrap) {
   entries_.clear();
   double most = 0;
@@ -168,7 +168,7 @@ void Imputation::learn(std::size_t column, std::uint64_t key, bool bootstrap) {
   sort(entries_, spare_);
 }
 
-// Of the nearest entries the one that a uniform number says; where others are tied with it, any of these.
+// One of the nearest entries, chosen by a uniform number; where others are tied with it, any of these.
 std::size_t Imputation::chosen(double prediction, double uniform, double among, std::size_t donors) const {
   const auto before = [](const Entry& one, double value) { return one.value < value; };
   const auto after = [](double value, const Entry& one) { return value < one.value; };
@@ -186,7 +186,7 @@ std::size_t Imputation::chosen(double prediction, double uniform, double among, 
   return low[static_cast<std::ptrdiff_t>(among * static_cast<double>(high - low))].row;
 }
 
-// Sorts by value: by bins of equal width, then each bin.
+// Sorts by value: into bins of equal width, then within each bin.
 void Imputation::sort(std::vector<Entry>& entries, std::vector<Entry>& spare) {
   if (entries.empty()) return;
   const auto ordered = [](const Entry& a, const Entry& b) {
@@ -206,7 +206,7 @@ void Imputation::sort(std::vector<Entry>& entries, std::vector<Entry>& spare) {
   spare.resize(entries.size());
   for (const Entry& one : entries) spare[ends[bin(one.value)]++] = one;
   entries.swap(spare);
-  // scattered, each end is where the next bin began
+  // after scattering, each end is where the next bin began
   std::size_t start = 0;
   for (std::size_t i = 0; i < bins; start = ends[i++])
     if (ends[i] > start + 1)

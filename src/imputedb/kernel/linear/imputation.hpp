@@ -1,4 +1,4 @@
-// One imputation of a sheet: its rows as they stand, column after column, and cross-products that follow each change.
+// One imputation of a sheet's rows, column after column, with cross-products that are updated after each change.
 #pragma once
 
 #include "linear/pattern_matrix.hpp"
@@ -7,16 +7,17 @@ namespace imputedb {
 
 class Imputation {
  public:
-  // x (n, q): values of missing cells as they stand, which are changed. Of each pattern the first `taught` rows are learnt
-  // from. columns: those that are filled in.
+  // x (n, q): the rows with the present values of missing cells, which are changed. taught: by pattern, the number of
+  // first rows that are learnt from. columns: the columns that are filled in.
   Imputation(const Sheet& sheet, std::span<const std::int64_t> taught, std::vector<std::size_t> columns,
              std::span<double> x);
 
   // Predictive mean matching of type 1 (Little 1988; Morris, White & Royston 2014). A missing value is predicted by
   // coefficients drawn from their posterior, observed ones by the estimates; it becomes the value of one of the `donors`
-  // nearest, each as probable, of those that are tied with it any. Columns that are `barred`, a flag each, predict
-  // nothing. With a bootstrap of the donors (Rubin & Schenker 1986) these are predicted by the drawn coefficients too.
-  // out: by row that misses the column, in their order, the donor's. False, and nothing is changed, without donors.
+  // nearest, with equal probability, or of any donor tied with it. Columns that are `barred`, a flag each, are no
+  // predictors. With a bootstrap of the donors (Rubin & Schenker 1986) these are predicted by the drawn coefficients
+  // too. out: for each row that misses the column, in order, the donor's row. False, without any change, if there is
+  // none.
   bool match(std::size_t column, std::uint64_t key, std::size_t donors, bool bootstrap, std::span<const std::uint8_t> barred,
              std::span<std::int64_t> out);
 
@@ -53,10 +54,10 @@ class Imputation {
   const Sheet sheet_;
   const std::span<const std::int64_t> taught_;
   const std::span<double> x_;
-  std::vector<std::size_t> kinds_;               // by column of the sheet: of those that are missing in the same patterns
+  std::vector<std::size_t> kinds_;               // by column: its kind, shared by columns missing in the same patterns
   std::vector<std::size_t> first_;               // by kind: a column
   std::vector<std::vector<std::size_t>> sees_;   // by pattern: kinds that are observed
-  std::vector<double> grams_;                    // (kinds + 1, q, q) of the rows where a kind is observed; of all
+  std::vector<double> grams_;                    // (kinds + 1, q, q) x'x of rows where a kind is observed; of all rows
   Posterior posterior_;
   std::vector<double> drawn_, estimates_, values_, line_;
   std::vector<Entry> entries_, spare_;

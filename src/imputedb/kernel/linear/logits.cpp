@@ -10,10 +10,10 @@ namespace imputedb {
 namespace {
 
 constexpr int kSteps = 60;
-constexpr double kConverged = 1e-10;  // share of the log-likelihood that a step gains
-constexpr double kShortest = 1e-4;   // of a step
-constexpr double kRidge = 1e-10;     // of the trace, so that a collinear predictor stops nothing
-constexpr double kLeast = 1e-300;    // of a probability whose logarithm is taken
+constexpr double kConverged = 1e-10;  // relative gain of the log-likelihood below which steps end
+constexpr double kShortest = 1e-4;   // shortest share of a Newton step
+constexpr double kRidge = 1e-10;     // ridge as a share of the trace, for collinear predictors
+constexpr double kLeast = 1e-300;    // smallest probability whose logarithm is taken
 
 }  // namespace
 
@@ -125,7 +125,7 @@ bool Logits::root(double* out) {
   if (!factor()) return false;
   const double* u = information_.data();
   std::fill(out, out + q_ * q_, 0.0);
-  for (std::size_t j = 0; j < q_; ++j) {  // the inverse of U, a column after another
+  for (std::size_t j = 0; j < q_; ++j) {  // the inverse of U, column by column
     out[j * q_ + j] = 1 / u[j * q_ + j];
     for (std::size_t i = j; i-- > 0;) {
       double sum = 0;

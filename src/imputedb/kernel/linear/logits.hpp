@@ -18,14 +18,14 @@ class Logits {
  public:
   explicit Logits(const Classified& rows);
 
-  // Coefficients beta (classes - 1, p) of all classes but the first, from those that are given, by steps that are
-  // halved where they gain nothing (McCullagh & Nelder 1989, section 5.3). False where the information has no root.
+  // Coefficients beta (classes - 1, p) of all classes but the first, from given starting values, by Newton steps that
+  // are halved if they gain nothing (McCullagh & Nelder 1989, section 5.3). False if the information has no root.
   bool fit(double* beta);
-  // A root R of the covariance, R R' the inverse of the information, ((classes - 1) p)^2. False where there is none.
+  // A root R of the covariance, ((classes - 1) p)^2: R R' is the inverse of the information. False if there is none.
   bool root(double* out);
 
  private:
-  // The log-likelihood of coefficients; probabilities (n, classes - 1) of all classes but the first.
+  // The log-likelihood of coefficients; chance gets (n, classes - 1) probabilities of all classes but the first.
   double likelihood(const double* beta, std::vector<double>& chance) const;
   void slope(double* out) const;
   void inform();

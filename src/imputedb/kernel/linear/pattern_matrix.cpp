@@ -11,7 +11,7 @@ namespace {
 
 enum Use : std::uint64_t { kRadius = 21, kAngle = 22 };
 
-// Two standard normal numbers by row (Box & Muller 1958).
+// Two standard normal numbers for each row (Box & Muller 1958).
 struct Noise {
   Stream radius, angle;
 

@@ -1,4 +1,4 @@
-// Rows sorted by what is missing in them, filled in by what paths of regressions come to.
+// Rows sorted by pattern of missing values, filled in by the effect of paths of regressions.
 #pragma once
 
 #include <cstdint>
@@ -11,20 +11,20 @@ namespace imputedb {
 struct Sheet {
   std::size_t q;
   std::span<const double> x;             // (n, q), 0 where a value is missing
-  std::span<const std::int64_t> starts;  // (P + 1) where each pattern's rows begin
-  std::span<const std::uint8_t> gone;    // (P, q)
-  std::span<const std::uint64_t> keys;   // (n)
+  std::span<const std::int64_t> starts;  // (P + 1) the first row of each pattern
+  std::span<const std::uint8_t> gone;    // (P, q) whether a column is missing
+  std::span<const std::uint64_t> keys;   // (n) keys of random numbers
 
   std::size_t patterns() const { return starts.size() - 1; }
 };
 
-// Where values go: out[row * width + place] of each wanted column.
+// The places of values in the output: out[row * width + place] for each wanted column.
 struct Wanted {
   std::span<const std::size_t> columns, places;
   std::size_t width;
 };
 
-// The wanted values of a pattern's rows: with a key drawn, random numbers by row and column; without, expected.
+// The wanted values of a pattern's rows: with a key random draws, by row and column; without one, expected values.
 void fill(const Sheet& sheet, std::size_t pattern, std::span<const Path> paths, const Wanted& wanted,
           const std::uint64_t* key, double* out);
 

@@ -9,8 +9,8 @@
 namespace imputedb {
 namespace {
 
-constexpr double kCollinear = 1e-7;  // as imputers/chained/regression.py has it
-constexpr double kRounding = 1e-14;  // of y'y: a difference of large numbers is never below what rounding leaves of it
+constexpr double kCollinear = 1e-7;  // the same as in imputers/chained/regression.py
+constexpr double kRounding = 1e-14;  // share of y'y that rounding may leave of a difference; the smallest RSS
 
 }  // namespace
 
@@ -91,7 +91,7 @@ void Posterior::estimated(double* b) const {
   if (left_out_ >= 0) solve(0, nullptr, b, beta.data());
 }
 
-// Coefficients b from the root of the cross-products, the last first; beta (q): scaled.
+// Coefficients b from the root of the cross-products, by back substitution; beta (q) are the scaled ones.
 IMPUTEDB_WIDE void Posterior::solve(double sigma, Chance* chance, double* b, double* beta) const {
   const std::size_t p = q_ - 1;
   for (std::size_t i = p; i-- > 0;) {

@@ -1,11 +1,11 @@
-// A regression drawn from its posterior, given cross-products alone, and the random numbers of one draw.
+// Posterior draws of a regression, given cross-products alone; and the random numbers of one draw.
 #pragma once
 
 #include <cstdint>
 #include <span>
 #include <vector>
 
-// Functions compiled for vectors of four too; without fused products, so that results are the same on all machines.
+// Marks functions to be compiled for AVX2 too, without fused products, so that results agree on all machines.
 #if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__) && \
     !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define IMPUTEDB_WIDE __attribute__((target_clones("avx2", "default")))
@@ -38,26 +38,26 @@ class Chance {
   return (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
-// y += a x, which do not overlap.
+// y += a x; the two do not overlap.
 [[gnu::always_inline]] inline void add(double a, const double* __restrict x, double* __restrict y, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) y[i] += a * x[i];
 }
 
-// The upper root U of a matrix (n, n), U'U, in place of its upper half. A column that those before it explain but for a
-// `share` of its square has no row: its pivot is 0. The last `spared` columns get no rows either way.
+// The upper root U of a matrix (n, n) = U'U, in place of its upper half. Where the columns before it explain a column
+// up to a `share` of its square, its row and its pivot are 0. The last `spared` columns are not pivoted.
 void factor(double* matrix, std::size_t n, std::size_t spared, double share);
 
 // Bayesian linear regression (Rubin 1987, page 167): sigma^2 = RSS / chi-square, beta = estimate + sigma V^(1/2) z.
 class Posterior {
  public:
   explicit Posterior(std::size_t q) : q_(q), scale_(q), matrix_(q * q), beta_(q) {}
-  // The regression of a column on the others, from x'x (q, q) of a matrix with ones first: b (q), 0 at the column itself;
-  // gives sigma. Without chance both are the estimates. With too few rows for the predictors the mean alone is fitted.
-  // Columns that are `barred`, a flag each, predict nothing; none unless given.
+  // The regression of a column on the others, from x'x (q, q) of a matrix whose first column is ones. b (q) gets the
+  // coefficients, 0 at the column itself; sigma is returned. Without chance both are estimates. With too few rows for
+  // the predictors only the mean is fitted. Columns that are `barred`, a flag each, are no predictors.
   double fit(const double* gram, std::size_t column, Chance* chance, double* b, const std::uint8_t* barred = nullptr);
-  // The estimates (q) of what was fitted last.
+  // The estimated coefficients (q) of the last fit.
   void estimated(double* b) const;
-  // Predictors that the last fit left out, since others say the same; -1 where it is the mean.
+  // The number of collinear predictors that the last fit left out; -1 if it is the mean.
   int left_out() const { return left_out_; }
 
  private:

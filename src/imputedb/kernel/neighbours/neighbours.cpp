@@ -8,7 +8,7 @@
 
 #include "shared/pool.hpp"
 
-// One copy a generation of vector units, picked when the module is loaded; sanitizers do not know the mechanism.
+// Compiles one version for each generation of vector units, chosen at load time; sanitizers do not support this.
 #if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define IMPUTEDB_VECTORS __attribute__((target_clones("avx512f", "avx2,fma", "default")))
@@ -17,13 +17,13 @@
 #ifndef IMPUTEDB_VECTORS
 #define IMPUTEDB_VECTORS
 #endif
-#define IMPUTEDB_INLINE [[gnu::always_inline]] inline  // else a loop would not belong to its caller's generation
+#define IMPUTEDB_INLINE [[gnu::always_inline]] inline  // so that a loop is compiled for its caller's generation
 
 namespace imputedb {
 namespace {
 
 constexpr std::size_t kBlock = 64;  // queries that share a tile while it is in the cache
-constexpr std::size_t kGroup = 32;  // rows whose distances are looked at together
+constexpr std::size_t kGroup = 32;  // rows whose distances are compared together
 constexpr double kFar = std::numeric_limits<double>::infinity();
 
 struct Coordinate {
@@ -34,12 +34,12 @@ struct Coordinate {
   bool assumed;  // whether `expected` counts where the donor lacks the coordinate
 };
 
-// Sums over the coordinates seen so far: what differs, and the weight that was shared. The cosine needs a third.
+// Sums over coordinates: weighted differences, and weights of shared coordinates. The cosine distance needs a third.
 struct Sums {
   alignas(64) double num[kTile], den[kTile], own[kTile];
 };
 
-// Adds `kCount` coordinates of one kind in one pass: the sums are read and written once for all of them.
+// How the coordinates of a kind treat a donor that lacks them. `add` adds `kCount` of them in one pass over the sums.
 enum class Lacking { never, ignored, assumed };
 
 template <std::size_t kCount, Lacking kLacking, class F>
@@ -119,8 +119,8 @@ IMPUTEDB_INLINE void add_product(const Coordinate& c, const double* __restrict x
   }
 }
 
-// Distances of one query to the rows from..to of a tile; infinite where no coordinate is shared. Where what a donor
-// lacks is assumed, one that shares nothing is at the assumed distance exactly.
+// Distances of one query to the rows from..to of a tile; infinite where no coordinate is shared. Where differences are
+// assumed, that is so for a donor at exactly the assumed distance.
 IMPUTEDB_VECTORS void measure(std::span<const Coordinate> query, const double* tile, std::size_t from, std::size_t to,
                               Sums& sums) {
   double base = 0, assumed = 0;
@@ -154,7 +154,7 @@ IMPUTEDB_VECTORS void measure(std::span<const Coordinate> query, const double* t
       const double norms = sums.den[j] * sums.own[j];
       sums.num[j] = norms > 0.0 ? std::max(0.0, 1.0 - sums.num[j] / std::sqrt(norms)) : kFar;
     }
-  else if (shared && base > 0.0)  // one weight for all donors: a product instead of a quotient each
+  else if (shared && base > 0.0)  // all donors have the same weight: one division for all
     for (std::size_t j = from; j < to; ++j) {
       const double mean = sums.num[j] * (1.0 / base);
       sums.num[j] = std::fabs(mean - strange) > 1e-12 * strange ? mean : kFar;
@@ -166,7 +166,7 @@ IMPUTEDB_VECTORS void measure(std::span<const Coordinate> query, const double* t
     }
 }
 
-// Whether any of kGroup distances is within the limit.
+// Whether one of kGroup distances is within the limit.
 IMPUTEDB_VECTORS bool any_within(const double* distances, double limit) {
   int found = 0;
   for (std::size_t j = 0; j < kGroup; ++j) found |= distances[j] <= limit ? 1 : 0;
@@ -206,7 +206,7 @@ class Nearest {
   int k_, count_ = 0;
 };
 
-// One query on its way through the tiles.
+// The state of one query during a search.
 struct Asking {
   std::vector<Coordinate> coordinates;
   std::vector<Nearest> cells;
@@ -214,7 +214,7 @@ struct Asking {
   std::size_t range, last;
 };
 
-// One search: blocks of queries are tasks, and each walks through the tiles that any of its queries looks into.
+// One search: each task is a block of queries, and visits all tiles that one of them needs.
 class Walk {
  public:
   Walk(const Tiles& donors, const Search& search, std::span<std::int32_t> ids, std::span<double> distances)
@@ -278,7 +278,7 @@ class Walk {
     return out;
   }
 
-  // The parts of a tile that the query's next ranges cover.
+  // Searches the parts of a tile that the query's next ranges cover.
   void visit(Asking& query, std::size_t tile, Sums& sums) const {
     const std::size_t begin = tile * kTile, end = begin + kTile;
     for (; query.range < query.last; ++query.range) {

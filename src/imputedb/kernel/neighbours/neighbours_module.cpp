@@ -1,4 +1,4 @@
-// The search for neighbours as a Python class: buffers in, buffers filled, the interpreter's lock released meanwhile.
+// Python bindings of the search for neighbours. Buffers are filled in place, without the interpreter's lock.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/vector.h>

@@ -1,4 +1,4 @@
-// Arrays of the caller, as they come through Python: rows of one type, side by side in memory.
+// The caller's arrays, as Python passes them: contiguous, one-dimensional, of one type.
 #pragma once
 
 #include <nanobind/nanobind.h>

@@ -1,4 +1,4 @@
-// Signals and progress, asked for on the caller's thread while it does not hold the interpreter's lock.
+// Signals and progress, handled on the caller's thread, which does not hold the interpreter's lock.
 #pragma once
 
 #include <nanobind/nanobind.h>
@@ -11,8 +11,8 @@ class Caller {
  public:
   explicit Caller(nanobind::object progress) : progress_(std::move(progress)) {}
 
-  // Whether to stop; a Python error is set then. Progress is told of each percent, and of each fifth of a second, in
-  // which it may have been asked to stop.
+  // Whether to stop; a Python error is then set. The progress function is called for each percent, and at least every
+  // fifth of a second, since it may ask to stop.
   bool operator()(double share) {
     const nanobind::gil_scoped_acquire lock;
     if (PyErr_CheckSignals() != 0) return true;

@@ -11,8 +11,8 @@ namespace imputedb {
 // A uniform number inside (0, 1).
 inline double inside(std::uint64_t bits) { return (static_cast<double>(bits >> 11) + 0.5) * 0x1.0p-53; }
 
-// Layers of one area each under exp(-x^2 / 2), the lowest with the tail: where each ends, and the share of it that is
-// below the next.
+// Layers of equal area under exp(-x^2 / 2), the lowest with the tail: the end of each, and the share of it that lies
+// under the next one.
 struct Ziggurat {
   static constexpr std::size_t kLayers = 256;
   static constexpr double kTail = 3.6541528853610088, kArea = 0.00492867323399;
@@ -31,7 +31,7 @@ struct Ziggurat {
 
 inline const Ziggurat kZiggurat;
 
-// One number; bits() gives 64 random bits, mostly once.
+// One number; bits() gives 64 random bits, and is mostly called once.
 template <class Bits>
 double normal(Bits bits) {
   while (true) {

@@ -16,7 +16,7 @@ struct Pool::Shared {
   std::size_t next = 0, count = 0, unfinished = 0;
   bool ending = false;
 
-  // Runs the next task, unlocked meanwhile.
+  // Runs the next task, without the lock.
   void one(Lock& lock) {
     const std::size_t place = next++;
     const auto* now = task;

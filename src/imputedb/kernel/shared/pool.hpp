@@ -1,4 +1,4 @@
-// Threads that share numbered tasks.
+// A pool of threads that share numbered tasks.
 #pragma once
 
 #include <functional>
@@ -13,7 +13,7 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  // Runs task(0) .. task(count - 1), the caller's thread among the workers; `between` is called on it between tasks.
+  // Runs task(0) .. task(count - 1), also on the caller's thread, which calls `between` between tasks.
   void run(std::size_t count, const std::function<void(std::size_t)>& task, const std::function<void()>& between);
 
  private:
@@ -21,7 +21,7 @@ class Pool {
   void start();
 
   int threads_;
-  std::shared_ptr<Shared> shared_;  // with the workers: one that the system wakes too late is never waited for
+  std::shared_ptr<Shared> shared_;  // shared with the workers, since a worker may wake after the pool is gone
 };
 
 }  // namespace imputedb

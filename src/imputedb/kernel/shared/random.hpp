@@ -1,4 +1,4 @@
-// Counter-based random numbers: a hash of what they are for, never a state that advances.
+// Counter-based random numbers: a hash of their purpose, without a state that advances.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ inline std::uint64_t mixed(std::uint64_t z) {
   return z ^ (z >> 31);
 }
 
-// What random numbers of a use are keyed by, but for the row.
+// The key of the random numbers for one purpose, except for the row.
 struct Stream {
   std::uint64_t key;
 
@@ -25,7 +25,7 @@ struct Stream {
   double uniform_of(std::uint64_t mixed_row) const {
     return static_cast<double>(mixed(key ^ mixed_row) >> 11) * 0x1.0p-53;
   }
-  // A place in [0, n), n < 2^32, by multiplication (Lemire 2019); others for further turns.
+  // A number in [0, n), n < 2^32, by multiplication (Lemire 2019); another one for each turn.
   std::uint32_t below(std::uint64_t row, std::uint32_t n) const { return below_of(bits(row), n); }
   std::uint32_t below(std::uint64_t row, std::uint32_t n, std::uint32_t turn) const {
     return turn == 0 ? below(row, n) : below_of(mixed(bits(row) + turn), n);
@@ -35,7 +35,7 @@ struct Stream {
   }
 };
 
-// Poisson(1) from a uniform number: how often a row is in a bootstrap. Four comparisons say it of 98 % of the rows.
+// Poisson(1) from a uniform number: how often a row is in a bootstrap. Four comparisons suffice for 98 % of the rows.
 inline std::uint8_t poisson_one(double u) {
   constexpr double kTerm = 0.36787944117144233;
   constexpr double kFirst = kTerm, kSecond = kFirst + kTerm, kThird = kSecond + kTerm / 2, kFourth = kThird + kTerm / 6;

@@ -8,10 +8,10 @@ namespace imputedb {
 namespace {
 
 constexpr std::size_t kSample = 2048;      // rows that quantiles are taken from
-constexpr std::size_t kKeySample = 65536;  // rows that are looked at before a column is called a key
+constexpr std::size_t kKeySample = 65536;  // rows that are examined before a column is called a key
 constexpr std::size_t kRun = 256;          // values that are coded together
 
-// Integers of a small range are counted, which is several times faster than comparing them.
+// Sorts values. Integers of a small range are counted, which is several times faster than comparisons.
 void sort(std::vector<double>& values, bool integral) {
   const auto [low, high] = std::minmax_element(values.begin(), values.end());
   const double least = values.empty() ? 0 : *low, range = values.empty() ? 0 : *high - least;
@@ -86,7 +86,7 @@ bool all_differ(const std::vector<Value>& sorted) {
   return sorted.size() > 1 && std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end();
 }
 
-// Codes a run of rows from `begin` on and takes its values into the moments and the range.
+// Codes a run of rows from `begin` on, and adds its values to the moments and the range.
 template <class Value>
 void take(const Column& column, const Value* v, std::size_t begin, const Coder& coder, Moments& moments, Binned& out) {
   const std::size_t n = std::min(kRun, column.rows - begin);
@@ -168,7 +168,7 @@ Binned categories(const Column& column, int max_bins, std::size_t taught) {
   return out;
 }
 
-// Every so many of the first rows that a sample has about `size` of, the ranks that are not missing in order.
+// The sorted ranks of a systematic sample of about `size` rows, without missing ones.
 std::vector<std::uint16_t> sample_of(const Ranks& ranks, std::span<const std::uint16_t> rows, std::size_t size) {
   const std::size_t step = std::max<std::size_t>(1, rows.size() / std::max<std::size_t>(size, 1));
   std::vector<std::uint32_t> counts(ranks.values.size());
@@ -186,13 +186,13 @@ std::vector<std::uint16_t> picked(const Column& column) {
   return out;
 }
 
-// Codes of all rows by rank, and moments of those that are learnt from.
+// Codes all rows by rank, and sums the moments of those that are learnt from.
 void take(const Ranks& ranks, std::span<const std::uint16_t> rows, std::span<const std::uint8_t> bins, Binned& out) {
   out.codes.resize(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) out.codes[i] = bins[rows[i]];
   const std::size_t width = static_cast<std::size_t>(*std::max_element(bins.begin(), bins.end())) + 1;
   Moments moments{std::vector<double>(width), std::vector<std::uint32_t>(width)};
-  for (std::size_t i = 0; i < out.taught; ++i) {  // what is added to the code 0, of missing cells, is not read
+  for (std::size_t i = 0; i < out.taught; ++i) {  // sums of code 0, for missing cells, are not read
     const double value = ranks.values[rows[i]];
     if (!ranks.finite && !std::isfinite(value)) continue;
     moments.sum[out.codes[i]] += value;

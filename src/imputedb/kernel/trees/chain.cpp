@@ -10,16 +10,16 @@
 namespace imputedb {
 namespace {
 
-constexpr int kBins = 127;  // enough that a split is off by less than a hundredth of the rows
+constexpr int kBins = 127;  // so many that a threshold is off by less than a hundredth of the rows
 constexpr std::size_t kManyCells = 1 << 17;
 
-// Whether other threads are worth waking.
+// Whether more than one thread pays.
 bool worth(std::span<const Column> columns, std::size_t targets) {
   return targets > 1 || (!columns.empty() && columns[0].rows * columns.size() >= kManyCells);
 }
 
-// Places among the targets of those that miss a value, drawn ones and predicted ones: those of the fewest missing values
-// first, in the rows that are learnt from, those of none there last. So the order is the same whatever else is filled.
+// The drawn and the predicted targets with missing values, by rising numbers of these in the rows that are learnt from;
+// targets without missing values there come last. The order therefore does not depend on other rows to fill.
 struct Orders {
   std::vector<std::size_t> drawn, predicted;
 };

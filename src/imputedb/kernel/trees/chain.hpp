@@ -1,4 +1,4 @@
-// Chained equations: every target modelled from all other columns, cycle after cycle.
+// Chained equations: each target is modelled given all other columns, cycle after cycle.
 #pragma once
 
 #include <functional>
@@ -9,8 +9,8 @@
 
 namespace imputedb {
 
-// A column to fill: its place among all, how many rows it is learnt from at most, and whether its values are drawn or
-// predicted. Drawn ones feed the models of other drawn ones.
+// A column to fill: its place among all, the largest number of rows to learn from, and whether its values are drawn or
+// predicted. Drawn targets are predictors of other drawn targets.
 struct Target {
   int place;
   std::size_t train_rows;
@@ -23,8 +23,8 @@ struct Fitted {
   std::vector<int> predictors;
 };
 
-// How a draw moved: after its start and each cycle (w + 1, w + 1) mean products of ones and the codes of the watched
-// columns, over some of the rows that are learnt from.
+// The trace of a draw: (w + 1, w + 1) mean products of ones and the codes of watched columns, after the start and after
+// each cycle, over some of the rows that are learnt from.
 struct Moved {
   std::vector<int> watched;  // places of columns
   std::vector<double> moments;
@@ -36,12 +36,12 @@ struct Report {
   Moved moved;
 };
 
-// Called on the caller's thread with the share that is done; true asks to stop.
+// A function that is called on the caller's thread with the share that is done; true asks to stop.
 using Between = std::function<bool(double)>;
 
-// Fills the outputs, one a draw and target, draw after draw by their numbers: a value a missing cell, in row order, of
-// the column's own type. False when it was stopped. What draws share is prepared once, and draws are spread over
-// threads. The report is of the first draw, but for how each draw moved.
+// Fills the outputs, one for each draw and target: the values of missing cells in row order, of the column's own type.
+// False if it was stopped. The state that draws share is prepared once, and draws are spread over threads. The report
+// is that of the first draw; each draw has a trace of its own.
 bool filled(std::span<const Column> columns, std::span<const Target> targets, std::span<void* const> outputs,
             std::span<const std::uint64_t> draws, const Marks& marks, const Settings& settings, const Between& between,
             Report& report, std::vector<Moved>& moved);

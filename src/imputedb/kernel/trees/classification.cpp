@@ -8,8 +8,8 @@
 namespace imputedb {
 namespace {
 
-constexpr std::size_t kViews = 3;  // frequent classes by whose shares categories of a predictor enter the linear scores
-constexpr double kPrior = 2;       // rows of the overall shares that a node's shares are shrunk by
+constexpr std::size_t kViews = 3;  // frequent classes whose shares encode a nominal predictor in the linear scores
+constexpr double kPrior = 2;       // prior rows with the overall shares, which a node's shares are shrunk towards
 constexpr double kNoise = 2;       // rows by which a split must raise the sum of squared shares
 
 class Classification {
@@ -62,7 +62,7 @@ class Classification {
     model_.kind = with_linear ? (with_tree ? Kind::linear_tree : Kind::linear) : Kind::tree;
   }
 
-  // Pruned by the squared error of the shares (Brier 1950), which is less noisy than counting what is right.
+  // A tree pruned by the squared error of its shares (Brier 1950), which is less noisy than the number of errors.
   Tree pruned_tree(const Split& parts) const {
     std::vector<std::uint32_t> order = parts.grow;
     Tree tree = grown(sample_, order, {lesson_.settings.leaves, lesson_.settings.min_leaf, kNoise});
@@ -84,7 +84,7 @@ class Classification {
     return tree;
   }
 
-  // Per leaf and class: share of the class among the given rows, less its share among all.
+  // By leaf and class, the share of the class among the given rows, less its overall share.
   Table leaf_scores(const Tree& tree, const std::vector<std::uint16_t>& leaves,
                     const std::vector<std::uint32_t>& places) const {
     const std::size_t k = classes();
@@ -101,7 +101,7 @@ class Classification {
     return out;
   }
 
-  // Per feature the scores by code and class: of the fit that has not seen what is held out, and of all rows.
+  // By feature, scores by code and class: those of the fit without the held-out rows, and those of the fit to all rows.
   std::pair<std::vector<Table>, std::vector<Table>> linear_scores(const Split& parts) const {
     std::vector<Regressor> regressors;
     std::vector<std::size_t> owner;
@@ -133,8 +133,8 @@ class Classification {
     return out;
   }
 
-  // Which of linear scores and tree to use: both, or one if it is right more often by more than a standard error, or
-  // none if the most frequent class is right as often.
+  // Whether to use linear scores, and whether to use the tree: none, both or one of them, of which each must beat those
+  // before it in the number of correct rows by more than a standard error.
   std::array<bool, 2> choose(const std::vector<std::uint32_t>& hold, const std::vector<Table>& linear,
                              const Table& by_leaf, const std::vector<std::uint16_t>& leaves) {
     constexpr std::array<std::array<bool, 2>, 3> kWays{{{true, true}, {true, false}, {false, true}}};
@@ -184,7 +184,7 @@ class Classification {
   const Binned& target_;
   std::vector<std::uint32_t> rows_;
   std::vector<double> shares_;
-  std::vector<std::vector<float>> y_;  // per class: 1 or 0, less the class's share
+  std::vector<std::vector<float>> y_;  // by class, 1 or 0, less the class's share
   Sample sample_;
   Model model_;
 };

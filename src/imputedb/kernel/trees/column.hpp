@@ -1,4 +1,4 @@
-// A column of the caller's, read in place whatever its type; or rows that are picked from one whose ranks are known.
+// A column of the caller's, read in place in its own type; or some rows of a column with known ranks.
 #pragma once
 
 #include <cmath>
@@ -14,11 +14,11 @@ enum class Type : std::uint8_t { f64, f32, i64, i32, i16, i8, u64, u32, u16, u8 
 
 struct Column {
   const void* values = nullptr;
-  const std::uint8_t* missing = nullptr;  // null when nothing but NaN is missing
+  const std::uint8_t* missing = nullptr;  // null if only NaN is missing
   std::size_t rows = 0;
   Type type = Type::f64;
   bool nominal = false;  // codes of categories
-  bool graded = false;   // categories that stand in the order of their codes
+  bool graded = false;   // categories that are ordered by their codes
   const Ranks* ranks = nullptr;  // instead of values
   const std::int64_t* places = nullptr;
 
@@ -44,7 +44,7 @@ struct Column {
     return visit([row](const auto* v) { return static_cast<double>(v[row]); });
   }
 
-  // The code of a category, exact where a double is not.
+  // The code of a category, exact even where a double would not be.
   std::int64_t category(std::size_t row) const {
     return visit([row](const auto* v) { return static_cast<std::int64_t>(v[row]); });
   }

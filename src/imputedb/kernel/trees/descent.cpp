@@ -5,12 +5,12 @@
 namespace imputedb {
 namespace {
 
-constexpr std::size_t kAbreast = 16;  // rows that go down together, so that their look-ups overlap
+constexpr std::size_t kAbreast = 16;  // rows that descend together, so that their memory accesses overlap
 
-// A node that rows pass without a branch; a leaf leads to itself.
+// A node in a form without branch instructions; a leaf leads to itself.
 struct Step {
   Feature feature;
-  std::uint8_t shift, limit;  // left: code - shift <= limit, as numbers modulo 256
+  std::uint8_t shift, limit;  // a row goes left if code - shift <= limit, modulo 256
   std::uint8_t known;         // 0 where rows that miss the feature stop
   std::array<std::uint16_t, 2> next;
 };
@@ -24,7 +24,7 @@ std::vector<Step> steps_of(const Tree& tree, std::span<const Feature> features, 
       out.push_back({features[0], 0, 255, 1, {here, here}});
       continue;
     }
-    const std::uint8_t shift = node.missing_left ? 0 : 1;  // which makes the code 0 the greatest
+    const std::uint8_t shift = node.missing_left ? 0 : 1;  // 1 makes code 0 the largest
     out.push_back({features[static_cast<std::size_t>(node.feature)],
                    shift,
                    static_cast<std::uint8_t>(node.threshold - shift),

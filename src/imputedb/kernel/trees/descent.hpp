@@ -1,4 +1,4 @@
-// Rows on their way down a tree, many abreast.
+// The descent of rows in a tree, many at a time.
 #pragma once
 
 #include <array>
@@ -10,7 +10,7 @@
 
 namespace imputedb {
 
-using Order = std::array<std::uint8_t, 256>;  // per code, the one that trees see
+using Order = std::array<std::uint8_t, 256>;  // by code, the code that trees see
 
 inline constexpr Order kAsItIs = [] {
   Order order{};
@@ -18,14 +18,15 @@ inline constexpr Order kAsItIs = [] {
   return order;
 }();
 
-// A predictor of a tree: where the codes of the rows begin, and their order.
+// A predictor of a tree: the codes of the rows, and their order.
 struct Feature {
   const std::uint8_t* codes;
   const std::uint8_t* order;
 };
 
-// Per row the node that it ends in; codes of successive rows are `apart` bytes from each other. With `stops`, a row ends
-// at the first node whose split says nothing of it, because hardly any row that it was grown on missed the feature.
+// The node in which each row ends. Codes of successive rows are `apart` bytes from each other. With `stops`, a row that
+// misses a feature ends at the first node whose split is unknown for it, as hardly any training row missed that
+// feature.
 void descended(const Tree& tree, std::span<const Feature> features, std::size_t apart,
                std::span<const std::uint32_t> rows, std::span<std::uint16_t> out, bool stops = false);
 
@@ -36,7 +37,8 @@ inline double right_share(const Tree& tree, const Node& node) {
   return right / (left + right);
 }
 
-// The leaf of one row, on from a node where it stopped: right where chance(node) is below the share of rows there.
+// The leaf of one row, from a node at which it stopped. It goes right where chance(node) is below the share of rows
+// there.
 template <class Chance>
 std::size_t lost(const Tree& tree, std::span<const Feature> features, std::uint32_t row, std::size_t at,
                  Chance&& chance) {
@@ -51,7 +53,7 @@ std::size_t lost(const Tree& tree, std::span<const Feature> features, std::uint3
   return at;
 }
 
-// Calls told(leaf, share) for every leaf that one row may end in, on from a node, by the shares of the rows there.
+// Calls told(leaf, share) for each leaf that a row may end in from a node, with its probability by the shares of rows.
 template <class Told>
 void spread(const Tree& tree, std::span<const Feature> features, std::uint32_t row, std::size_t at, double share,
             const Told& told) {

@@ -8,9 +8,9 @@ namespace imputedb {
 namespace {
 
 constexpr int kFewestDonors = 5;
-constexpr std::size_t kRowsPerSlope = 5;  // rows a coefficient without which gaps count as means
-constexpr double kBent = 2.5;  // standard errors by which the residuals of a split's sides differ where it is no line's
-constexpr std::size_t kViews = 3;         // frequent classes by whose shares categories of a predictor enter the lines
+constexpr std::size_t kRowsPerSlope = 5;  // complete rows needed for each coefficient; with fewer, all rows are used
+constexpr double kBent = 2.5;  // standard errors between mean residuals above which a line does not explain a split
+constexpr std::size_t kViews = 3;         // frequent classes whose shares encode a nominal predictor in the lines
 
 void learn_from(const Lesson& lesson, Numbers numbers, Ground& out) {
   out.rows = std::move(numbers.rows);
@@ -24,7 +24,7 @@ void learn_from(const Lesson& lesson, Numbers numbers, Ground& out) {
 void learn_from(const Lesson& lesson, Classes classes, Ground& out) {
   out.y = classes.indicator(0);
   const auto count = static_cast<std::size_t>(classes.count());
-  for (std::size_t k = 0; k < std::min(std::max<std::size_t>(count, 2) - 1, kMostLines); ++k)  // the last is what is left
+  for (std::size_t k = 0; k < std::min(std::max<std::size_t>(count, 2) - 1, kMostLines); ++k)  // the last is redundant
     out.lines.push_back(classes.indicator(k));
   out.of_class.resize(count);
   for (std::uint32_t i = 0; i < classes.k.size(); ++i) out.of_class[classes.k[i]].push_back(i);
@@ -34,9 +34,9 @@ void learn_from(const Lesson& lesson, Classes classes, Ground& out) {
   if (out.rows.size() >= kFewestRows && classes.count() > 1) out.features = predictors(lesson, out.rows, out.y);
 }
 
-// Rows of the sample that are in a bootstrap, and how often each of all is; all once, if none is. Of classes each has one
-// of its rows once more by a chance that makes a row of all (Perks' prior): by its own rows alone a class of few is sure
-// to be rare.
+// The rows in a bootstrap, and how often each row is in it; each once if the bootstrap is empty. In addition each class
+// gets one of its rows with probability 1 / classes, one row in expectation over all (Perks' prior). Otherwise draws
+// would treat a class of few rows as surely rare.
 struct Picked {
   std::vector<std::uint32_t> rows;
   std::vector<std::uint8_t> times;
@@ -66,7 +66,7 @@ Picked picked(const Ground& ground, const Stream& bootstrap) {
   return out;
 }
 
-// The sample with the codes that features have in this draw, of which it puts the orders.
+// The sample with the codes of features in this draw; their orders are updated.
 Sample redrawn(const Ground& ground, const std::vector<Binned>& columns, const Codes& codes,
                std::vector<Order>& orders) {
   Sample out = ground.sample;
@@ -79,9 +79,9 @@ Sample redrawn(const Ground& ground, const std::vector<Binned>& columns, const C
   return out;
 }
 
-// The rows of a bootstrap, and which of them are those of each node.
+// Fills in the rows of a bootstrap, and the range of each node.
 void fill_nodes(Donors& out, const Ground& ground, const Picked& picked) {
-  constexpr std::size_t kUsual = 4;  // times that are written at once; a row is hardly ever in a bootstrap more often
+  constexpr std::size_t kUsual = 4;  // copies written at once; a row is rarely in a bootstrap more often
   std::vector<std::uint32_t> starts;
   out.rows.resize(picked.count + kUsual);
   std::uint32_t* to = out.rows.data();
@@ -102,7 +102,7 @@ void fill_nodes(Donors& out, const Ground& ground, const Picked& picked) {
   }
 }
 
-// Number, sum and squares of residuals, up to each place.
+// Cumulative sums of residuals and of their squares.
 struct Residuals {
   std::vector<double> sums{0.0}, squares{0.0};
 
@@ -117,7 +117,7 @@ struct Residuals {
   }
 };
 
-// Whether the residuals of both sides of each split have the same mean, as far as can be told.
+// Finds whether the residuals on both sides of each split have the same mean, within `kBent` standard errors.
 void tell_straight(Donors& out, const Ground& ground, const Picked& picked) {
   Residuals residuals;
   std::size_t place = 0;
@@ -135,7 +135,7 @@ void tell_straight(Donors& out, const Ground& ground, const Picked& picked) {
   }
 }
 
-// Places of the rows that miss no feature, or of all where those are few.
+// Places of the rows that miss no feature; of all rows if these are few.
 std::vector<std::uint32_t> complete(const Ground& ground) {
   std::vector<std::uint32_t> out;
   const std::size_t width = ground.sample.width();
@@ -149,7 +149,7 @@ std::vector<std::uint32_t> complete(const Ground& ground) {
   return out;
 }
 
-// The columns that stand for the views, of which linear models are made.
+// The regressors of linear models, one for each view.
 std::vector<Regressor> regressors_of(const Ground& ground, const std::vector<Binned>& columns) {
   std::vector<Regressor> out;
   for (const View& view : ground.views)
@@ -157,8 +157,8 @@ std::vector<Regressor> regressors_of(const Ground& ground, const std::vector<Bin
   return out;
 }
 
-// A line of all rows, of which each category's mean is then one beside what the other features tell: groups that differ
-// in these by chance would else be taken to differ by less, or more, than they do.
+// Encodes nominal features by the mean residuals of a linear model of the other features. Means of y alone would
+// confound the effect of a category with those of features that differ between categories by chance.
 void set_apart(const Lesson& lesson, Ground& out) {
   const std::vector<Regressor> regressors = regressors_of(out, lesson.columns);
   CrossProducts products(regressors.size(), out.lines.size());
@@ -179,7 +179,7 @@ void set_apart(const Lesson& lesson, Ground& out) {
   }
 }
 
-// What linear predictions need.
+// Prepares the views and rows for linear predictions.
 void line_up(const Lesson& lesson, Ground& out) {
   bool nominal = false;
   for (std::size_t f = 0; f < out.features.size(); ++f) {
@@ -196,7 +196,7 @@ void line_up(const Lesson& lesson, Ground& out) {
   if (nominal && out.features.size() > 1) set_apart(lesson, out);
 }
 
-// The products of the rows of a bootstrap.
+// The cross-products of the rows of a bootstrap.
 CrossProducts weighed(const Ground& ground, const std::vector<Binned>& columns, const Picked& picked) {
   const std::vector<Regressor> regressors = regressors_of(ground, columns);
   std::vector<std::uint32_t> places;
@@ -206,7 +206,7 @@ CrossProducts weighed(const Ground& ground, const std::vector<Binned>& columns, 
   return out;
 }
 
-// The linear predictions of the features that are not barred.
+// Fits the linear model of the features that are not barred.
 void predict(Donors& out, const Ground& ground, const CrossProducts& products, std::span<const std::uint8_t> barred) {
   std::vector<std::uint8_t> used;
   for (const View& view : ground.views) used.push_back(barred[view.feature] == 0);

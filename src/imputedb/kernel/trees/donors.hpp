@@ -1,5 +1,4 @@
-// Draws of one column: a tree on a bootstrap of the rows where it is observed, whose leaves have the values to draw
-// from.
+// Draws of one column: a tree is grown on a bootstrap of the rows where it is observed, and its leaves hold the donors.
 #pragma once
 
 #include <algorithm>
@@ -16,31 +15,31 @@
 
 namespace imputedb {
 
-constexpr std::size_t kMostLines = 4;  // frequent classes of which a linear model tells how likely each is
+constexpr std::size_t kMostLines = 4;  // frequent classes whose indicators linear models predict
 
-// A number a code of one feature, of which linear models are made; categories have one for each frequent class.
+// A numeric encoding of one feature for linear models; a nominal feature has one for each frequent class.
 struct View {
   std::size_t feature;
-  std::size_t line;  // that a category's numbers are made by
-  Table z;           // standardised
+  std::size_t line;  // the target whose means encode a nominal feature
+  Table z;           // standardised numbers by code
 };
 
-// What all draws of a column learn from.
+// The training data that all draws of a column share.
 struct Ground {
   std::vector<std::uint32_t> rows;
-  std::vector<std::uint64_t> keys;  // of the rows, hashed
-  std::vector<float> y;             // by whose means categories are ordered
-  std::vector<int> features;        // none where the column's observed values are all that is known
-  std::vector<Order> orders;        // per feature
+  std::vector<std::uint64_t> keys;  // hashed keys of the rows
+  std::vector<float> y;             // the target, by whose means categories are ordered
+  std::vector<int> features;        // predictors; empty if only the column's observed values are known
+  std::vector<Order> orders;        // by feature
   Sample sample;
-  std::vector<std::vector<std::uint32_t>> of_class;  // per class the places of its rows
-  std::vector<std::vector<float>> lines;  // what linear models tell: y, or of the frequent classes which a row is of
+  std::vector<std::vector<std::uint32_t>> of_class;  // by class, the places of its rows
+  std::vector<std::vector<float>> lines;  // targets of linear models: y, or indicators of the frequent classes
   std::vector<View> views;
-  std::vector<std::uint32_t> whole;  // places of the rows that miss no feature; of few such rows, of all
+  std::vector<std::uint32_t> whole;  // places of the rows that miss no feature; of all rows if such rows are few
 };
 Ground ground(const Lesson& lesson);
 
-// Of rows that are looked at the nearest below and the nearest above a prediction.
+// Among the rows examined, the nearest below and the nearest above a prediction.
 class Bracket {
  public:
   explicit Bracket(float wanted) : wanted_(wanted) {}
@@ -52,7 +51,7 @@ class Bracket {
   }
   bool open() const { return under_ == kNone || over_ == kNone; }
 
-  // One of the two, by the chance that makes them what is wanted on average; `share` is a uniform number.
+  // One of the two, with probabilities that make their expectation equal the prediction; `share` is a uniform number.
   std::uint32_t of(float share) const {
     if (over_ == kNone) return low_;
     return under_ == kNone || share * (under_ + over_) < under_ ? high_ : low_;
@@ -65,9 +64,9 @@ class Bracket {
   std::uint32_t low_ = 0, high_ = 0;
 };
 
-// Observed rows by the nodes of a tree, and linear predictions of them.
+// Observed rows by the nodes of a tree, with their linear predictions.
 struct Donors {
-  // Places of a node's rows, which those of its children share out.
+  // The places of a node's rows, which its children divide.
   struct Range {
     std::uint32_t begin, end;
     std::uint32_t size() const { return end - begin; }
@@ -75,30 +74,30 @@ struct Donors {
 
   Tree tree;
   std::vector<Order> orders;
-  std::vector<std::uint32_t> rows;     // leaf after leaf, as often as they are in the bootstrap
-  std::vector<Range> ranges;           // per node
-  std::vector<std::uint32_t> parents;  // per node
-  std::vector<bool> straight;          // per node whether the linear model tells what its split does; numbers alone
+  std::vector<std::uint32_t> rows;     // leaf after leaf, each as often as it is in the bootstrap
+  std::vector<Range> ranges;           // by node
+  std::vector<std::uint32_t> parents;  // by node
+  std::vector<bool> straight;          // by node, whether the linear model explains its split; for numbers only
   std::vector<Feature> features;       // with the codes of this draw
-  std::vector<Table> slopes;           // per feature, code and line; none where any row of a leaf is as good as another
-  std::size_t lines = 0;               // numbers of a prediction
-  std::vector<float> line;             // predictions of the rows; empty where only those that are looked at are worked out
+  std::vector<Table> slopes;           // by feature, code and line; empty without a linear model
+  std::size_t lines = 0;               // number of values in a prediction
+  std::vector<float> line;             // predictions of all rows; empty if they are computed when they are needed
 
   bool known() const { return !rows.empty(); }
 
-  // A donor for a row that comes to a leaf. `below` gives random numbers below its argument, by turn.
+  // A donor for a row in a leaf. below(turn, n) gives a random number below n for each turn.
   template <class Below>
   std::uint32_t of(std::size_t leaf, std::uint32_t row, Below&& below) const {
     if (slopes.empty()) return rows[ranges[leaf].begin + below(0, ranges[leaf].size())];
     return straight.empty() ? nearest(leaf, row, below) : between(leaf, row, below);
   }
 
-  // Works out all predictions, if so many rows are to be given donors that it pays.
+  // Computes all predictions, if enough rows need donors for that to pay.
   void expect(std::size_t wanted) {
     if (line.empty() && wanted * kLooks >= rows.size()) predict();
   }
 
-  // Works out all predictions.
+  // Computes all predictions.
   void predict() {
     line.assign(rows.size() * lines, 0.0F);
     for (std::size_t f = 0; f < slopes.size(); ++f)
@@ -109,14 +108,14 @@ struct Donors {
  private:
   using Prediction = std::array<float, kMostLines>;
 
-  static constexpr std::uint32_t kLooks = 32;  // rows of a leaf that are looked at for a category, at most
-  static constexpr std::uint32_t kAlike = 4;   // rows of a leaf for each that is looked at for a number
-  static constexpr std::uint32_t kFew = 4;     // of those, at most
-  static constexpr std::uint32_t kMore = 8;    // further rows of each node, while one side of the prediction has none
-  static constexpr std::uint32_t kFine = 1U << 24;  // steps of a chance
-  static constexpr std::uint32_t kChoice = ~0U;     // the turn by which a side is chosen
+  static constexpr std::uint32_t kLooks = 32;  // largest number of rows of a leaf examined for a category
+  static constexpr std::uint32_t kAlike = 4;   // rows of a leaf for each one examined for a number
+  static constexpr std::uint32_t kFew = 4;     // largest number of these
+  static constexpr std::uint32_t kMore = 8;    // further rows of each node, while one side of the prediction is empty
+  static constexpr std::uint32_t kFine = 1U << 24;  // resolution of a probability
+  static constexpr std::uint32_t kChoice = ~0U;     // the turn that chooses a side
 
-  // Of random rows of the leaf the one whose prediction is nearest, so that values follow their predictors within a leaf.
+  // Among random rows of the leaf, the one with the nearest prediction, so that values follow predictors within a leaf.
   template <class Below>
   std::uint32_t nearest(std::size_t leaf, std::uint32_t row, Below&& below) const {
     const auto [first, end] = ranges[leaf];
@@ -133,9 +132,10 @@ struct Donors {
     return rows[best];
   }
 
-  // One of two random rows, of predictions below and above, so that what the line expects of donors is what it expects
-  // of the row, on average: the nearest alone would lean towards the middle of its leaf. Where the leaf has but one side,
-  // the other is looked for in the nodes above it, as long as the line tells what their splits do.
+  // One of two random rows, with predictions below and above that of the row. On average the donors' predictions then
+  // equal the row's; those of the nearest row alone would be biased towards the middle of the leaf. If the leaf has
+  // rows on one side only, the other side is searched in the nodes above it, while the linear model explains their
+  // splits.
   template <class Below>
   std::uint32_t between(std::size_t leaf, std::uint32_t row, Below&& below) const {
     Bracket found(prediction(row)[0]);
@@ -153,7 +153,7 @@ struct Donors {
     return rows[found.of(static_cast<float>(below(kChoice, kFine)) / static_cast<float>(kFine))];
   }
 
-  // How far the prediction of a donor is from one.
+  // The distance of a donor's prediction from a given one.
   float away(std::size_t place, const Prediction& wanted) const {
     const Prediction own = line.empty() ? prediction(rows[place]) : Prediction{};
     const float* found = line.empty() ? own.data() : line.data() + place * lines;
@@ -169,21 +169,22 @@ struct Donors {
     return out;
   }
 
-  // What a feature of a row adds to its prediction.
+  // Adds the contribution of a feature to a row's prediction.
   void add(std::size_t f, std::uint32_t row, std::span<float> to) const {
     const float* slope = slopes[f].data() + features[f].codes[row] * lines;
     for (std::size_t k = 0; k < lines; ++k) to[k] += slope[k];
   }
 };
 
-// The columns as a draw has them: by column of the table its codes, and whether other draws have others.
+// The columns in one draw: by column its codes, and whether they differ between draws.
 struct Codes {
   std::vector<const std::uint8_t*> now;
   std::vector<bool> drawn;
-  std::vector<bool> known;  // false while nothing has been drawn of a column that will be: no model may use it
+  std::vector<bool> known;  // false for a column that is still to be drawn, which no model may use
 };
 
-// Proper in Rubin's sense as far as the tree is (Burgette & Reiter 2010; approximate Bayesian bootstrap within leaves).
+// The donors of one draw, by a tree on a bootstrap of the rows (Burgette & Reiter 2010). Draws are proper in Rubin's
+// sense as far as the tree is.
 Donors donors(const Ground& ground, const std::vector<Binned>& columns, const Codes& codes, const Stream& bootstrap,
               const Settings& settings);
 

@@ -9,28 +9,28 @@
 namespace imputedb {
 namespace {
 
-constexpr double kLeft = 0.005;     // share of what the start gets wrong that may be left
+constexpr double kLeft = 0.005;     // share of the start's error that may remain
 constexpr double kSlowest = 0.95;
 constexpr std::array<int, 2> kCycles{1, 20};
-constexpr std::size_t kWatched = 20;        // columns whose moments are kept, those that miss most
-constexpr std::size_t kWatchedRows = 4096;  // rows that they are of
-constexpr double kSettled = 0.002;  // share of imputed cells below which a cycle has changed nothing
+constexpr std::size_t kWatched = 20;        // columns whose moments are recorded, those with the most missing values
+constexpr std::size_t kWatchedRows = 4096;  // rows for these moments
+constexpr double kSettled = 0.002;  // share of changed imputed cells at which cycles end
 
 enum Use : std::uint64_t { kBootstrap = 3, kStart = 11, kDonor = 12, kSide = 13 };
 
-// A run of gaps.
+// Some consecutive gaps of a deck.
 struct Run {
   std::size_t deck, begin, end;
 };
 
-// The gaps of a deck in rows that are learnt from: others say nothing of when to end.
+// The gaps of a deck in rows that are learnt from; others do not affect when cycles end.
 std::span<const std::uint32_t> told(const Deck& deck, const Settings& settings) {
   const std::span<const std::uint32_t> every = std::span(deck.gaps).first(deck.ends[0]);
   const auto end = std::lower_bound(every.begin(), every.end(), settings.taught);
   return every.first(static_cast<std::size_t>(end - every.begin()));
 }
 
-// Whether a row that misses a target misses all later ones, so that the start is a draw of all (Rubin 1987, page 171).
+// Whether missing values are nested (monotone), so that the start is a joint draw (Rubin 1987, page 171).
 bool monotone(std::span<const Deck> decks, const Settings& settings) {
   std::span<const std::uint32_t> before;
   for (const Deck& deck : decks) {
@@ -75,7 +75,7 @@ class Draw {
   }
 
  private:
-  // Notes the moments of the columns as they stand, those of the first rows: their order is random.
+  // Records the moments of the columns over the first rows, whose order is random.
   void watch() {
     std::vector<const std::uint8_t*> columns;
     report_.moved.watched.clear();
@@ -107,7 +107,7 @@ class Draw {
     for (; begin < end; begin += kChunk) runs_.push_back({d, begin, std::min(begin + kChunk, end)});
   }
 
-  // Of complete columns, and targets that were drawn before; a random observed value where they say nothing.
+  // Starts a target given complete columns and targets drawn before it; with random observed values without any model.
   void start(std::size_t d) {
     if (!learn(0, d))
       each(d, [&](const Run& run) {
@@ -120,7 +120,7 @@ class Draw {
     codes_.known[place(d)] = true;
   }
 
-  // Whether anything could be learnt.
+  // Fits a model and draws the target's values; false if there was nothing to learn from.
   bool learn(int cycle, std::size_t d) {
     const std::size_t gaps = decks_[d].ends[0];
     const Stream bootstrap = stream(cycle, d, kBootstrap);
@@ -138,7 +138,7 @@ class Draw {
     return known.whole.known();
   }
 
-  // New values for the gaps of a target, whose codes are given by run.
+  // Sets new values for the gaps of a target, whose codes `values` gives for each run.
   template <class Values>
   void each(std::size_t d, Values&& values) {
     const auto [begin, end] = std::pair(run_of(d), run_of(d + 1));
@@ -148,13 +148,13 @@ class Draw {
     for (std::size_t i = 0; i < codes.size(); ++i) changed_ += put(runs_[begin + i], codes[i]);
   }
 
-  // Donors by all columns, and for rows that miss those that miss together with the target, by the others.
+  // Donors by all columns; and by the others, for rows that miss columns which are missing together with the target.
   struct Known {
     Donors whole, rest;
     std::span<const std::uint8_t> together;
   };
 
-  // None where no column misses together with a target.
+  // The data without columns that are missing together with a target; null if there are no such columns.
   const Ground* rest_of(std::size_t d) {
     if (decks_[d].together.some.empty()) return nullptr;
     if (decks_[d].rest) return &*decks_[d].rest;
@@ -197,7 +197,7 @@ class Draw {
     });
   }
 
-  // Values of donors, rows where the target is observed, to the outputs; their codes.
+  // Writes the donors' values to the outputs, and returns their codes.
   template <class Choice>
   std::vector<std::uint8_t> take(const Run& run, Choice&& choice) const {
     const Deck& deck = decks_[run.deck];
@@ -215,7 +215,7 @@ class Draw {
     return out;
   }
 
-  // Codes of gaps as they are from now on; how many have changed in the rows that are learnt from.
+  // Sets the codes of gaps, and returns how many changed in the rows that are learnt from.
   std::size_t put(const Run& run, std::span<const std::uint8_t> codes) {
     std::uint8_t* now = own_[run.deck].data();
     std::size_t changed = 0;
@@ -234,13 +234,13 @@ class Draw {
   Tasks& tasks_;
   Report& report_;
   Codes& codes_;
-  std::vector<std::vector<std::uint8_t>>& own_;  // by deck, of all rows
+  std::vector<std::vector<std::uint8_t>>& own_;  // by deck, the codes of all rows
   std::vector<std::optional<Ground>> grounds_, rests_;
   std::vector<Run> runs_;
-  std::size_t changed_ = 0, cells_ = 0;  // of rows that are learnt from: others say nothing of when to end
+  std::size_t changed_ = 0, cells_ = 0;  // in rows that are learnt from; others do not affect when cycles end
 };
 
-// 0 for a row of every draw, else one more than its draw's position; beyond them all if none of these has it.
+// 0 for a row of every draw, otherwise its draw's position plus 1; a larger number if no draw has it.
 std::size_t turn_of(std::int64_t number, std::span<const std::uint64_t> draws) {
   if (number == Marks::kEvery) return 0;
   const auto found = std::find(draws.begin(), draws.end(), static_cast<std::uint64_t>(number));
@@ -298,7 +298,7 @@ Deck deck(const Job& job, std::size_t target, std::span<const std::uint64_t> dra
   };
   const bool shared = draws.size() == 1 || out.observed.size() <= most, fewer = out.together.most < most;
   Settings same = settings;
-  if (fewer) same.draw_number = 0;  // the same rows in every draw, of which each takes a bootstrap
+  if (fewer) same.draw_number = 0;  // the same rows in every draw, each with a bootstrap of its own
   if (shared || fewer) out.ground = made(out.together.barred, out.together.most, same);
   if (shared && !out.together.some.empty()) out.rest = made(out.together.some, most, settings);
   return out;

@@ -1,4 +1,4 @@
-// Drawn values: every target from the others' values in the same draw, cycle after cycle.
+// Random draws: each target given the other columns' values in the same draw, cycle after cycle.
 #pragma once
 
 #include <optional>
@@ -8,36 +8,36 @@
 
 namespace imputedb {
 
-// What all draws share of a column that is drawn.
+// The state of a drawn column that all draws share.
 struct Deck {
-  std::size_t target;                   // among all
-  std::vector<std::uint32_t> observed;  // rows that are learnt from
-  std::vector<std::uint32_t> gaps;      // rows where it is missing, of every draw first, then by draw
-  std::vector<std::uint32_t> outputs;   // by gap, where its value goes
-  std::vector<std::size_t> ends;        // of the gaps of every draw, then of each
-  std::optional<Ground> ground;         // none where each draw learns from a sample of its own
-  Together together;                    // columns that miss with it
-  std::optional<Ground> rest;           // without some of those, for rows that miss one
+  std::size_t target;                   // its place among the targets
+  std::vector<std::uint32_t> observed;  // observed rows among those that are learnt from
+  std::vector<std::uint32_t> gaps;      // missing rows: those filled in every draw, then those of single draws
+  std::vector<std::uint32_t> outputs;   // by gap, the place of its value in the output
+  std::vector<std::size_t> ends;        // the end of the gaps of every draw, then of those of each draw
+  std::optional<Ground> ground;         // none if each draw learns from a sample of its own
+  Together together;                    // columns that are missing together with it
+  std::optional<Ground> rest;           // data without some of these, for rows that miss them
 };
 
-// One of the targets, which misses a value, ready for these draws.
+// The shared state of a target with missing values, for these draws.
 Deck deck(const Job& job, std::size_t target, std::span<const std::uint64_t> draws, const Settings& settings,
           const std::atomic<bool>& stop);
 
-// The columns as one draw has them.
+// The columns in one draw.
 struct State {
   Codes codes;
-  std::vector<std::vector<std::uint8_t>> own;  // by deck, what `codes` shows of it
+  std::vector<std::vector<std::uint8_t>> own;  // by deck, the codes of its column in this draw
 };
-State stored(const Job& job);  // before anything is drawn
+State stored(const Job& job);  // the columns before anything is drawn
 
-// How many cycles follow the start. Unless that is given, none where missing values are nested, so that the start is a
-// draw of all; else as many as make what the start gets wrong small. Its error is at most of the size of the second
-// largest share of missing values, counts by the largest, and shrinks by that share a cycle (measured: decisions/kernel.md).
+// The number of cycles after the start. Unless it is given, it is 0 where missing values are nested, since the start is
+// then a joint draw, and otherwise large enough to make the error of the start small. That error is governed by the
+// second largest share of missing values, and shrinks by this factor in each cycle (measured: decisions/kernel.md).
 int cycles_of(const Job& job, std::span<const Deck> decks, const Settings& settings);
 
-// Fills the outputs of one draw, by its position among all, and leaves its codes in the state. Decks are in the order of
-// chaining: each starts from complete columns and from those before it, and then sees the newest values of all others.
+// Fills the outputs of one draw, given by its position among all, and leaves its codes in the state. Decks are in the
+// order of chaining: each starts from complete columns and those before it, and later from the newest values of all.
 void draw(const Job& job, std::span<const Deck> decks, std::size_t position, std::span<void* const> outputs,
           const Settings& settings, Tasks& tasks, Report& report, State& state);
 

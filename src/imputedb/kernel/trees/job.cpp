@@ -5,10 +5,10 @@
 namespace imputedb {
 namespace {
 
-constexpr double kSome = 0.05;   // share of a target's gaps that miss a column too, from which on it matters
-constexpr double kFewest = 5;    // such rows
-constexpr double kSeldom = 0.25; // of that share, the share among the rows that are learnt from
-constexpr double kFew = 0.1;     // share of the gaps below which a model of their own learns from fewer rows:
+constexpr double kSome = 0.05;   // smallest share of a target's gaps in which a column is missing too
+constexpr double kFewest = 5;    // smallest number of such rows
+constexpr double kSeldom = 0.25; // bound on the share among training rows, relative to the share among the gaps
+constexpr double kFew = 0.1;     // share of gaps that have the columns, below which fewer rows are learnt from
 constexpr std::size_t kFewRows = 4096;
 
 }  // namespace

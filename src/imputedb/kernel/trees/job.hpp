@@ -1,4 +1,4 @@
-// What is asked of one draw, and its tasks.
+// The inputs of all draws, and the tasks of one.
 #pragma once
 
 #include <atomic>
@@ -11,18 +11,18 @@ namespace imputedb {
 
 constexpr std::size_t kChunk = 1 << 16;  // rows of one task
 
-// Columns, flagged by place, that rows miss together with a target: those that no model may use, since no row that
-// misses the target has them; and those that only rows which have them may use. Empty where there are none.
+// Columns that are missing together with a target, flagged by place. `barred` ones are missing in all rows that miss
+// the target, and no model uses them. `some` are used only for rows that have them. Both are empty if there are none.
 struct Together {
   std::vector<std::uint8_t> barred, some;
-  std::size_t most;  // rows that the model of all columns learns from
+  std::size_t most;  // largest number of rows that the model of all columns learns from
 };
 
 struct Job {
   std::span<const Column> columns;
   std::span<const Target> targets;
   const Marks& marks;
-  const std::vector<Binned>& binned;  // by column, as it is stored
+  const std::vector<Binned>& binned;  // by column, the stored values
 
   const Column& column(const Target& target) const { return columns[static_cast<std::size_t>(target.place)]; }
   const Binned& codes(const Target& target) const { return binned[static_cast<std::size_t>(target.place)]; }
@@ -33,12 +33,13 @@ struct Job {
     return {binned, column(target), target.place, marks, settings, most, stop, std::move(barred)};
   }
 
-  // Columns that miss together with a target: where the target is observed, which is where models learn, they hardly ever
-  // do, so that a model which leans on them says nothing of those rows. Columns that are drawn have values there.
+  // Columns that are missing together with a target, but rarely where the target is observed. Models are fitted there,
+  // so one that relies on such columns is uninformative for rows that miss them. Drawn columns are left out, as they
+  // have values in those rows.
   Together together(const Target& target, const Settings& settings) const;
 };
 
-// Whether a row misses a third or more of some columns, flagged by column: with fewer it follows those that it has.
+// Whether a row misses a third or more of the flagged columns; if it misses fewer, the model of all columns is used.
 inline bool misses(std::span<const std::uint8_t* const> codes, std::span<const std::uint8_t> of, std::size_t row) {
   std::size_t all = 0, missing = 0;
   for (std::size_t c = 0; c < of.size(); ++c) {
@@ -48,7 +49,7 @@ inline bool misses(std::span<const std::uint8_t* const> codes, std::span<const s
   return missing > 0 && 3 * missing >= all;
 }
 
-// Tasks on a pool until someone asks to stop.
+// Tasks on a pool, until they are asked to stop.
 class Tasks {
  public:
   Tasks(Pool& pool, const Between& between, std::size_t total) : pool_(pool), between_(between), total_(total) {}

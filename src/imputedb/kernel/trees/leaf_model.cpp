@@ -6,9 +6,9 @@
 namespace imputedb {
 namespace {
 
-constexpr std::size_t kRows = 20000;  // that a linear model is learnt from at most
-constexpr std::size_t kBlock = 256;   // rows that are summed in single precision before they join the doubles
-constexpr double kPenalty = 1e-3;     // share of the rows that is added to the diagonal
+constexpr std::size_t kRows = 20000;  // largest number of rows that a linear model is fitted to
+constexpr std::size_t kBlock = 256;   // rows that are summed in single precision before conversion to doubles
+constexpr double kPenalty = 1e-3;     // ridge penalty as a share of the rows
 
 }  // namespace
 
@@ -22,7 +22,7 @@ void CrossProducts::add(std::span<const float> block, std::size_t rows) {
     for (std::size_t i = 0; i < features_; ++i) {
       std::fill(sums.begin() + static_cast<std::ptrdiff_t>(i), sums.end(), 0.0F);
       std::size_t r = begin;
-      for (; r + 4 <= end; r += 4) {  // four rows to a sum that is read and written
+      for (; r + 4 <= end; r += 4) {  // four rows for each read and write of a sum
         const float *a = block.data() + r * width_, *b = a + width_, *c = b + width_, *d = c + width_;
         for (std::size_t j = i; j < width_; ++j)
           sums[j] = sums[j] + a[i] * a[j] + b[i] * b[j] + c[i] * c[j] + d[i] * d[j];
@@ -40,7 +40,7 @@ void CrossProducts::add(const CrossProducts& other) {
   for (std::size_t i = 0; i < products_.size(); ++i) products_[i] += other.products_[i];
 }
 
-// Cholesky: the lower triangle of a root of the ridged products of some features.
+// The lower Cholesky root of the products of some features, with the ridge on the diagonal.
 bool CrossProducts::factor(double ridge, const std::vector<std::size_t>& places, std::vector<double>& lower) const {
   const std::size_t p = places.size();
   lower.assign(p * p, 0);

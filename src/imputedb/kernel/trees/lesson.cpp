@@ -11,9 +11,9 @@
 namespace imputedb {
 namespace {
 
-constexpr std::size_t kScreened = 32;      // predictors kept when there are many more
-constexpr std::size_t kScreenRows = 4096;  // rows they are ranked on
-constexpr double kLevelPrior = 4;          // rows of the overall mean that a category's mean is shrunk by
+constexpr std::size_t kScreened = 32;      // predictors that are kept if there are many more
+constexpr std::size_t kScreenRows = 4096;  // rows by which they are ranked
+constexpr double kLevelPrior = 4;          // prior rows at the overall mean, which a category's mean is shrunk towards
 constexpr double kHeld = 0.25;
 
 enum Use : std::uint64_t { kSampling = 1, kHolding = 2 };
@@ -29,7 +29,7 @@ std::vector<int> informative(const Lesson& lesson) {
   return out;
 }
 
-// Squared covariance with y over the variance: what a line through the bins' centres would explain.
+// The sum of squares of y that a line through the bins' centres explains: squared covariance over variance.
 double explained(const Binned& column, const std::vector<std::uint32_t>& rows, const std::vector<float>& y) {
   const std::size_t step = std::max<std::size_t>(1, rows.size() / kScreenRows);
   const std::vector<float> by_code =
@@ -43,7 +43,7 @@ double explained(const Binned& column, const std::vector<std::uint32_t>& rows, c
   return variance > 0 ? covariance * covariance / variance : 0.0;
 }
 
-// Per code of categories that stand in an order its level; of rarer ones that share a code more than any.
+// By code of ordered categories, the level; infinity for the code that rarer ones share.
 std::vector<float> steps_of(const Binned& column) {
   std::vector<float> out(static_cast<std::size_t>(column.bins()), std::numeric_limits<float>::infinity());
   for (std::size_t b = 0; b < column.levels.size(); ++b) out[b + 1] = static_cast<float>(column.levels[b]);
@@ -69,7 +69,7 @@ std::vector<std::uint32_t> training_rows(const Lesson& lesson) {
   return rows;
 }
 
-// By their largest distance from the centre first, so that no square overflows.
+// Values are first divided by their largest distance from the centre, so that no square overflows.
 Numbers numbers(const Lesson& lesson) {
   Numbers out;
   out.rows = training_rows(lesson);
@@ -97,7 +97,7 @@ Numbers numbers(const Lesson& lesson) {
   return out;
 }
 
-// Codes are numbered by falling frequency too, so class 0 is the most frequent.
+// Codes are numbered by falling frequency, so that class 0 is the most frequent.
 Classes classes(const Lesson& lesson) {
   const Binned& target = lesson.column(lesson.place);
   Classes out;
@@ -178,7 +178,7 @@ std::vector<Order> gather(const Lesson& lesson, const std::vector<int>& features
 
 std::vector<float> standardised(std::vector<float> by_code, const Binned& column,
                                 const std::vector<std::uint32_t>& rows) {
-  std::array<std::vector<std::uint32_t>, 2> counts;  // by turns, so that one addition does not wait for the other
+  std::array<std::vector<std::uint32_t>, 2> counts;  // used in turn, so that additions do not wait for each other
   counts.fill(std::vector<std::uint32_t>(by_code.size()));
   for (std::size_t i = 0; i + 1 < rows.size(); i += 2) {
     ++counts[0][column.codes[rows[i]]];
@@ -199,7 +199,7 @@ std::vector<float> standardised(std::vector<float> by_code, const Binned& column
 }
 
 Split split(const Lesson& lesson, const std::vector<std::uint32_t>& rows) {
-  constexpr std::uint64_t kCycle = 1;  // predictions depend on no other target's values: one cycle says it all
+  constexpr std::uint64_t kCycle = 1;  // predictions do not depend on other targets' values, so one cycle suffices
   const Stream stream(lesson.settings.seed, lesson.settings.draw_number, kCycle,
                       static_cast<std::uint64_t>(lesson.place), kHolding);
   Split out;

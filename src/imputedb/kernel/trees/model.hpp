@@ -1,4 +1,4 @@
-// A model of one column from the codes of others, and what it says of a row.
+// A model of one column given the codes of others, and its predictions.
 #pragma once
 
 #include <cstdint>
@@ -11,35 +11,36 @@ namespace imputedb {
 
 enum class Kind : std::uint8_t { centre, linear, tree, linear_tree };
 
-// Scores of the classes: per feature and code, and per leaf, a number a class. The highest sum is the answer.
+// Scores of classes: numbers by class for each feature and code, and for each leaf. The class with the largest sum
+// wins.
 struct Scores {
-  std::vector<std::int64_t> levels;  // category of each class; empty for a regression and where the mode is the answer
+  std::vector<std::int64_t> levels;  // the category of each class; empty for a regression, or if the mode is predicted
   std::vector<float> base;
   std::vector<Table> features;  // [code * classes + class]; empty without a linear part
   Table leaves;                 // [leaf * classes + class]
 };
 
-// y is about mean + scale * (sum over features of table[f][code] + sum over trees of the leaf's value).
+// A model: y = mean + scale * (sum over features of table[f][code] + sum over trees of the leaf's value).
 struct Model {
   Kind kind = Kind::centre;
   double mean = 0;
   std::int64_t mode = 0;  // the most frequent category
   double scale = 1;
-  std::vector<int> features;  // columns of the table, as the trees and tables number them
-  std::vector<Table> table;   // per feature and code; empty without a linear part
-  std::vector<Order> order;   // per feature
+  std::vector<int> features;  // the columns of the features, in the numbering of trees and tables
+  std::vector<Table> table;   // by feature and code; empty without a linear part
+  std::vector<Order> order;   // by feature
   std::vector<Tree> trees;
   Scores scores;
-  double error = 1;  // held-out error relative to the centre's
+  double error = 1;  // the held-out error relative to the centre's
 
-  // The values of some rows: of a column of numbers, and of one of categories. Codes are given by column of the table.
-  // A row that misses what a split was learnt without counts for both of its sides, by the rows there.
+  // Predictions for some rows: numbers, or categories. Codes are given by column of the table. A row that misses a
+  // feature which no training row missed is averaged over both sides of the split, weighted by their rows.
   std::vector<double> predict(std::span<const std::uint8_t* const> codes, std::span<const std::uint32_t> rows) const;
   std::vector<std::int64_t> categories(std::span<const std::uint8_t* const> codes,
                                        std::span<const std::uint32_t> rows) const;
 
  private:
-  using Nodes = std::vector<std::vector<std::uint16_t>>;  // by tree, of every row
+  using Nodes = std::vector<std::vector<std::uint16_t>>;  // by tree, the node of every row
 
   std::vector<Feature> seen(std::span<const std::uint8_t* const> codes) const;
   Nodes nodes(std::span<const Feature> seen, std::span<const std::uint32_t> rows) const;
@@ -48,10 +49,11 @@ struct Model {
 
 Model learnt(const Lesson& lesson);
 
-// Numbers: a ridge regression, then up to three trees on what is left, each only if held-out rows speak for it.
+// A model of numbers: a ridge regression, then up to three trees on its residuals; each is kept if held-out error
+// falls.
 Model regression(const Lesson& lesson);
 
-// Categories: class shares by a tree, by linear scores, or their sum, as held-out rows say.
+// A model of categories: class shares by a tree, by linear scores, or by their sum, chosen by held-out rows.
 Model classification(const Lesson& lesson);
 
 }  // namespace imputedb

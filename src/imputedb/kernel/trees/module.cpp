@@ -1,4 +1,4 @@
-// The kernel as a Python module: buffers in, buffers filled, the interpreter's lock released meanwhile.
+// Python bindings of chained trees, and the kernel's module. Buffers are filled without the interpreter's lock.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
@@ -71,7 +71,7 @@ std::vector<Column> columns_of(nb::list values, nb::list missing, const std::vec
   return out;
 }
 
-// Of each column 0 for numbers, 1 for categories, 2 for categories that stand in an order.
+// Fills missing cells. `categories` has 0 for a column of numbers, 1 for nominal and 2 for ordered categories.
 nb::tuple fill(nb::list values, nb::list missing, const std::vector<int>& categories,
                const std::vector<std::tuple<int, std::size_t, bool>>& targets, nb::list outputs,
                std::optional<Keys> keys, std::optional<Places> of_draw, int cycles, int leaves, int min_leaf,

@@ -9,9 +9,9 @@
 namespace imputedb {
 namespace {
 
-constexpr std::size_t kAtOnce = 2;  // targets whose models are held at a time
+constexpr std::size_t kAtOnce = 2;  // number of targets whose models are in memory at a time
 
-// Where each chunk's missing cells begin among all of the column.
+// The first place of each chunk's missing cells among all of the column.
 std::vector<std::size_t> offsets_of(const Column& column) {
   std::vector<std::size_t> offsets((column.rows + kChunk - 1) / kChunk + 1);
   for (std::size_t row = 0; row < column.rows; ++row) offsets[row / kChunk + 1] += column.is_missing(row);
@@ -21,7 +21,7 @@ std::vector<std::size_t> offsets_of(const Column& column) {
 
 template <class Value>
 void store(const Column& column, const Binned& binned, double value, const Value* values, Value& out) {
-  if (!(value > binned.low))  // the ends are copied: a double is not exact where 64 bits are
+  if (!(value > binned.low))  // the ends are copied, since a double may not represent 64-bit integers
     out = values[binned.lowest];
   else if (value >= binned.high)
     out = values[binned.highest];
@@ -29,7 +29,7 @@ void store(const Column& column, const Binned& binned, double value, const Value
     out = static_cast<Value>(column.integral() ? std::nearbyint(value) : value);
 }
 
-// The models of a target: of all columns, and for rows that miss those that miss together with it, of the others.
+// The models of a target: of all columns; and of the others, for rows that miss columns missing together with it.
 struct Models {
   Model whole;
   std::optional<Model> rest;

@@ -25,7 +25,7 @@ void prune(Tree& tree, std::span<const double> loss) {
 
 namespace {
 
-// Nodes that some rows of the sample end in.
+// Sets the nodes in which some rows of the sample end.
 void go_down(const Tree& tree, const Sample& sample, std::span<const std::uint32_t> rows,
              std::vector<std::uint16_t>& out) {
   std::vector<Feature> features;

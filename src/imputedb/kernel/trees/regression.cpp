@@ -8,11 +8,11 @@ namespace imputedb {
 namespace {
 
 constexpr int kMaxTrees = 3;
-constexpr double kLeafPrior = 4;     // rows of no correction that a leaf's value is shrunk by
-constexpr double kNoise = 6;         // variances by which a split must lower the sum of squares
-constexpr double kSmallGain = 0.01;  // of the variance: what a tree must gain for another one to be tried
+constexpr double kLeafPrior = 4;     // prior rows at 0, which a leaf's value is shrunk towards
+constexpr double kNoise = 6;         // number of variances by which a split must lower the sum of squares
+constexpr double kSmallGain = 0.01;  // share of the variance that a tree must gain for another one to be tried
 
-// By how much the squared error of held-out rows falls, a row, and the standard error of that.
+// The mean reduction of the squared error of held-out rows, and its standard error.
 struct Gain {
   double mean = 0, error = 0;
   bool real() const { return mean > error; }
@@ -38,7 +38,7 @@ class Regression {
   }
 
  private:
-  // Every step is judged by rows that its fit has not seen, and refitted on all rows once it is kept.
+  // Each step is judged by held-out rows, and is fitted again to all rows if it is kept.
   void fit() {
     parts_ = split(lesson_, rows_);
     now_.assign(rows_.size(), 0.0F);
@@ -77,7 +77,7 @@ class Regression {
     model_.kind = Kind::linear;
   }
 
-  // Whether another tree is worth trying after this one.
+  // Tries another tree; true if a further one is worth trying.
   bool add_tree() {
     for (std::size_t i = 0; i < rows_.size(); ++i) sample_.y[i] = y_[i] - now_[i];
     double squares = 0;
@@ -97,13 +97,13 @@ class Regression {
     const Gain more = gain(next);
     if (!more.real()) return false;
     refit(tree, leaves);
-    now_ = std::move(next);  // the honest predictions, not the refitted ones: further steps are judged by them
+    now_ = std::move(next);  // predictions without the held-out rows, by which further steps are judged
     model_.trees.push_back(std::move(tree));
     model_.kind = model_.table.empty() ? Kind::tree : Kind::linear_tree;
     return more.mean > kSmallGain;
   }
 
-  // Per node the squared error of the held-out rows that pass it, from their count, sum and squares.
+  // By node, the squared error of the held-out rows that pass it, from their count, sum and squares.
   std::vector<double> losses(const Tree& tree, const std::vector<std::uint16_t>& nodes) const {
     struct Moments {
       double rows = 0, sum = 0, squares = 0;
@@ -128,7 +128,7 @@ class Regression {
     return out;
   }
 
-  // Leaf values from every row, shrunk towards no correction at all.
+  // Refits leaf values to all rows, shrunk towards 0.
   void refit(Tree& tree, const std::vector<std::uint16_t>& leaves) const {
     std::vector<double> sum(static_cast<std::size_t>(tree.leaves)), count(sum.size());
     for (std::size_t i = 0; i < rows_.size(); ++i) {

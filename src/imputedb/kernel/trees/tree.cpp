@@ -10,9 +10,9 @@
 namespace imputedb {
 namespace {
 
-constexpr double kFewGaps = 5;  // rows that miss a feature, below which they do not say where others go
+constexpr double kFewGaps = 5;  // rows with a missing feature below which the side of missing values is unknown
 
-// Per feature and bin: rows and their sum of y in one number, or rows a class.
+// By feature and bin: the number of rows and their sum of y packed into one number, or the number of rows by class.
 struct Histogram {
   std::vector<std::int64_t> sums;
   std::vector<std::uint32_t> count;
@@ -23,10 +23,10 @@ struct Histogram {
   }
 };
 
-// A sum of fixed-point numbers above, how many they are below: both grow in one addition, and no order changes them.
+// A fixed-point sum in the high bits and a count in the low bits: one addition updates both, exactly in any order.
 class Packing {
  public:
-  // Of so many values, whose sizes have that sum.
+  // For `count` values whose absolute values sum up to `sum`.
   Packing(std::size_t count, double sum) : bits_(std::bit_width(count)) {
     scale_ = std::ldexp(1.0, 61 - bits_ - std::ilogb(sum + 1));
   }
@@ -68,7 +68,7 @@ struct Split {
 struct Open {
   int node;
   std::uint32_t begin, end;
-  std::int64_t total;  // of the rows: packed, or how many they count for
+  std::int64_t total;  // the packed sum of the rows or, for classes, their count
   Histogram histogram;
   Split split;
 };
@@ -215,7 +215,7 @@ class Grower {
     return best;
   }
 
-  // The thresholds of one feature; with what is missing on the right, one beyond all codes too.
+  // Tries the thresholds of one feature; with missing values on the right, also one beyond all codes.
   void scan(Split& best, int f, int bins, const Occupied& some, std::int64_t total, bool missing_left) const {
     const double n = packing_.rows(total), all = packing_.scaled(total), least = growth_.min_leaf;
     double bound = best.gain * (1 + 1e-12) * n;
@@ -233,7 +233,7 @@ class Grower {
     }
   }
 
-  // Gini: the gain is the rise of sum over children of (sum over classes of count^2) / rows.
+  // Gini impurity: the gain is the rise of the sum over children of (sum over classes of count^2) / rows.
   Split best_class_split(const Open& open) const {
     Split best;
     best.gain = growth_.min_gain;
@@ -279,7 +279,7 @@ class Grower {
       best = {gain, static_cast<int>(f), static_cast<std::uint8_t>(b), missing_left};
   }
 
-  // How many rows miss the feature that they are split by.
+  // The number of rows that miss the feature by which they are split.
   double gaps_of(const Open& open) const {
     const std::size_t first = offsets_[static_cast<std::size_t>(open.split.feature)];
     if (!classes()) return packing_.rows(open.histogram.sums[first]);
@@ -314,7 +314,7 @@ class Grower {
     return {a, b};
   }
 
-  // Rows that go left, then those that go right, each in the order they were in; where the right begins.
+  // Partitions rows stably into those that go left and those that go right; returns the first place of the latter.
   std::uint32_t part(std::uint32_t begin, std::uint32_t end, const Split& split) {
     const std::uint8_t* codes = sample_.codes.data() + split.feature;
     const std::size_t width = sample_.width();
@@ -345,10 +345,10 @@ class Grower {
   const Growth growth_;
   const std::span<const std::uint8_t> times_;
   const Packing packing_;
-  std::vector<std::int64_t> totals_;  // per row: its packed value, or 1, times how often it counts
+  std::vector<std::int64_t> totals_;  // by row, its packed value, or 1, times how often it counts
   Histogram spare_;
   std::vector<std::uint32_t> right_;
-  std::vector<std::size_t> offsets_;  // per feature, of its bins in a histogram
+  std::vector<std::size_t> offsets_;  // by feature, the first of its bins in a histogram
   std::vector<Open> open_;
   Tree tree_;
 };
