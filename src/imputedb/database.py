@@ -14,7 +14,7 @@ from imputedb import arguments
 from imputedb.answers import description, model_methods, models, respond
 from imputedb.answers import methods as answering
 from imputedb.answers.explain import Explanation, explained
-from imputedb.answers.flags import flagged
+from imputedb.answers.flags import check_alone, flagged
 from imputedb.answers.multiple.measures import Measure, Measures
 from imputedb.answers.pace import pace
 from imputedb.answers.prepare import Planner
@@ -279,8 +279,8 @@ class Database:
         if flags:
             text, stated = limited(text)
             options = options.limited(stated.over(options.limits), perf_counter())
-            draws = m if options.limits.error is None else "auto"
-            text = flagged(self._engine, self._planner, text, draws, params)
+            check_alone(options.limits.over(self._planner.limits))
+            text = flagged(self._engine, self._planner, text, m, params)
         return respond.departing(self._engine, self._planner, text, options, params, sensitivity, progress, watch)
 
     def explain(

@@ -5,6 +5,8 @@ import pytest
 
 import imputedb
 from imputedb import Database
+from imputedb.imputers.chained.chained import Chained
+from imputedb.imputers.chained.shift import Shift
 from imputedb.imputers.registry import chosen
 from imputedb.notes import NoteKind, is_of
 from imputedb.sensitivity import Departures
@@ -80,3 +82,12 @@ def test_a_completed_run_says_it_too(tmp_path) -> None:  # type: ignore[no-untyp
     (norm,) = chosen("norm")
     done = loaded().impute("t", tmp_path / "run", m=2, imputer=Departures("x", (2.0,)).moved(norm, 2.0))
     assert [one["kind"] for one in done.manifest["columns"]["x"]["notes"]] == ["FEEDBACK"]
+
+
+@pytest.mark.parametrize("nothing", [Shift(), Shift(odds={"u": 1})])
+def test_a_shift_of_nothing_is_not_said(nothing: Shift) -> None:
+    db = loaded()
+    (norm,) = chosen("norm")
+    assert isinstance(norm, Chained)
+    report = db.sql("SELECT avg(x) FROM t", m=2, imputer=norm.with_deltas({"x": nothing})).report
+    assert not [note for note in report.warnings + report.notes if note.kind in (NoteKind.FEEDBACK, NoteKind.ASSUMED)]

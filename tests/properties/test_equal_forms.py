@@ -95,6 +95,36 @@ FORMS = {
         "SELECT count_if(y > 0.5) AS a FROM t",
         "SELECT coalesce(sum(if(y > 0.5, 1, 0)), 0) AS a FROM t",
     ],
+    "a deviation": [
+        "SELECT stddev(y) AS a FROM t WHERE k = 1",
+        "SELECT sqrt(variance(y)) AS a FROM t WHERE k = 1",
+        "SELECT exp(0.5 * ln(variance(y))) * 1.0 AS a FROM t WHERE k = 1",
+    ],
+    "a variance": [
+        "SELECT variance(y) AS a FROM t",
+        "SELECT stddev(y) ^ 2 AS a FROM t",
+        "SELECT stddev(y) * stddev(y) AS a FROM t",
+    ],
+    "a share of what is left": [
+        "SELECT avg((y <= 0.5)::INT) AS a FROM t",
+        "SELECT 1 - avg((y > 0.5)::INT) AS a FROM t",
+        "SELECT 1 - count(*) FILTER (WHERE y > 0.5) / count(*) AS a FROM t",
+        "SELECT (100 - 100 * avg(CASE WHEN y > 0.5 THEN 1 ELSE 0 END)) / 100 AS a FROM t",
+    ],
+    "a count of what is left": [
+        f"SELECT {N} - count(*) FILTER (WHERE y <= 0.5) AS a FROM t",
+        "SELECT count(*) - count_if(y <= 0.5) AS a FROM t",
+    ],
+    "a count by its share": [
+        "SELECT count(*) FILTER (WHERE y > 0.5) AS a FROM t",
+        f"SELECT {N} * avg((y > 0.5)::INT) AS a FROM t",
+        "SELECT avg((y > 0.5)::INT) * count(*) AS a FROM t",
+    ],
+    "a correlation": [
+        "SELECT corr(y, x) AS a FROM t WHERE k = 1",
+        "SELECT -corr(-y, x) AS a FROM t WHERE k = 1",
+        "SELECT 0.5 * corr(y, x) / 0.5 AS a FROM t WHERE k = 1",
+    ],
     "a slope": [
         "SELECT regr_slope(y, x) AS a FROM t WHERE k = 1",
         "SELECT regr_slope(y, x) FILTER (WHERE k = 1) AS a FROM t",

@@ -62,3 +62,62 @@ def test_by_group_and_where_nothing_tells(db: Database) -> None:
     found = db.sql(f"SELECT id < 4 AS few, {choice} AS a FROM t GROUP BY id < 4", m=2, imputer="hotdeck")
     assert all(row[2] is None or row[2] > 0.5 for row in found)
     assert _error(db, "CASE WHEN max(x) > 5 THEN avg(x) ELSE 0 END") is None
+
+
+# avg(x) is 5.028 with an interval of 4.929 to 5.126
+IMAGES = {
+    "greatest(avg(x), 5.05)": ("5.05", "{high}"),
+    "least(5.0, avg(x))": ("{low}", "5"),
+    "CASE WHEN avg(x) > 5 THEN avg(x) ELSE 0 END": ("0", "{high}"),
+    "CASE WHEN avg(x) > 5 THEN 10.5 - avg(x) ELSE avg(x) END": ("{low}", "5.5"),
+    "abs(avg(x) - 5)": ("0", "{high} - 5"),
+    "3 * greatest(avg(x), 5.05) + 1": ("3 * 5.05 + 1", "3 * {high} + 1"),
+    "CASE WHEN avg(x) > 4.9 THEN avg(x) END": ("{low}", "{high}"),
+}
+
+
+@pytest.mark.parametrize("question", ["population", "answer"])
+def test_an_interval_has_the_values_that_the_choice_has_in_that_of_its_number(db: Database, question: str) -> None:
+    shown = ", ".join(f"{one} AS a{n}" for n, one in enumerate(("avg(x)", *IMAGES)))
+    text = f"SELECT {shown} FROM t"
+    (row,) = db.sql(text, m=3, imputer="hotdeck", interval=question).estimates  # type: ignore[arg-type]
+    of_mean, *others = row.values()
+    low, high = of_mean.interval()
+    for expression, wanted, one in zip(IMAGES, IMAGES.values(), others, strict=True):
+        ends = [eval(end.format(low=low, high=high)) for end in wanted]
+        kept = [min(ends[0], one.estimate), ends[1]] if question == "answer" else ends
+        if low < 5 < high:
+            assert list(one.interval()) == pytest.approx(kept, abs=0.03 * (high - low)), expression
+        assert one.interval().low <= one.estimate <= one.interval().high
+
+
+def test_near_the_bound_the_error_goes_on_to_that_of_a_normal_distribution(db: Database) -> None:
+    """Two standard errors from it, it was a third of what replications have."""
+    (row,) = db.sql("SELECT avg(x) AS a FROM t", m=3, imputer="hotdeck").estimates
+    mean, error = row["a"].estimate, row["a"].se
+    wanted = {0: 0.584, 1: 0.262, 2: 0.0756}  # standard deviation of max(z, d), z standard normal
+    shown = ", ".join(f"greatest(avg(x), {mean + d * error}) AS g{d}" for d in wanted)
+    (row,) = db.sql(f"SELECT {shown} FROM t", m=3, imputer="hotdeck").estimates
+    assert [row[f"g{d}"].se / error for d in wanted] == pytest.approx(list(wanted.values()), rel=0.02)
+
+
+def test_two_numbers_that_choose_are_looked_at_together(db: Database) -> None:
+    text = "SELECT greatest(avg(x), median(x)) AS a, avg(x) AS b, median(x) AS c FROM t"
+    (row,) = db.sql(text, m=3, imputer="hotdeck").estimates
+    assert row["a"].estimate == max(row["b"].estimate, row["c"].estimate)
+    assert row["a"].interval().high >= max(row["b"].interval().high, row["c"].interval().high)
+    assert row["a"].interval().low <= max(row["b"].interval().low, row["c"].interval().low)
+
+
+def test_a_choice_that_may_be_null_has_no_interval_and_says_so(db: Database) -> None:
+    result = db.sql("SELECT CASE WHEN avg(x) > 5 THEN avg(x) END AS a FROM t", m=3, imputer="hotdeck")
+    assert result.fetchall()[0][1:4] == (None, None, None)
+    assert any("may leave it NULL" in note for note in result.report.warnings)
+
+
+def test_by_group_only_those_in_doubt_have_other_errors(db: Database) -> None:
+    shown = "greatest(avg(x), if(g = 0, 5.0, -9)) AS a, avg(x) AS b"
+    text = f"SELECT g, {shown} FROM (SELECT id % 2 AS g, x FROM t) GROUP BY g ORDER BY g"
+    even, odd = db.sql(text, m=3, imputer="hotdeck").estimates
+    assert odd["a"].interval() == pytest.approx(odd["b"].interval(), rel=1e-9)
+    assert even["a"].interval() == pytest.approx((5.0, even["b"].interval().high), rel=1e-9)

@@ -368,7 +368,7 @@ def test_an_error_of_no_number_is_refused(db: imputedb.Database) -> None:
 CONTRARY = {
     "one draw within an error": ({"m": 1, "error": 0.5}, "leave m out, or the error"),
     "one draw, an ERROR behind": ({"m": 1}, "leave m out, or the error"),
-    "flags within an error": ({"flags": True, "error": 0.5}, "flags are of single values"),
+    "flags within an error": ({"flags": True, "error": 0.5}, "flags describe single values"),
     "alpha without plans": ({"method": "bounds", "alpha": 0.5}, "leave alpha out"),
     "clusters of no sample": ({"m": 2, "clusters": "g", "interval": "answer"}, "leave one out"),
     "precision of given draws": ({"m": 3, "precision": 0.2}, "m='auto'"),
@@ -382,6 +382,11 @@ def test_wishes_that_contradict_each_other_are_refused(case: tuple[dict[str, Any
     with imputedb.connect() as db:
         db.execute("CREATE TABLE t AS SELECT i % 3 AS g, CASE WHEN i % 4 > 0 THEN i END AS x FROM range(40) r(i)")
         behind = " ERROR 50 %" if set(wishes) == {"m"} else ""
+        if "flags" in wishes:
+            db.sql("SET imputedb.error = 0.5")
+            with pytest.raises(QueryError, match=r"RESET imputedb\.error"):
+                db.sql("SELECT id FROM (SELECT 1 AS id)", flags=True)
+            db.sql("RESET imputedb.error")
         with pytest.raises(QueryError, match=words):
             db.sql(f"SELECT avg(x) AS a FROM t{behind}", **wishes)
         found = db.sql("SELECT avg(x) AS a FROM t", interval="answer", level=0.9).report

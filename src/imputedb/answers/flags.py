@@ -6,10 +6,22 @@ from imputedb.answers.understand import classified
 from imputedb.engines.engine import Engine
 from imputedb.errors import QueryError
 from imputedb.markup import FLAG
+from imputedb.sql.budget import Limits
 from imputedb.sql.parameters import Given, by_name
 from imputedb.sql.paths import quoted
 from imputedb.sql.statements import Query
 from imputedb.sql.tokens import tokens
+
+
+def check_alone(limits: Limits) -> None:
+    """Refuses flags beside an error, of the statement or of the session.
+
+    Raises:
+        QueryError: there is an error.
+    """
+    if limits.error is not None:
+        way_out = "leave one out, the error of a session by RESET imputedb.error"
+        raise QueryError(f"flags describe single values, and an error takes several draws: {way_out}")
 
 
 def flagged(engine: Engine, planner: Planner, text: str, m: object, params: Given = None) -> str:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
 from imputedb.imputers.chained.chained import Chained
+from imputedb.imputers.chained.shift import changes
 from imputedb.imputers.protocol import Imputer
 from imputedb.imputers.rows import Rows
 from imputedb.notes import Note, NoteKind
@@ -33,7 +34,7 @@ def fed_back(imputer: Imputer, rows: Rows, targets: Sequence[Column], *, drawn: 
         targets: the columns that are filled in.
         drawn: whether values are drawn.
     """
-    names = {name for name, _ in imputer.deltas} if isinstance(imputer, Chained) else set()
+    names = {name for name, shift in imputer.deltas if changes(shift)} if isinstance(imputer, Chained) else set()
     shifted = [c for c in targets if {str(c), c.name} & names and rows.columns[c].missing.any()]
     if not shifted:
         return

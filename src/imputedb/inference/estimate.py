@@ -7,6 +7,7 @@ import numpy as np
 
 from imputedb.inference.degrees_of_freedom import INFINITE
 from imputedb.inference.distribution import two_sided
+from imputedb.inference.image import Image
 from imputedb.inference.rubin import Interval, Pooled, Vector, pooled
 from imputedb.inference.scale import IDENTITY, Scale
 from imputedb.inference.score_interval import Score
@@ -21,7 +22,7 @@ class Estimate:
 
     Attributes:
         pooled: pooled value on its scale; its within-variance is 0 where `within` is false.
-        scale: scale of pooling.
+        scale: scale of pooling; an image where the number is a function of what was pooled.
         question: what the interval is about: the population or the answer.
         level: confidence level.
         share: share of the draws that have the number; less than 1 for a group that some draws lack.
@@ -30,7 +31,7 @@ class Estimate:
     """
 
     pooled: Pooled
-    scale: Scale | Score = IDENTITY
+    scale: Scale | Score | Image = IDENTITY
     question: Question = "population"
     level: float = 0.95
     share: float = 1.0
@@ -40,7 +41,13 @@ class Estimate:
     @property
     def estimate(self) -> float:
         """The estimate on its original scale."""
-        return self.pooled.estimate if isinstance(self.scale, Score) else self.scale.back(self.pooled.estimate)
+        match self.scale:
+            case Image():
+                return self.scale.centre
+            case Score():
+                return self.pooled.estimate
+            case _:
+                return self.scale.back(self.pooled.estimate)
 
     @property
     def se(self) -> float:
@@ -51,6 +58,8 @@ class Estimate:
         """
         if not self._has_interval:
             return math.nan
+        if isinstance(self.scale, Image):
+            return self.scale.error
         error = self._pooled_for_question.se
         if isinstance(self.scale, Score):
             return error or self._half / two_sided(self.level, self._pooled_for_question.df)
@@ -78,12 +87,22 @@ class Estimate:
         if not self._has_interval:
             return Interval(math.nan, math.nan)
         pooled, level = self._pooled_for_question, self.level if level is None else level
+        if isinstance(self.scale, Image):
+            return self.scale.interval(level)
         if isinstance(self.scale, Score):
             if pooled.total == 0 and self.question == "answer":
                 return Interval(pooled.estimate, pooled.estimate)
             return self.scale.interval(pooled.estimate, pooled.total, two_sided(level, pooled.df))
         low, high = pooled.interval(level)
         return Interval(self.scale.back(low), self.scale.back(high))
+
+    def away(self, errors: float) -> float:
+        """The value so many standard errors from the estimate, on the scale of pooling."""
+        if isinstance(self.scale, Scale):
+            pooled = self._pooled_for_question
+            return self.scale.back(pooled.estimate + errors * pooled.se)
+        found = self.estimate + errors * self.se
+        return min(max(found, 0.0), self.scale.top) if isinstance(self.scale, Score) else found
 
     @property
     def _has_interval(self) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from imputedb.answers.multiple.branches import in_branches
 from imputedb.answers.multiple.clusters import clusters, count_of
 from imputedb.answers.multiple.forms import counts_all
 from imputedb.answers.multiple.having import Decided, decided
@@ -159,16 +160,17 @@ def _gives_groups(block: Planned | Written) -> bool:
 
 def _without_sample(about: Aggregation) -> Aggregation:
     """The aggregation without intervals for a population, since its rows are groups."""
-    outputs = [
-        replace(one, within=None, form=None, skewness=None, reason=_GROUPS) if one.is_number else one
-        for one in about.outputs
-    ]
+    outputs = [replace(_without_error(one), reason=_GROUPS) if one.is_number else one for one in about.outputs]
     return replace(about, outputs=outputs)
 
 
 def _without_bootstrap(one: Output) -> Output:
     """An output without a bootstrap variance, which needs rows that the engine does not hand over."""
-    return replace(one, within=None, form=None, skewness=None, reason=_AWAY) if one.bootstrapped else one
+    return replace(_without_error(one), reason=_AWAY) if one.bootstrapped else one
+
+
+def _without_error(one: Output) -> Output:
+    return replace(one, within=None, form=None, skewness=None, branch=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +191,8 @@ class _Reader:
         one = replace(one, tree=tree, smooth=smooth, unit=line.unit) if line and smooth is not tree else one
         return replace(one, form=None) if self.whole and counts_all(smooth, self.never_null) else one
 
-    def hidden(self, trees: Sequence[Tree], node: Tree) -> list[Output]:
-        """Outputs that are not shown, for ORDER BY or HAVING; their types are those in a SELECT."""
+    def measured(self, trees: Sequence[Tree], node: Tree) -> list[Output]:
+        """Outputs that are not shown, with their variances; their types are those in a SELECT."""
         if not trees:
             return []
         self.stage()
@@ -198,15 +200,19 @@ class _Reader:
         bare = selecting(node, items, having=None, qualify=None)
         with translated():
             _, types = self.engine.outputs(self.engine.text(bare))
-        found = [self.output("", kind, tree) for tree, kind in zip(trees, types, strict=True)]
+        return [self.output("", kind, tree) for tree, kind in zip(trees, types, strict=True)]
+
+    def hidden(self, trees: Sequence[Tree], node: Tree) -> list[Output]:
+        """Outputs that are not shown, for ORDER BY or HAVING."""
         return [
-            replace(one, aggregates=one.aggregates or _has_subqueries(one.tree), within=None, form=None, skewness=None)
-            for one in found
+            replace(_without_error(one), aggregates=one.aggregates or _has_subqueries(one.tree), reason=one.reason)
+            for one in self.measured(trees, node)
         ]
 
     def in_parts(self, outputs: Sequence[Output], node: Tree) -> list[Output]:
-        """The outputs; those with steps are followed by the parts from which they are computed."""
-        return in_parts(outputs, self.steps, lambda trees: self.hidden(trees, node), self.engine.cast, self._binds)
+        """The outputs; those with steps and choices are followed by the parts from which they are computed."""
+        every = in_parts(outputs, self.steps, lambda trees: self.hidden(trees, node), self.engine.cast, self._binds)
+        return in_branches(every, self.steps, lambda trees: self.measured(trees, node), self.engine.cast, self._binds)
 
     def _binds(self, tree: Tree) -> bool:
         """Whether DuckDB accepts an expression of constants."""

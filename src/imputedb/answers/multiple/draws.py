@@ -92,22 +92,13 @@ class Draws:
         named = run.keep({DRAW: np.array(numbers, np.int32)})
         for units, places in self._sums.by_units().items():
             self._add_squares(self._sums.selected(rows, units, places), named, units)
-        if self._bootstrap is None and (any(one.bootstrapped for one in self._aggregation.outputs) or self._in_doubt()):
+        if self._bootstrap is None and self._resampled:
             self._bootstrap = self._resample(execution, below, numbers[:_RESAMPLED_DRAWS], run)
-
-    def _in_doubt(self) -> bool:
-        """Whether another sample or draw might choose other branches of an output, in some group."""
-        branches = [f"c{self._places[name]}" for n in self._resampled if (name := f"s{n}") in self._places]
-        if not branches:
-            return False
-        keys = ", ".join(f"c{place + 1}" for place in range(len(self._aggregation.groups))) or "true"
-        doubts = " OR ".join(f"count({one}) < count(*) OR min({one}) < max({one})" for one in branches)
-        return bool(self._engine.fetched(f"SELECT 1 FROM temp.{self._table} GROUP BY {keys} HAVING {doubts} LIMIT 1"))
 
     @property
     def _resampled(self) -> list[int]:
-        """The positions of outputs with a bootstrap: those without another variance in some group."""
-        return [n for n, one in enumerate(self._aggregation.outputs) if one.within and (one.bootstrapped or one.branch)]
+        """The positions of outputs with a bootstrap: those without another variance."""
+        return [n for n, one in enumerate(self._aggregation.outputs) if one.bootstrapped]
 
     def _put_empty(self, execution: Execution, below: Aggregate, numbers: tuple[int, ...]) -> None:
         """Adds the single row of an aggregation without groups, for draws without input rows."""

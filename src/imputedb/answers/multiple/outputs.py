@@ -57,6 +57,20 @@ class Within(NamedTuple):
     units: tuple[str, ...] = ()
 
 
+class Choice(NamedTuple):
+    """An output that chooses between results, or is a function of one number, over references to parts.
+
+    Attributes:
+        value: the output.
+        branch: the number of the branches that it chooses; None where it has none.
+        parts: places of the numbers among the outputs.
+    """
+
+    value: Tree
+    branch: Tree | None
+    parts: tuple[int, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
     """One output of the query.
@@ -76,8 +90,8 @@ class Output:
         smooth: expression that draws compute in its place, without its rounding; None if it is the same.
         unit: largest change that its rounding makes.
         made: expression over pooled parts that is shown; None if it is pooled itself.
-        branch: number of the branches that it chooses, NULL where another sample might choose others; None if the
-            design determines them.
+        branch: number of the branches that it chooses; None if the design determines them.
+        choice: the expression over pooled parts, if its interval is found from theirs.
     """
 
     name: str
@@ -95,6 +109,7 @@ class Output:
     unit: float = 0.0
     made: Tree | None = None
     branch: Tree | None = None
+    choice: Choice | None = None
 
     @property
     def draw_expression(self) -> Tree:
@@ -180,18 +195,17 @@ def output(
     if not plain.is_number:
         return replace(plain, reason=plain.unnumbered)
 
-    def variance(one: Tree) -> Tree | None:
-        if not aggregate_calls([one], aggregates):
-            return None
-        inner = _known(Output("", "DOUBLE", one, aggregates=True), aggregates, measures, sample, conditions)
-        return inner.within.variance if inner.within else None
+    def has_error(one: Tree) -> bool:
+        inner = Output("", "DOUBLE", one, aggregates=True)
+        calls = aggregate_calls([one], aggregates)
+        return bool(calls) and _known(inner, aggregates, measures, sample, conditions).within is not None
 
-    branch, is_known = Settling(aggregates, variance, whole=not conditions).branch(tree)
+    branch, is_known = Settling(aggregates, has_error, whole=not conditions).branch(tree)
     if not is_known:
-        return _resampled(_known(plain, aggregates, measures, sample, conditions))
+        return resampled(_known(plain, aggregates, measures, sample, conditions))
     known = _known(replace(plain, tree=choice.core), aggregates, measures, sample, conditions)
     known = _chosen(replace(known, tree=tree), choice) if choice.decided else known
-    return replace(known, branch=branch) if known.within and not known.bootstrapped else known
+    return replace(known, branch=branch) if known.within else known
 
 
 def _known(
@@ -221,10 +235,10 @@ def _chosen(one: Output, choice: Chosen) -> Output:
     return one if choice.neutral else replace(one, form=None, scale=IDENTITY)
 
 
-def _resampled(one: Output) -> Output:
+def resampled(one: Output) -> Output:
     """An output with a bootstrap variance."""
     within = one.within and one.within._replace(variance=None, influence=None)
-    return replace(one, within=within, form=None, scale=IDENTITY)
+    return replace(one, within=within, form=None, scale=IDENTITY, branch=None)
 
 
 def _with_window(plain: Output, calls: Sequence[Tree], sample: Sample, conditions: frozenset[str]) -> Output:
@@ -318,8 +332,7 @@ def _is_total(tree: Tree) -> bool:
 def columns(outputs: Sequence[Output]) -> dict[str, Tree]:
     """The expressions that a draw computes, by name.
 
-    For output 0 these are its value `e0`, its variance `v0` and degrees of freedom `f0`, its form `t0`, the skewness
-    `k0`, the chosen branches `s0`, and the group's numbers for influences, `p0_...`.
+    For output 0: value `e0`, variance `v0`, degrees of freedom `f0`, form `t0`, skewness `k0`, influences `p0_...`.
     """
     wanted: dict[str, Tree] = {}
     for place, one in enumerate(outputs):
@@ -332,8 +345,6 @@ def columns(outputs: Sequence[Output]) -> dict[str, Tree]:
             wanted[f"f{place}"] = double(one.within.freedom)
         if one.skewness:
             wanted[f"k{place}"] = double(one.skewness)
-        if one.within and one.branch:
-            wanted[f"s{place}"] = double(one.branch)
         if one.within and one.form and one.form.flag:
             wanted[f"t{place}"] = double(one.form.flag)
     return wanted

@@ -13,6 +13,7 @@ from imputedb.answers.multiple.aggregation import GROUPING, STANDS, Aggregation,
 from imputedb.answers.multiple.clusters import left_out
 from imputedb.answers.multiple.draws import Draws, Numbers
 from imputedb.answers.multiple.forms import ANY, ONES, POSITIVE
+from imputedb.answers.multiple.images import KEYS, NULL, UNSURE, Images
 from imputedb.answers.multiple.repeated import repeating
 from imputedb.answers.multiple.shown import PARTS, intervals, item, items
 from imputedb.answers.multiple.suspects import scattered, suspects
@@ -23,7 +24,7 @@ from imputedb.blocks.block import Planned
 from imputedb.engines.engine import Engine, Held
 from imputedb.inference.estimate import Estimate, estimated, unbounded
 from imputedb.inference.number_of_draws import enough
-from imputedb.inference.scale import IDENTITY, Scale
+from imputedb.inference.scale import Scale
 from imputedb.inference.score_interval import Score
 from imputedb.notes import Note, NoteKind
 from imputedb.sql import ast as t
@@ -39,7 +40,6 @@ UNPOOLED = Note(
 PILOT = 20
 """Number of draws from which the number needed is estimated (von Hippel 2020)."""
 
-_KEYS = "imputedb_pooled_keys"
 _UNPLANNED = "no variance within a draw is looked for in a block that is not planned: ask interval='answer'"
 _SUBTOTALS = "no variance within a draw is looked for in subtotals, so these have no interval: ask interval='answer'"
 _REPEATED = "where rows are repeated ({}), each copy counts as sampled on its own: the interval may be too narrow"
@@ -81,16 +81,17 @@ def pooled(engine: Engine, prepared: Prepared, run: Run) -> Pooled | None:
         return None
     named(about)  # raises its errors before anything is drawn
     draws = Draws(engine, prepared, run, about)
+    images = Images(engine, run, draws, about, options.level)
     warnings = list(_remarks(engine, about, prepared, options))
     warnings += left_out(prepared.blocks) if options.question == "population" else []
     width = None
     if options.limits.error is not None:
-        found, width = _narrow(draws, about, options, options.limits.error)
+        found, width = _narrow(images, about, options, options.limits.error)
     else:
         draws.add(range(options.m or min(PILOT, options.most)))
-        found = _estimates(draws, about, options)
+        found = _estimates(images, about, options)
         if options.m is None:
-            found = _repeatable(draws, about, options, found, warnings)
+            found = _repeatable(images, about, options, found, warnings)
     warnings += suspects(draws.numbers(), about, found, options.question)
     warnings += _without_interval(about, found)
     warnings += [scattered(about.outputs[place].name) for place in draws.scattered() if place < about.shown]
@@ -98,9 +99,10 @@ def pooled(engine: Engine, prepared: Prepared, run: Run) -> Pooled | None:
 
 
 def _repeatable(
-    draws: Draws, about: Aggregation, options: QueryOptions, found: list[Row], warnings: list[Note]
+    images: Images, about: Aggregation, options: QueryOptions, found: list[Row], warnings: list[Note]
 ) -> list[Row]:
     """The estimates from enough draws for standard errors of the requested precision, given those of the first."""
+    draws = images.draws
     need = _needed(found, options)
     if need > options.most:
         words = (
@@ -111,13 +113,14 @@ def _repeatable(
     if min(need, options.most) <= draws.m:
         return found
     draws.add(range(draws.m, min(need, options.most)))
-    return _estimates(draws, about, options)
+    return _estimates(images, about, options)
 
 
-def _narrow(draws: Draws, about: Aggregation, options: QueryOptions, goal: float) -> tuple[list[Row], float]:
+def _narrow(images: Images, about: Aggregation, options: QueryOptions, goal: float) -> tuple[list[Row], float]:
     """The estimates from enough draws for a limit of error, and the half-width that the first draws made expect."""
+    draws = images.draws
     draws.add(range(options.m or min(precision.FIRST, options.most)))
-    found, width = _estimates(draws, about, options), math.nan
+    found, width = _estimates(images, about, options), math.nan
     while True:
         shown = [one for row in found for place, one in row.items() if place < about.shown]
         need = draws.m if options.m is not None else precision.draws_for(shown, goal, options.most)
@@ -125,7 +128,7 @@ def _narrow(draws: Draws, about: Aggregation, options: QueryOptions, goal: float
         if need <= draws.m:
             return found, width
         draws.add(range(draws.m, need))
-        found = _estimates(draws, about, options)
+        found = _estimates(images, about, options)
 
 
 def _needed(found: Sequence[Row], options: QueryOptions) -> int:
@@ -155,16 +158,21 @@ def _without_interval(about: Aggregation, found: Sequence[Row]) -> Iterator[Note
     """Notes on numbers without a standard error, if no other note gives the reason."""
     for place, out in enumerate(about.outputs[: about.shown]):
         known = [row[place] for row in found if place in row]
-        if known and not out.reason and out.within and all(math.isnan(one.se) for one in known):
-            words = "no variance within its draws was found, so it has no interval: ask interval='answer'"
+        lacking = [one for one in known if math.isnan(one.se)]
+        doubts = [reason for reason in (NULL, UNSURE) if any(one.reason == reason for one in lacking)]
+        if lacking and not out.reason and out.within and (doubts or len(lacking) == len(known)):
+            reason = doubts[0] if doubts else "no variance within its draws was found"
+            which = "it has" if len(lacking) == len(known) else f"{len(lacking):,} of its groups have"
+            words = f"{reason}, so {which} no interval: ask interval='answer'"
             yield Note(NoteKind.NO_INTERVAL, out.name, f"{out.name}: {words}")
 
 
 # -- pooling ----------------------------------------------------------------------------------------------------------
 
 
-def _estimates(draws: Draws, about: Aggregation, options: QueryOptions) -> list[Row]:
+def _estimates(images: Images, about: Aggregation, options: QueryOptions) -> list[Row]:
     """The estimates of each group, in the order of the grouping expressions."""
+    draws = images.draws
     numbers, bootstrapped = draws.numbers(), draws.bootstrapped()
     groups = numbers["group"].astype(np.intp)
     order = np.lexsort((numbers[next(iter(numbers))], groups))
@@ -181,7 +189,7 @@ def _estimates(draws: Draws, about: Aggregation, options: QueryOptions) -> list[
             if out.is_number
         }
         found.append({place: one for place, one in row.items() if one})
-    return found
+    return images.over(found)
 
 
 def _estimate(
@@ -213,7 +221,7 @@ def _estimate(
 def _reason(about: Aggregation, place: int, mine: Mapping[str, Numbers], *, resampled: bool) -> str | None:
     """The reason why an output has no interval for a population in this group; None if it may have one."""
     out = about.outputs[place]
-    if out.reason or not (out.bootstrapped or _in_doubt(place, mine)):
+    if out.reason or not out.bootstrapped:
         return out.reason
     if about.sets and mine[GROUPING][0] > 0:
         return _SUBTOTALS
@@ -228,8 +236,6 @@ def _within(
     if within is None:
         return None, math.inf
     df = _mean(mine[f"f{place}"][has])
-    if _in_doubt(place, mine):
-        return np.full(len(has), bootstrapped[place]) if place in bootstrapped else None, df
     if within.influence:
         alone = not within.influence.centred and df > 0  # no rows contribute to the total
         return np.nan_to_num(mine[f"v{place}"]) if alone else mine[f"v{place}"], df
@@ -240,12 +246,6 @@ def _within(
     return None, df
 
 
-def _in_doubt(place: int, mine: Mapping[str, Numbers]) -> bool:
-    """Whether another sample or draw might choose another branch of an output."""
-    branches = mine.get(f"s{place}")
-    return branches is not None and not (branches == branches[0]).all()
-
-
 def _mean(values: Numbers) -> float:
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else math.nan
@@ -254,8 +254,6 @@ def _mean(values: Numbers) -> float:
 def _scale(about: Aggregation, place: int, mine: Mapping[str, Numbers], has: Flags, df: float) -> Scale | Score:
     """The scale on which an output is pooled, or a score interval within the bounds of a total or share."""
     out = about.outputs[place]
-    if _in_doubt(place, mine):
-        return IDENTITY
     if out.form is None or out.within is None or not df > 0:
         return out.scale
     flags = mine[f"t{place}"][has] if out.form.flag else np.array([ONES])
@@ -297,10 +295,10 @@ def _answer(
         shown.append(t.reference("r", "share"))
     registered = run.keep(_columns(draws, about, found))
     same = t.compared("COMPARE_EQUAL", t.reference("k", "place"), group)
-    source = t.inner(t.table((_KEYS,), "k"), t.table((registered,), "r"), same)
+    source = t.inner(t.table((KEYS,), "k"), t.table((registered,), "r"), same)
     kept = about.having.over(lambda place: item(about, place)) if about.having else None
     node = t.select([*shown, group], source, kept, modifiers=_modifiers(about, group))
-    text = f"WITH {_KEYS} AS ({draws.keys()}) {engine.text(node)}"
+    text = f"WITH {KEYS} AS ({draws.keys()}) {engine.text(node)}"
     held = answered(engine, text)
     (groups,) = engine.numbers(f"SELECT c{len(shown)} FROM {held.source}")
     names, types = zip(*named(about), strict=True)

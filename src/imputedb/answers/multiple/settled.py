@@ -1,17 +1,16 @@
-"""The branches that an expression chooses, and whether another sample would choose them too.
+"""The branches that an expression chooses, as a number.
 
-The delta method has no error for a change of branch: `CASE WHEN avg(x) > 5 THEN avg(x) ELSE 0 END` jumps by 5 at 5.
-A branch is certain if the two sides of its comparison differ by several standard errors, summed over both sides.
+The delta method has no error for a change of branch: `CASE WHEN avg(x) > 5 THEN avg(x) ELSE 0 END` jumps by 5 at 5. So
+the number is computed at all values that the aggregates may have (`images`).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from imputedb.answers.multiple.calls import double, minus, plus, times
+from imputedb.answers.multiple.calls import double, plus, times
 from imputedb.answers.multiple.choices import as_case
-from imputedb.answers.multiple.forms import bare, fixed
 from imputedb.sql import ast as t
-from imputedb.sql.ast import Tree, without_place
+from imputedb.sql.ast import Tree
 from imputedb.sql.expression import (
     arguments_of,
     cases_of,
@@ -19,7 +18,6 @@ from imputedb.sql.expression import (
     filter_of,
     function_of,
     is_distinct,
-    is_null,
     is_subquery,
     is_window,
     kind_of,
@@ -27,10 +25,7 @@ from imputedb.sql.expression import (
     results_of,
     sides_of,
 )
-from imputedb.sql.functions import ALL_COUNTS, SMOOTH, STRICT, SUMS
-
-_APART = 4
-"""Standard errors between the sides of a comparison; one sample in 16,000 would reverse it."""
+from imputedb.sql.functions import ALL_COUNTS, SMOOTH, STRICT
 
 _NULL_TESTS = ("OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL")
 _WIDE = 64.0
@@ -46,16 +41,16 @@ class Settling:
 
     Attributes:
         aggregates: names of aggregate functions.
-        variance: function that gives the variance of an expression of aggregates; None if unknown.
-        whole: whether all stored rows are counted, without a condition.
+        known: whether an expression of aggregates is a number with an error.
+        whole: whether the rows that are counted are all stored ones, which no condition leaves out.
     """
 
     aggregates: frozenset[str]
-    variance: Callable[[Tree], Tree | None]
+    known: Callable[[Tree], bool]
     whole: bool
 
     def branch(self, tree: Tree) -> tuple[Tree | None, bool]:
-        """The number of the chosen branches, NULL where another sample might choose others; and whether this is known.
+        """The number of the chosen branches; and whether the errors of all deciding numbers are known.
 
         The number is None if the design determines all branches.
         """
@@ -65,11 +60,11 @@ class Settling:
             return None, False
 
     def _branch(self, tree: Tree) -> Tree | None:
-        if function_of(tree) in self.aggregates or is_subquery(tree) or is_window(tree):
-            return None
-        case = None if function_of(tree) == "nullif" else as_case(tree)
+        case = alternatives(tree, self.aggregates)
         if case:
             return self._of_case(case)
+        if _is_whole(tree, self.aggregates):
+            return None
         found = [code for part in t.parts(tree) if (code := self._branch(part))]
         if not found:
             return None
@@ -80,10 +75,9 @@ class Settling:
 
     def _of_case(self, case: Tree) -> Tree | None:
         conditions, _ = cases_of(case)
-        results = results_of(case)
-        inside = [self._branch(one) for one in results]
-        certain = [self._certain(when, results) for when, _ in conditions]
-        if not any(certain) and not any(inside):
+        inside = [self._branch(one) for one in results_of(case)]
+        certain = [self._is_certain(when) for when, _ in conditions]
+        if all(certain) and not any(inside):
             return None
 
         def code(place: int) -> Tree:
@@ -93,54 +87,33 @@ class Settling:
         one = code(len(conditions))
         for place in reversed(range(len(conditions))):
             one = t.where(conditions[place][0], code(place), one)
-            if sure := certain[place]:
-                one = t.where(sure, one, t.literal(None))
         return one
 
-    def _certain(self, when: Tree, results: list[Tree]) -> Tree | None:
-        """The condition under which another sample would decide as this one does; None if the design determines it."""
+    def _is_certain(self, when: Tree) -> bool:
+        """Whether the design determines a condition."""
         operation = operation_of(when)
         match kind_of(when):
             case "COMPARISON":
-                return self._apart(*sides_of(when), results)
+                return self._are_certain(sides_of(when))
             case "CONJUNCTION":
-                return _all(self._certain(one, results) for one in children_of(when))
+                parts = [self._is_certain(one) for one in children_of(when)]
+                return all(parts)  # each has been looked at
             case "OPERATOR" if operation == "OPERATOR_NOT":
-                return self._certain(children_of(when)[0], results)
+                return self._is_certain(children_of(when)[0])
             case "OPERATOR" if operation in _NULL_TESTS and self._is_smooth(children_of(when)[0]):
-                return None
+                return True
             case "BETWEEN":
-                ends = [self._apart(when["input"], when[end], results) for end in ("lower", "upper")]
-                return _all(ends)
+                return self._are_certain([when["input"], when["lower"], when["upper"]])
             case _ if self._is_fixed(when):
-                return None
+                return True
             case _:
                 raise _Undecided
 
-    def _apart(self, left: Tree, right: Tree, results: list[Tree]) -> Tree | None:
-        if self._is_fixed(left) and self._is_fixed(right):
-            return None
-        if not self._are_numbers(left, right, results):
+    def _are_certain(self, sides: Sequence[Tree]) -> bool:
+        open_ = [one for one in sides if not self._is_fixed(one)]
+        if not all(map(self.known, open_)):
             raise _Undecided
-        errors = [self._error(one) for one in (left, right) if not self._is_fixed(one)]
-        distance = t.call("abs", minus(double(left), double(right)))
-        whole = errors[0] if len(errors) == 1 else plus(*errors)
-        return t.compared("COMPARE_GREATERTHAN", distance, times(t.number(_APART), whole))
-
-    def _error(self, tree: Tree) -> Tree:
-        variance = self.variance(tree)
-        if variance is None:
-            raise _Undecided
-        return t.call("sqrt", double(variance))
-
-    def _are_numbers(self, left: Tree, right: Tree, results: list[Tree]) -> bool:
-        shown = [repr(without_place(one)) for one in results]
-        return any(
-            (fixed(one) is not None and not is_null(one))
-            or function_of(bare(one)) in ALL_COUNTS | SUMS
-            or repr(without_place(one)) in shown
-            for one in (left, right)
-        )
+        return not open_
 
     def _is_fixed(self, tree: Tree) -> bool:
         """Whether an expression has the same value in every sample: constants, keys of groups, counts of all rows."""
@@ -163,5 +136,17 @@ class Settling:
         return known and not (is_subquery(tree) or is_window(tree)) and all(map(self._is_smooth, t.parts(tree)))
 
 
-def _all(conditions: Iterator[Tree | None] | list[Tree | None]) -> Tree | None:
-    return t.all_of([one for one in conditions if one])
+def alternatives(tree: Tree, aggregates: frozenset[str]) -> Tree | None:
+    """The CASE that an expression of aggregates is; None where it chooses nothing, or only where it is NULL."""
+    return None if _is_whole(tree, aggregates) or function_of(tree) == "nullif" else as_case(tree)
+
+
+def chooses(tree: Tree, aggregates: frozenset[str]) -> bool:
+    """Whether an expression of aggregates chooses anywhere between results."""
+    if alternatives(tree, aggregates):
+        return True
+    return not _is_whole(tree, aggregates) and any(chooses(part, aggregates) for part in t.parts(tree))
+
+
+def _is_whole(tree: Tree, aggregates: frozenset[str]) -> bool:
+    return function_of(tree) in aggregates or is_subquery(tree) or is_window(tree)

@@ -30,21 +30,23 @@ _MADE = "no number, so it has no interval: it is made of the pooled aggregates"
 _PART, _EXACT = "pooled part", "exact"
 
 
-class _Inseparable(Exception):  # never leaves this file
+class Inseparable(Exception):  # never leaves this package
     """An expression cannot be split into parts."""
 
 
 @dataclass(slots=True)
-class _Parts:
-    """The smooth parts of expressions, each once.
+class Parts:
+    """The parts of expressions, each once.
 
     Attributes:
         steps: analysis of steps.
+        is_part: whether an expression is not split further.
         known: expressions that draws compute already.
         new: further expressions for draws to compute.
     """
 
     steps: Steps
+    is_part: Callable[[Tree], bool]
     known: Sequence[Tree]
     new: list[Tree] = field(default_factory=list)
 
@@ -52,7 +54,7 @@ class _Parts:
         """An expression over references to parts; with `exact` the parts keep their own types."""
         if not self.steps.holds(tree):
             return self._named(tree, exact) if any(map(names_of, t.expressions(tree))) else tree
-        if self.steps.nature(tree) == NONE:
+        if self.is_part(tree):
             return self._named(tree, exact)
         match kind_of(tree):
             case "FUNCTION":
@@ -72,7 +74,7 @@ class _Parts:
                 pairs = [(self.split(when, False), self.split(then, exact)) for when, then in conditions]
                 return cased(pairs, self.split(otherwise, exact))
             case _:
-                raise _Inseparable
+                raise Inseparable
 
     def _named(self, part: Tree, exact: bool) -> Tree:
         keys = [without_place(one) for one in (*self.known, *self.new)]
@@ -99,17 +101,18 @@ def in_parts(
         cast: function that casts an expression to a type.
         binds: whether DuckDB accepts an expression of constants.
     """
-    parts, split = _Parts(steps, [one.draw_expression for one in outputs]), dict[int, Tree]()
+    parts = Parts(steps, lambda tree: steps.nature(tree) == NONE, [one.draw_expression for one in outputs])
+    split = dict[int, Tree]()
     for place, one in enumerate(outputs):
         apart = _apart(one, steps, parts) if one.aggregates and not one.unaveraged else None
-        if apart and not _is_part(apart):
+        if apart and not is_reference(apart):
             split[place] = apart
     further = [replace(one, name="") for one in hidden(parts.new)] if parts.new else []
     every = [*outputs, *further]
     for place, tree in split.items():
         for exactly in (tree, _exactly(tree)):
             made = _made(every[place], exactly, every, cast)
-            if made.made is None or binds(stepped(made.made, lambda n: cast(t.literal(None), _pooled_type(every[n])))):
+            if made.made is None or binds(stepped(made.made, lambda n: cast(t.literal(None), pooled_type(every[n])))):
                 every[place] = made
                 break
     return every
@@ -119,17 +122,18 @@ def _exactly(tree: Tree) -> Tree:
     """The expression with parts in their own types, such as days that are added to a date."""
 
     def change(node: Tree) -> Tree | None:
-        return t.reference(_PART, names_of(node)[1], _EXACT) if _is_part(node) else None
+        return t.reference(_PART, names_of(node)[1], _EXACT) if is_reference(node) else None
 
     result: Tree = t.rewrite(tree, change)
     return result
 
 
-def _pooled_type(part: Output) -> str:
+def pooled_type(part: Output) -> str:
+    """The type of a part as it is shown."""
     return "DOUBLE" if part.is_number else part.type
 
 
-def _apart(one: Output, steps: Steps, parts: _Parts) -> Tree | None:
+def _apart(one: Output, steps: Steps, parts: Parts) -> Tree | None:
     """The expression of an output over parts; None if it cannot be split."""
     nature = steps.nature(one.tree)
     if one.is_number and nature == NONE:
@@ -139,21 +143,21 @@ def _apart(one: Output, steps: Steps, parts: _Parts) -> Tree | None:
         return None
     try:
         return parts.split(one.tree, exact=nature == STEPPED or not one.is_number)
-    except _Inseparable:
+    except Inseparable:
         return None
 
 
 def _made(one: Output, tree: Tree, every: Sequence[Output], cast: Callable[[Tree, str], Tree]) -> Output:
     """An output computed from its parts; unchanged if these cannot be pooled."""
-    read = [every[int(names_of(node)[1])] for node in t.expressions(tree) if _is_part(node)]
+    read = [every[place] for place in places_in(tree)]
     if any(not part.is_number and part.aggregates and (one.is_number or not part.in_order) for part in read):
         return one
 
     def change(node: Tree) -> Tree | None:
-        if is_cast(node) and _is_part(child_of(node)) and cast_nature(node) == ROUNDED:
+        if is_cast(node) and is_reference(child_of(node)) and cast_nature(node) == ROUNDED:
             _, place, how = names_of(child_of(node))
             return child_of(node) if is_whole(every[int(place)].type) and how != _EXACT else None
-        if _is_part(node):
+        if is_reference(node):
             part = every[int(names_of(node)[1])]
             typed = names_of(node)[2] == _EXACT and part.is_number and part.type != "DOUBLE"
             return cast(t.reference(*names_of(node)[:2]), part.type) if typed else None
@@ -161,21 +165,27 @@ def _made(one: Output, tree: Tree, every: Sequence[Output], cast: Callable[[Tree
 
     made: Tree = t.rewrite(tree, change)
     if one.smooth is not None:
-        return one if _is_part(made) else replace(one, made=double(made))
+        return one if is_reference(made) else replace(one, made=double(made))
     unaveraged = is_number(one.type)
     reason = BY_STEPS if unaveraged else _MADE
     return replace(one, made=made, unaveraged=unaveraged, reason=reason, within=None, form=None, skewness=None)
 
 
-def _is_part(tree: Tree) -> bool:
+def is_reference(tree: Tree) -> bool:
+    """Whether an expression is a reference to a part."""
     return names_of(tree)[:1] == [_PART]
+
+
+def places_in(tree: Tree) -> list[int]:
+    """The places of the parts that an expression refers to."""
+    return [int(names_of(node)[1]) for node in t.expressions(tree) if is_reference(node)]
 
 
 def stepped(tree: Tree, shown: Callable[[int], Tree]) -> Tree:
     """An expression over parts, with each part replaced by its shown form, by position."""
 
     def change(node: Tree) -> Tree | None:
-        return shown(int(names_of(node)[1])) if _is_part(node) else None
+        return shown(int(names_of(node)[1])) if is_reference(node) else None
 
     result: Tree = t.rewrite(tree, change)
     return result

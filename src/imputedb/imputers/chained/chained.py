@@ -15,7 +15,7 @@ from imputedb.imputers.chained.multinomial import Multinomial
 from imputedb.imputers.chained.normal import Normal
 from imputedb.imputers.chained.pmm import Pmm, Quantified
 from imputedb.imputers.chained.prepared import Prepared, prepared
-from imputedb.imputers.chained.shift import Shift
+from imputedb.imputers.chained.shift import Shift, changes
 from imputedb.imputers.chained.trace import Trace
 from imputedb.imputers.protocol import Imputer, Progress, Work, apart
 from imputedb.imputers.rows import Array, Rows
@@ -103,7 +103,7 @@ class Chained:
     @property
     def assumption(self) -> str:
         """The stated departures from missing at random, in words."""
-        shown = [f"{name} {shift}" for name, shift in self.deltas]
+        shown = [f"{name} {shift}" for name, shift in self.deltas if changes(shift)]
         return (
             f"assumed is that values that are missing differ from those alike in all else: {', '.join(shown)}"
             if shown

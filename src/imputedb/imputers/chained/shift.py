@@ -153,6 +153,12 @@ class _Groups:
         return form
 
 
+def changes(shift: Shift) -> bool:
+    """Whether a shift changes any value: not if every addition is 0 and every factor is 1."""
+    added = any(add != 0 for add in _amounts(shift.add))
+    return added or shift.times != 1 or any(one != 1 for odds in shift.odds.values() for one in _amounts(odds))
+
+
 def _amounts(amount: Amount) -> Collection[object]:
     return amount.values() if isinstance(amount, Mapping) else (amount,)
 
