@@ -77,3 +77,19 @@ def test_what_is_missing_stands_anywhere_among_its_draws(name: str, categories: 
 
 def test_draws_that_take_their_line_for_known_are_seen() -> None:
     assert unevenness(of_a_sure_line, 0, 120) > WORST
+
+
+def test_a_gap_takes_other_donors_in_other_draws() -> None:
+    """Of classes that x tells nothing of, gaps at the values of x that rows have agree with these little more than by
+    chance: .55 of them, and .68 where each draw takes the nearest row that its bootstrap has."""
+    alike = []
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        x, y = rng.normal(size=60), rng.integers(0, 2, 60).astype(np.int32)
+        cells = {
+            X: Cells(np.tile(x, 2), np.zeros(120, bool), Kind.NUMBER),
+            Y: Cells(np.tile(y, 2), np.repeat([False, True], 60), Kind.CATEGORY, ("a", "b")),
+        }
+        rows = Rows(cells, np.arange(120, dtype=np.uint64))
+        alike.append(np.mean([one[Y] == y for one in draws(IMPUTERS["tree"](), rows, [Y], seed, range(1, 21))]))
+    assert np.mean(alike) < 0.61

@@ -33,8 +33,9 @@ class Tree:
     2. Drawn targets start in the order of their missing share: a tree of each is grown on a bootstrap of the rows where
        it is observed, from the complete columns and the targets that have started, and gives an observed value of the
        leaf: of a few random ones the nearest below or above what a linear model of the bootstrap predicts, by the
-       chance that makes these two equal it on average (for categories the nearest by models of the frequent ones).
-       Where they are skewed or heavy-tailed, both are learnt on the scale that held-out cells speak for (scales.py).
+       chance that makes these two equal it on average (for more than two classes the nearest by models of the frequent
+       ones). Where they are skewed or heavy-tailed, both are learnt on the scale that held-out cells speak for
+       (scales.py).
     3. Each is drawn anew in `cycles` further cycles, from the newest values of all other columns. Where missing values
        are nested (one target, targets that miss together) the start is the draw, and no cycle is needed.
     4. Stop early when nothing changes.

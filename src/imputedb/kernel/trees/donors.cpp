@@ -257,7 +257,7 @@ Donors donors(const Ground& ground, const std::vector<Binned>& columns, const Co
   for (std::size_t f = 0; f < ground.features.size(); ++f)
     out.features.push_back({codes.now[static_cast<std::size_t>(ground.features[f])], nullptr});
   for (std::size_t f = 0; f < out.features.size(); ++f) out.features[f].order = out.orders[f].data();
-  if (!out.slopes.empty() && ground.sample.classes == 0) {
+  if (!out.slopes.empty() && out.lines == 1) {
     out.predict();
     tell_straight(out, ground, some);
   }
