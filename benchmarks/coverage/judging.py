@@ -35,7 +35,7 @@ class Cell:
         bias: mean error.
         spread: standard deviation of the error.
         width: median.
-        warned: share of the replications whose report warned.
+        warned: share of the replications whose report warned of such intervals, of those that asked about them.
     """
 
     world: int
@@ -69,19 +69,24 @@ def passes(covered: int, replications: int) -> bool:
 def judged(lines: Iterable[Mapping[str, Any]]) -> list[Cell]:
     """The cells of all replications, by world, method, question and quantity."""
     values: dict[tuple[int, str, str, str], list[list[float] | None]] = defaultdict(list)
-    warned: dict[tuple[int, str], list[bool]] = defaultdict(list)
+    warned: dict[tuple[int, str, str], list[bool]] = defaultdict(list)
     for line in lines:
         if "refused" in line:
             continue
-        warned[line["world"], line["method"]].append(bool(line["warnings"]))
         for about in ABOUT:
+            if about in line["warnings"]:
+                warned[line["world"], line["method"], about].append(bool(line["warnings"][about]))
             for quantity, cell in line[about].items():
                 values[line["world"], line["method"], about, quantity].append(cell)
     return [
-        _cell(key, [one for one in group if one is not None], group.count(None), float(np.mean(warned[key[:2]])))
+        _cell(key, [one for one in group if one is not None], group.count(None), _mean(warned[key[:3]]))
         for key, group in values.items()
         if any(one is not None for one in group)
     ]
+
+
+def _mean(flags: Sequence[bool]) -> float:
+    return float(np.mean(flags)) if flags else float("nan")
 
 
 def _cell(key: tuple[int, str, str, str], there: Sequence[list[float]], without: int, warned: float) -> Cell:
@@ -131,9 +136,9 @@ def verdicts(cells: Sequence[Cell]) -> list[Verdict]:
 
 def _verdict(key: tuple[str, str], cells: Sequence[Cell], widths: Mapping[Any, float]) -> Verdict:
     below = [cell for cell in cells if cell.coverage < ENOUGH]
-    silent = sum(cell.warned < CARRIED for cell in below)
+    silent = sum(not cell.warned >= CARRIED for cell in below)
     spoilt = {cell.world for cell in cells if not cell.passes}
-    alarms = {cell.world: cell.warned for cell in cells if cell.world not in spoilt}
+    alarms = {cell.world: cell.warned for cell in cells if cell.world not in spoilt and not np.isnan(cell.warned)}
     over = [cell for cell in cells if cell.coverage > OVER]
     ratios = [
         cell.width / widths[place] for cell in over if (place := (cell.world, cell.about, cell.quantity)) in widths

@@ -4,8 +4,8 @@ import csv
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,10 @@ from benchmarks.coverage.design import World
 from benchmarks.coverage.quantities import Estimates, database, estimates, groups, registered, statement
 from benchmarks.coverage.tables import Table
 from imputedb.inference.estimate import Estimate, estimated
+from imputedb.notes import Question
+from imputedb.result import Result
+
+Warned = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +35,16 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a method says: estimates by quantity, and the warnings of its report."""
+    """What a method says: estimates by quantity, and the warnings of its report, by what its intervals are about."""
 
     estimates: Estimates
-    warnings: tuple[str, ...] = ()
+    warnings: Warned = field(default_factory=dict)
 
 
 Method = Callable[[Task], Found]
 
-HAVING_EVERY = 4
-"""Replications of which one asks for HAVING, which needs a statement, and so draws, of its own."""
+EVERY = 4
+"""Replications of which one asks for HAVING and for the answer's warnings, each of which needs draws of its own."""
 
 
 def drawn(imputer: str) -> Method:
@@ -53,17 +57,30 @@ def drawn(imputer: str) -> Method:
 
 
 def _asked(db: imputedb.Database, world: World, draws: int, imputer: str, seed: int) -> Found:
-    texts = (statement(world), groups(world)) if seed % HAVING_EVERY == 0 else (statement(world),)
-    found = [db.sql(text, m=draws, imputer=imputer, seed=seed) for text in texts]
-    warnings = dict.fromkeys(warning for result in found for warning in result.report.warnings)
-    return Found(estimates(*found), tuple(warnings))
+    whole = [statement(world)]
+    found = _results(db, [*whole, groups(world)] if seed % EVERY == 0 else whole, draws, imputer, seed, "population")
+    warnings = {"population": _warnings(found)}
+    if seed % EVERY == 0:
+        warnings["answer"] = _warnings(_results(db, whole, draws, imputer, seed, "answer"))
+    return Found(estimates(*found), warnings)
+
+
+def _results(
+    db: imputedb.Database, texts: Sequence[str], draws: int, imputer: str, seed: int, about: Question
+) -> list[Result]:
+    return [db.sql(text, m=draws, imputer=imputer, seed=seed, interval=about) for text in texts]
+
+
+def _warnings(found: Sequence[Result]) -> list[str]:
+    return list(dict.fromkeys(warning for result in found for warning in result.report.warnings))
 
 
 def aipw(task: Task) -> Found:
     """The doubly robust form around `norm`, of what it is for; widths are compared with its."""
     text = statement(task.world, ["AVG", "SUM", "share"])
     result = task.db.sql(text, method="aipw", imputer="norm", seed=task.seed)
-    return Found(result.estimates[0], tuple(result.report.warnings))
+    said = list(result.report.warnings)
+    return Found(result.estimates[0], {"population": said, "answer": said})
 
 
 def complete_cases(task: Task) -> Found:
@@ -89,7 +106,7 @@ def _of_complete(task: Task, t: Table) -> Estimates:
     """Estimates of complete data: the same statement, of which nothing is missing."""
     db = database("complete tables")
     registered(db, t, task.u)
-    return _asked(db, task.world, 2, "norm", 0).estimates
+    return estimates(*_results(db, [statement(task.world), groups(task.world)], 2, "norm", 0, "population"))
 
 
 def _pooled(completed: Sequence[Estimates]) -> Estimates:

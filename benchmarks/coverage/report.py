@@ -71,8 +71,9 @@ def _verdicts(cells: Sequence[Cell]) -> Iterator[str]:
     yield (
         "\n## Verdicts\n\nA cell is one quantity in one world. It passes if its coverage is not below 93 % (exact "
         "binomial test, one-sided at 1 %: the fewer the replications, the more passes). Asked of what is called "
-        f"proper: at least {ENOUGH:.0%} of the cells pass; no cell below 90 % is silent (its answers warn in fewer "
-        "than half of the replications); false alarms (answers that warn in worlds all of whose cells pass) "
+        f"proper: at least {ENOUGH:.0%} of the cells pass; no cell below 90 % is silent (its answers warn of "
+        "such intervals in fewer than half of the replications, one of four of which asks about the complete table's "
+        "answer); false alarms (answers that warn in worlds all of whose cells pass) "
         f"are at most {FALSE_ALARMS:.0%}. Complete cases and single values have one interval, held against both.\n"
     )
     yield (

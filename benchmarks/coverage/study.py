@@ -68,7 +68,7 @@ def _line(task: Task, method: str, truths: Mapping[str, Numbers]) -> Line:
         return {**line, "refused": str(error)}
     seconds = round(time.process_time() - began, 4)
     cells = {about: _cells(found, about, truths[about], method in NAIVE) for about in ABOUT}
-    return {**line, "seconds": seconds, "warnings": list(found.warnings), **cells}
+    return {**line, "seconds": seconds, "warnings": found.warnings, **cells}
 
 
 def _cells(found: Found, about: str, truth: Numbers, naive: bool) -> dict[str, list[float] | None]:
