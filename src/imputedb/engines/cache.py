@@ -63,14 +63,21 @@ class Recent(Generic[Key, Value]):
     Attributes:
         name, key, invalidated, bound: as in `CacheUse`.
 
-    `gone` is called with each value that is evicted or replaced.
+    `gone` is called with each value that is evicted or replaced. Where `size` gives the bytes of a value, all values
+    together take at most `BOUND`.
     """
 
     def __init__(
-        self, name: str, key: str, invalidated: str, bound: int, gone: Callable[[Value], object] | None = None
+        self,
+        name: str,
+        key: str,
+        invalidated: str,
+        bound: int,
+        gone: Callable[[Value], object] | None = None,
+        size: Callable[[Value], int] | None = None,
     ) -> None:
         self.name, self.key, self.invalidated, self.bound = name, key, invalidated, bound
-        self._gone = gone
+        self._gone, self._size = gone, size
         self._values: OrderedDict[Key, Value] = OrderedDict()
         self._hits = self._misses = 0
 
@@ -95,16 +102,27 @@ class Recent(Generic[Key, Value]):
         """Stores a value, and returns it."""
         lost = [self._values.pop(key)] if key in self._values else []
         self._values[key] = value
-        while len(self._values) > self.bound:
+        while len(self._values) > self.bound or (self._bytes or 0) > BOUND:
             lost.append(self._values.popitem(last=False)[1])
         for other in lost if self._gone else ():
             if other is not value and self._gone:
                 self._gone(other)
         return value
 
+    def drop(self, key: Key) -> None:
+        """Lets go of the value of a key, where there is one."""
+        value = self._values.pop(key, None)
+        if value is not None and self._gone:
+            self._gone(value)
+
+    @property
+    def _bytes(self) -> int | None:
+        return sum(map(self._size, self._values.values())) if self._size else None
+
     def uses(self) -> list[CacheUse]:
         """The use of the cache."""
-        return [CacheUse(self.name, self.key, self.invalidated, len(self), self.bound, None, self._hits, self._misses)]
+        counts = (len(self), self.bound, self._bytes, self._hits, self._misses)
+        return [CacheUse(self.name, self.key, self.invalidated, *counts)]
 
 
 @dataclass(slots=True)

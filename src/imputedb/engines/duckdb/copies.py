@@ -1,6 +1,5 @@
 """Rows of files and of other FROM items as tables for one statement: copied, or read in place."""
 
-import os
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -9,12 +8,14 @@ import duckdb
 
 from imputedb.algebra.relation import Table
 from imputedb.engines.cache import OF_STRUCTURE
+from imputedb.engines.duckdb.kept_files import KeptFiles, Version, version
 from imputedb.engines.duckdb.session import Session
 from imputedb.engines.duckdb.sharing import SessionCache
 from imputedb.engines.duckdb.statements import Texts
 from imputedb.engines.duckdb.statistics import Gathering
 from imputedb.engines.duckdb.tables import Tables
 from imputedb.engines.duckdb.temporary import Temporary
+from imputedb.engines.duckdb.text_items import TextItem
 from imputedb.engines.entries import Shape
 from imputedb.errors import DataError
 from imputedb.sql import ast as t
@@ -45,7 +46,7 @@ class _File:
 
     name: str
     rows: int
-    version: tuple[int, ...]
+    version: Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,8 @@ class Copies:
     """Tables over FROM items, for the statements of one session.
 
     Attributes:
-        as_loaded: makes a table of text files in FROM, in the way they are loaded; None for other items.
+        text_item: gives the text files of an item that are read in the way they are loaded; None for other items.
+        kept: cache of the tables of such files.
         read: by table name, the files that the table reads in place.
     """
 
@@ -63,7 +65,8 @@ class Copies:
     gathering: Gathering
     temporary: Temporary
     memory: SessionCache
-    as_loaded: Callable[[Tree], Table | None]
+    text_item: Callable[[Tree], TextItem | None]
+    kept: KeptFiles
     read: dict[str, tuple["_File", ...]] = field(default_factory=dict)
 
     def copied(self, item: Tree, virtual: Sequence[str] = ()) -> Table:
@@ -72,8 +75,8 @@ class Copies:
         It has the columns that a star shows, and the `virtual` ones, which a star of the table does not show.
         """
         with self.session.lock:
-            if not virtual and (table := self.as_loaded(item)) is not None:
-                return self._adopted(table, virtual)
+            if not virtual and (found := self.text_item(item)) is not None:
+                return self._loaded(found)
             text = self.texts.text(t.select([t.star(), *map(t.reference, virtual)], item))
             names, types = parse.shape(self.session.connection, text)
             columns = dict(zip(names, types, strict=True))
@@ -89,6 +92,29 @@ class Copies:
             self.tables.adopt(table, columns, self._known(table, columns, (text, files)), (*virtual, _ROW_ID))
             return table
 
+    def _loaded(self, item: TextItem) -> Table:
+        """The table of files of text, kept or made; remarks are the same.
+
+        Raises:
+            DataError: a file has changed while it was read.
+        """
+        versions, remarks = item.versions(), self.session.remarks
+        known = self.kept.recall(item.key, versions) if item.is_constant else None
+        if known is not None:
+            remarks += known.notes
+            self.tables.adopt(known.table, known.shape.types, known.statistics)
+            return known.table
+        before = len(remarks)
+        table = self._adopted(item.made(), ())
+        if item.versions() != versions:
+            self.temporary.unmake("TABLE", [table.name])
+            self.tables.disown(table.name)
+            del remarks[before:]
+            raise DataError(f"{item.files.title}: {_CHANGED}")
+        if item.is_constant:
+            self.kept.keep(item.key, table, versions, remarks[before:])
+        return table
+
     def _adopted(self, table: Table, virtual: Sequence[str]) -> Table:
         names, types = parse.shape(self.session.connection, f"FROM temp.{table.name}")
         columns = dict(zip(names, types, strict=True))
@@ -103,7 +129,7 @@ class Copies:
         """
         for file in (file for table in tables for file in self.read.get(table.name, ())):
             try:
-                same = _version(file.name) == file.version
+                same = version(file.name) == file.version
             except OSError:
                 same = False
             if not same:
@@ -145,17 +171,11 @@ class Copies:
             return ()
         try:
             found = self.session.rows(_FOOTERS, {"files": names})
-            files = tuple(_File(name, rows, _version(name)) for name, rows in found)
+            files = tuple(_File(name, rows, version(name)) for name, rows in found)
         except (duckdb.Error, OSError):
             return ()
         few = sum(file.rows for file in files) * len(columns) <= COPIED
         return () if few or len({file.name for file in files}) < len(files) else files
-
-
-def _version(name: str) -> tuple[int, ...]:
-    """An identification of the present contents of a file: size, time of change and inode."""
-    found = os.stat(name)
-    return found.st_size, found.st_mtime_ns, found.st_ino
 
 
 def _list(values: Iterable[Tree]) -> Tree:

@@ -27,6 +27,7 @@ from imputedb.engines.duckdb import (
 from imputedb.engines.duckdb.arrays import Slots
 from imputedb.engines.duckdb.copies import Copies
 from imputedb.engines.duckdb.functions import functions
+from imputedb.engines.duckdb.kept_files import KeptFiles
 from imputedb.engines.duckdb.marks import Missing
 from imputedb.engines.duckdb.metadata import Store
 from imputedb.engines.duckdb.models import Models
@@ -85,7 +86,8 @@ class DuckDB:
         self.temporary = Temporary(self.session)
         self.slots = Slots(self.connection)
         parts = (self.session, self.texts, self.tables, self.gathering, self.temporary)
-        self._copies = Copies(*parts, self._memory, partial(text_items.copied, self))
+        kept = KeptFiles(self.session, self.tables, self.temporary)
+        self._copies = Copies(*parts, self._memory, partial(text_items.text_item, self), kept)
         self.functions = functions()
         self.further_caches: list[Recent[Any, Any]] = []
         self._offer()
@@ -206,7 +208,7 @@ class DuckDB:
 
     def caches(self) -> list[CacheUse]:
         """The use of all caches of this database."""
-        bounded = [*self.texts.caches, *self.gathering.caches, *self.further_caches]
+        bounded = [*self.texts.caches, *self.gathering.caches, self._copies.kept.cache, *self.further_caches]
         return [*self._memory.uses(), *[use for cache in bounded for use in cache.uses()]]
 
     # -- values -------------------------------------------------------------------------------------------------------

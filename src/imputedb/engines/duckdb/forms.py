@@ -110,7 +110,7 @@ def found(engine: DuckDB, table: Table, column: str, words: Sequence[str], tried
     """
     left = fitting(engine, table, column, words, tried)
     if len(left) > 1 and all(one.remark and one.type == "DATE" for one in left):
-        return left[0] if not _differ(engine, _values(table, column), words, left) else None
+        return left[0] if not _differ(engine, _values(table, column, words), words, left) else None
     return left[0] if left else None
 
 
@@ -122,14 +122,14 @@ def orders(engine: DuckDB, table: Table, column: str, words: Sequence[str], trie
 
 def fitting(engine: DuckDB, table: Table, column: str, words: Sequence[str], tried: Sequence[Form]) -> list[Form]:
     """The forms that all values of a column of text have, apart from some words, and that at least one value proves."""
-    values = _values(table, column)
+    values = _values(table, column, words)
     left = _fitting(engine, f"{values} LIMIT {_LOOKED_AT}", words, list(tried), proven=False)
-    return _fitting(engine, values, words, left, proven=True) if left else []
+    return _fitting(engine, f"SELECT DISTINCT x FROM ({values})", words, left, proven=True) if left else []
 
 
 def mixed(engine: DuckDB, table: Table, column: str, words: Sequence[str]) -> tuple[int, int, str] | None:
     """The counts of numbers and of others in a column of text, and one of the others; None unless most are numbers."""
-    values, number = _values(table, column), "TRY_CAST(x AS DOUBLE) IS NOT NULL"
+    values, number = _values(table, column, words), "TRY_CAST(x AS DOUBLE) IS NOT NULL"
     counts = f"SELECT count(*) FILTER ({number}), count(*) FILTER (NOT ({number})), min(x) FILTER (NOT ({number}))"
     for source in (f"{values} LIMIT {_LOOKED_AT}", values):
         found = engine.connection.execute(f"{counts} FROM ({source})", {"words": list(words)}).fetchall()[0]
@@ -141,16 +141,20 @@ def mixed(engine: DuckDB, table: Table, column: str, words: Sequence[str]) -> tu
 def example(engine: DuckDB, table: Table, column: str, form: Form, words: Sequence[str]) -> tuple[str, str]:
     """The longest value that proves a form: as text, and as it is read."""
     proof, value = form.proof.format(x="x"), form.value.format(x="x")
-    text = (
-        f"SELECT x, CAST({value} AS VARCHAR) FROM ({_values(table, column)}) WHERE {proof} ORDER BY length(x) DESC, x"
-    )
+    values = f"({_values(table, column, words)})"
+    text = f"SELECT x, CAST({value} AS VARCHAR) FROM {values} WHERE {proof} ORDER BY length(x) DESC, x"
     before, after = engine.connection.execute(f"{text} LIMIT 1", {"words": list(words)}).fetchall()[0]
     return before, after
 
 
-def _values(table: Table, column: str) -> str:
-    name = quoted((column,))
-    return f"SELECT trim({name}) AS x FROM {quoted(table.path)} WHERE NOT list_contains($words, lower(trim({name})))"
+def among(text: str, words: Sequence[str]) -> str:
+    """The condition that a text is one of `$words`, whatever its case; longer ones than these are not compared."""
+    return f"(length({text}) <= {max(map(len, words), default=0)} AND list_contains($words, lower({text})))"
+
+
+def _values(table: Table, column: str, words: Sequence[str]) -> str:
+    name = f"trim({quoted((column,))})"
+    return f"SELECT {name} AS x FROM {quoted(table.path)} WHERE NOT {among(name, words)}"
 
 
 def _fitting(engine: DuckDB, values: str, words: Sequence[str], tried: list[Form], *, proven: bool) -> list[Form]:

@@ -177,10 +177,10 @@ class Marks:
     def _counts(self, column: str, words: Sequence[str]) -> dict[str, int]:
         """The words that a column holds, in its spelling, with their counts."""
         name = quoted((column,))
-        text = (
-            f"SELECT {name}, count(*) FROM {quoted(self.table.path)} "
-            f"WHERE list_contains($words, lower(trim({name}))) GROUP BY 1 ORDER BY 2 DESC, 1"
-        )
+        longest = max(map(len, words), default=0)
+        short = f"FROM {quoted(self.table.path)} WHERE length(trim({name})) <= {longest} GROUP BY 1"
+        values = f"SELECT {name} AS x, count(*) AS n {short}"
+        text = f"SELECT x, n FROM ({values}) WHERE {forms.among('trim(x)', words)} ORDER BY n DESC, x"
         return dict(self.engine.connection.execute(text, {"words": list(words)}).fetchall())
 
     def _not_codes(self, column: str, counts: Mapping[str, int]) -> dict[str, int]:
@@ -188,9 +188,9 @@ class Marks:
         found = {word: count for word, count in counts.items() if word.strip().lower() in ANYWHERE}
         if not found:
             return {}
-        values = f"SELECT trim({quoted((column,))}) AS x FROM {quoted(self.table.path)}"
+        values = f"SELECT trim({quoted((column,))}) AS x, count(*) AS n FROM {quoted(self.table.path)} GROUP BY 1"
         text = (
-            f"SELECT length(x), {_LETTERS}, count(*), bool_or(NOT list_contains($words, lower(x))) FROM ({values}) "
+            f"SELECT length(x), {_LETTERS}, sum(n), bool_or(NOT {forms.among('x', ANYWHERE)}) FROM ({values}) "
             "WHERE x IS NOT NULL GROUP BY ALL"
         )
         lengths = self.engine.connection.execute(text, {"words": list(ANYWHERE)}).fetchall()

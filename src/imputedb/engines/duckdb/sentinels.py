@@ -30,12 +30,13 @@ def found(engine: DuckDB, table: Table, columns: Sequence[str]) -> dict[str, dic
 def _of(engine: DuckDB, table: Table, column: str) -> dict[float, int]:
     name, source = quoted((column,)), quoted(table.path)
     others = f"FROM {source} WHERE {name} NOT IN ({_CODES}) AND isfinite(CAST({name} AS DOUBLE))"
-    low, high, levels = engine.connection.execute(
-        f"SELECT min({name}), max({name}), count(DISTINCT {name}) {others}"
-    ).fetchall()[0]
-    if levels < LEVELS:
+    low, high, count = engine.connection.execute(f"SELECT min({name}), max({name}), count(*) {others}").fetchall()[0]
+    if count < LEVELS:
         return {}
     counted = f"SELECT {name}, count(*) FROM {source} WHERE {name} IN ({_CODES}) GROUP BY 1"
     counts = {float(code): rows for code, rows in engine.connection.execute(counted).fetchall()}
-    beyond = Rest(float(low), float(high), levels).beyond(sorted(counts))
+    if not Rest(float(low), float(high), count).beyond(sorted(counts)):  # nor is any of fewer different values
+        return {}
+    levels = engine.connection.execute(f"SELECT count(DISTINCT {name}) {others}").fetchall()[0][0]
+    beyond = Rest(float(low), float(high), levels).beyond(sorted(counts)) if levels >= LEVELS else []
     return {code: counts[code] for code in beyond if counts[code] > 1}

@@ -22,9 +22,14 @@ def is_ours(table: Table) -> bool:
 
 
 class Temporary:
-    """The temporary tables and views of one session."""
+    """The temporary tables and views of one session.
+
+    Attributes:
+        lasting: names of those that stay until they are taken out of it, since calls to come may read them.
+    """
 
     def __init__(self, session: Session) -> None:
+        self.lasting: set[str] = set()
         self._session = session
         self._numbers = itertools.count(1)
         self._made: dict[str, str] = {}
@@ -41,9 +46,9 @@ class Temporary:
         self._session.rows(f"CREATE OR REPLACE TEMP {kind} {name}({quoted}) AS {text}")
 
     def unmake(self, kind: str, names: Sequence[str]) -> None:
-        """Drops tables or views that `make` created."""
+        """Drops tables or views that `make` created, except for lasting ones."""
         with self._session.lock, suppress(duckdb.Error):
-            for name in names:
+            for name in (name for name in names if name not in self.lasting):
                 self._session.rows(f"DROP {self._made.get(name, kind)} IF EXISTS temp.{name}")
                 self._made.pop(name, None)
 
@@ -77,11 +82,16 @@ class Temporary:
         """A name for a table that a statement will create; messages show the title instead."""
         name = self.fresh(kind)
         if title:
-            self._titles[name] = "'" + title.replace("'", "''") + "'"
-            for old in list(self._titles)[:-_TITLES]:
-                del self._titles[old]
+            self.entitle(name, title)
         self._made[name] = "TABLE"
         return name
+
+    def entitle(self, name: str, title: str) -> None:
+        """Gives a table the title by which messages call it."""
+        self._titles.pop(name, None)
+        self._titles[name] = "'" + title.replace("'", "''") + "'"
+        for old in list(self._titles)[:-_TITLES]:
+            del self._titles[old]
 
     def copy(self, text: str, name: str | None = None) -> str:
         """Creates a table of a query, with the query's column names, and returns its name."""

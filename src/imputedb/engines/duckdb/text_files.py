@@ -162,7 +162,8 @@ def _remark_on_dates(engine: DuckDB, made: Table, title: str, formats: set[str])
 
 def _remark_on_names(engine: DuckDB, made: Table, files: TextFiles, path: str, skipped: Mapping[str, str]) -> None:
     """Notes columns that are renamed, because several share a name in the file."""
-    text = f"FROM {files.as_text([path], header='false', hive_partitioning='false', **skipped)} LIMIT 1"
+    known = {"header": "false", "hive_partitioning": "false", "sample_size": "2048", **skipped}
+    text = f"FROM {files.as_text([path], **known)} LIMIT 1"
     (written,) = engine.connection.execute(text, [one_file(path)]).fetchall()
     called = [str(name or "").strip() for name in written]
     again = [place for place, name in enumerate(called) if name and name.lower() in map(str.lower, called[:place])]

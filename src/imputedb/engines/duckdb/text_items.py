@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -12,13 +12,17 @@ import duckdb
 from imputedb.algebra.relation import Table
 from imputedb.engines.duckdb import encodings, ragged, text_files
 from imputedb.engines.duckdb.forms import Form
+from imputedb.engines.duckdb.kept_files import Version, version
 from imputedb.engines.duckdb.marks import InQuery, Marks
 from imputedb.engines.duckdb.text_files import TextFiles
 from imputedb.engines.reading import Reading
+from imputedb.errors import StorageError
 from imputedb.notes import Note, NoteKind
 from imputedb.sql.ast import Tree
 from imputedb.sql.csv_files import columns_of_types, csv_files
+from imputedb.sql.expression import function_of
 from imputedb.sql.paths import quoted
+from imputedb.sql.subqueries import nodes
 
 if TYPE_CHECKING:
     from imputedb.engines.duckdb.engine import DuckDB
@@ -26,30 +30,85 @@ if TYPE_CHECKING:
 WHOLE = 1 << 24
 """Size in bytes up to which files are examined in whole to detect their format."""
 
-LOOKED_AT = 50_000
-"""Number of rows of larger files that are examined."""
+LOOKED_AT = 20_480
+"""Rows of larger files that are looked at, as many as by DuckDB itself."""
+
+_CONSTANT = {"", "list_value", "struct_pack", "row"}
+"""Functions in options that give the same in every statement."""
 
 _LEFT = ("columns", "auto_detect", "all_varchar", "compression", "store_rejects", "rejects_table", "rejects_scan")
 """Options under which DuckDB alone reads files: they state every column's type, or leave tables behind."""
 
 
-def copied(engine: DuckDB, item: Tree) -> Table | None:
-    """A temporary table of the rows of text files, with remarks on how they were read; None for what is left to DuckDB.
+@dataclass(frozen=True, slots=True)
+class TextItem:
+    """Files of text that an item of FROM reads as `load` reads them.
 
-    Left to it are other items, files that are not local, and files whose reading the query states in full.
-
-    Raises:
-        DataError: a file holds no table, or is not in its encoding.
+    Attributes:
+        engine: engine whose session reads them.
+        name: first name or pattern of the item.
+        files: files, and how they are read.
+        types: option that states the types of columns; None where there is none.
+        is_constant: whether its options mean the same in every statement.
     """
-    before = len(engine.session.remarks)
-    try:
-        return _copied(engine, item)
-    except BaseException:
-        del engine.session.remarks[before:]
-        raise
+
+    engine: DuckDB
+    name: str
+    files: TextFiles
+    types: Tree | None
+    is_constant: bool
+
+    @property
+    def key(self) -> Hashable:
+        """What tells these files and options from any other."""
+        files = self.files
+        paths, stated = tuple(map(os.path.abspath, files.paths)), tuple(sorted(files.stated.items()))
+        return (files.title, self.name, paths, stated, files.reading.encoding)
+
+    def versions(self) -> tuple[Version, ...]:
+        """The states of the files.
+
+        Raises:
+            StorageError: one is gone.
+        """
+        try:
+            return tuple(map(version, self.files.paths))
+        except OSError as error:
+            raise StorageError(f"{self.files.title} cannot be read: {error}") from error
+
+    def made(self) -> Table:
+        """A temporary table of their rows, with remarks on what was made of them.
+
+        Raises:
+            DataError: a file holds no table, or is not of its encoding.
+        """
+        remarks = self.engine.session.remarks
+        before = len(remarks)
+        try:
+            return self._made()
+        except BaseException:
+            del remarks[before:]
+            raise
+
+    def _made(self) -> Table:
+        engine, files = self.engine, self.files
+        made = Table("temp", "main", engine.temporary.reserved(title=files.title), files.title)
+        tried = _made(engine, made, files)
+        left = () if self.types is None else columns_of_types(self.types)
+        again = f"read_csv({_literal(self.name)}" + "".join(
+            f", {name} = {value}" for name, value in files.stated.items()
+        )
+        if left is not None:
+            words = None if files.reading.na is None else ()
+            Marks(engine, made, {}, words, tried, True, left, InQuery(files.title, again)).declare()
+        return made
 
 
-def _copied(engine: DuckDB, item: Tree) -> Table | None:
+def text_item(engine: DuckDB, item: Tree) -> TextItem | None:
+    """The files of text of an item of FROM.
+
+    None of what is left to DuckDB: other items, files that lie elsewhere, those of which the query says all.
+    """
     found = csv_files(item)
     if found is None or not set(_LEFT).isdisjoint(found.options):
         return None
@@ -62,16 +121,9 @@ def _copied(engine: DuckDB, item: Tree) -> Table | None:
     reading = Reading(na=() if "nullstr" in stated else None, encoding=encoding)
     first = os.path.basename(found.names[0])
     title = first if len(found.names) == 1 else f"{first} and others"
-    files = TextFiles(title, paths, reading, stated)
-    made = Table("temp", "main", engine.temporary.reserved(title=title), title)
-    tried = _made(engine, made, files)
     types = next((found.options[name] for name in text_files.OF_TYPES if name in stated), None)
-    left = () if types is None else columns_of_types(types)
-    again = f"read_csv({_literal(found.names[0])}" + "".join(f", {name} = {value}" for name, value in stated.items())
-    if left is not None:
-        words = None if reading.na is None else ()
-        Marks(engine, made, {}, words, tried, True, left, InQuery(title, again)).declare()
-    return made
+    called = {function_of(part) for option in found.options.values() for part in nodes(option)}
+    return TextItem(engine, found.names[0], TextFiles(title, paths, reading, stated), types, called <= _CONSTANT)
 
 
 def _stated(engine: DuckDB, options: Mapping[str, Tree]) -> dict[str, str]:

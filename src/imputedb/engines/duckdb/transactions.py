@@ -54,6 +54,11 @@ class Transactions:
             self.start()
         return True
 
+    @property
+    def is_any(self) -> bool:
+        """Whether one is open, the user's or ours, or is due."""
+        return self.is_users or self._is_ours
+
     def start(self) -> None:
         """Begins a lazy transaction that is due."""
         if self._is_due:

@@ -1,0 +1,137 @@
+"""Tables of the rows of text files in FROM, kept for queries to come as long as the files stay as they are."""
+
+import os
+import time
+from collections.abc import Hashable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import duckdb
+
+from imputedb.algebra.relation import Table
+from imputedb.engines.cache import Recent
+from imputedb.engines.duckdb import settings
+from imputedb.engines.duckdb.session import Session
+from imputedb.engines.duckdb.tables import Tables
+from imputedb.engines.duckdb.temporary import Temporary
+from imputedb.engines.entries import Shape
+from imputedb.notes import Note
+from imputedb.sql.paths import quoted
+from imputedb.statistics.table import Statistics
+
+LARGE = 1 << 20
+"""Bytes of files whose rows are kept, at least: smaller ones are read in no time."""
+
+_MOST = 64
+"""Tables at most."""
+
+_SETTLED = 50_000_000
+"""Nanoseconds since a file was last written, at least: a later write might not change its time."""
+
+_SHORT = """
+    SELECT sum(memory_usage_bytes) > parse_formatted_bytes(current_setting('memory_limit')) / 2 FROM duckdb_memory()
+"""
+
+Version = tuple[int, ...]
+
+
+def version(path: str) -> Version:
+    """What tells this state of a file from any other."""
+    found = os.stat(path)
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KeptFile:
+    """The rows of text files as a table.
+
+    Attributes:
+        table: temporary table of the rows.
+        shape: its columns.
+        statistics: its statistics.
+        notes: notes on how the files were read.
+        versions: states of the files, in order.
+        state: state of settings and macros when they were read.
+        bytes: memory that it takes, about.
+    """
+
+    table: Table
+    shape: Shape
+    statistics: Statistics
+    notes: tuple[Note, ...]
+    versions: tuple[Version, ...]
+    state: object
+    bytes: int
+
+
+class KeptFiles:
+    """The tables of text files that one session keeps.
+
+    None is kept of files that were written a moment ago, nor of what is read in a transaction, which might undo it.
+
+    Attributes:
+        cache: tables by files and options.
+    """
+
+    def __init__(self, session: Session, tables: Tables, temporary: Temporary) -> None:
+        self.cache: Recent[Hashable, KeptFile] = Recent(
+            "rows of text files in FROM",
+            "files and options of their reader",
+            "a file whose size or time has changed; SET and the like; short memory",
+            _MOST,
+            lambda kept: self._gone.append(kept.table.name),
+            lambda kept: kept.bytes,
+        )
+        self._gone: list[str] = []
+        self._session = session
+        self._tables = tables
+        self._temporary = temporary
+        session.tidying.append(self.settle)
+
+    def recall(self, key: Hashable, versions: Sequence[Version]) -> KeptFile | None:
+        """What is kept of files in these states; None where they have changed since, or nothing is."""
+        found = self.cache.recall(key)
+        if found and (found.versions != tuple(versions) or found.state != self._session.writes.definitions()):
+            self.cache.drop(key)
+            found = None
+        if found is None:
+            self.settle()
+            return None
+        self._temporary.entitle(found.table.name, found.table.shown)
+        return found
+
+    def keep(self, key: Hashable, table: Table, versions: Sequence[Version], notes: Sequence[Note]) -> None:
+        """Keeps a table of files, if they are large and it fits."""
+        settled = max((max(one[1:3]) for one in versions), default=0) + _SETTLED < time.time_ns()
+        if sum(one[0] for one in versions) < LARGE or not settled or self._session.transactions.is_any:
+            return
+        known = self._tables.adopted[table]
+        size = self._bytes(table, known[0])
+        if size > settings.room(self._session):
+            return
+        self._temporary.lasting.add(table.name)
+        state = self._session.writes.definitions()
+        self.cache.keep(key, KeptFile(table, *known, tuple(notes), tuple(versions), state, size))
+        self.settle()
+
+    def settle(self) -> None:
+        """Lets go of all tables where memory is short.
+
+        Those that are gone are dropped once no call reads them, outside of transactions.
+        """
+        if self._session.transactions.is_any or not (self._gone or len(self.cache)):
+            return
+        with self._session.lock, suppress(duckdb.Error):
+            if self._session.rows(_SHORT)[0][0]:
+                for key in [key for key, _ in self.cache.items()]:
+                    self.cache.drop(key)
+            for name in [name for name in self._gone if self._tables.adopted_as(name) is None]:
+                self._temporary.lasting.discard(name)
+                self._temporary.unmake("TABLE", [name])
+                self._gone.remove(name)
+
+    def _bytes(self, table: Table, shape: Shape) -> int:
+        texts = [f"strlen({quoted((name,))})" for name, kind in shape.types.items() if kind == "VARCHAR"]
+        lengths = "".join(f" + coalesce(sum({one}), 0)" for one in texts)
+        width = 8 * len(shape.types) + 8 * len(texts)
+        return int(self._session.rows(f"SELECT count(*) * {width}{lengths} FROM {quoted(table.path)}")[0][0])
