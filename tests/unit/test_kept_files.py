@@ -118,7 +118,6 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
     db: Database, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = text_items._made
-    write(folder / "u.csv", 2)
 
     def changed(*given: object) -> object:
         found = made(*given)  # type: ignore[arg-type]
@@ -148,7 +147,7 @@ def test_what_is_kept_goes_where_memory_is_short(db: Database, folder: Path, mon
     assert db.sql(both).fetchall() == [(3,)]
     assert held(db) == 2
     db.execute("SET threads = 1")
-    monkeypatch.setattr(cache, "BOUND", 100)
+    monkeypatch.setattr(cache, "BOUND", 50)
     assert db.sql(both).fetchall() == [(3,)]
     assert held(db) == 0
 

@@ -228,3 +228,73 @@ def test_messages_call_a_file_by_its_name(db: Database, files: Path) -> None:
         db.sql("FROM read_csv('s.csv', nosuch = 1)")
     (files / "w.csv").write_text("id,x\n1,2\n", encoding="utf-16")
     assert db.sql("FROM read_csv('w.csv', encoding = lower('UTF-16'))").fetchall() == [(1, 2)]
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize("source", ["'s.csv'", "SELECT age FROM 's.csv'", "v", "SELECT age FROM v; -- of people"])
+def test_descriptions_have_the_types_of_answers(db: Database, source: str) -> None:
+    for verb in ("DESCRIBE", "SUMMARIZE"):
+        found = db.sql(f"{verb} {source}")
+        assert {row[0]: row[1] for row in found.fetchall()}["age"] == "BIGINT"
+        assert "s.csv.age: 1 of 'NA', 1 of 'Refused' are NULL" in found.report.notes[0]
+    db.execute("CREATE TABLE t(a INTEGER)")
+    assert db.sql("DESCRIBE t").fetchall()[0][:2] == ("a", "INTEGER")
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE t SET a = s.age FROM 's.csv' s WHERE s.id = t.id",
+        "DELETE FROM t WHERE a IN (SELECT age FROM s.csv)",
+        "MERGE INTO t USING 's.csv' s ON t.id = s.id WHEN MATCHED THEN UPDATE SET a = s.age",
+        "EXPLAIN FROM 's.csv'",
+        "SET VARIABLE x = (SELECT max(age) FROM 's.csv')",
+    ],
+)
+def test_statements_of_duckdb_say_how_they_read_files(db: Database, statement: str) -> None:
+    db.execute("CREATE TABLE t AS SELECT 1 AS id, 'x' AS a")
+    (note,) = db.sql(statement).report.notes
+    assert note.startswith(("s.csv: ", "s: "))
+    assert "words such as NA are text there" in note
+
+
+@pytest.mark.usefixtures("files")
+def test_options_that_say_what_columns_are_say_what_that_means(db: Database) -> None:
+    typed = "columns = {id: 'INT', age: 'VARCHAR', pay: 'VARCHAR'}"
+    for options in (typed, "all_varchar = true"):
+        found = db.sql(f"SELECT age FROM read_csv('s.csv', {options})")
+        assert found.fetchall()[1] == ("NA",)
+        assert f"as {options.split()[0]} is stated" in found.report.notes[0]
+    assert db.sql("SELECT age FROM read_csv('s.csv', all_varchar = true, nullstr = 'NA')").report.notes == ()
+    for options in ("all_varchar = false", "compression = 'none'", "compression = 'auto'", "auto_detect = true"):
+        assert db.sql(f"SELECT age FROM read_csv('s.csv', {options})", imputer="mean").fetchall()[1] == (33,)
+
+
+def test_a_compression_is_taken_for_what_it_is(db: Database, tmp_path: Path) -> None:
+    for name, option in (("s.csv.gz", "gzip"), ("s.txt", "gzip")):
+        (tmp_path / name).write_bytes(gzip.compress(LINES.encode()))
+        found = db.sql(f"SELECT age FROM read_csv('{tmp_path / name}', compression = '{option}') LIMIT 1 OFFSET 1")
+        assert found.types == ["BIGINT" if name.endswith(".gz") else "VARCHAR"]
+        assert ["as compression is stated" in note for note in found.report.notes].count(True) == name.endswith("txt")
+
+
+def test_partitions_in_from_are_even(db: Database, tmp_path: Path) -> None:
+    for folder in ("a=1/b=1", "a=2"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "t.csv").write_text("id,x\n1,2\n3,4\n")
+    source = f"'{tmp_path}/**/*.csv'"
+    with pytest.raises(imputedb.DataError, match="lie in partitions of different columns"):
+        db.sql(f"SELECT count(*) FROM {source}")
+    assert db.sql(f"SELECT count(*) FROM read_csv({source}, hive_partitioning = false)").fetchall() == [(4,)]
+
+
+def test_folders_that_are_passed_over_are_said(db: Database, tmp_path: Path) -> None:
+    for folder in ("p/a=1", "p/_tmp", "p/.git", "p/a=1/_old"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / ("HEAD" if folder == "p/.git" else "t.csv")).write_text("id,x\n1,2\n3,4\n")
+    with pytest.warns(UserWarning, match="passed over") as said:
+        db.load(tmp_path / "p")
+    assert db.sql("SELECT count(*) FROM p").fetchall() == [(2,)]
+    folders = [str(tmp_path / "p" / name) for name in ("_tmp", "a=1/_old")]
+    assert [str(one.message).split(" is ")[0] for one in said] == folders

@@ -15,7 +15,7 @@ from imputedb.answers.prepare import Planner
 from imputedb.answers.query import Call, as_it_stands, verbatim
 from imputedb.answers.remote import check_keeping
 from imputedb.answers.request import AIPW, BOUNDS, VERBATIM, QueryOptions
-from imputedb.answers.understand import check_query, classified, understood
+from imputedb.answers.understand import check_query, classified, described, understood
 from imputedb.blocks.listings import showing
 from imputedb.diagnostics.departures import Departures, Key, swept
 from imputedb.engines.engine import Engine
@@ -28,12 +28,16 @@ from imputedb.notes import Note, NoteKind
 from imputedb.result import Result
 from imputedb.sql.budget import LimitStatement
 from imputedb.sql.budget import limited as limited_text
+from imputedb.sql.csv_files import named_csv_files
 from imputedb.sql.enclosed import Keeps
 from imputedb.sql.model_statement import ModelStatement
 from imputedb.sql.parameters import Given, by_name
 from imputedb.sql.pivots import unlisted
 from imputedb.sql.policy_statement import PolicyStatement
 from imputedb.sql.statements import Apart, Classified, Execute, Other, Query, Writes
+
+_READING = ("update", "delete", "merge", "explain", "set", "with")
+"""How statements of DuckDB's begin that may read text files."""
 
 
 def respond(
@@ -111,10 +115,29 @@ def _responded(call: Call, parsed: Classified, params: Given, frames: Frames) ->
             return as_it_stands(engine, options, apart.text, by_name(params))
         case Writes() as writing:
             return _warned_of_stored(engine, writing, as_it_stands(engine, options, writing.text, by_name(params)))
-        case Execute() | Other() as other:
-            return as_it_stands(engine, options, showing(other.text), by_name(params))
+        case Execute() as executing:
+            return as_it_stands(engine, options, executing.text, by_name(params))
+        case Other(text):
+            text = showing(described(call.planner, text))
+            return _said_of_files(parsed.verb, text, as_it_stands(engine, options, text, by_name(params)))
         case _ as never:
             assert_never(never)
+
+
+def _said_of_files(verb: str, text: str, result: Result) -> Result:
+    """The result, with notes on text files that a statement of DuckDB's reads."""
+    names = named_csv_files(text) if verb in _READING else []
+    notes = [
+        Note(
+            NoteKind.READ_AS,
+            name,
+            f"{name}: {verb.upper()} is DuckDB's, which reads the file alone: words such as NA are text there; load "
+            "it first, or make a table of it (CREATE TABLE t AS FROM ...), and name the table",
+        )
+        for name in names
+    ]
+    result.report = replace(result.report, notes=(*result.report.notes, *notes))
+    return result
 
 
 def _listing(engine: Engine, options: QueryOptions, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Result:

@@ -14,6 +14,9 @@ from imputedb.sql.enclosed import Keeps
 from imputedb.sql.parameters import Given, by_name
 from imputedb.sql.pivots import listed, unlisted
 from imputedb.sql.statements import Apart, Classified, Execute, Query, Statement
+from imputedb.sql.tokens import first_word, tokens
+
+_DESCRIBING = ("describe", "desc", "summarize")
 
 
 def classified(engine: Engine, text: str) -> Classified:
@@ -56,6 +59,16 @@ def _read(planner: Planner, statement: Query | Keeps) -> Query | Keeps:
             return replace(statement, query=planner.with_files(text))
         case _:
             assert_never(statement)
+
+
+def described(planner: Planner, text: str) -> str:
+    """A DESCRIBE or SUMMARIZE over tables in place of the text files that it reads; any other statement as it is."""
+    if first_word(text) not in _DESCRIBING:
+        return text
+    words = [token for token in tokens(text) if token.text != ";"]
+    inside = f"FROM ({text.encode()[words[0].begin : words[-1].end].decode()})"
+    found = planner.with_files(inside)
+    return text if found == inside else found
 
 
 def query_of(engine: Engine, planner: Planner, text: str, params: Given = None) -> str:

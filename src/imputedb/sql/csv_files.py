@@ -7,6 +7,7 @@ from imputedb.sql.ast import Tree
 from imputedb.sql.expression import arguments_of, function_of, options_of, path_of
 from imputedb.sql.items import call_in, is_table, is_table_function
 from imputedb.sql.reading_functions import texts_in, value_of
+from imputedb.sql.tokens import tokens, unquoted
 
 _READERS = ("read_csv", "read_csv_auto")
 _SUFFIXES = (".csv", ".tsv")
@@ -29,8 +30,7 @@ def csv_files(item: Tree) -> CsvFiles | None:
     """The text files of an item of FROM, given as literals; None for any other item."""
     if is_table(item):
         name = ".".join(path_of(item))
-        plain = name.lower().removesuffix(".gz").removesuffix(".zst")
-        return CsvFiles((name,)) if plain.endswith(_SUFFIXES) else None
+        return CsvFiles((name,)) if _plain(name).endswith(_SUFFIXES) else None
     call = call_in(item) if is_table_function(item) else item
     if function_of(call) not in _READERS or not arguments_of(call):
         return None
@@ -39,6 +39,18 @@ def csv_files(item: Tree) -> CsvFiles | None:
     if not all(names) or not all(options):
         return None
     return CsvFiles(names, {name: value_of(one) for name, one in zip(options, others, strict=True)})
+
+
+def named_csv_files(text: str) -> list[str]:
+    """The text files that the words of any statement name, or the functions that read them."""
+    words = [unquoted(token.text) if token.text[:1] == '"' else token.text.strip("'") for token in tokens(text)]
+    parts = zip(words, words[1:], words[2:], strict=False)
+    words += [f"{first}.{last}" for first, point, last in parts if point == "."]
+    return list(dict.fromkeys(word for word in words if _plain(word).endswith(_SUFFIXES) or word.lower() in _READERS))
+
+
+def _plain(name: str) -> str:
+    return name.lower().removesuffix(".gz").removesuffix(".zst")
 
 
 def columns_of_types(types: Tree) -> list[str] | None:

@@ -15,6 +15,7 @@ from imputedb.engines.duckdb.session import Session
 from imputedb.engines.duckdb.tables import Tables
 from imputedb.engines.duckdb.temporary import Temporary
 from imputedb.engines.entries import Shape
+from imputedb.errors import StorageError
 from imputedb.notes import Note
 from imputedb.sql.paths import quoted
 from imputedb.statistics.table import Statistics
@@ -121,7 +122,7 @@ class KeptFiles:
         """
         if self._session.transactions.is_any or not (self._gone or len(self.cache)):
             return
-        with self._session.lock, suppress(duckdb.Error):
+        with self._session.lock, suppress(duckdb.Error, StorageError):  # of a closed database nothing is left
             if self._session.rows(_SHORT)[0][0]:
                 for key in [key for key, _ in self.cache.items()]:
                     self.cache.drop(key)

@@ -17,9 +17,10 @@ from imputedb.engines.duckdb import foreign, forms, levels, text_files
 from imputedb.engines.duckdb.databases import filling
 from imputedb.engines.duckdb.frames import readable
 from imputedb.engines.duckdb.marks import Marks, Missing
-from imputedb.engines.duckdb.paths import check_columns, files, partitions, squeezing
+from imputedb.engines.duckdb.paths import check_columns, files, partitions, passed_over, squeezing
 from imputedb.engines.reading import Reading
 from imputedb.errors import DataError, StorageError, UnknownName
+from imputedb.notes import Note, NoteKind
 from imputedb.sql.paths import one_file, quoted
 from imputedb.statistics.policy import DEFAULT
 
@@ -67,6 +68,7 @@ def load(
         raise DataError(f"two of the files would be the table {twice}: load one of them as another table")
     left = set(missing)
     with _whole(engine, ", ".join(paths)):
+        engine.session.remarks += [_passed_over(folder) for path in paths for folder in passed_over(path, KINDS)]
         for name, some in zip(names, wanted, strict=True):
             made = _place(engine, name)
             _make_room(engine, made, replace=replace)
@@ -81,6 +83,15 @@ def _apart(path: str, found: list[str]) -> list[tuple[str | None, list[str]]]:
     if partitions(path, KINDS):
         return [(Path(path).resolve().name, found)]
     return [(_plain(file).stem, [file]) for file in found]
+
+
+def _passed_over(folder: str) -> Note:
+    """The note that the files of a folder are not loaded."""
+    words = (
+        f"{folder} is passed over, as its name begins with {Path(folder).name[0]!r}: load its files by a pattern if "
+        "they belong to the table"
+    )
+    return Note(NoteKind.READ_AS, folder, words)
 
 
 def _from_database(

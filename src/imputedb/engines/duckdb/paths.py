@@ -72,6 +72,36 @@ def partitions(path: str, kinds: Sequence[str]) -> list[str]:
     return [str(file) for file in found]
 
 
+def check_partitions(paths: Sequence[str]) -> None:
+    """Refuses files of one item of FROM in uneven partitions, whose columns DuckDB would leave out.
+
+    Raises:
+        DataError: one lies in other partitions than the first; the message names both.
+    """
+    for path in paths:
+        if keys(path) != keys(paths[0]):
+            raise DataError(
+                f"{paths[0]} and {path} lie in partitions of different columns, which would be left out: {_WAY_OUT}, "
+                "or leave them out by read_csv(..., hive_partitioning = false)"
+            )
+
+
+def passed_over(path: str, kinds: Sequence[str]) -> list[str]:
+    """The folders with files of some kinds that are passed over among the partitions of a folder."""
+    found = list[str]()
+    if not partitions(path, kinds):
+        return found
+    for folder, folders, _ in os.walk(path):
+        hidden = [name for name in folders if name[0] in "._"]
+        folders[:] = sorted(name for name in folders if name not in hidden)
+        found += [str(one) for one in (Path(folder, name) for name in sorted(hidden)) if _holds(one, kinds)]
+    return found
+
+
+def _holds(folder: Path, kinds: Sequence[str]) -> bool:
+    return any(_kind(Path(name)) in kinds for _, _, names in os.walk(folder) for name in names)
+
+
 def keys(path: str) -> list[str]:
     """The partition columns in the path of a file."""
     return [part.partition("=")[0] for part in Path(path).parts[:-1] if "=" in part]

@@ -14,6 +14,7 @@ from imputedb.engines.duckdb import encodings, ragged, text_files
 from imputedb.engines.duckdb.forms import Form
 from imputedb.engines.duckdb.kept_files import Version, version
 from imputedb.engines.duckdb.marks import InQuery, Marks
+from imputedb.engines.duckdb.paths import check_partitions, squeezing
 from imputedb.engines.duckdb.text_files import TextFiles
 from imputedb.engines.reading import Reading
 from imputedb.errors import StorageError
@@ -110,10 +111,17 @@ def text_item(engine: DuckDB, item: Tree) -> TextItem | None:
     None of what is left to DuckDB: other items, files that lie elsewhere, those of which the query says all.
     """
     found = csv_files(item)
-    if found is None or not set(_LEFT).isdisjoint(found.options):
+    if found is None:
         return None
-    paths = _paths(engine, found.names)
     stated = _stated(engine, found.options)
+    paths = _paths(engine, found.names)
+    left = [name for name in _LEFT if name in stated and not _is_needless(engine, name, stated[name], paths)]
+    if left:
+        _remark_on_left(engine, found.names[0], left[0], stated)
+        return None
+    stated = {name: value for name, value in stated.items() if name not in _LEFT}
+    if "hive_partitioning" not in stated:
+        check_partitions(paths)
     encoding = _value(engine, stated.pop("encoding"), "VARCHAR") if "encoding" in stated else None
     is_moved = "filename" in stated and (encoding or any(encodings.found_out(path, WHOLE) for path in paths))
     if not paths or is_moved:  # rows of a copy would report the copy's name
@@ -124,6 +132,30 @@ def text_item(engine: DuckDB, item: Tree) -> TextItem | None:
     types = next((found.options[name] for name in text_files.OF_TYPES if name in stated), None)
     called = {function_of(part) for option in found.options.values() for part in nodes(option)}
     return TextItem(engine, found.names[0], TextFiles(title, paths, reading, stated), types, called <= _CONSTANT)
+
+
+def _is_needless(engine: DuckDB, option: str, value: str, paths: Sequence[str]) -> bool:
+    """Whether an option states what holds without it."""
+    match option:
+        case "all_varchar":
+            return _value(engine, value, "BOOLEAN") is False
+        case "auto_detect":
+            return _value(engine, value, "BOOLEAN") is True
+        case "compression":
+            said, kinds = str(_value(engine, value, "VARCHAR")).lower(), {squeezing(path) for path in paths}
+            return said == "auto" or kinds == {"" if said == "none" else f", compression = '{said}'"}
+    return False
+
+
+def _remark_on_left(engine: DuckDB, name: str, option: str, stated: Mapping[str, str]) -> None:
+    """Says what an option means for words that stand for a missing value, unless these are stated too."""
+    if "nullstr" in stated:
+        return
+    words = (
+        f"{name}: as {option} is stated, the file is read as DuckDB reads it: words such as NA are text, unless "
+        "nullstr = ['', 'NA'] of read_csv(...) makes them NULL"
+    )
+    engine.session.remarks.append(Note(NoteKind.READ_AS, name, words))
 
 
 def _stated(engine: DuckDB, options: Mapping[str, Tree]) -> dict[str, str]:
