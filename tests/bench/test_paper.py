@@ -167,6 +167,7 @@ def test_a_result_that_is_damaged_is_named(tmp_path: Path) -> None:
     assert f"cannot read {tmp_path / 'table5.json'}" in ran.stderr
 
 
+@pytest.mark.nightly
 def test_ctrl_c_stops_without_leftovers(data: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks.paper", "--data", str(data), "--out", str(tmp_path)]
     with subprocess.Popen([*command, "--only", "truth"], stderr=subprocess.PIPE, text=True, cwd=CHECKOUT) as running:

@@ -64,6 +64,7 @@ def test_imputers_are_evaluated(bench: Bench) -> None:
     found = bench.over(job)
     assert (found.state, found.error, found.progress) == ("done", None, 1.0)
     assert found.result["overall"]["norm"] < found.result["overall"]["mean"]
+    bench.until(job, lambda _: bool(bench.ended))  # observers are told after the state is written
     (ended,) = bench.ended
     assert ended.cpu > 0
     assert ended.bytes > 10_000_000
