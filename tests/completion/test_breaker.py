@@ -62,10 +62,18 @@ def test_failures_in_a_row_leave_the_last_good_run_and_say_so(
     told = metrics(out)
     assert (told["breaker_open"], told["failures_in_a_row"]) == (1, 2)
     assert told["last_good_run_timestamp_seconds"] == (good.folder / "manifest.json").stat().st_mtime
+    stale = (out / STALE).read_text()
+    (out / STALE).write_text(json.dumps(json.loads(stale) | {"run": "another"}))  # which was current, and is no more
+    assert imputedb.completed(out).warnings == good.warnings
+    (out / STALE).write_text(stale)
     monkeypatch.setattr(breaker, "time", lambda: 1e12)
     with pytest.raises(Beyond, match="3 attempts in a row"):
         people.impute("people", out, **ASKED)
     people.execute("UPDATE people SET y = id WHERE id > 10")
+    aside = people.impute("people", out, **(ASKED | {"breaker": None, "beside": True, "seed": 5}))
+    assert aside.folder != good.folder
+    assert imputedb.completed(out).manifest["stale"]["count"] == 3  # readers see the old one still
+    assert metrics(out)["breaker_open"] == 1
     again = people.impute("people", out, **(ASKED | {"breaker": None}))
     assert current(out) == again.folder.name
     assert not (out / STALE).exists()

@@ -122,5 +122,7 @@ def test_checks_of_rows_become_a_schema(tmp_path: Path, monkeypatch: pytest.Monk
     assert broken(good.assign(x=-1.0)) == ["low of x is less than 0"]
     assert broken(good.assign(**{"it's": 9.0})) == ["high of it's is more than 5"]
     assert "without rhat" in text
+    odd = contract(tmp_path, 'column = "a\\nimport os\\n\\"\\"\\"b"\nfigure = "drift"\nmost = 1.1')
+    assert len(compile(export_contract(odd, "pandera"), "schema", "exec").co_consts) < 10
     with pytest.raises(QueryError, match="pandera"):
         export_contract(tmp_path / "contract.toml", "soda")  # type: ignore[arg-type]

@@ -168,3 +168,20 @@ def test_rows_unlike_those_that_were_learnt_from_are_warned_of(db: Database, tmp
     (note,) = done.warnings
     assert (note.kind.name, "z" in note.subject.split(", ")) == ("DRIFT", True)
     assert done.manifest["increment"]["drift"]["z"] > 1
+
+
+def test_no_rows_are_a_run_of_none(db: Database, tmp_path: Path) -> None:
+    done = db.increment("SELECT * FROM events WHERE false", tmp_path / "out", "line", "id")
+    assert (len(done.frame(1)), told(done)["handed"]) == (0, 0)
+
+
+def test_a_moment_as_the_key_is_one_in_every_time_zone(db: Database, tmp_path: Path) -> None:
+    db.execute(
+        "CREATE TABLE moments AS SELECT *, '2026-01-01 00:00:00+00'::TIMESTAMPTZ + to_hours(id) AS seen FROM events"
+    )
+    runs = []
+    for place, zone in enumerate(("UTC", "Asia/Tokyo")):
+        db.execute(f"SET TimeZone = '{zone}'")
+        made = db.increment("SELECT seen, z, x, g, span FROM moments", tmp_path / str(place), "line", "seen")
+        runs.append(made.frame(1)["x"].tolist())
+    assert runs[0] == runs[1]

@@ -33,6 +33,7 @@ NEAR = {
     "2 * CASE WHEN NOT avg(x) <= 5 THEN avg(x) ELSE 0 END + 1": 4.6,
     "CASE WHEN random() > 0.5 THEN avg(x) ELSE 0 END": 2.5,
     "greatest(avg(x), 5.05)": 0.03,
+    "CASE WHEN avg(x) BETWEEN 5.025 AND 5.06 THEN avg(x) + 10 ELSE avg(x) END": 4.5,
 }
 
 

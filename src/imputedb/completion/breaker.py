@@ -90,7 +90,7 @@ def guarded(engine: Engine, text: str, out: Path, most: int, make: Callable[[], 
             if known.count >= most:
                 raise _open(engine, text, out, known) from error
             raise
-        close(out)
+        close(out, made)
         return made
 
 
@@ -118,10 +118,10 @@ def read(out: Path) -> Failures:
         return Failures()
 
 
-def close(out: Path) -> None:
-    """Closes the breaker of a folder after a run was made."""
+def close(out: Path, made: Completed) -> None:
+    """Closes the breaker of a folder after a run was made, if that is the one that readers see."""
     if (out / FAILURES).exists():
-        for name in (STALE, FALLBACK):
+        for name in (STALE, FALLBACK) if current(out) == made.folder.name else ():
             (out / name).unlink(missing_ok=True)
         _write(out, Failures())
 
@@ -135,7 +135,7 @@ def _open(engine: Engine, text: str, out: Path, known: Failures) -> Beyond:
     told = {"run": run, **asdict(known), "rows": rows}
     with published(str(out / STALE)) as temporary:
         Path(temporary).write_text(json.dumps(told, indent=1, ensure_ascii=False), encoding="utf-8")
-    _write(out, known, is_open=True)
+    _write(out, known)
     seen = f"readers go on seeing {run}" if run else "readers see no run"
     marked = f"the rows with what is missing marked are in {FALLBACK}" if rows else "the rows cannot be read"
     return Beyond(
@@ -158,12 +158,12 @@ def _fallback(engine: Engine, text: str, out: Path) -> str:
     return FALLBACK
 
 
-def _write(out: Path, known: Failures, *, is_open: bool = False) -> None:
-    """Writes the failures, and the metrics of them."""
+def _write(out: Path, known: Failures) -> None:
+    """Writes the failures, and the metrics of them; a breaker is open as long as readers are told of it."""
     seen = out / "CURRENT" / "manifest.json"
     good = seen.stat().st_mtime if seen.exists() else 0.0
     metrics: dict[str, Any] = {
-        "imputedb_breaker_open": int(is_open),
+        "imputedb_breaker_open": int((out / STALE).exists()),
         "imputedb_failures_in_a_row": known.count,
         "imputedb_last_good_run_timestamp_seconds": good,
     }

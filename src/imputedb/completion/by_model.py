@@ -115,7 +115,7 @@ def completed(engine: Engine, rows: ModelRows, found: Changes, values: str | Non
         column = quoted((name,))
         value = f"s.{column}"
         if name in rows.record.columns:
-            known = ", ".join(f"CAST({one}.{column} AS {kind})" for one in others)
+            known = ", ".join(["NULL", *(f"CAST({one}.{column} AS {kind})" for one in others)])
             value = f"coalesce(s.{column}, {known})"
             flags.append(f"s.{column} IS NULL AND coalesce({known}) IS NOT NULL AS {quoted((name + FLAG,))}")
         items.append(f"{f'CAST({value} AS VARCHAR)' if kind == INTERVAL else value} AS {column}")

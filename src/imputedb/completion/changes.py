@@ -61,10 +61,11 @@ class Changes:
 
         It is the key if that is one whole number; of others the first 60 bits of a hash of their texts.
         """
-        texts = [f"CAST({quoted((name,))} AS VARCHAR)" for name in self.key]
+        kinds = self.engine.outputs(f"SELECT {_names(self.key)} FROM {quoted((rows,))}")[1]
+        texts = [f"CAST({_in_any_zone(name, kind)} AS VARCHAR)" for name, kind in zip(self.key, kinds, strict=True)]
         hashed = texts[0] if len(texts) == 1 else " || ".join(f"md5({text})" for text in texts)
         number = f"CAST('0x' || substring(md5({hashed}), 1, 15) AS BIGINT)"
-        (kind, *_) = self.engine.outputs(f"SELECT {_names(self.key)} FROM {quoted((rows,))}")[1]
+        kind = kinds[0]
         if len(self.key) == 1 and kind in _WHOLE:
             number = f"CAST({quoted(self.key)} AS BIGINT)"
         found = self.engine.fetched(f"SELECT {number} FROM {quoted((rows,))} ORDER BY {quoted((ROW,))}")
@@ -161,3 +162,8 @@ def _file(path: Path) -> str:
 def text_of(path: object) -> str:
     """A path as a literal of SQL."""
     return "'" + str(path).replace("'", "''") + "'"
+
+
+def _in_any_zone(name: str, kind: str) -> str:
+    """A column of a key, whose text must be the same whatever the time zone of the session is."""
+    return f"epoch_us({quoted((name,))})" if kind == "TIMESTAMP WITH TIME ZONE" else quoted((name,))

@@ -218,6 +218,8 @@ def _stale(at: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise StorageError(f"{at / STALE} is damaged: remove it") from error
+    if found["run"] != (at / CURRENT).resolve().name:  # a newer one was made in another way, or an older one promoted
+        return {}
     words = f"an old run: {found['count']} newer ones in a row have failed since {since}, the last by {found['reason']}"
     return {"stale": found, "warnings": [as_data(Note(NoteKind.OLD_RUN, at.name, words)), *manifest["warnings"]]}
 

@@ -79,8 +79,9 @@ def _schema(found: Contract) -> str:
     mine = [one for one in found.checks if one.figure in _EXPORTED]
     columns = dict.fromkeys(one.column for one in mine if one.column is not None)
     left = ", ".join(_left(found))
+    about = f"The checks of {found.name} on rows before they are imputed{f'; without {left}' if left else ''}."
     return "\n".join([
-        f'"""The checks of {found.name} on rows before they are imputed{f"; without {left}" if left else ""}."""',
+        f"# {ascii(about)[1:-1]}",  # names may be anything, and a comment ends with its line
         "",
         "import pandera.pandas as pa",
         "",

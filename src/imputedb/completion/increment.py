@@ -162,6 +162,8 @@ def _base(rows: ModelRows, out: Path) -> tuple[Completed | None, str | None]:
     ):
         if known[name] != mine:
             return None, f"{base.folder.name} {what}"
+    if base.manifest["versions"] != versions():
+        return None, f"{base.folder.name} was made by other versions"
     if base.m < rows.m:
         return None, f"{base.folder.name} has {base.m} draws"
     return base, None
@@ -182,18 +184,18 @@ def _written(
     with by_model.handed(engine, rows, found) as applied:
         numbers = found.numbers(applied.scan.table.name)
         drift = applied.drift() if len(numbers) else {}
+        made = 0
         for draw in range(1, rows.m + 1):
             record = writing.finished(str(draw))
             if record is None:
+                meter.room(made, draw - 1, rows.m)
                 with by_model.filled(engine, applied, numbers, draw) as values:
                     text = by_model.completed(engine, rows, found, values, before[draw - 1])
                     with writing.part(str(draw), f"m={draw}/part.parquet", {"rows": rows.statistics.rows}) as path:
                         engine.execute(f"COPY ({text}) TO {text_of(path)} (FORMAT parquet)")
-                record = writing.finished(str(draw)) or {}
+                record, made = writing.finished(str(draw)) or {}, made + 1
             records.append(record)
             progress(draw / rows.m)
-            if draw < rows.m:
-                meter.room(draw, draw, rows.m)
     with writing.part("index", INDEX, {}) as path:
         engine.execute(f"COPY ({found.text()}) TO {text_of(path)} (FORMAT parquet)")
     index = digest(writing.folder / INDEX)

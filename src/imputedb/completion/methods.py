@@ -112,7 +112,7 @@ def impute(
                 lambda: complete(self._engine, request, folder, progress, terms),
             )
         made = complete(self._engine, request, folder, progress, terms)
-        close(folder)
+        close(folder, made)
         return made
 
 

@@ -30,8 +30,8 @@ KEYS = "imputedb_pooled_keys"
 
 _MARGIN = 0.9999
 _LEVELS = (0.5, 0.8, 0.9, 0.95, 0.99, 0.999, _MARGIN)
-_LOOKED_AT = {1: 9, 2: 5}
-"""Values of each number that are looked at, by how many numbers vary; 3 of more."""
+_LOOKED_AT = {1: 97, 2: 33, 3: 9, 4: 5}
+"""Values of each number that are looked at, by how many numbers vary; 3 of more. A narrower branch is not seen."""
 _STEPS = np.linspace(-4.0, 4.0, 97)
 """Standard errors from a single number, at which a choice is looked at for its own."""
 _NEAR = 1e-4
