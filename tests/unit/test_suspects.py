@@ -66,7 +66,7 @@ def test_few_rows_are_told_of_where_they_are_skewed_by_more_than_chance() -> Non
             values = np.random.default_rng(seed).normal(size=(3, rows))
             one = np.exp(logarithm * values) if logarithm else values
             skewness = stats.skew(one, axis=1)
-            found.append(bool(list(skewed("a", np.arange(3.0), skewness, np.full(3, rows - 1.0)))))
+            found.append(bool(list(skewed("a", np.arange(3.0), skewness, np.full(3, rows - 1.0), {}))))
         return float(np.mean(found))
 
     assert told(25, 0) < 0.05
@@ -77,4 +77,12 @@ def test_few_rows_are_told_of_where_they_are_skewed_by_more_than_chance() -> Non
 
 def test_a_draw_that_is_skewed_by_chance_tells_nothing_of_its_group() -> None:
     skewness = np.array([0.1, -0.2, 0.0, 2.0, 0.1, -0.1])
-    assert not list(skewed("a", np.zeros(6), skewness, np.full(6, 20.0)))
+    assert not list(skewed("a", np.zeros(6), skewness, np.full(6, 20.0), {}))
+
+
+def test_rows_count_less_what_is_missing_of_them() -> None:
+    """The worst of two groups: 200 rows with a skewness of 1.6 are enough, unless they tell what 30 would."""
+    skewness, df = np.array([1.6, 1.6, 0.2]), np.array([199.0, 199.0, 199.0])
+    assert not list(skewed("a", np.arange(3.0), skewness, df, {0: 0.3, 1: 0.3, 2: 0.9}))
+    (note,) = skewed("a", np.arange(3.0), skewness, df, {0: 0.3, 1: 0.85, 2: 0.9})
+    assert note.startswith("a: with a skewness of 1.6, 200 rows (worth 30, for what is missing) are too few")

@@ -47,7 +47,9 @@ def suspects(
         of = " of its groups" if about.groups else ""
         yield from (Note(kind, out.name, f"{out.name}: {cause}") for kind, cause in _causes(mine, question, of))
         if question == "population" and out.skewness and not isinstance(mine[0].scale, Score):
-            yield from skewed(out.name, numbers["group"], numbers[f"k{place}"], numbers[f"f{place}"])
+            there = ((group, row[place]) for group, row in enumerate(found, 1) if place in row)
+            missing = {group: one.pooled.lambda_ for group, one in there if one.within}
+            yield from skewed(out.name, numbers["group"], numbers[f"k{place}"], numbers[f"f{place}"], missing)
         elif question == "population" and f"j{place}" in numbers and not isinstance(mine[0].scale, Score):
             yield from _uneven(out.name, numbers["group"], numbers[f"j{place}"], numbers[f"u{place}"])
 
@@ -99,31 +101,36 @@ def _events(one: Estimate) -> float:
     return min(one.estimate, one.scale.top - one.estimate) / one.scale.top * rows
 
 
-def skewed(name: str, groups: Vector, skewness: Vector, df: Vector) -> Iterator[Note]:
-    """A note on means of few, skewed values.
+def skewed(name: str, groups: Vector, skewness: Vector, df: Vector, missing: Mapping[int, float]) -> Iterator[Note]:
+    """Note on means of few rows that are skewed.
 
-    Skewness is averaged over the draws of a group, less its expected chance variation in so few rows.
+    The skewness is the mean over the draws of a group, less what chance makes of it. Rows count less the share of the
+    variance that is due to missing values: imputed values repeat what the observed ones tell of the tails.
 
     Args:
-        name: name of the output.
-        groups: (k,) the group of each number; there is one for each draw and group.
-        skewness: (k,) skewness of the values.
-        df: (k,) number of rows less 1.
+        name: of the output.
+        groups: (k,) which group each number is of, a number a draw and group.
+        skewness: (k,) of its rows.
+        df: (k,) its rows less 1.
+        missing: by group, the share of the variance that is due to missing values; 0 where it is not known.
     """
-    skew, rows = _means(groups, skewness, df + 1)
-    lacking = PER_SKEWNESS * (skew**2 - by_chance(rows)) - rows
+    there, skew, rows = _means(groups, skewness, df + 1)
+    shares = np.array([missing.get(int(group), 0.0) for group in there])
+    told = rows * (1 - shares)
+    lacking = PER_SKEWNESS * (skew**2 - by_chance(told)) - told
     if len(lacking) and lacking.max() > 0:
         worst = int(np.argmax(lacking))
+        worth = f" (worth {told[worst]:,.0f}, for what is missing)" if shares[worst] > 0 else ""
         words = (
-            f"{name}: with a skewness of {skew[worst]:.1f}, {rows[worst]:,.0f} rows are too few for an interval that "
-            "covers as told"
+            f"{name}: with a skewness of {skew[worst]:.1f}, {rows[worst]:,.0f} rows{worth} are too few for an interval "
+            "that covers as told"
         )
         yield Note(NoteKind.SKEWED, name, words)
 
 
 def _uneven(name: str, groups: Vector, skewness: Vector, rows: Vector) -> Iterator[Note]:
     """A note on numbers that few rows decide, by the skewness of influences."""
-    skew, count = _means(groups, skewness, rows)
+    _, skew, count = _means(groups, skewness, rows)
     lacking = PER_INFLUENCES * skew**2 - count
     if len(lacking) and lacking.max() > 0:
         worst = int(np.argmax(lacking))
@@ -134,11 +141,11 @@ def _uneven(name: str, groups: Vector, skewness: Vector, rows: Vector) -> Iterat
         yield Note(NoteKind.SKEWED, name, words)
 
 
-def _means(groups: Vector, skewness: Vector, rows: Vector) -> tuple[Vector, Vector]:
+def _means(groups: Vector, skewness: Vector, rows: Vector) -> tuple[NDArray[np.intp], Vector, Vector]:
     """Mean skewness and rows by group, averaged over draws, since a single draw may be skewed by chance."""
     known = np.isfinite(skewness) & np.isfinite(rows)
     place = groups[known].astype(np.intp)
     counts = np.bincount(place)
     there = np.flatnonzero(counts)
     skew, count = (np.bincount(place, values[known])[there] / counts[there] for values in (skewness, rows))
-    return np.asarray(skew), np.asarray(count)
+    return there, np.asarray(skew), np.asarray(count)
