@@ -77,7 +77,7 @@ struct Donors {
   std::vector<std::uint32_t> rows;     // leaf after leaf, each as often as it is in the bootstrap
   std::vector<Range> ranges;           // by node
   std::vector<std::uint32_t> parents;  // by node
-  std::vector<bool> straight;          // by node, whether the linear model explains its split; for numbers only
+  std::vector<bool> straight;          // by node, whether the linear model explains its split; for numbers and two classes
   std::vector<Feature> features;       // with the codes of this draw
   std::vector<Table> slopes;           // by feature, code and line; empty without a linear model
   std::size_t lines = 0;               // number of values in a prediction
