@@ -105,7 +105,7 @@ class Recent(Generic[Key, Value]):
         while len(self._values) > self.bound or (self._bytes or 0) > BOUND:
             lost.append(self._values.popitem(last=False)[1])
         for other in lost if self._gone else ():
-            if other is not value and self._gone:
+            if self._gone and not any(other is one for one in self._values.values()):
                 self._gone(other)
         return value
 

@@ -13,6 +13,10 @@ _READERS = ("read_csv", "read_csv_auto")
 _SUFFIXES = (".csv", ".tsv")
 
 
+_BEFORE = ("FROM", "JOIN", "USING")
+"""Words before a file that a statement reads; elsewhere a text is a value."""
+
+
 @dataclass(frozen=True, slots=True)
 class CsvFiles:
     """Text files in FROM.
@@ -44,9 +48,14 @@ def csv_files(item: Tree) -> CsvFiles | None:
 def named_csv_files(text: str) -> list[str]:
     """The text files that the words of any statement name, or the functions that read them."""
     words = [unquoted(token.text) if token.text[:1] == '"' else token.text.strip("'") for token in tokens(text)]
-    parts = zip(words, words[1:], words[2:], strict=False)
-    words += [f"{first}.{last}" for first, point, last in parts if point == "."]
-    return list(dict.fromkeys(word for word in words if _plain(word).endswith(_SUFFIXES) or word.lower() in _READERS))
+    found = list[str]()
+    for before, word, point, last in zip(["", *words], words, [*words[1:], ""], [*words[2:], "", ""], strict=False):
+        name = f"{word}.{last}" if point == "." else word
+        if word.lower() in _READERS:
+            found.append(word)
+        elif before.upper() in _BEFORE and _plain(name).endswith(_SUFFIXES):
+            found.append(name)
+    return list(dict.fromkeys(found))
 
 
 def _plain(name: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import duckdb
 
 from imputedb.algebra.relation import Table
+from imputedb.engines import cache
 from imputedb.engines.cache import Recent
 from imputedb.engines.duckdb import settings
 from imputedb.engines.duckdb.session import Session
@@ -26,8 +27,8 @@ LARGE = 1 << 20
 _MOST = 64
 """Tables at most."""
 
-_SETTLED = 50_000_000
-"""Nanoseconds since a file was last written, at least: a later write might not change its time."""
+_SETTLED, _SETTLED_COARSE = 50_000_000, 2_000_000_000
+"""Nanoseconds since a file was last written, at least: a later write might not change its time; of coarse times."""
 
 _SHORT = """
     SELECT sum(memory_usage_bytes) > parse_formatted_bytes(current_setting('memory_limit')) / 2 FROM duckdb_memory()
@@ -39,7 +40,14 @@ Version = tuple[int, ...]
 def version(path: str) -> Version:
     """What tells this state of a file from any other."""
     found = os.stat(path)
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev
+
+
+def _is_settled(versions: Sequence[Version]) -> bool:
+    """Whether a later write of the files would change their times, which some file systems keep by two seconds."""
+    times = [when for one in versions for when in one[1:3]]
+    coarse = all(when % 1_000_000_000 == 0 for when in times)
+    return max(times, default=0) + (_SETTLED_COARSE if coarse else _SETTLED) < time.time_ns()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,12 +111,12 @@ class KeptFiles:
 
     def keep(self, key: Hashable, table: Table, versions: Sequence[Version], notes: Sequence[Note]) -> None:
         """Keeps a table of files, if they are large and it fits."""
-        settled = max((max(one[1:3]) for one in versions), default=0) + _SETTLED < time.time_ns()
-        if sum(one[0] for one in versions) < LARGE or not settled or self._session.transactions.is_any:
+        few = sum(one[0] for one in versions) < LARGE
+        if few or not _is_settled(versions) or self._session.transactions.is_any:
             return
         known = self._tables.adopted[table]
         size = self._bytes(table, known[0])
-        if size > settings.room(self._session):
+        if size > min(settings.room(self._session), cache.BOUND):
             return
         self._temporary.lasting.add(table.name)
         state = self._session.writes.definitions()
