@@ -122,3 +122,12 @@ def test_by_group_only_those_in_doubt_have_other_errors(db: Database) -> None:
     even, odd = db.sql(text, m=3, imputer="hotdeck").estimates
     assert odd["a"].interval() == pytest.approx(odd["b"].interval(), rel=1e-9)
     assert even["a"].interval() == pytest.approx((5.0, even["b"].interval().high), rel=1e-9)
+
+
+def test_the_end_of_a_kink_is_in_its_interval_wherever_it_lies(db: Database) -> None:
+    """The absolute value of a number whose interval has 0: a sixth of the intervals began beyond 0."""
+    (row,) = db.sql("SELECT avg(x) AS a FROM t", m=3, imputer="hotdeck").estimates
+    places = [row["a"].estimate + z * row["a"].se for z in np.linspace(-1.9, 1.9, 12)]
+    shown = ", ".join(f"abs(avg(x) - ({float(place)!r})) AS a{n}" for n, place in enumerate(places))
+    (row,) = db.sql(f"SELECT {shown} FROM t", m=3, imputer="hotdeck").estimates
+    assert [one.interval().low for one in row.values()] == pytest.approx([0.0] * len(places), abs=1e-9)

@@ -147,7 +147,8 @@ class Images:
             each = 1 - (1 - level) / max(len(varying), 1)  # of all together at least the level (Bonferroni)
             found.append(_grid([_ends(one, each) for one in numbers], centre, level))
         if len(varying) == 1:
-            found.append(_line(numbers, varying[0], [(one.levels[0], one.values[:, varying[0]]) for one in found]))
+            regions = [(float(one.levels[0]), one.values[:, varying[0]]) for one in found]
+            return _nested(_together([*found, _line(numbers, varying[0])]), varying[0], regions)
         return _together(found)
 
     def _computed(self, choice: Choice, points: Mapping[int, _Points]) -> dict[int, tuple[Numbers, Numbers]]:
@@ -245,17 +246,22 @@ def _grid(ends: Sequence[tuple[float, float]], centre: Sequence[float], level: f
     return _Points(values, np.full(len(values), level), np.zeros(len(values)))
 
 
-def _line(numbers: Sequence[Estimate | None], at: int, known: Sequence[tuple[float, Numbers]]) -> _Points:
+def _line(numbers: Sequence[Estimate | None], at: int) -> _Points:
     """Points about the one number that varies, each as probable as a normal distribution has it."""
     one = numbers[at]
     assert one
     steps = np.array([*_STEPS, -_NEAR, _NEAR])
     values = np.tile(np.array(_middle(numbers), np.float64), (len(steps), 1))
     values[:, at] = [one.away(step) for step in steps]
-    levels = np.full(len(steps), np.inf)
-    for level, ring in reversed(known):
-        levels[(values[:, at] >= ring.min()) & (values[:, at] <= ring.max())] = level
-    return _Points(values, levels, np.append(np.exp(-(_STEPS**2) / 2), [0.0, 0.0]))
+    return _Points(values, np.full(len(steps), np.inf), np.append(np.exp(-(_STEPS**2) / 2), [0.0, 0.0]))
+
+
+def _nested(points: _Points, at: int, regions: Sequence[tuple[float, Numbers]]) -> _Points:
+    """The points, each with the level of the smallest region of one number that it lies in."""
+    values, levels = points.values[:, at], np.full(len(points.levels), np.inf)
+    for level, region in reversed(regions):
+        levels[(values >= region.min()) & (values <= region.max())] = level
+    return replace(points, levels=levels)
 
 
 def _together(parts: Sequence[_Points]) -> _Points:
