@@ -57,7 +57,7 @@ def test_a_token_ends_is_dropped_and_is_read_again(file: Path) -> None:
     over = tokens.Token("ada", "reader", found["ada"].digest, datetime.now(UTC) - timedelta(seconds=1))
     tokens.write(file, {**found, "ada": over})
     credentials.reload()
-    with pytest.raises(Unauthenticated, match="over"):
+    with pytest.raises(Unauthenticated, match="expired"):
         credentials.principal(first)
     tokens.dropped(file, "ada")
     credentials.reload()
