@@ -100,7 +100,7 @@ def _body(event: Mapping[str, Any]) -> Mapping[str, Any]:
     except (TypeError, ValueError, RecursionError) as error:
         raise QueryError("the body is no JSON") from error
     if not isinstance(found, dict):
-        raise QueryError("the body is no object with rows")
+        raise QueryError("the body must be an object with rows")
     return found
 
 

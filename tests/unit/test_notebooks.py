@@ -91,7 +91,7 @@ def test_imputed_cells_are_tinted_and_flags_hidden(gaps: Database) -> None:
     [
         ("SELECT x, y AS X FROM t", {}, "two columns are called 'X'"),
         ("SELECT x FROM t", {"m": 5}, "several draws"),
-        ("CREATE TABLE u AS SELECT 1", {}, "flags are of the rows that a SELECT gives"),
+        ("CREATE TABLE u AS SELECT 1", {}, "flags describe the rows of a SELECT"),
     ],
 )
 def test_flags_are_refused_where_they_say_nothing(gaps: Database, text: str, more: dict[str, int], words: str) -> None:

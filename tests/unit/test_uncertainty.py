@@ -256,7 +256,7 @@ def test_a_measure_of_your_own(sample: Database) -> None:
         ({"m": "auto", "precision": "a"}, "precision is 'a'"),
         ({"alpha": "a"}, "alpha is 'a'"),
         ({"seed": 1.5}, "seed is 1.5"),
-        ({"deviations": 2}, "ask for it, or none"),
+        ({"deviations": 2}, "choose it, or leave deviations out"),
         ({"deviations": float("nan"), "method": "bounds"}, "deviations is nan"),
         ({"deviations": "2", "method": "bounds"}, "deviations is '2'"),
         ({"imputer": None}, "None is no imputer"),

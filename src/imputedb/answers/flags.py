@@ -32,11 +32,11 @@ def flagged(engine: Engine, planner: Planner, text: str, m: object, params: Give
             several draws.
     """
     if m not in (None, 1):
-        raise QueryError("flags are of single values, and several draws have several: leave flags or m out")
+        raise QueryError("flags describe single values, and several draws have several: leave flags or m out")
     with engine.callers_frames(text, statement=True):
         statement = classified(engine, text).statement
         if not isinstance(statement, Query):
-            raise QueryError("flags are of the rows that a SELECT gives: ask one, or leave flags out")
+            raise QueryError("flags describe the rows of a SELECT: write one, or leave flags out")
         filled = engine.filled(statement, engine.constants(by_name(params)))
         assert isinstance(filled, Query)  # a filled query is a query
         try:
@@ -46,7 +46,7 @@ def flagged(engine: Engine, planner: Planner, text: str, m: object, params: Give
     lower = [name.lower() for name in names]
     twice = next((name for place, name in enumerate(names) if lower[place] in lower[:place]), None)
     if twice is not None:
-        raise QueryError(f"two columns are called {twice!r}: name them apart, so that each has a flag of its own")
+        raise QueryError(f"two columns are called {twice!r}: rename one, so that each has its own flag")
     check_apart(names, [name + FLAG for name in names], "flags")
     flags = "".join(f", IMPUTED({quoted((name,))}) AS {quoted((name + FLAG,))}" for name in names)
     return f"SELECT *{flags} FROM ({_alone(text)}) AS answer"

@@ -41,8 +41,8 @@ def limited(call: Call, query: str, keep: Work | None = None) -> Result:
     error = call.options.limits.error
     if error is not None and call.options.alpha:
         raise QueryError(
-            f"an error of {error:g} picks the plan by itself, and no interval says what rows do that alpha "
-            f"{call.options.alpha:g} drops: leave alpha out, or the error"
+            f"a limit of error ({error:g}) chooses the plan itself, and intervals do not include the effect of rows "
+            f"that alpha {call.options.alpha:g} drops: leave alpha out, or the error"
         )
     found = _timely(call, work) if error is None else _precise(call, query, error, keep)
     return _with_budget(found, call.options, began)
@@ -147,9 +147,11 @@ def _precise(call: Call, query: str, goal: float, keep: Work | None) -> Result:
         except OutOfTime:
             break
         if not found.has_estimates:
-            raise QueryError(f"an error is that of numbers with intervals: {_reason(found.report)}")
+            raise QueryError(f"a limit of error needs numbers with intervals: {_reason(found.report)}")
         if len(found) and not _shown(found):
-            raise QueryError("an error is that of numbers with intervals, and this query shows none: leave ERROR out")
+            raise QueryError(
+                "a limit of error needs numbers with intervals, and this query shows none: leave ERROR out"
+            )
         width = half_width(_shown(found))
         if taken is None or width <= goal or one.alpha < taken[1].alpha:
             taken = width, one, found

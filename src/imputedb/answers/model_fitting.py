@@ -76,7 +76,7 @@ def targets_of(table: Table, statistics: Statistics, columns: Sequence[str]) -> 
     targets = [name for name in targets if statistics.columns[name].centre is not None] if not columns else targets
     if not targets:
         raise DataError(
-            f"no column of {table.name} misses a value that may be filled in: name those that a model is of"
+            f"no column of {table.name} has missing values that may be imputed: name the columns of the model"
         )
     for name in targets:
         if statistics.columns[name].centre is None:

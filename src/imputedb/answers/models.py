@@ -128,7 +128,9 @@ def check_name(name: str) -> None:
         QueryError: the name is empty, or contains an @, which precedes versions.
     """
     if not name.strip() or "@" in name or "\0" in name:
-        raise QueryError(f"{name!r} is no name of a model: it is not empty, and has no @, behind which versions stand")
+        raise QueryError(
+            f"{name!r} is not a valid name of a model: it must not be empty, nor contain @, which precedes versions"
+        )
 
 
 def create(engine: Engine, statement: ModelStatement, progress: Progress | None = None) -> Record:

@@ -106,7 +106,7 @@ def read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise StorageError(f"{path} is no text in UTF-8") from error
+        raise StorageError(f"{path} is not a text file in UTF-8") from error
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
 

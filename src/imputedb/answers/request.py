@@ -44,9 +44,9 @@ def check_draws(given: object, options: "QueryOptions", text: str, session: Limi
     if given is not None and options.m == 1 and isinstance(text, str):
         limits = (options.limits, limited(text)[1], session)
         if any(one.error is not None for one in limits):
-            raise QueryError("m=1 has no interval, and an error is that of intervals: leave m out, or the error")
+            raise QueryError("m=1 gives no intervals, and a limit of error needs them: leave m out, or the error")
     if options.precision != PRECISION and options.m is not None and options.limits.error is None:
-        raise QueryError("precision is what m='auto' finds the number of draws for: ask for that, or leave it out")
+        raise QueryError("precision applies to m='auto' only: set that, or leave precision out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class QueryOptions:
             )
         if self.limits.error is not None and not self.imputers:
             raise QueryError(
-                "an ERROR is kept to by draws of what is missing, and imputer 'drop' imputes nothing: leave one out"
+                "a limit of error needs draws of missing values, and imputer 'drop' imputes nothing: leave one out"
             )
         checked: dict[str, object] = {  # plain numbers, since NumPy's have other hashes
             "alpha": _alpha(self.alpha),
@@ -134,16 +134,14 @@ class QueryOptions:
     def _checked_clusters(self, given: object) -> str:
         found = arguments.text("clusters", given, example="a column")
         if self.m == 1:
-            raise QueryError("clusters are of the intervals of draws: ask for some, such as m=20")
+            raise QueryError("clusters apply to intervals, which need draws: set m, such as m=20")
         if self.question == "answer":
-            raise QueryError(
-                "clusters are of what was sampled, and intervals about the 'answer' take no sample: leave one out"
-            )
+            raise QueryError("clusters describe a sample, and intervals about the 'answer' assume none: leave one out")
         return found
 
     def _checked_deviations(self, given: object) -> float:
         if self.method != BOUNDS:
-            raise QueryError(f"deviations say what method {BOUNDS!r} takes missing numbers to be: ask for it, or none")
+            raise QueryError(f"deviations apply to method {BOUNDS!r} only: choose it, or leave deviations out")
         found = arguments.real("deviations", given, example="of standard deviations, such as 2")
         if found < 0:
             raise QueryError(f"deviations are {given!r}; they are standard deviations, such as 2, and not negative")

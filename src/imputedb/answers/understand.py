@@ -92,7 +92,7 @@ def check_query(engine: Engine, planner: Planner, text: str, params: Given = Non
         QueryError: it is not a query.
     """
     if not isinstance(understood(engine, planner, classified(engine, text).statement, params), Query):
-        raise QueryError("this is asked several times over, so only a SELECT query will do, which writes nothing")
+        raise QueryError("this is run several times, so only a SELECT query is permitted, which writes nothing")
 
 
 def _listed(engine: Engine, planner: Planner, text: str) -> str | None:

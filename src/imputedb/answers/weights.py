@@ -22,7 +22,7 @@ def by_weights(engine: Engine, node: Tree, weights: str) -> Tree:
     """
     weight = [parse.expression(engine.tree, weights)]
     if len(weight) != 1 or not is_select(node):
-        raise QueryError("weights are one column or expression, of the aggregates of one SELECT")
+        raise QueryError("weights must be one column or expression, for the aggregates of one SELECT")
     titles = engine.titles(outputs_of(node))
     found = weighted(node, weight[0], engine.functions.aggregates, titles)
     rows = _impossible(engine, node, weight[0])

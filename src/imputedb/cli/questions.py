@@ -114,7 +114,7 @@ def _read(file: str) -> str:
     except OSError as error:
         raise StorageError(f"cannot read {file}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise StorageError(f"{file} is no text in UTF-8") from error
+        raise StorageError(f"{file} is not a text file in UTF-8") from error
 
 
 def is_data(path: str) -> bool:
