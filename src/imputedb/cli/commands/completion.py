@@ -20,23 +20,28 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("db")
 @click.argument("source")
-@click.option("--out", required=True, metavar="DIR", help="Where the run appears when it is complete.")
+@click.option("--out", required=True, metavar="DIR", help="Folder of the run, which appears when it is complete.")
 @with_copies
-@click.option("--draw", "draws", multiple=True, metavar="N|A-B", help="Write these alone, for a run that others share.")
-@click.option("--beside", is_flag=True, help="Leave what readers see as it is: a canary, for `runs promote`.")
 @click.option(
-    "--budget", type=float, metavar="SECONDS", help="Processor time; the run stops in good order before it is spent."
+    "--draw", "draws", multiple=True, metavar="N|A-B", help="Only write these draws; other processes write others."
 )
-@click.option("--contract", metavar="FILE", help="What has to hold of rows and run (TOML); exit 3 where it does not.")
+@click.option("--beside", is_flag=True, help="Keep the current run; `runs promote` can make this one current.")
+@click.option(
+    "--budget",
+    type=float,
+    metavar="SECONDS",
+    help="Limit of processor time; the run stops before it, and can be continued.",
+)
+@click.option("--contract", metavar="FILE", help="Conditions on rows and run (TOML); exit code 3 if violated.")
 @click.option("--report", metavar="FILE", help="The result of each check of the contract, as JSON.")
 @click.option("--breaker", type=int, metavar="N", help="After N failures in a row serve the last good run for an hour.")
-@click.option("--estimate", is_flag=True, help="Show what the run would cost, by trials on a sample, and make none.")
-@click.option("--archive", is_flag=True, help="Keep the rows, so that `runs repeat` can make the run again.")
+@click.option("--estimate", is_flag=True, help="Estimate the cost of the run from a sample, without making it.")
+@click.option("--archive", is_flag=True, help="Store the rows, so that `runs repeat` can make the run again.")
 def impute(db: str, source: str, out: str, draws: tuple[str, ...], **options: Any) -> None:
     """Write m completed copies of SOURCE, a table or a SELECT over the database DB, with a manifest.
 
-    All of it or nothing; a run that was killed is taken up where it stopped. With --draw nothing is published: several
-    processes draw at once, and the same command without it draws what is left and publishes.
+    The run appears atomically, and a killed run is continued. With --draw nothing is published: several processes write
+    draws at once, and the same command without it writes the remaining draws and publishes the run.
     """
     estimate = options.pop("estimate")
     terms = {name: options.pop(name) for name in ("beside", "budget", "contract", "report", "archive", "breaker")}
@@ -60,13 +65,13 @@ def impute(db: str, source: str, out: str, draws: tuple[str, ...], **options: An
 @click.command()
 @click.argument("db")
 @click.argument("source")
-@click.option("--out", required=True, metavar="DIR", help="Where the run appears when it is complete.")
+@click.option("--out", required=True, metavar="DIR", help="Folder of the run, which appears when it is complete.")
 @click.option("--model", required=True, metavar="NAME", help="A kept model: vitals, or vitals@2.")
-@click.option("--key", required=True, metavar="COLUMNS", help="What tells rows apart from run to run, with commas.")
-@click.option("--m", type=int, help="Completed data sets; all draws of the model unless given.")
-@click.option("--beside", is_flag=True, help="Leave what readers see as it is: a canary, for `runs promote`.")
-@click.option("--budget", type=float, metavar="SECONDS", help="Processor time; the run stops before it is spent.")
-@click.option("--param", "params", multiple=True, help="A parameter of the SELECT, VALUE or NAME=VALUE.")
+@click.option("--key", required=True, metavar="COLUMNS", help="Columns that identify rows, separated by commas.")
+@click.option("--m", type=int, help="Number of completed data sets; default: all draws of the model.")
+@click.option("--beside", is_flag=True, help="Keep the current run; `runs promote` can make this one current.")
+@click.option("--budget", type=float, metavar="SECONDS", help="Limit of processor time; the run stops before it.")
+@click.option("--param", "params", multiple=True, help="Value of a parameter, VALUE or NAME=VALUE; repeatable.")
 def increment(db: str, source: str, out: str, model: str, key: str, params: tuple[str, ...], **options: Any) -> None:
     """Complete SOURCE by a kept model that is handed new and changed rows alone; all others keep their values.
 
@@ -89,9 +94,9 @@ def increment(db: str, source: str, out: str, model: str, key: str, params: tupl
 @click.command()
 @click.argument("db")
 @click.argument("folder", metavar="DIR")
-@click.option("--cycles", type=int, required=True, help="How many more.")
+@click.option("--cycles", type=int, required=True, help="Number of further cycles.")
 def more(db: str, folder: str, cycles: int) -> None:
-    """Run more cycles of the chains of the completed data sets in DIR: what asking for all at once gives."""
+    """Run further cycles of the chains of the run in DIR; the result equals that of all cycles at once."""
     with opened(db) as database, shown_progress() as progress:
         _show(database.more(folder, cycles, progress=progress))
 
@@ -125,10 +130,10 @@ def _show(done: Completed) -> None:
 @click.command()
 @click.argument("folder", metavar="DIR")
 @click.argument("formula")
-@click.option("--model", default="ols", show_default=True, help="ols, logit, probit, poisson, mnlogit, quantreg...")
-@click.option("--df-complete", type=float, help="Degrees of freedom of the complete data; the fits' own unless given.")
-@click.option("--clusters", metavar="COLUMN", help="Of clusters that were sampled: standard errors go by them.")
-@click.option("--fail-on", metavar="FIGURES", help="Exit 3 beyond them: fmi>0.5.")
+@click.option("--model", default="ols", show_default=True, help="ols, logit, probit, poisson, mnlogit, quantreg, ...")
+@click.option("--df-complete", type=float, help="Complete-data degrees of freedom; default: those of the fits.")
+@click.option("--clusters", metavar="COLUMN", help="Column of sampled clusters, for standard errors.")
+@click.option("--fail-on", metavar="FIGURES", help="Exit code 3 if exceeded: fmi>0.5.")
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table")
 def analyze(
     folder: str,
@@ -139,7 +144,7 @@ def analyze(
     fail_on: str | None,
     form: str,
 ) -> None:
-    """Fit FORMULA to each completed data set in DIR, and pool the fits; what the run warned of is said again."""
+    """Fit FORMULA to each completed data set in DIR, and pool the fits; warnings of the run are repeated."""
     from imputedb.cli.output.answers import write_pool
     from imputedb.completion.completed import opened as opened_run
 
@@ -153,9 +158,11 @@ def analyze(
 
 @click.command()
 @click.argument("folder", metavar="DIR")
-@click.option("--out", required=True, metavar="FILE", help="The page, all of it in one file.")
-@click.option("--pictures", metavar="DIR", help="Where its pictures go one by one.")
-@click.option("--format", "form", type=click.Choice(["png", "svg"]), default="png", help="Of these pictures.")
+@click.option("--out", required=True, metavar="FILE", help="File of the page.")
+@click.option("--pictures", metavar="DIR", help="Folder for the single pictures.")
+@click.option(
+    "--format", "form", type=click.Choice(["png", "svg"]), default="png", help="Format of the single pictures."
+)
 def report(folder: str, out: str, pictures: str | None, form: str) -> None:
     """Write an HTML page about the completed data sets in DIR: patterns, densities, chains, Little's test."""
     from imputedb.completion.completed import opened as opened_run
@@ -166,7 +173,7 @@ def report(folder: str, out: str, pictures: str | None, form: str) -> None:
 
 @click.command()
 @click.argument("file")
-@click.option("--df-complete", type=float, help="Degrees of freedom of the complete data; infinite unless given.")
+@click.option("--df-complete", type=float, help="Complete-data degrees of freedom; default: infinite.")
 @click.option("--df", "rule", default="barnard-rubin", show_default=True, help="barnard-rubin, rubin1987 or normal.")
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table")
 def pool(file: str, df_complete: float | None, rule: str, form: str) -> None:

@@ -21,7 +21,7 @@ def runs() -> None:
 @click.argument("folder", metavar="DIR")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
 def listing(folder: str, form: str) -> None:
-    """List the runs in DIR, the oldest first; the one that readers see has a mark."""
+    """List the runs in DIR, the oldest first; the current one is marked."""
     from imputedb.cli.output.tables import printed, rows_table
     from imputedb.completion.completed import opened
     from imputedb.completion.publication import current
@@ -45,7 +45,7 @@ def listing(folder: str, form: str) -> None:
 @runs.command()
 @click.argument("folder", metavar="DIR")
 def verify(folder: str) -> None:
-    """Compare every file of every run in DIR with its manifest; exit with 1 where one is not what was written."""
+    """Compare every file of every run in DIR with its manifest; the exit code is 1 if one differs."""
     from imputedb.completion.completed import opened
     from imputedb.completion.runs import runs_of
 
@@ -67,7 +67,7 @@ def verify(folder: str) -> None:
 @runs.command()
 @click.argument("folder", metavar="DIR")
 @click.argument("run", required=False)
-@click.option("--out", required=True, metavar="DIR", help="A new folder, for the run that is made again.")
+@click.option("--out", required=True, metavar="DIR", help="New folder for the repeated run.")
 def repeat(folder: str, run: str | None, out: str) -> None:
     """Make RUN again from its archive (impute --archive), and compare it byte for byte; exit with 1 where it differs.
 
@@ -85,13 +85,13 @@ def repeat(folder: str, run: str | None, out: str) -> None:
 
 @runs.command()
 @click.argument("folder", metavar="DIR")
-@click.option("--keep", type=click.IntRange(min=1), default=1, show_default=True, help="Runs that stay, the newest.")
-@click.option("--dry-run", is_flag=True, help="Show what would go, and remove nothing.")
+@click.option("--keep", type=click.IntRange(min=1), default=1, show_default=True, help="Number of newest runs to keep.")
+@click.option("--dry-run", is_flag=True, help="Show what would be removed, without removing it.")
 def prune(folder: str, keep: int, *, dry_run: bool) -> None:
-    """Remove the runs in DIR but for the newest ones, and never the one that readers see or saw before.
+    """Remove the runs in DIR except the newest ones, the current one and the previous one.
 
-    Draws of runs that were not published go a day after the last was written. Links, damaged runs, and folders with a
-    manifest.json that is of no run stay, and are named.
+    Draws of unpublished runs are removed a day after the last was written. Links, damaged runs, and folders with a
+    manifest.json of another kind are kept and listed.
     """
     from imputedb.completion import runs as of_folder
 
@@ -109,12 +109,12 @@ def prune(folder: str, keep: int, *, dry_run: bool) -> None:
 @click.argument("folder", metavar="DIR")
 @click.argument("run")
 @click.argument("other", required=False)
-@click.option("--fail-on", metavar="FIGURES", help="Exit 3 beyond them: shift>3,psi>0.25,imputed>0.1.")
+@click.option("--fail-on", metavar="FIGURES", help="Exit code 3 if exceeded: shift>3,psi>0.25,imputed>0.1.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
 def compare(folder: str, run: str, other: str | None, fail_on: str | None, form: str) -> None:
-    """Compare RUN with OTHER, or with the run in DIR that readers see: pooled means, shares, imputed values.
+    """Compare RUN with OTHER, by default the current run in DIR: pooled means, shares, imputed values.
 
-    OTHER is the baseline and comes first, as in contracts: a positive shift says that RUN lies above it.
+    OTHER is the baseline and comes first, as in contracts: a positive shift means that RUN is higher.
     """
     from dataclasses import asdict
 
@@ -148,7 +148,7 @@ def contract(file: str, to: Literal["great-expectations", "pandera"]) -> None:
 @click.argument("folder", metavar="DIR")
 @click.argument("run")
 def promote(folder: str, run: str) -> None:
-    """Let readers of DIR see RUN, such as one that stood beside (impute --beside), once its files are verified."""
+    """Make RUN the current run of DIR, such as one of impute --beside, after a check of its files."""
     from imputedb.completion.promotion import promoted
 
     click.echo(promoted(Path(folder), run).folder.name)
@@ -157,7 +157,7 @@ def promote(folder: str, run: str) -> None:
 @runs.command()
 @click.argument("folder", metavar="DIR")
 def rollback(folder: str) -> None:
-    """Let readers of DIR see again the run that they saw before."""
+    """Make the previous run of DIR the current one again."""
     from imputedb.completion.promotion import rolled_back
 
     click.echo(rolled_back(Path(folder)).folder.name)
