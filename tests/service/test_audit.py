@@ -117,11 +117,11 @@ def test_the_chain_goes_on_after_a_restart_and_its_heads_are_told(
     [
         (
             "UPDATE audit SET record = replace(record, 'ann', 'bob') WHERE number = 2",
-            "record 2 is not what was",
+            "record 2 has been changed",
         ),
         ("DELETE FROM audit WHERE number = 2", "record 2 is missing"),
         ("DELETE FROM audit WHERE number = 1", "record 1 is missing"),
-        ("UPDATE audit SET hash = repeat('0', 64) WHERE number = 3", "record 3 is not"),
+        ("UPDATE audit SET hash = repeat('0', 64) WHERE number = 3", "record 3 has been changed"),
         ("DELETE FROM audit WHERE number = 3", "records after 2 are missing"),
         ("DELETE FROM audit", "records after 0 are missing"),
     ],
