@@ -97,10 +97,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item not in left]
 
 
+MANY = 8
+"""Cases of one test of which a usual run takes half, where no mark says otherwise."""
+
+
 def _left_to_the_night(cases: list[pytest.Item]) -> list[pytest.Item]:
     """Cases of one test that a usual run passes over: as good as chosen by chance, and the same ones every time."""
     sampled = cases[0].get_closest_marker("sampled")
-    one_in = sampled.args[0] if sampled else 1
+    one_in = sampled.args[0] if sampled else 2 if len(cases) > MANY else 1
     kept = -(-len(cases) // one_in)
     passed_over = sorted(cases, key=lambda item: crc32(item.nodeid.encode()))[kept:]
     return [*passed_over, *(item for item in cases if item.get_closest_marker("nightly") and item not in passed_over)]

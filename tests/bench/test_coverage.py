@@ -211,6 +211,7 @@ def test_a_killed_run_goes_on_and_gives_what_an_unbroken_one_gives(tmp_path: Pat
 # -- replications ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.nightly
 def test_one_replication_by_every_method_and_its_report(tmp_path: Path) -> None:
     world = next(w for w in WORLDS if (w.distribution, w.join, w.rows) == ("normal", "1:1", 1000))
     methods = ("norm", "aipw", "complete cases", "single")

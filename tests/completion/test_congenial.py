@@ -32,6 +32,7 @@ def sample(n: int = 1000, seed: int = 0) -> dict[str, Any]:
     return {"id": np.arange(n), "z": z, "y": y, "x": np.where(gone, np.nan, x), "g": g.astype(object)}
 
 
+@pytest.mark.nightly
 def test_interactions_and_squares_keep_their_coefficients(tmp_path: Path) -> None:
     """Whoever draws x as a straight line flattens the square."""
     truth = {"x": 1.0, "z": 1.0, "x:z": 0.5, "I(x ** 2)": 0.5}

@@ -37,6 +37,7 @@ def test_a_mean_moves_by_the_shift_times_the_missing_share_and_tips_where_it_mus
     assert "differ by its shift" in str(found)
 
 
+@pytest.mark.nightly
 def test_a_slope_and_odds(trial: Database) -> None:
     slopes = trial.sensitivity("trial", "y", [0, -3], term_of("y ~ x", "x"), m=5)
     assert slopes.points[0].pooled.estimate == pytest.approx(1, abs=0.25)

@@ -151,6 +151,7 @@ def test_cumulative_hazard(reference: Path) -> None:
     assert nelson_aalen(time, event)[:3] == pytest.approx([0.676952807415312, 1.12801443040603, 2.89156483734711])
 
 
+@pytest.mark.nightly
 def test_overimputation_covers_where_the_model_is_right() -> None:
     rng = np.random.default_rng(2)
     n = 500

@@ -96,6 +96,7 @@ def test_of_a_table() -> None:
             found.average("w")
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("n", [5, 10])
 def test_intervals_of_few_rows_cover(n: int) -> None:
     """Of large samples' intervals 88 % did with 5 rows."""

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_sessions(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
@@ -62,6 +63,7 @@ def test_the_reference_has_all_that_is_public(*, update_golden: bool) -> None:
     assert page.read_text(encoding="utf-8") == reference.page()
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", reference.PUBLIC)
 def test_all_that_is_public_is_described(name: str) -> None:
     for line in reference.entries(name):

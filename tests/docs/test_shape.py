@@ -50,6 +50,7 @@ def _name(path: Path) -> str:
     return path.relative_to(ROOT / "src" / "imputedb").as_posix()
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("path", SOURCES, ids=_name)
 def test_a_file_fits_on_a_few_screens(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGER.get(_name(path), LINES)

@@ -66,6 +66,7 @@ def test_chains_that_have_forgotten_their_start_are_not_doubted(moving: Database
     assert not [warning for warning in report.warnings if "converged" in warning]
 
 
+@pytest.mark.nightly
 def test_false_alarms_are_rare() -> None:
     """Of 10 tables whose chains mix well, at most one is doubted."""
     doubted = 0

@@ -161,6 +161,7 @@ def test_an_arm_nobody_of_whom_stays_jumps_all_the_same(db: Database) -> None:
         db.sql("SELECT avg(y3) AS a FROM trial", m=2, imputer=of("mar"))
 
 
+@pytest.mark.nightly
 def test_single_values_are_what_draws_average_to(db: Database) -> None:
     db.register("trial", trial(300, 10, between=0.1))
     text = "SELECT avg(y3) AS a FROM trial WHERE arm = 'active'"

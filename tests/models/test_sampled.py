@@ -28,6 +28,7 @@ def digests(monkeypatch: pytest.MonkeyPatch, whole: int, piece: int) -> list[str
     return found
 
 
+@pytest.mark.nightly
 def test_rows_that_are_fetched_alone_teach_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = digests(monkeypatch, columns.WHOLE, columns.PIECE)
     assert len(set(whole)) == 3

@@ -19,7 +19,7 @@ from tests.properties.nested import Nested, nested
 from tests.properties.queries import Case, cases
 from tests.properties.test_answers import bag
 
-PINNED = int(os.environ.get("PINNED", "24"))
+PINNED = int(os.environ.get("PINNED", "16"))
 """Queries a property: 2,000 nightly, 50,000 before a release."""
 
 IMPUTERS = ("tree", "mean", "hotdeck", "norm", "pmm", "knn")

@@ -43,6 +43,7 @@ def test_memory_counts_bytes_and_values_once(monkeypatch: pytest.MonkeyPatch) ->
     assert [kept.recall(name) for name in "cdefg"] == [None, None, "e", "f", "g"]
 
 
+@pytest.mark.nightly
 def test_many_different_queries_are_not_all_remembered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Every collection that a connection has is bounded, but for what is in the database."""
     for module, name, bound in ((statements, "_KEPT", 8), (prepare, "_PLANS_KEPT", 4), (cache, "MOST", 16)):

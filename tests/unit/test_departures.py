@@ -80,6 +80,7 @@ def test_a_group_moves_by_its_shift_times_its_missing_share(trial: Database, by:
         assert after[group] - before[group] == pytest.approx(-2 * share * (group == str(treated)), abs=1e-9)
 
 
+@pytest.mark.nightly
 def test_pmm_moves_alike_and_what_is_drawn_from_it_follows(trial: Database) -> None:
     shares = missing(trial)
     trial.execute("CREATE TABLE both_gone AS SELECT id FROM trial WHERE y IS NULL AND z IS NULL AND arm = 'drug'")

@@ -136,6 +136,7 @@ def test_what_it_does_not_know_is_named(table: Database) -> None:
         table.sql("SELECT avg(y) FROM t", method="ml", m=20)
 
 
+@pytest.mark.nightly
 def test_intervals_cover() -> None:
     """Means, slopes and correlations of 50 samples where two in five values miss, given what is known of all."""
     rng = np.random.default_rng(5)

@@ -40,6 +40,7 @@ def odd(db: Database) -> Database:
     return db
 
 
+@pytest.mark.nightly
 def test_they_are_in_every_picture_and_page(odd: Database, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     run = odd.impute("t", tmp_path / "run", m=2, imputer="norm", flags=True)
