@@ -79,7 +79,7 @@ def test_a_truncated_normal_is_drawn_where_all_draws_are_ruled_out() -> None:
 
 
 def test_categories_that_are_not_permitted_are_not_drawn() -> None:
-    given, _, _ = rows(60)
+    given, _, _ = rows(150)
     for name in IMPUTERS:
         request = Request(given, (C,), chosen(name)[0], {C: Permit(Policy(values=("p", "r")))})
         drawn, expected = next(request.draws([1])), request.values().values
