@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imputedb.kernel import MOST_RANKED, Cells, Filled, Picked, fill, fill_many, ranks
+from imputedb.kernel import MOST_RANKED, Cells, Filled, RankedRows, fill, fill_many, ranks
 
 EXAMPLES = int(os.environ.get("KERNEL_EXAMPLES", "60"))
 
@@ -141,11 +141,11 @@ def test_draws_do_not_lean_towards_the_middle_of_their_leaves() -> None:
 def test_rows_of_one_draw_are_filled_in_it() -> None:
     cells = table()
     of_draw = np.where(np.arange(2000) < 1000, -1, np.arange(2000) % 3 + 4)
-    drawn = fill_many(cells, range(4), [4, 5], drawn=range(4), seed=2, of_draw=of_draw, taught=1000)
+    drawn = fill_many(cells, range(4), [4, 5], drawn=range(4), seed=2, of_draw=of_draw, fitted_rows=1000)
     for number, one in zip((4, 5), drawn, strict=True):
         mine = (of_draw == -1) | (of_draw == number)
         some = [Cells(c.values[mine], c.missing[mine], c.nominal) for c in cells]  # type: ignore[index]
-        alone = fill(some, range(4), drawn=range(4), seed=2, draw=number, taught=1000, rows=np.flatnonzero(mine))
+        alone = fill(some, range(4), drawn=range(4), seed=2, draw=number, fitted_rows=1000, rows=np.flatnonzero(mine))
         for place, values in enumerate(one.values):
             assert np.array_equal(values[mine[cells[place].missing]], alone.values[place])
 
@@ -168,7 +168,7 @@ def test_picked_rows_predict_as_the_same_rows_do(seed: int, n: int, levels: int,
     target = Cells(np.nan_to_num(taken[4].values, posinf=9) + taken[0].values + rng.normal(0, 0.1, n), gone)
     known = ranks(whole[0])
     assert known is not None
-    picked = [Picked(known, places), *(Picked(ranks(c), places) for c in whole[1:])]  # type: ignore[arg-type]
+    picked = [RankedRows(known, places), *(RankedRows(ranks(c), places) for c in whole[1:])]  # type: ignore[arg-type]
     assert same(
         fill([*taken, target], [5], drawn=[5] if draws else [], seed=seed),
         fill([*picked, target], [5], drawn=[5] if draws else [], seed=seed),
@@ -180,11 +180,11 @@ def test_picked_rows_are_checked() -> None:
     assert known is not None
     for places in ([5], [-1]):
         with pytest.raises(ValueError, match="place"):
-            fill([Cells(np.ones(1)), Picked(known, np.array(places))], [0])
+            fill([Cells(np.ones(1)), RankedRows(known, np.array(places))], [0])
     with pytest.raises(TypeError, match="target"):
-        fill([Picked(known, np.arange(2))], [0])
+        fill([RankedRows(known, np.arange(2))], [0])
     with pytest.raises(ValueError, match="different lengths"):
-        fill([Cells(np.ones(3)), Picked(known, np.arange(2))], [0])
+        fill([Cells(np.ones(3)), RankedRows(known, np.arange(2))], [0])
     assert ranks(Cells(np.zeros(MOST_RANKED + 1))) is None
 
 
@@ -466,7 +466,7 @@ def test_rows_that_do_not_teach_change_nothing_but_themselves(nominal: bool) -> 
             )
             for place, (c, value) in enumerate(zip(columns, (1, 1, 1, 1), strict=True))
         ]
-        return fill(extra, [target], taught=1500).values[0]
+        return fill(extra, [target], fitted_rows=1500).values[0]
 
     alone, beside = filled(1), filled(1, 1000, -1000, 77)
     gone = int(columns[target].missing.sum())
@@ -477,7 +477,7 @@ def test_rows_that_do_not_teach_change_nothing_but_themselves(nominal: bool) -> 
 def test_nothing_to_learn_from_in_the_rows_that_teach() -> None:
     values = np.arange(100.0)
     with pytest.raises(ValueError, match="no observed value to learn from"):
-        fill([Cells(values, values < 50), Cells(values)], [0], taught=50)
+        fill([Cells(values, values < 50), Cells(values)], [0], fitted_rows=50)
 
 
 @pytest.mark.parametrize("known", [255, 1023])
@@ -504,7 +504,7 @@ def test_rows_that_do_not_teach_do_not_turn_the_order_of_targets() -> None:
             )
             for place, c in enumerate(cells)
         ]
-        found = fill(more, range(4), drawn=range(4), seed=3, taught=1200, cycles=4).values
+        found = fill(more, range(4), drawn=range(4), seed=3, fitted_rows=1200, cycles=4).values
         return [values[: int(c.missing.sum())] for values, c in zip(found, cells, strict=True)]
 
     for one, other in zip(drawn(0), drawn(3), strict=True):

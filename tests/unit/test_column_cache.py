@@ -60,7 +60,7 @@ def test_some_cells_of_some_cells() -> None:
     assert isinstance(some.predicting(), kernel.Cells)
     whole.lasting = True
     picked = some.predicting()
-    assert isinstance(picked, kernel.Picked)
+    assert isinstance(picked, kernel.RankedRows)
     assert picked.places.tolist() == [2, 7]
 
 

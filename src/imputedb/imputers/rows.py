@@ -98,14 +98,14 @@ class Cells:
             return self  # a copy for this reader only
         return self.like(_read_only(self._values), _read_only(self._missing))
 
-    def predicting(self) -> kernel.Cells | kernel.Picked:
+    def predicting(self) -> kernel.Cells | kernel.RankedRows:
         """The column as a predictor."""
         if self._picked is None:
             return self.filled()
         whole, places = self._picked
         if whole.lasting and whole._ranks is None:
             whole._ranks = kernel.ranks(whole.filled())
-        return kernel.Picked(whole._ranks, places) if whole._ranks else self.filled()
+        return kernel.RankedRows(whole._ranks, places) if whole._ranks else self.filled()
 
     def filled(self) -> kernel.Cells:
         """The column as a target."""

@@ -154,7 +154,7 @@ class Prepared:
         """The scales of skewed or heavy-tailed targets."""
         return scales(self.rows, self.targets)
 
-    def _scaled(self, drawn: Collection[Column]) -> list[kernel.Cells | kernel.Picked]:
+    def _scaled(self, drawn: Collection[Column]) -> list[kernel.Cells | kernel.RankedRows]:
         """The columns, with drawn targets on their scales."""
         found = list(self.cells)
         for column in drawn:
@@ -191,7 +191,7 @@ class Prepared:
             seed=seed,
             rows=self.rows.keys,
             of_draw=self.rows.draws,
-            taught=None if self.rows.learn is None else int(np.count_nonzero(self.rows.learn)),
+            fitted_rows=None if self.rows.learn is None else int(np.count_nonzero(self.rows.learn)),
             train_rows=[
                 kernel.TRAIN_ROWS if column in drawn else round(tree.training_rows(gap)) for column, gap in gaps.items()
             ],

@@ -20,7 +20,7 @@ __all__ = [
     "Cells",
     "Filled",
     "Fitted",
-    "Picked",
+    "RankedRows",
     "Ranks",
     "fill",
     "fill_many",
@@ -39,7 +39,7 @@ _CORES = os.cpu_count() or 1
 _MODELS = ("centre", "linear", "tree", "linear+tree")
 
 
-_TAKEN: tuple[Literal["C_CONTIGUOUS"], Literal["WRITEABLE"]] = ("C_CONTIGUOUS", "WRITEABLE")
+_LAYOUT: tuple[Literal["C_CONTIGUOUS"], Literal["WRITEABLE"]] = ("C_CONTIGUOUS", "WRITEABLE")
 """Requirements of the bindings: contiguous arrays that are not read-only, although they are not written to."""
 
 
@@ -61,7 +61,7 @@ class Cells:
 
 
 @dataclass(frozen=True, slots=True)
-class Picked:
+class RankedRows:
     """Some rows of a column with known ranks, as a predictor.
 
     Attributes:
@@ -110,7 +110,7 @@ class Filled:
 
 
 def fill_many(
-    columns: Sequence[Cells | Picked],
+    columns: Sequence[Cells | RankedRows],
     targets: Sequence[int],
     draws: Sequence[int],
     *,
@@ -122,7 +122,7 @@ def fill_many(
     rows: NDArray[np.uint64] | None = None,
     of_draw: NDArray[np.int64] | None = None,
     train_rows: int | Sequence[int] = TRAIN_ROWS,
-    taught: int | None = None,
+    fitted_rows: int | None = None,
     threads: int = 0,
     progress: Callable[[float], object] | None = None,
 ) -> list[Filled]:
@@ -159,7 +159,7 @@ def fill_many(
         of_draw: (n,) the number of the only draw in which a row is filled, -1 for all; its values in other draws are
             meaningless. All rows are filled in all draws unless given.
         train_rows: the largest number of rows that a model is fitted to; one number, or one for each target.
-        taught: the number of first rows that models are fitted to; others are only filled. All rows unless given.
+        fitted_rows: the number of first rows that models are fitted to; others are only filled. All rows unless given.
         threads: the number of threads; 0 for one per core.
         progress: called with the share that is done; an exception in it stops the work, as Ctrl-C does.
 
@@ -168,25 +168,27 @@ def fill_many(
             not have one number for each target.
         TypeError: a target is given by ranks; or a column is neither numbers of at most 64 bits nor booleans.
     """
-    size = _size(columns, rows, of_draw)
-    first = size if taught is None else taught
+    size = _row_count(columns, rows, of_draw)
+    first = size if fitted_rows is None else fitted_rows
     if not 0 <= first <= size:
         raise ValueError(f"{first} rows to learn from, of {size}")
-    values = [_native(place, column) for place, column in enumerate(columns)]
-    filled = _checked(columns, targets)
-    kinds = [(_gaps(place, filled[place], first), _array(place, filled[place].values).dtype) for place in targets]
+    values = [_binding_argument(place, column) for place, column in enumerate(columns)]
+    filled = _checked_targets(columns, targets)
+    kinds = [
+        (_checked_count(place, filled[place], first), _array(place, filled[place].values).dtype) for place in targets
+    ]
     outputs = [[np.zeros(count, kind) for count, kind in kinds] for _ in draws]
-    most = [train_rows] * len(targets) if isinstance(train_rows, int) else list(train_rows)
-    if len(most) != len(targets):
-        raise ValueError(f"{len(most)} bounds on the rows to learn from, but {len(targets)} targets")
+    bounds = [train_rows] * len(targets) if isinstance(train_rows, int) else list(train_rows)
+    if len(bounds) != len(targets):
+        raise ValueError(f"{len(bounds)} bounds on the rows to learn from, but {len(targets)} targets")
     done, fitted, watched, moments = _kernel.fill(
         values,
-        [None if isinstance(column, Picked) else _flags(column.missing) for column in columns],
+        [None if isinstance(column, RankedRows) else _as_bytes(column.missing) for column in columns],
         [_categories(column) if isinstance(column, Cells) else 0 for column in columns],
-        [(place, bound, place in drawn) for place, bound in zip(targets, most, strict=True)],
+        [(place, bound, place in drawn) for place, bound in zip(targets, bounds, strict=True)],
         [output for draw in outputs for output in draw],
-        None if rows is None else np.require(rows, np.uint64, _TAKEN),
-        None if of_draw is None else np.require(of_draw, np.int64, _TAKEN),
+        None if rows is None else np.require(rows, np.uint64, _LAYOUT),
+        None if of_draw is None else np.require(of_draw, np.int64, _LAYOUT),
         -1 if cycles is None else cycles,
         leaves,
         min_leaf,
@@ -200,22 +202,22 @@ def fill_many(
     wide = len(watched) + 1
     return [
         Filled(
-            tuple(map(_own, (filled[t] for t in targets), draw)),
+            tuple(map(_as_declared, (filled[t] for t in targets), draw)),
             models,
             done,
             tuple(watched),
-            np.array(moved).reshape(-1, wide, wide),
+            np.array(products).reshape(-1, wide, wide),
         )
-        for draw, moved in zip(outputs, moments, strict=True)
+        for draw, products in zip(outputs, moments, strict=True)
     ]
 
 
-def fill(columns: Sequence[Cells | Picked], targets: Sequence[int], *, draw: int = 0, **settings: Any) -> Filled:
+def fill(columns: Sequence[Cells | RankedRows], targets: Sequence[int], *, draw: int = 0, **settings: Any) -> Filled:
     """A single draw of `fill_many`, with its settings."""
     return fill_many(columns, targets, [draw], **settings)[0]
 
 
-def _own(cells: Cells, values: NDArray[np.generic]) -> NDArray[np.generic]:
+def _as_declared(cells: Cells, values: NDArray[np.generic]) -> NDArray[np.generic]:
     return values.view(np.bool_) if cells.values.dtype == np.bool_ else values
 
 
@@ -223,7 +225,7 @@ def ranks(cells: Cells) -> Ranks | None:
     """The ranks of a column, from which bins of any of its rows are made; None for a column that is too long."""
     if len(cells.values) > MOST_RANKED:
         return None
-    return Ranks(_array(0, cells.values), _flags(cells.missing), _categories(cells))
+    return Ranks(_array(0, cells.values), _as_bytes(cells.missing), _categories(cells))
 
 
 def _categories(cells: Cells) -> int:
@@ -231,9 +233,9 @@ def _categories(cells: Cells) -> int:
     return cells.nominal and 1 + cells.graded
 
 
-def _size(columns: Sequence[Cells | Picked], *marks: NDArray[np.generic] | None) -> int:
+def _row_count(columns: Sequence[Cells | RankedRows], *marks: NDArray[np.generic] | None) -> int:
     """The number of rows, which must be the same for all columns and marks."""
-    lengths = {len(column.places if isinstance(column, Picked) else column.values) for column in columns}
+    lengths = {len(column.places if isinstance(column, RankedRows) else column.values) for column in columns}
     flags = [column.missing for column in columns if isinstance(column, Cells)]
     lengths |= {len(array) for array in (*flags, *marks) if array is not None}
     if len(lengths) > 1:
@@ -241,7 +243,7 @@ def _size(columns: Sequence[Cells | Picked], *marks: NDArray[np.generic] | None)
     return lengths.pop() if columns else 0
 
 
-def _checked(columns: Sequence[Cells | Picked], targets: Sequence[int]) -> dict[int, Cells]:
+def _checked_targets(columns: Sequence[Cells | RankedRows], targets: Sequence[int]) -> dict[int, Cells]:
     """The columns to fill, by place."""
     if any(not 0 <= place < len(columns) for place in targets) or len(set(targets)) < len(targets):
         raise ValueError(f"targets {list(targets)} are not distinct places among {len(columns)} columns")
@@ -251,23 +253,23 @@ def _checked(columns: Sequence[Cells | Picked], targets: Sequence[int]) -> dict[
     return found
 
 
-def _gaps(place: int, cells: Cells, first: int) -> int:
+def _checked_count(place: int, cells: Cells, first: int) -> int:
     """The number of missing cells, after a check that the first rows have an observed value."""
-    values, flags = cells.values, _flags(cells.missing)
-    count = _missing(values, flags)
-    if count and _missing(values[:first], None if flags is None else flags[:first]) == first:
+    values, flags = cells.values, _as_bytes(cells.missing)
+    count = _count_missing(values, flags)
+    if count and _count_missing(values[:first], None if flags is None else flags[:first]) == first:
         raise ValueError(f"column {place} has no observed value to learn from")
     return count
 
 
-def _native(place: int, column: Cells | Picked) -> NDArray[np.generic] | tuple[Ranks, NDArray[np.int64]]:
-    if isinstance(column, Picked):
-        return column.ranks, np.require(column.places, np.int64, _TAKEN)
+def _binding_argument(place: int, column: Cells | RankedRows) -> NDArray[np.generic] | tuple[Ranks, NDArray[np.int64]]:
+    if isinstance(column, RankedRows):
+        return column.ranks, np.require(column.places, np.int64, _LAYOUT)
     return _array(place, column.values)
 
 
 def _array(place: int, values: NDArray[np.generic]) -> NDArray[np.generic]:
-    contiguous = np.require(values, requirements=_TAKEN)
+    contiguous = np.require(values, requirements=_LAYOUT)
     if contiguous.dtype == np.bool_:
         return contiguous.view(np.uint8)
     if contiguous.ndim != 1 or contiguous.dtype.kind not in "iuf" or not contiguous.dtype.isnative:
@@ -277,13 +279,13 @@ def _array(place: int, values: NDArray[np.generic]) -> NDArray[np.generic]:
     return contiguous
 
 
-def _flags(missing: NDArray[np.bool_] | None) -> NDArray[np.uint8] | None:
-    return None if missing is None else np.require(missing, np.bool_, _TAKEN).view(np.uint8)
+def _as_bytes(missing: NDArray[np.bool_] | None) -> NDArray[np.uint8] | None:
+    return None if missing is None else np.require(missing, np.bool_, _LAYOUT).view(np.uint8)
 
 
-def _missing(values: NDArray[np.generic], flags: NDArray[np.uint8] | None) -> int:
+def _count_missing(values: NDArray[np.generic], flags: NDArray[np.uint8] | None) -> int:
     """The number of missing values, NaN included."""
     if values.dtype.kind != "f":
         return 0 if flags is None else int(np.count_nonzero(flags.view(np.bool_)))  # slow for other types
-    gone = np.isnan(values)
-    return int(np.count_nonzero(gone if flags is None else np.logical_or(gone, flags, out=gone)))
+    missing = np.isnan(values)
+    return int(np.count_nonzero(missing if flags is None else np.logical_or(missing, flags, out=missing)))

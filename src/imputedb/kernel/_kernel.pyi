@@ -19,7 +19,7 @@ def fill(
     min_leaf: int,
     seed: int,
     draws: list[int],
-    taught: int,
+    fitted_rows: int,
     threads: int,
     progress: Callable[[float], object] | None,
 ) -> tuple[int, list[tuple[int, float, list[int]]], list[int], list[list[float]]]: ...
@@ -79,8 +79,8 @@ class Imputation:
         self,
         x: NDArray[float64],
         starts: NDArray[int64],
-        gone: NDArray[uint8],
-        taught: NDArray[int64],
+        missing: NDArray[uint8],
+        fitted_rows: NDArray[int64],
         keys: NDArray[uint64],
         columns: list[int],
         now: NDArray[float64],
@@ -100,10 +100,10 @@ def fit_logits(
     beta: NDArray[float64],
     root: NDArray[float64],
 ) -> bool: ...
-def fill_sheet(
+def fill_pattern_matrix(
     x: NDArray[float64],
     starts: NDArray[int64],
-    gone: NDArray[uint8],
+    missing: NDArray[uint8],
     keys: NDArray[uint64],
     steps: list[int],
     start_b: NDArray[float64],

@@ -88,7 +88,7 @@ class ChainedImputer(Transformer):
             drawn=targets if self.mode == "draw" else (),
             seed=self._seed,
             rows=np.concatenate([np.arange(count), _BEHIND + keys]).astype(np.uint64),
-            taught=count,
+            fitted_rows=count,
             threads=threads,
         )
         for spot, values in zip(targets, found.values, strict=True):

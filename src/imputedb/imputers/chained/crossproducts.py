@@ -187,7 +187,7 @@ class Chain:
         self, columns: Sequence[int], places: Sequence[int], regressions: Regressions | None, out: NDArray[np.float64]
     ) -> None:
         none = np.zeros(0)
-        _kernel.fill_sheet(
+        _kernel.fill_pattern_matrix(
             self.x.ravel(),
             self.starts,
             self.gone.ravel(),

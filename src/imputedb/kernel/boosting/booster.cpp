@@ -23,14 +23,14 @@ class Boosting {
     found_.forests.resize(classes);
   }
 
-  Boosted run(const std::function<bool(double)>& between) {
+  Boosted run(const std::function<bool(double)>& progress) {
     std::vector<double> best(given_.scores.begin(), given_.scores.end());
     int best_round = 0;
     double least = loss();
     if (!held_.empty()) found_.losses.push_back(least);
     for (int round = 1; round <= settings_.rounds && !rows_.empty(); ++round) {
       add_round();
-      if (between(static_cast<double>(round) / settings_.rounds)) {
+      if (progress(static_cast<double>(round) / settings_.rounds)) {
         found_.finished = false;
         return std::move(found_);
       }
@@ -140,8 +140,8 @@ class Boosting {
 }  // namespace
 
 Boosted boosted(const Examples& examples, const BoostingSettings& settings,
-                const std::function<bool(double)>& between) {
-  return Boosting(examples, settings).run(between);
+                const std::function<bool(double)>& progress) {
+  return Boosting(examples, settings).run(progress);
 }
 
 }  // namespace imputedb

@@ -38,6 +38,7 @@ struct Boosted {
 };
 
 // Boosts the scores. Rounds after the one with the smallest held-out loss are undone, in the scores too.
-Boosted boosted(const Examples& examples, const BoostingSettings& settings, const std::function<bool(double)>& between);
+Boosted boosted(const Examples& examples, const BoostingSettings& settings,
+                const std::function<bool(double)>& progress);
 
 }  // namespace imputedb

@@ -64,7 +64,7 @@ void Scorer::trees(std::span<const double> x, std::size_t count, std::span<const
 }
 
 bool Scorer::score(std::span<const double> x, std::size_t count, std::span<const std::int64_t> rows,
-                   std::span<double> out, int threads, const std::function<bool(double)>& between) const {
+                   std::span<double> out, int threads, const std::function<bool(double)>& progress) const {
   const std::size_t tasks = (rows.size() + kTask - 1) / kTask;
   std::atomic<bool> stopped = false;
   std::atomic<std::size_t> done = 0;
@@ -80,7 +80,7 @@ bool Scorer::score(std::span<const double> x, std::size_t count, std::span<const
   }
   Pool pool(threads);
   pool.run(tasks, task, [&] {
-    if (!stopped && between(static_cast<double>(done) / static_cast<double>(tasks))) stopped = true;
+    if (!stopped && progress(static_cast<double>(done) / static_cast<double>(tasks))) stopped = true;
   });
   return !stopped;
 }

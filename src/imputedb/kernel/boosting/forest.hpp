@@ -53,9 +53,9 @@ struct Scorer {
   std::vector<double> steps;
   Forest forest;
 
-  // The scores of some rows of a matrix with `count` values for each feature; false if `between` asked to stop.
+  // The scores of some rows of a matrix with `count` values for each feature; false if `progress` asked to stop.
   bool score(std::span<const double> x, std::size_t count, std::span<const std::int64_t> rows, std::span<double> out,
-             int threads, const std::function<bool(double)>& between) const;
+             int threads, const std::function<bool(double)>& progress) const;
 
  private:
   void block(std::span<const double> x, std::size_t count, std::span<const std::int64_t> rows, double* out) const;

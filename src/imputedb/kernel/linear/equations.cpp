@@ -11,26 +11,26 @@ namespace {
 constexpr double kForgotten = 1e-9;  // weight of a missing value below which earlier values do not matter
 constexpr double kExact = 1e-10;     // share of a column's square below which a pivot is rounding error
 
-double remembered(const Effect& found, std::span<const std::uint8_t> gone) {
+double remembered(const Effect& found, std::span<const std::uint8_t> missing) {
   double most = 0;
   for (std::size_t i = 0; i < found.weights.size(); ++i)
-    if (gone[i % gone.size()]) most = std::max(most, std::abs(found.weights[i]));
+    if (missing[i % missing.size()]) most = std::max(most, std::abs(found.weights[i]));
   return most;
 }
 
-// Follows one path backwards; false once earlier values no longer matter.
-IMPUTEDB_WIDE bool followed(const Path& path, std::span<const std::uint8_t> gone, Effect& found) {
-  const std::size_t q = gone.size(), r = found.weights.size() / q;
+// Follows one sequence backwards; false once earlier values no longer matter.
+IMPUTEDB_WIDE bool followed(const RegressionSequence& sequence, std::span<const std::uint8_t> missing, Effect& found) {
+  const std::size_t q = missing.size(), r = found.weights.size() / q;
   std::vector<double> by(r);
-  for (std::size_t i = path.sigma.size(); i-- > 0;) {
-    const auto j = static_cast<std::size_t>(path.columns[i % path.columns.size()]);
-    if ((i + 1) % path.columns.size() == 0 && remembered(found, gone) < kForgotten) return false;
-    if (!gone[j]) continue;
-    const double variance = path.sigma[i] * path.sigma[i];
+  for (std::size_t i = sequence.sigma.size(); i-- > 0;) {
+    const auto j = static_cast<std::size_t>(sequence.columns[i % sequence.columns.size()]);
+    if ((i + 1) % sequence.columns.size() == 0 && remembered(found, missing) < kForgotten) return false;
+    if (!missing[j]) continue;
+    const double variance = sequence.sigma[i] * sequence.sigma[i];
     for (std::size_t t = 0; t < r; ++t) {
       by[t] = found.weights[t * q + j];
       found.weights[t * q + j] = 0;
-      if (by[t] != 0) add(by[t], path.b.data() + i * q, found.weights.data() + t * q, q);
+      if (by[t] != 0) add(by[t], sequence.b.data() + i * q, found.weights.data() + t * q, q);
     }
     for (std::size_t t = 0; t < r; ++t)
       for (std::size_t u = t; u < r; ++u) found.root[t * r + u] += variance * by[t] * by[u];
@@ -40,55 +40,58 @@ IMPUTEDB_WIDE bool followed(const Path& path, std::span<const std::uint8_t> gone
 
 }  // namespace
 
-Effect effect(std::span<const Path> paths, std::span<const std::uint8_t> gone, std::span<const std::size_t> wanted) {
+Effect effect(std::span<const RegressionSequence> sequences, std::span<const std::uint8_t> missing,
+              std::span<const std::size_t> wanted) {
   std::vector<std::size_t> columns;
   for (std::size_t column : wanted)
-    if (gone[column]) columns.push_back(column);
-  std::vector<double> weights(columns.size() * gone.size());
-  for (std::size_t t = 0; t < columns.size(); ++t) weights[t * gone.size() + columns[t]] = 1;
-  Effect found = effect_on(paths, gone, std::move(weights));
+    if (missing[column]) columns.push_back(column);
+  std::vector<double> weights(columns.size() * missing.size());
+  for (std::size_t t = 0; t < columns.size(); ++t) weights[t * missing.size() + columns[t]] = 1;
+  Effect found = effect_on(sequences, missing, std::move(weights));
   found.columns = std::move(columns);
   return found;
 }
 
-Effect effect_on(std::span<const Path> paths, std::span<const std::uint8_t> gone, std::vector<double> weights) {
-  const std::size_t q = gone.size(), r = weights.size() / q;
+Effect effect_on(std::span<const RegressionSequence> sequences, std::span<const std::uint8_t> missing,
+                 std::vector<double> weights) {
+  const std::size_t q = missing.size(), r = weights.size() / q;
   Effect found{{}, std::move(weights), std::vector<double>(r * r)};
-  for (std::size_t p = paths.size(); r > 0 && p-- > 0;)
-    if (!followed(paths[p], gone, found)) break;
+  for (std::size_t p = sequences.size(); r > 0 && p-- > 0;)
+    if (!followed(sequences[p], missing, found)) break;
   for (std::size_t i = 0; i < found.weights.size(); ++i)
-    if (gone[i % q]) found.weights[i] = 0;
+    if (missing[i % q]) found.weights[i] = 0;
   factor(found.root.data(), r, 0, kExact);
   return found;
 }
 
 void Equations::add(double rows, std::span<const std::uint8_t> missing, std::span<const double> gram) {
-  Many one{rows, {missing.begin(), missing.end()}, {}, {}, {}, {}, {}, {}, {}};
-  for (std::size_t j = 0; j < q_; ++j) (missing[j] ? one.gone : one.seen).push_back(j);
-  const std::size_t n = one.seen.size(), k = one.gone.size();
+  FrequentPattern one{rows, {missing.begin(), missing.end()}, {}, {}, {}, {}, {}, {}, {}};
+  for (std::size_t j = 0; j < q_; ++j) (missing[j] ? one.missing_columns : one.observed_columns).push_back(j);
+  const std::size_t n = one.observed_columns.size(), k = one.missing_columns.size();
   one.root.assign(n * n, 0.0);
   for (std::size_t i = 0; i < n; ++i)
-    for (std::size_t j = i; j < n; ++j) one.root[i * n + j] = gram[one.seen[i] * q_ + one.seen[j]];
+    for (std::size_t j = i; j < n; ++j)
+      one.root[i * n + j] = gram[one.observed_columns[i] * q_ + one.observed_columns[j]];
   factor(one.root.data(), n, 0, kExact);
   one.within.assign(k * n, 0.0);
   one.beyond.assign(k * k, 0.0);
   one.lines.assign(k * q_, 0.0);
-  many_.push_back(std::move(one));
+  frequent_.push_back(std::move(one));
   patterns_.insert(patterns_.end(), gram.begin(), gram.end());
 }
 
 void Equations::keep(std::span<const double> rows, std::span<const std::uint8_t> missing) {
   const std::size_t begin = rows_.size() / q_;
   rows_.insert(rows_.end(), rows.begin(), rows.end());
-  few_.push_back({begin, rows_.size() / q_, {missing.begin(), missing.end()}, {}, {}});
+  rare_.push_back({begin, rows_.size() / q_, {missing.begin(), missing.end()}, {}, {}});
 }
 
-void Equations::tell_kinds() {
+void Equations::assign_kinds() {
   for (int step : steps_) {
     const auto j = static_cast<std::size_t>(step);
     const auto together = [&](std::size_t other) {
       const auto same = [&](const auto& one) { return one.missing[j] == one.missing[other]; };
-      return std::all_of(many_.begin(), many_.end(), same) && std::all_of(few_.begin(), few_.end(), same);
+      return std::all_of(frequent_.begin(), frequent_.end(), same) && std::all_of(rare_.begin(), rare_.end(), same);
     };
     std::size_t kind = 0;
     while (kind < first_.size() && !together(first_[kind])) ++kind;
@@ -97,71 +100,71 @@ void Equations::tell_kinds() {
   }
   const auto tell = [&](auto& one) {
     for (std::size_t kind = 0; kind < first_.size(); ++kind)
-      if (!one.missing[first_[kind]]) one.sees.push_back(kind);
-    one.sees.push_back(first_.size());
+      if (!one.missing[first_[kind]]) one.observed_kinds.push_back(kind);
+    one.observed_kinds.push_back(first_.size());
   };
-  std::for_each(many_.begin(), many_.end(), tell);
-  std::for_each(few_.begin(), few_.end(), tell);
+  std::for_each(frequent_.begin(), frequent_.end(), tell);
+  std::for_each(rare_.begin(), rare_.end(), tell);
 }
 
 // Sums the patterns' cross-products for each kind.
-void Equations::add_up() {
+void Equations::sum_cross_products() {
   const std::size_t size = q_ * q_;
   grams_.assign((first_.size() + 1) * size, 0.0);
-  for (std::size_t p = 0; p < many_.size(); ++p) {
-    const Many& one = many_[p];
+  for (std::size_t p = 0; p < frequent_.size(); ++p) {
+    const FrequentPattern& one = frequent_[p];
     double* gram = patterns_.data() + p * size;
-    for (std::size_t c = 0; c < one.gone.size(); ++c)
+    for (std::size_t c = 0; c < one.missing_columns.size(); ++c)
       for (std::size_t i = 0; i < q_; ++i)
-        gram[one.gone[c] * q_ + i] = gram[i * q_ + one.gone[c]] = one.lines[c * q_ + i];
-    for (std::size_t kind : one.sees) imputedb::add(1.0, gram, grams_.data() + kind * size, size);
+        gram[one.missing_columns[c] * q_ + i] = gram[i * q_ + one.missing_columns[c]] = one.lines[c * q_ + i];
+    for (std::size_t kind : one.observed_kinds) imputedb::add(1.0, gram, grams_.data() + kind * size, size);
   }
 }
 
-// A run of cycles: a draw if there is chance, expectations otherwise.
+// A run of cycles: a draw if there is a generator, expectations otherwise.
 class Run {
  public:
-  Run(const Equations& shared, Chance* chance)
+  Run(const Equations& shared, Generator* generator)
       : shared_(shared),
         q_(shared.q_),
-        chance_(chance),
+        generator_(generator),
         posterior_(q_),
         grams_(shared.grams_),
         line_(q_),
         new_(q_),
         z_(q_) {
-    for (const Many& one : shared.many_) state_.push_back({one.within, one.beyond, one.lines});
-    if (!chance) return;
+    for (const FrequentPattern& one : shared.frequent_) state_.push_back({one.within, one.beyond, one.lines});
+    if (!generator) return;
     start();
     rows_ = shared.rows_;
-    for (const Few& one : shared.few_) start(one);
+    for (const RarePattern& one : shared.rare_) start(one);
   }
 
-  void take(Chance& chance) { chance_ = &chance; }
+  void take(Generator& generator) { generator_ = &generator; }
 
   // Fits one regression, and updates the cross-products.
-  Traced step(std::size_t place, double* b, double& sigma) {
+  RegressionTrace step(std::size_t place, double* b, double& sigma) {
     const auto j = static_cast<std::size_t>(shared_.steps_[place]);
     if (turn_ < starts_.size()) {
       sigma = starts_[turn_].sigma;
       std::copy_n(starts_[turn_].b.data(), q_, b);
     } else {
-      sigma = posterior_.fit(gram_of(place), j, chance_, b);
+      sigma = posterior_.fit(gram_of(place), j, generator_, b);
     }
     ++turn_;
     for (std::size_t i = 0; i < q_; ++i) b[i] *= shared_.scale_[place];
     add(1.0, shared_.shift_.data() + place * q_, b, q_);
     sigma *= shared_.scale_[place];
-    Traced traced{0, 0, 0};
-    for (std::size_t p = 0; p < shared_.many_.size(); ++p) {
-      if (!shared_.many_[p].missing[j]) continue;
+    RegressionTrace traced{0, 0, 0};
+    for (std::size_t p = 0; p < shared_.frequent_.size(); ++p) {
+      if (!shared_.frequent_[p].missing[j]) continue;
       impute(p, j, b, sigma, traced);
-      changed(shared_.many_[p].sees, j);
+      changed(shared_.frequent_[p].observed_kinds, j);
     }
-    for (std::size_t g = 0; chance_ && g < shared_.few_.size(); ++g) {
-      if (!shared_.few_[g].missing[j]) continue;
-      impute_rows(shared_.few_[g], j, b, sigma, traced);
-      changed(shared_.few_[g].sees, j);
+    for (std::size_t g = 0; generator_ && g < shared_.rare_.size(); ++g) {
+      if (!shared_.rare_[g].missing[j]) continue;
+      impute_rows(shared_.rare_[g], j, b, sigma, traced);
+      changed(shared_.rare_[g].observed_kinds, j);
     }
     for (std::size_t kind = 0; kind <= shared_.first_.size(); ++kind) {
       double* gram = grams_.data() + kind * q_ * q_;
@@ -181,7 +184,7 @@ class Run {
   }
 
   // Hands the final state over as the start of other runs.
-  void handed(std::vector<Many>& many) {
+  void release_state(std::vector<FrequentPattern>& many) {
     for (std::size_t p = 0; p < many.size(); ++p) {
       many[p].within = std::move(state_[p].within);
       many[p].beyond = std::move(state_[p].beyond);
@@ -209,19 +212,19 @@ class Run {
     for (std::size_t s = 0; s < shared_.leading_; ++s) {
       const auto j = static_cast<std::size_t>(shared_.steps_[s]);
       starts_.push_back({0, std::vector<double>(q_)});
-      starts_[s].sigma = posterior_.fit(gram_of(s), j, chance_, starts_[s].b.data(), barred.data());
+      starts_[s].sigma = posterior_.fit(gram_of(s), j, generator_, starts_[s].b.data(), barred.data());
       barred[j] = 0;
     }
   }
 
-  double normal() { return chance_ ? chance_->normal() : 0.0; }
+  double normal() { return generator_ ? generator_->normal() : 0.0; }
 
-  IMPUTEDB_WIDE void changed(const std::vector<std::size_t>& sees, std::size_t j) {
-    for (std::size_t kind : sees) add(1.0, line_.data(), grams_.data() + (kind * q_ + j) * q_, q_);
+  IMPUTEDB_WIDE void changed(const std::vector<std::size_t>& observed_kinds, std::size_t j) {
+    for (std::size_t kind : observed_kinds) add(1.0, line_.data(), grams_.data() + (kind * q_ + j) * q_, q_);
   }
 
   // Draws the first values of a rare pattern's rows, and adds these to the cross-products.
-  IMPUTEDB_WIDE void start(const Few& one) {
+  IMPUTEDB_WIDE void start(const RarePattern& one) {
     const std::size_t r = one.start.columns.size();
     std::vector<double> gram(q_ * q_);
     for (std::size_t row = one.begin; row < one.end; ++row) {
@@ -234,33 +237,34 @@ class Run {
       }
       for (std::size_t i = 0; i < q_; ++i) add(x[i], x, gram.data() + i * q_, q_);
     }
-    for (std::size_t kind : one.sees) add(1.0, gram.data(), grams_.data() + kind * q_ * q_, q_ * q_);
+    for (std::size_t kind : one.observed_kinds) add(1.0, gram.data(), grams_.data() + kind * q_ * q_, q_ * q_);
   }
 
   // New values y = x b + sigma e of a pattern's column, as cross-products y'x. In the basis Q of the observed columns e
   // is standard normal. Outside it, products of e with other missing columns are Normal(0, their cross-products), and
   // the rest of e'e is chi-square. line_ gets the change of y'x.
-  IMPUTEDB_WIDE void impute(std::size_t p, std::size_t j, const double* b, double sigma, Traced& traced) {
-    const Many& one = shared_.many_[p];
+  IMPUTEDB_WIDE void impute(std::size_t p, std::size_t j, const double* b, double sigma, RegressionTrace& traced) {
+    const FrequentPattern& one = shared_.frequent_[p];
     State& now = state_[p];
-    const std::size_t n = one.seen.size(), k = one.gone.size();
-    const auto mine = static_cast<std::size_t>(std::find(one.gone.begin(), one.gone.end(), j) - one.gone.begin());
+    const std::size_t n = one.observed_columns.size(), k = one.missing_columns.size();
+    const auto mine = static_cast<std::size_t>(std::find(one.missing_columns.begin(), one.missing_columns.end(), j) -
+                                               one.missing_columns.begin());
     double* within = now.within.data() + mine * n;
     for (std::size_t i = 0; i < n; ++i) new_[i] = sigma * normal();
-    for (std::size_t i = 0; i < n; ++i) z_[i] = b[one.seen[i]];
+    for (std::size_t i = 0; i < n; ++i) z_[i] = b[one.observed_columns[i]];
     for (std::size_t i = 0; i < n; ++i) new_[i] += dot(one.root.data() + i * n + i, z_.data() + i, n - i);
     for (std::size_t c = 0; c < k; ++c)
-      if (c != mine) add(b[one.gone[c]], now.within.data() + c * n, new_.data(), n);
+      if (c != mine) add(b[one.missing_columns[c]], now.within.data() + c * n, new_.data(), n);
     std::copy_n(new_.begin(), n, within);
     const double square = dot(within, within, n) + beyond(one, now, mine, b, sigma);
     double* line = now.lines.data() + mine * q_;
     for (std::size_t i = 0; i < q_; ++i) line_[i] = -line[i];
     std::fill(new_.begin(), new_.begin() + static_cast<std::ptrdiff_t>(n), 0.0);
     for (std::size_t i = 0; i < n; ++i) add(within[i], one.root.data() + i * n + i, new_.data() + i, n - i);
-    for (std::size_t i = 0; i < n; ++i) line[one.seen[i]] = new_[i];
+    for (std::size_t i = 0; i < n; ++i) line[one.observed_columns[i]] = new_[i];
     for (std::size_t c = 0; c < k; ++c) {
       const double product = c == mine ? square : dot(now.within.data() + c * n, within, n) + now.beyond[mine * k + c];
-      line[one.gone[c]] = product;
+      line[one.missing_columns[c]] = product;
       now.lines[c * q_ + j] = product;
     }
     for (std::size_t i = 0; i < q_; ++i) line_[i] += line[i];
@@ -268,15 +272,16 @@ class Run {
   }
 
   // The residual of the new column on the observed ones: its products with other residuals, and its square.
-  double beyond(const Many& one, State& now, std::size_t mine, const double* b, double sigma) {
-    const std::size_t k = one.gone.size(), m = k - 1;
+  double beyond(const FrequentPattern& one, State& now, std::size_t mine, const double* b, double sigma) {
+    const std::size_t k = one.missing_columns.size(), m = k - 1;
     const auto other = [mine](std::size_t c) { return c < mine ? c : c + 1; };
     error_.assign(m, 0.0);
-    double product = sigma * sigma * (chance_ ? noise(one, now, mine) : one.rows);
+    double product = sigma * sigma * (generator_ ? noise(one, now, mine) : one.rows);
     for (std::size_t c = 0; c < m; ++c) {
-      const double weight = b[one.gone[other(c)]];
+      const double weight = b[one.missing_columns[other(c)]];
       double said = 0;
-      for (std::size_t d = 0; d < m; ++d) said += now.beyond[other(c) * k + other(d)] * b[one.gone[other(d)]];
+      for (std::size_t d = 0; d < m; ++d)
+        said += now.beyond[other(c) * k + other(d)] * b[one.missing_columns[other(d)]];
       product += weight * (said + 2 * sigma * error_[c]);
       error_[c] = said + sigma * error_[c];
     }
@@ -285,23 +290,25 @@ class Run {
   }
 
   // Writes the products of noise with the other residuals to error_, and returns the square of the noise.
-  double noise(const Many& one, const State& now, std::size_t mine) {
-    const std::size_t k = one.gone.size(), m = k - 1;
+  double noise(const FrequentPattern& one, const State& now, std::size_t mine) {
+    const std::size_t k = one.missing_columns.size(), m = k - 1;
     others_.assign(m * m, 0.0);
     for (std::size_t c = 0; c < m; ++c)
       for (std::size_t d = c; d < m; ++d)
         others_[c * m + d] = now.beyond[(c < mine ? c : c + 1) * k + (d < mine ? d : d + 1)];
     factor(others_.data(), m, 0, kExact);
-    double square = chance_->chi_square(std::max(one.rows - static_cast<double>(one.seen.size() + m), 1.0));
+    double square =
+        generator_->chi_square(std::max(one.rows - static_cast<double>(one.observed_columns.size() + m), 1.0));
     for (std::size_t c = 0; c < m; ++c) {
-      const double z = chance_->normal();
+      const double z = generator_->normal();
       square += z * z;
       add(z, others_.data() + c * m + c, error_.data() + c, m - c);
     }
     return square;
   }
 
-  IMPUTEDB_WIDE void impute_rows(const Few& one, std::size_t j, const double* b, double sigma, Traced& traced) {
+  IMPUTEDB_WIDE void impute_rows(const RarePattern& one, std::size_t j, const double* b, double sigma,
+                                 RegressionTrace& traced) {
     std::fill(line_.begin(), line_.end(), 0.0);
     double squares = 0;
     for (std::size_t row = one.begin; row < one.end; ++row) {
@@ -317,7 +324,7 @@ class Run {
 
   const Equations& shared_;
   const std::size_t q_;
-  Chance* chance_;
+  Generator* generator_;
   Posterior posterior_;
   std::vector<Start> starts_;
   std::size_t turn_ = 0;
@@ -327,8 +334,8 @@ class Run {
 
 Expected Equations::expect(std::size_t cycles, double still, std::size_t many, std::span<double> b,
                            std::span<double> sigma) {
-  tell_kinds();
-  add_up();
+  assign_kinds();
+  sum_cross_products();
   Expected found;
   const std::size_t count = steps_.size();
   {
@@ -346,27 +353,27 @@ Expected Equations::expect(std::size_t cycles, double still, std::size_t many, s
       found.changes.push_back(change);
       ++found.cycles;
     }
-    run.handed(many_);
+    run.release_state(frequent_);
   }
-  many_.resize(many);
-  add_up();
+  frequent_.resize(many);
+  sum_cross_products();
   patterns_.clear();
   patterns_.shrink_to_fit();
   std::vector<std::size_t> all(q_);
   for (std::size_t j = 0; j < q_; ++j) all[j] = j;
-  const Path path{steps_, b.first(found.cycles * count * q_), sigma.first(found.cycles * count)};
-  for (Few& one : few_) one.start = effect(std::span(&path, 1), one.missing, all);
+  const RegressionSequence sequence{steps_, b.first(found.cycles * count * q_), sigma.first(found.cycles * count)};
+  for (RarePattern& one : rare_) one.start = effect(std::span(&sequence, 1), one.missing, all);
   return found;
 }
 
 void Equations::draw(std::uint64_t key, std::size_t cycles, std::span<const std::size_t> watched, std::span<double> b,
-                     std::span<double> sigma, std::span<Traced> traced, std::span<double> moments) const {
-  Chance chance(key);
-  Run run(*this, &chance);
+                     std::span<double> sigma, std::span<RegressionTrace> traced, std::span<double> moments) const {
+  Generator generator(key);
+  Run run(*this, &generator);
   const std::size_t count = steps_.size();
   for (std::size_t i = 0; i < cycles * count; ++i) {
-    Chance own(mixed(key ^ mixed(i / count * q_ + static_cast<std::size_t>(steps_[i % count]))));
-    run.take(i % count < leading_ ? chance : own);
+    Generator own(mixed(key ^ mixed(i / count * q_ + static_cast<std::size_t>(steps_[i % count]))));
+    run.take(i % count < leading_ ? generator : own);
     traced[i] = run.step(i % count, b.data() + i * q_, sigma[i]);
     if (i % count == count - 1) run.moments(watched, moments.data() + i / count * watched.size() * watched.size());
   }

@@ -10,47 +10,49 @@
 namespace imputedb {
 
 // A sequence of regressions in cycles, each of which replaces a column of the matrix by x b + sigma e.
-struct Path {
+struct RegressionSequence {
   std::span<const int> columns;     // the columns of one cycle
   std::span<const double> b;        // (count, q)
   std::span<const double> sigma;    // (count)
 };
 
-// The effect of a path on the rows of a pattern: missing values among the wanted ones become x weights + root e.
+// The effect of a sequence on the rows of a pattern: missing values among the wanted ones become x weights + root e.
 struct Effect {
   std::vector<std::size_t> columns;  // the columns of these values
   std::vector<double> weights;       // (r, q), 0 where a column is missing
   std::vector<double> root;          // (r, r) upper root of the covariance of their noise
 };
 
-// The effect of paths, given in their order. They are followed backwards until earlier values no longer matter.
-Effect effect(std::span<const Path> paths, std::span<const std::uint8_t> gone, std::span<const std::size_t> wanted);
+// The effect of sequences, given in their order. They are followed backwards until earlier values no longer matter.
+Effect effect(std::span<const RegressionSequence> sequences, std::span<const std::uint8_t> missing,
+              std::span<const std::size_t> wanted);
 
 // The effect on linear forms of a row with the given weights (r, q): x weights + root e.
-Effect effect_on(std::span<const Path> paths, std::span<const std::uint8_t> gone, std::vector<double> weights);
+Effect effect_on(std::span<const RegressionSequence> sequences, std::span<const std::uint8_t> missing,
+                 std::vector<double> weights);
 
 // A frequent pattern, as cross-products in an orthonormal basis Q of its observed columns: x = Q root.
-struct Many {
+struct FrequentPattern {
   double rows;
   std::vector<std::uint8_t> missing;    // (q)
-  std::vector<std::size_t> seen, gone;  // columns of the matrix
+  std::vector<std::size_t> observed_columns, missing_columns;  // columns of the matrix
   std::vector<double> root;             // (seen, seen) upper root of the observed columns' cross-products
-  std::vector<double> within;           // (gone, seen) coordinates of the missing columns, where draws start
-  std::vector<double> beyond;           // (gone, gone) cross-products of their residuals on the observed columns
-  std::vector<double> lines;            // (gone, q) cross-products with all columns
-  std::vector<std::size_t> sees;        // kinds of columns that are observed here; then the kind of all rows
+  std::vector<double> within;           // (missing, observed) coordinates of the missing columns, where draws start
+  std::vector<double> beyond;           // (missing, missing) cross-products of their residuals on the observed columns
+  std::vector<double> lines;            // (missing, q) cross-products with all columns
+  std::vector<std::size_t> observed_kinds;  // kinds of columns that are observed here; then the kind of all rows
 };
 
 // A rare pattern, as rows.
-struct Few {
+struct RarePattern {
   std::size_t begin, end;  // its places among the rows
   std::vector<std::uint8_t> missing;
   Effect start;
-  std::vector<std::size_t> sees;
+  std::vector<std::size_t> observed_kinds;
 };
 
 // The trace of one regression of a draw: count, sum and sum of squares of the imputed values.
-struct Traced {
+struct RegressionTrace {
   double count, sum, square;
 };
 
@@ -81,22 +83,22 @@ class Equations {
   // columns after each cycle, over all rows that are learnt from. Steps of columns that no row misses have random
   // numbers of their own, so that other columns do not depend on them.
   void draw(std::uint64_t key, std::size_t cycles, std::span<const std::size_t> watched, std::span<double> b,
-            std::span<double> sigma, std::span<Traced> traced, std::span<double> moments) const;
+            std::span<double> sigma, std::span<RegressionTrace> traced, std::span<double> moments) const;
 
   std::size_t width() const { return q_; }
   const std::vector<int>& steps() const { return steps_; }
 
  private:
   friend class Run;
-  void tell_kinds();
-  void add_up();
+  void assign_kinds();
+  void sum_cross_products();
 
   std::size_t q_;
   std::vector<int> steps_;
   std::size_t leading_;
   std::vector<double> scale_, shift_;  // (steps) and (steps, q)
-  std::vector<Many> many_;
-  std::vector<Few> few_;
+  std::vector<FrequentPattern> frequent_;
+  std::vector<RarePattern> rare_;
   std::vector<double> rows_;        // (k, q) the rows of the rare patterns
   std::vector<std::size_t> kinds_;  // by step
   std::vector<std::size_t> first_;  // by kind: a column

@@ -80,20 +80,21 @@ void draw(const Equations& self, const Array<std::uint64_t>& keys, std::size_t c
   {
     const nb::gil_scoped_release unlocked;
     finished = shared_out(m, threads, caller, [&](std::size_t i) {
-      std::vector<Traced> told(count);
+      std::vector<RegressionTrace> traces(count);
       self.draw(keys.data()[i], cycles, watched, {b.data() + i * count * q, count * q},
-                {sigma.data() + i * count, count}, told, {moments.data() + i * size, size});
+                {sigma.data() + i * count, count}, traces, {moments.data() + i * size, size});
       for (std::size_t t = 0; t < count; ++t) {
         double* at = traced.data() + (i * count + t) * 3;
-        at[0] = told[t].count, at[1] = told[t].sum, at[2] = told[t].square;
+        at[0] = traces[t].count, at[1] = traces[t].sum, at[2] = traces[t].square;
       }
     });
   }
   if (!finished) throw nb::python_error();
 }
 
-// Fills missing values by a path that all draws share, then one for each draw; without keys, by expected values.
-void filled(const Array<double>& x, const Array<std::int64_t>& starts, const Array<std::uint8_t>& gone,
+// Fills missing values by a sequence of regressions that all draws share, then one for each draw; without keys, by
+// expected values.
+void filled(const Array<double>& x, const Array<std::int64_t>& starts, const Array<std::uint8_t>& missing,
             const Array<std::uint64_t>& keys, const std::vector<int>& steps, const Array<double>& start_b,
             const Array<double>& start_sigma, const Array<double>& b, const Array<double>& sigma,
             const Array<std::uint64_t>& draws, const std::vector<std::size_t>& wanted,
@@ -101,21 +102,22 @@ void filled(const Array<double>& x, const Array<std::int64_t>& starts, const Arr
   const std::size_t patterns = starts.shape(0) - 1, n = keys.shape(0), q = n ? x.shape(0) / n : 0;
   const bool drawn = draws.shape(0) > 0;
   const std::size_t m = drawn ? draws.shape(0) : 1, count = sigma.shape(0) / m;
-  check(x.shape(0) == n * q && gone.shape(0) == patterns * q && b.shape(0) == m * count * q &&
+  check(x.shape(0) == n * q && missing.shape(0) == patterns * q && b.shape(0) == m * count * q &&
         start_b.shape(0) == start_sigma.shape(0) * q && wanted.size() == places.size() &&
         (n == 0 || out.shape(0) % (m * n) == 0));
   if (n == 0) return;
   const std::size_t width = out.shape(0) / (m * n);
-  const Sheet sheet{q, read(x), read(starts), read(gone), read(keys)};
+  const PatternMatrix pattern_matrix{q, read(x), read(starts), read(missing), read(keys)};
   Caller caller{nb::none()};
   bool finished = false;
   {
     const nb::gil_scoped_release unlocked;
     finished = shared_out(m * patterns, threads, caller, [&](std::size_t i) {
       const std::size_t d = i / patterns;
-      const Path paths[] = {{steps, read(start_b), read(start_sigma)},
-                            {steps, read(b).subspan(d * count * q, count * q), read(sigma).subspan(d * count, count)}};
-      fill(sheet, i % patterns, paths, {wanted, places, width}, drawn ? draws.data() + d : nullptr,
+      const RegressionSequence sequences[] = {
+          {steps, read(start_b), read(start_sigma)},
+          {steps, read(b).subspan(d * count * q, count * q), read(sigma).subspan(d * count, count)}};
+      fill(pattern_matrix, i % patterns, sequences, {wanted, places, width}, drawn ? draws.data() + d : nullptr,
            out.data() + d * n * width);
     });
   }
@@ -123,10 +125,10 @@ void filled(const Array<double>& x, const Array<std::int64_t>& starts, const Arr
 }
 
 // An imputation with the buffers that it reads and changes.
-struct Held {
+struct BoundImputation {
   Array<double> x;
-  Array<std::int64_t> starts, taught;
-  Array<std::uint8_t> gone;
+  Array<std::int64_t> starts, fitted_rows;
+  Array<std::uint8_t> missing;
   Array<std::uint64_t> keys;
   Place<double> now;
   std::size_t q;
@@ -136,47 +138,51 @@ struct Held {
   bool fills(std::size_t column) const { return std::find(columns.begin(), columns.end(), column) != columns.end(); }
 };
 
-bool learnable(const Sheet& sheet, const Array<std::int64_t>& taught) {
-  bool fits = taught.shape(0) == sheet.patterns();
-  for (std::size_t p = 0; fits && p < sheet.patterns(); ++p)
-    fits = taught.data()[p] >= 0 && taught.data()[p] <= sheet.starts[p + 1] - sheet.starts[p];
+bool learnable(const PatternMatrix& pattern_matrix, const Array<std::int64_t>& fitted_rows) {
+  bool fits = fitted_rows.shape(0) == pattern_matrix.patterns();
+  for (std::size_t p = 0; fits && p < pattern_matrix.patterns(); ++p)
+    fits =
+        fitted_rows.data()[p] >= 0 && fitted_rows.data()[p] <= pattern_matrix.starts[p + 1] - pattern_matrix.starts[p];
   return fits;
 }
 
-void hold(Held* self, const Array<double>& x, const Array<std::int64_t>& starts, const Array<std::uint8_t>& gone,
-          const Array<std::int64_t>& taught, const Array<std::uint64_t>& keys, const std::vector<std::size_t>& columns,
-          const Place<double>& now) {
+void construct_imputation(BoundImputation* self, const Array<double>& x, const Array<std::int64_t>& starts,
+                          const Array<std::uint8_t>& missing, const Array<std::int64_t>& fitted_rows,
+                          const Array<std::uint64_t>& keys, const std::vector<std::size_t>& columns,
+                          const Place<double>& now) {
   check(starts.shape(0) > 0 && keys.shape(0) > 0);
   const std::size_t patterns = starts.shape(0) - 1, n = keys.shape(0), q = x.shape(0) / n;
-  check(x.shape(0) == n * q && gone.shape(0) == patterns * q && now.shape(0) == n * q &&
+  check(x.shape(0) == n * q && missing.shape(0) == patterns * q && now.shape(0) == n * q &&
         std::all_of(columns.begin(), columns.end(), [&](std::size_t column) { return column < q; }));
-  const Sheet sheet{q, read(x), read(starts), read(gone), read(keys)};
-  check(learnable(sheet, taught));
+  const PatternMatrix pattern_matrix{q, read(x), read(starts), read(missing), read(keys)};
+  check(learnable(pattern_matrix, fitted_rows));
   const nb::gil_scoped_release unlocked;
-  new (self) Held{x,       starts,  taught, gone, keys, now, q,
-                  columns, Imputation(sheet, read(taught), columns, {now.data(), n * q})};
+  new (self)
+      BoundImputation{x,       starts,  fitted_rows,
+                      missing, keys,    now,
+                      q,       columns, Imputation(pattern_matrix, read(fitted_rows), columns, {now.data(), n * q})};
 }
 
-void match(Held& self, std::size_t column, std::uint64_t key, std::size_t donors, bool bootstrap,
+void match(BoundImputation& self, std::size_t column, std::uint64_t key, std::size_t donors, bool bootstrap,
            const Array<std::uint8_t>& barred, const Place<std::int64_t>& out) {
   check(self.fills(column) && barred.shape(0) == self.q && donors > 0 && out.shape(0) == self.one.missing(column));
   const nb::gil_scoped_release unlocked;
   if (!self.one.match(column, key, donors, bootstrap, read(barred), {out.data(), out.shape(0)})) check(false);
 }
 
-void regress(Held& self, std::size_t column, std::uint64_t key, const Array<std::uint8_t>& barred) {
+void regress(BoundImputation& self, std::size_t column, std::uint64_t key, const Array<std::uint8_t>& barred) {
   check(self.fills(column) && barred.shape(0) == self.q);
   const nb::gil_scoped_release unlocked;
   self.one.regress(column, key, read(barred));
 }
 
-void put(Held& self, std::size_t column, const Array<double>& values) {
+void put(BoundImputation& self, std::size_t column, const Array<double>& values) {
   check(self.fills(column) && values.shape(0) == self.one.missing(column));
   const nb::gil_scoped_release unlocked;
   self.one.put(column, read(values));
 }
 
-void gram(const Held& self, const Place<double>& out) {
+void gram(const BoundImputation& self, const Place<double>& out) {
   const std::span<const double> found = self.one.gram();
   check(out.shape(0) == found.size());
   std::copy(found.begin(), found.end(), out.data());
@@ -207,15 +213,16 @@ void bind_equations(nb::module_& m) {
       .def("expect", &expect, "cycles"_a, "still"_a, "many"_a, "b"_a, "sigma"_a)
       .def("draw", &draw, "keys"_a, "cycles"_a, "watched"_a, "b"_a, "sigma"_a, "traced"_a, "moments"_a,
            "threads"_a, "progress"_a.none());
-  nb::class_<Held>(m, "Imputation")
-      .def("__init__", &hold, "x"_a, "starts"_a, "gone"_a, "taught"_a, "keys"_a, "columns"_a, "now"_a)
+  nb::class_<BoundImputation>(m, "Imputation")
+      .def("__init__", &construct_imputation, "x"_a, "starts"_a, "missing"_a, "fitted_rows"_a, "keys"_a, "columns"_a,
+           "now"_a)
       .def("match", &match, "column"_a, "key"_a, "donors"_a, "bootstrap"_a, "barred"_a, "out"_a)
       .def("regress", &regress, "column"_a, "key"_a, "barred"_a)
       .def("put", &put, "column"_a, "values"_a)
       .def("gram", &gram, "out"_a);
   m.def("fit_logits", &fit_logits, "x"_a, "codes"_a, "weights"_a, "classes"_a, "beta"_a, "root"_a);
-  m.def("fill_sheet", &filled, "x"_a, "starts"_a, "gone"_a, "keys"_a, "steps"_a, "start_b"_a, "start_sigma"_a, "b"_a,
-        "sigma"_a, "draws"_a, "wanted"_a, "places"_a, "out"_a, "threads"_a);
+  m.def("fill_pattern_matrix", &filled, "x"_a, "starts"_a, "missing"_a, "keys"_a, "steps"_a, "start_b"_a,
+        "start_sigma"_a, "b"_a, "sigma"_a, "draws"_a, "wanted"_a, "places"_a, "out"_a, "threads"_a);
 }
 
 }  // namespace imputedb

@@ -21,33 +21,33 @@ double noise(const Stream& stream, std::uint64_t row) {
 
 }  // namespace
 
-Imputation::Imputation(const Sheet& sheet, std::span<const std::int64_t> taught, std::vector<std::size_t> columns,
-                       std::span<double> x)
-    : sheet_(sheet),
-      taught_(taught),
+Imputation::Imputation(const PatternMatrix& pattern_matrix, std::span<const std::int64_t> fitted_rows,
+                       std::vector<std::size_t> columns, std::span<double> x)
+    : matrix_(pattern_matrix),
+      fitted_rows_(fitted_rows),
       x_(x),
-      kinds_(sheet.q),
-      sees_(sheet.patterns()),
-      posterior_(sheet.q),
-      drawn_(sheet.q),
-      estimates_(sheet.q),
-      line_(sheet.q) {
-  tell_kinds(columns);
-  add_up();
+      kinds_(pattern_matrix.q),
+      observed_kinds_(pattern_matrix.patterns()),
+      posterior_(pattern_matrix.q),
+      drawn_(pattern_matrix.q),
+      estimates_(pattern_matrix.q),
+      line_(pattern_matrix.q) {
+  assign_kinds(columns);
+  sum_cross_products();
 }
 
 std::size_t Imputation::missing(std::size_t column) const {
   std::size_t count = 0;
-  for (std::size_t p = 0; p < sheet_.patterns(); ++p)
+  for (std::size_t p = 0; p < matrix_.patterns(); ++p)
     if (misses(p, column)) count += end(p) - begin(p);
   return count;
 }
 
-void Imputation::tell_kinds(std::span<const std::size_t> columns) {
+void Imputation::assign_kinds(std::span<const std::size_t> columns) {
   for (std::size_t column : columns) {
     const auto together = [&](std::size_t other) {
-      for (std::size_t p = 0; p < sheet_.patterns(); ++p)
-        if (taught_[p] > 0 && misses(p, column) != misses(p, other)) return false;
+      for (std::size_t p = 0; p < matrix_.patterns(); ++p)
+        if (fitted_rows_[p] > 0 && misses(p, column) != misses(p, other)) return false;
       return true;
     };
     std::size_t kind = 0;
@@ -55,35 +55,35 @@ void Imputation::tell_kinds(std::span<const std::size_t> columns) {
     if (kind == first_.size()) first_.push_back(column);
     kinds_[column] = kind;
   }
-  for (std::size_t p = 0; p < sheet_.patterns(); ++p) {
+  for (std::size_t p = 0; p < matrix_.patterns(); ++p) {
     for (std::size_t kind = 0; kind < first_.size(); ++kind)
-      if (!misses(p, first_[kind])) sees_[p].push_back(kind);
-    sees_[p].push_back(first_.size());
+      if (!misses(p, first_[kind])) observed_kinds_[p].push_back(kind);
+    observed_kinds_[p].push_back(first_.size());
   }
 }
 
-IMPUTEDB_WIDE void Imputation::add_up() {
-  const std::size_t q = sheet_.q;
+IMPUTEDB_WIDE void Imputation::sum_cross_products() {
+  const std::size_t q = matrix_.q;
   grams_.assign((first_.size() + 1) * q * q, 0.0);
   std::vector<double> gram(q * q);
-  for (std::size_t p = 0; p < sheet_.patterns(); ++p) {
-    if (taught_[p] == 0) continue;
+  for (std::size_t p = 0; p < matrix_.patterns(); ++p) {
+    if (fitted_rows_[p] == 0) continue;
     std::fill(gram.begin(), gram.end(), 0.0);
     for (std::size_t at = begin(p); at < known(p); ++at)
       for (std::size_t i = 0; i < q; ++i)
         if (const double value = row(at)[i]; value != 0) add(value, row(at) + i, gram.data() + i * q + i, q - i);
     for (std::size_t i = 0; i < q; ++i)
       for (std::size_t j = 0; j < i; ++j) gram[i * q + j] = gram[j * q + i];
-    for (std::size_t kind : sees_[p]) add(1.0, gram.data(), grams_.data() + kind * q * q, q * q);
+    for (std::size_t kind : observed_kinds_[p]) add(1.0, gram.data(), grams_.data() + kind * q * q, q * q);
   }
 }
 
 // Fits the regression on the rows where the column is observed, gets drawn and estimated coefficients, returns sigma.
 double Imputation::fit(std::size_t column, std::uint64_t key, std::span<const std::uint8_t> barred) {
-  const std::size_t q = sheet_.q;
-  Chance chance(mixed(key ^ mixed(column)));
+  const std::size_t q = matrix_.q;
+  Generator generator(mixed(key ^ mixed(column)));
   const double* gram = grams_.data() + kinds_[column] * q * q;
-  const double sigma = posterior_.fit(gram, column, &chance, drawn_.data(), barred.data());
+  const double sigma = posterior_.fit(gram, column, &generator, drawn_.data(), barred.data());
   posterior_.estimated(estimates_.data());
   return sigma;
 }
@@ -92,9 +92,9 @@ void Imputation::regress(std::size_t column, std::uint64_t key, std::span<const 
   const double sigma = fit(column, key, barred);
   const Stream stream(key, 0, 0, column, kNoise);
   values_.clear();
-  for (std::size_t p = 0; p < sheet_.patterns(); ++p)
+  for (std::size_t p = 0; p < matrix_.patterns(); ++p)
     for (std::size_t at = begin(p); misses(p, column) && at < end(p); ++at)
-      values_.push_back(dot(drawn_.data(), row(at), sheet_.q) + sigma * noise(stream, sheet_.keys[at]));
+      values_.push_back(dot(drawn_.data(), row(at), matrix_.q) + sigma * noise(stream, matrix_.keys[at]));
   put(column, values_);
 }
 
@@ -105,10 +105,10 @@ IMPUTEDB_WIDE bool Imputation::match(std::size_t column, std::uint64_t key, std:
   if (entries_.empty()) return false;
   const Stream pick(key, 0, 0, column, kDonor), among(key, 0, 0, column, kAmong);
   values_.clear();
-  for (std::size_t p = 0; p < sheet_.patterns(); ++p) {
+  for (std::size_t p = 0; p < matrix_.patterns(); ++p) {
     for (std::size_t at = begin(p); misses(p, column) && at < end(p); ++at) {
-      const std::uint64_t mine = sheet_.keys[at];
-      const double prediction = dot(drawn_.data(), row(at), sheet_.q);
+      const std::uint64_t mine = matrix_.keys[at];
+      const double prediction = dot(drawn_.data(), row(at), matrix_.q);
       const std::size_t donor = chosen(std::isfinite(prediction) ? prediction : 0.0, pick.uniform(mine),
                                        among.uniform(mine), donors);
       out[values_.size()] = static_cast<std::int64_t>(donor);
@@ -120,9 +120,9 @@ IMPUTEDB_WIDE bool Imputation::match(std::size_t column, std::uint64_t key, std:
 }
 
 IMPUTEDB_WIDE void Imputation::put(std::size_t column, std::span<const double> values) {
-  const std::size_t q = sheet_.q;
+  const std::size_t q = matrix_.q;
   std::size_t turn = 0;
-  for (std::size_t p = 0; p < sheet_.patterns(); ++p) {
+  for (std::size_t p = 0; p < matrix_.patterns(); ++p) {
     if (!misses(p, column)) continue;
     std::fill(line_.begin(), line_.end(), 0.0);
     double squares = 0;
@@ -136,7 +136,7 @@ IMPUTEDB_WIDE void Imputation::put(std::size_t column, std::span<const double> v
       x[column] = value;
     }
     line_[column] = squares;
-    for (std::size_t kind : sees_[p]) {
+    for (std::size_t kind : observed_kinds_[p]) {
       double* gram = grams_.data() + kind * q * q;
       add(1.0, line_.data(), gram + column * q, q);
       for (std::size_t i = 0; i < q; ++i) gram[i * q + column] = gram[column * q + i];
@@ -151,10 +151,10 @@ void Imputation::learn(std::size_t column, std::uint64_t key, bool bootstrap) {
   const double* b = bootstrap ? drawn_.data() : estimates_.data();
   const Stream lot(key, 0, 0, column, kBootstrap);
   const auto enter = [&](bool once) {
-    for (std::size_t p = 0; p < sheet_.patterns(); ++p)
+    for (std::size_t p = 0; p < matrix_.patterns(); ++p)
       for (std::size_t at = begin(p); !misses(p, column) && at < known(p); ++at) {
-        const double prediction = dot(b, row(at), sheet_.q);
-        const int times = once ? 1 : poisson_one(lot.uniform(sheet_.keys[at]));
+        const double prediction = dot(b, row(at), matrix_.q);
+        const int times = once ? 1 : poisson_one(lot.uniform(matrix_.keys[at]));
         for (int turn = 0; turn < times; ++turn)
           entries_.push_back({std::isfinite(prediction) ? prediction : 0.0, at});
       }
@@ -164,7 +164,7 @@ void Imputation::learn(std::size_t column, std::uint64_t key, bool bootstrap) {
   for (const Entry& one : entries_) most = std::max(most, std::abs(one.value));
   least_ = kTied * (most > 0 ? most : 1.0);
   const Stream tie(key, 0, 0, column, kTie);
-  for (Entry& one : entries_) one.value += least_ * tie.uniform(sheet_.keys[one.row]);
+  for (Entry& one : entries_) one.value += least_ * tie.uniform(matrix_.keys[one.row]);
   sort(entries_, spare_);
 }
 

@@ -17,19 +17,19 @@ constexpr double kLeast = 1e-300;    // smallest probability whose logarithm is 
 
 }  // namespace
 
-Logits::Logits(const Classified& rows)
+Logits::Logits(const ClassData& rows)
     : rows_(rows),
       k_(rows.classes - 1),
       q_(k_ * rows.p),
-      chance_(rows.n * k_),
+      generator_(rows.n * k_),
       tried_(rows.n * k_),
       information_(q_ * q_) {}
 
-IMPUTEDB_WIDE double Logits::likelihood(const double* beta, std::vector<double>& chance) const {
+IMPUTEDB_WIDE double Logits::likelihood(const double* beta, std::vector<double>& generator) const {
   double sum = 0;
   for (std::size_t i = 0; i < rows_.n; ++i) {
     const double* x = rows_.x + i * rows_.p;
-    double* mine = chance.data() + i * k_;
+    double* mine = generator.data() + i * k_;
     double most = 0;
     for (std::size_t a = 0; a < k_; ++a) {
       mine[a] = dot(beta + a * rows_.p, x, rows_.p);
@@ -53,7 +53,7 @@ IMPUTEDB_WIDE void Logits::slope(double* out) const {
   for (std::size_t i = 0; i < rows_.n; ++i) {
     const auto code = static_cast<std::size_t>(rows_.codes[i]);
     for (std::size_t a = 0; a < k_; ++a) {
-      const double left = (code == a + 1 ? 1.0 : 0.0) - chance_[i * k_ + a];
+      const double left = (code == a + 1 ? 1.0 : 0.0) - generator_[i * k_ + a];
       add(rows_.weights[i] * left, rows_.x + i * rows_.p, out + a * rows_.p, rows_.p);
     }
   }
@@ -65,10 +65,10 @@ IMPUTEDB_WIDE void Logits::inform() {
   std::fill(information_.begin(), information_.end(), 0.0);
   for (std::size_t i = 0; i < rows_.n; ++i) {
     const double* x = rows_.x + i * p;
-    const double* chance = chance_.data() + i * k_;
+    const double* generator = generator_.data() + i * k_;
     for (std::size_t a = 0; a < k_; ++a)
       for (std::size_t b = a; b < k_; ++b) {
-        const double curvature = rows_.weights[i] * chance[a] * ((a == b ? 1.0 : 0.0) - chance[b]);
+        const double curvature = rows_.weights[i] * generator[a] * ((a == b ? 1.0 : 0.0) - generator[b]);
         for (std::size_t j = 0; j < p; ++j) {
           const std::size_t from = a == b ? j : 0;
           add(curvature * x[j], x + from, information_.data() + (a * p + j) * q_ + b * p + from, p - from);
@@ -92,7 +92,7 @@ bool Logits::factor() {
 
 bool Logits::fit(double* beta) {
   std::vector<double> step(q_), next(q_);
-  double best = likelihood(beta, chance_);
+  double best = likelihood(beta, generator_);
   for (int round = 0; round < kSteps; ++round) {
     slope(step.data());
     inform();
@@ -113,7 +113,7 @@ bool Logits::fit(double* beta) {
     }
     if (!gains) break;
     std::copy(next.begin(), next.end(), beta);
-    std::swap(chance_, tried_);
+    std::swap(generator_, tried_);
     const double gained = found - std::exchange(best, found);
     if (gained < kConverged * (std::abs(best) + 1)) break;
   }

@@ -7,7 +7,7 @@
 namespace imputedb {
 
 // Rows (n, p) with their classes and weights.
-struct Classified {
+struct ClassData {
   const double* x;
   const double* codes;
   const double* weights;
@@ -16,7 +16,7 @@ struct Classified {
 
 class Logits {
  public:
-  explicit Logits(const Classified& rows);
+  explicit Logits(const ClassData& rows);
 
   // Coefficients beta (classes - 1, p) of all classes but the first, from given starting values, by Newton steps that
   // are halved if they gain nothing (McCullagh & Nelder 1989, section 5.3). False if the information has no root.
@@ -26,14 +26,14 @@ class Logits {
 
  private:
   // The log-likelihood of coefficients; chance gets (n, classes - 1) probabilities of all classes but the first.
-  double likelihood(const double* beta, std::vector<double>& chance) const;
+  double likelihood(const double* beta, std::vector<double>& generator) const;
   void slope(double* out) const;
   void inform();
   bool factor();
 
-  Classified rows_;
+  ClassData rows_;
   std::size_t k_, q_;
-  std::vector<double> chance_, tried_, information_;
+  std::vector<double> generator_, tried_, information_;
 };
 
 }  // namespace imputedb

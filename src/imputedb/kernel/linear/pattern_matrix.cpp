@@ -25,10 +25,10 @@ struct Noise {
 
 }  // namespace
 
-void fill(const Sheet& sheet, std::size_t pattern, std::span<const Path> paths, const Wanted& wanted,
-          const std::uint64_t* key, double* out) {
-  const std::size_t q = sheet.q;
-  const Effect found = effect(paths, sheet.gone.subspan(pattern * q, q), wanted.columns);
+void fill(const PatternMatrix& pattern_matrix, std::size_t pattern, std::span<const RegressionSequence> sequences,
+          const OutputColumns& wanted, const std::uint64_t* key, double* out) {
+  const std::size_t q = pattern_matrix.q;
+  const Effect found = effect(sequences, pattern_matrix.missing.subspan(pattern * q, q), wanted.columns);
   const std::size_t r = found.columns.size();
   std::vector<std::size_t> places;
   std::vector<Noise> noise;
@@ -40,12 +40,12 @@ void fill(const Sheet& sheet, std::size_t pattern, std::span<const Path> paths, 
       noise.push_back({Stream(draw, 0, 0, column, kRadius), Stream(draw, 0, 0, column, kAngle)});
   }
   std::vector<double> z(r + 1);
-  const auto begin = static_cast<std::size_t>(sheet.starts[pattern]);
-  const auto end = static_cast<std::size_t>(sheet.starts[pattern + 1]);
+  const auto begin = static_cast<std::size_t>(pattern_matrix.starts[pattern]);
+  const auto end = static_cast<std::size_t>(pattern_matrix.starts[pattern + 1]);
   for (std::size_t row = begin; r > 0 && row < end; ++row) {
-    for (std::size_t t = 0; key && t < r; t += 2) noise[t / 2](sheet.keys[row], z[t], z[t + 1]);
+    for (std::size_t t = 0; key && t < r; t += 2) noise[t / 2](pattern_matrix.keys[row], z[t], z[t + 1]);
     for (std::size_t t = 0; t < r; ++t) {
-      double value = dot(found.weights.data() + t * q, sheet.x.data() + row * q, q);
+      double value = dot(found.weights.data() + t * q, pattern_matrix.x.data() + row * q, q);
       for (std::size_t u = 0; key && u <= t; ++u) value += found.root[u * r + t] * z[u];
       out[row * wanted.width + places[t]] = value;
     }

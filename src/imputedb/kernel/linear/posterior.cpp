@@ -14,15 +14,15 @@ constexpr double kRounding = 1e-14;  // share of y'y that rounding may leave of 
 
 }  // namespace
 
-std::uint64_t Chance::bits() { return mixed(std::exchange(state_, state_ + 0x9E3779B97F4A7C15ULL)); }
+std::uint64_t Generator::bits() { return mixed(std::exchange(state_, state_ + 0x9E3779B97F4A7C15ULL)); }
 
-double Chance::uniform() { return inside(bits()); }
+double Generator::uniform() { return inside(bits()); }
 
-double Chance::normal() {
+double Generator::normal() {
   return imputedb::normal([this] { return bits(); });
 }
 
-double Chance::chi_square(double df) {
+double Generator::chi_square(double df) {
   const double shape = df / 2 < 1 ? df / 2 + 1 : df / 2;
   const double d = shape - 1.0 / 3, c = 1 / std::sqrt(9 * d);
   double v = 0;
@@ -54,7 +54,8 @@ IMPUTEDB_WIDE void factor(double* matrix, std::size_t n, std::size_t spared, dou
   }
 }
 
-IMPUTEDB_WIDE double Posterior::fit(const double* gram, std::size_t column, Chance* chance, double* b, const std::uint8_t* barred) {
+IMPUTEDB_WIDE double Posterior::fit(const double* gram, std::size_t column, Generator* generator, double* b,
+                                    const std::uint8_t* barred) {
   std::fill(b, b + q_, 0.0);
   const std::size_t p = q_ - 1;
   const auto out = [&](std::size_t j) { return barred != nullptr && j != column && barred[j] != 0; };
@@ -62,7 +63,7 @@ IMPUTEDB_WIDE double Posterior::fit(const double* gram, std::size_t column, Chan
   for (std::size_t j = 0; j < q_; ++j) used += j != column && !out(j);
   const double rows = gram[0];
   left_out_ = -1;
-  if (rows < used + 2) return mean_alone(gram, column, chance, b);
+  if (rows < used + 2) return mean_alone(gram, column, generator, b);
   order_.clear();
   for (std::size_t j = 0; j < q_; ++j)
     if (j != column) order_.push_back(j);
@@ -77,10 +78,10 @@ IMPUTEDB_WIDE double Posterior::fit(const double* gram, std::size_t column, Chan
   factor(matrix_.data(), q_, 1, kCollinear);
   const double rss = std::max(matrix_[p * q_ + p], kRounding * gram[column * q_ + column]);
   const double df = std::max(rows - used, 1.0);
-  const double sigma = std::sqrt(rss / (chance ? chance->chi_square(df) : df));
+  const double sigma = std::sqrt(rss / (generator ? generator->chi_square(df) : df));
   left_out_ = 0;
   for (std::size_t i = 0; i < p; ++i) left_out_ += !(matrix_[i * q_ + i] > 0);
-  solve(sigma, chance, b, beta_.data());
+  solve(sigma, generator, b, beta_.data());
   return sigma;
 }
 
@@ -92,23 +93,23 @@ void Posterior::estimated(double* b) const {
 }
 
 // Coefficients b from the root of the cross-products, by back substitution; beta (q) are the scaled ones.
-IMPUTEDB_WIDE void Posterior::solve(double sigma, Chance* chance, double* b, double* beta) const {
+IMPUTEDB_WIDE void Posterior::solve(double sigma, Generator* generator, double* b, double* beta) const {
   const std::size_t p = q_ - 1;
   for (std::size_t i = p; i-- > 0;) {
     const double* row = matrix_.data() + i * q_;
-    const double z = chance ? chance->normal() : 0.0;
+    const double z = generator ? generator->normal() : 0.0;
     const double rest = row[p] + sigma * z - dot(row + i + 1, beta + i + 1, p - i - 1);
     beta[i] = row[i] > 0 ? rest / row[i] : 0.0;
     b[order_[i]] = beta[i] * scale_[i];
   }
 }
 
-double Posterior::mean_alone(const double* gram, std::size_t column, Chance* chance, double* b) {
+double Posterior::mean_alone(const double* gram, std::size_t column, Generator* generator, double* b) {
   const double rows = std::max(gram[0], 1.0), sum = gram[column], df = std::max(rows - 1, 1.0);
   const double rss = std::max(gram[column * q_ + column] - sum * sum / rows, 0.0);
-  const double sigma = std::sqrt(rss / (chance ? chance->chi_square(df) : df));
+  const double sigma = std::sqrt(rss / (generator ? generator->chi_square(df) : df));
   mean_ = sum / rows;
-  b[0] = mean_ + (chance ? sigma * chance->normal() / std::sqrt(rows) : 0.0);
+  b[0] = mean_ + (generator ? sigma * generator->normal() / std::sqrt(rows) : 0.0);
   return sigma;
 }
 

@@ -16,9 +16,9 @@
 namespace imputedb {
 
 // Random numbers of one draw, one after another (SplitMix64; Steele, Lea & Flood 2014).
-class Chance {
+class Generator {
  public:
-  explicit Chance(std::uint64_t key) : state_(key) {}
+  explicit Generator(std::uint64_t key) : state_(key) {}
   double uniform();               // inside (0, 1)
   double normal();                // ziggurat (Marsaglia & Tsang 2000)
   double chi_square(double df);   // twice a gamma of df / 2 (Marsaglia & Tsang 2000)
@@ -52,17 +52,18 @@ class Posterior {
  public:
   explicit Posterior(std::size_t q) : q_(q), scale_(q), matrix_(q * q), beta_(q) {}
   // The regression of a column on the others, from x'x (q, q) of a matrix whose first column is ones. b (q) gets the
-  // coefficients, 0 at the column itself; sigma is returned. Without chance both are estimates. With too few rows for
-  // the predictors only the mean is fitted. Columns that are `barred`, a flag each, are no predictors.
-  double fit(const double* gram, std::size_t column, Chance* chance, double* b, const std::uint8_t* barred = nullptr);
+  // coefficients, 0 at the column itself; sigma is returned. Without a generator both are estimates. With too few rows
+  // for the predictors only the mean is fitted. Columns that are `barred`, a flag each, are no predictors.
+  double fit(const double* gram, std::size_t column, Generator* generator, double* b,
+             const std::uint8_t* barred = nullptr);
   // The estimated coefficients (q) of the last fit.
   void estimated(double* b) const;
   // The number of collinear predictors that the last fit left out; -1 if it is the mean.
   int left_out() const { return left_out_; }
 
  private:
-  double mean_alone(const double* gram, std::size_t column, Chance* chance, double* b);
-  void solve(double sigma, Chance* chance, double* b, double* beta) const;
+  double mean_alone(const double* gram, std::size_t column, Generator* generator, double* b);
+  void solve(double sigma, Generator* generator, double* b, double* beta) const;
 
   std::size_t q_;
   int left_out_ = 0;

@@ -40,9 +40,9 @@ struct Sums {
 };
 
 // How the coordinates of a kind treat a donor that lacks them. `add` adds `kCount` of them in one pass over the sums.
-enum class Lacking { never, ignored, assumed };
+enum class DonorGap { never, ignored, assumed };
 
-template <std::size_t kCount, Lacking kLacking, class F>
+template <std::size_t kCount, DonorGap kDonorGap, class F>
 IMPUTEDB_INLINE void add(const Coordinate* c, const double* tile, std::size_t from, std::size_t to, Sums& sums,
                          F&& difference) {
   const double* __restrict x[kCount];
@@ -57,9 +57,9 @@ IMPUTEDB_INLINE void add(const Coordinate* c, const double* tile, std::size_t fr
 #pragma GCC unroll 4
     for (std::size_t i = 0; i < kCount; ++i) {
       const double v = x[i][j];
-      if constexpr (kLacking == Lacking::never) {
+      if constexpr (kDonorGap == DonorGap::never) {
         n += w[i] * difference(q[i], v);
-      } else if constexpr (kLacking == Lacking::assumed) {
+      } else if constexpr (kDonorGap == DonorGap::assumed) {
         n += v == v ? w[i] * difference(q[i], v) : e[i];
       } else {
         const bool both = v == v;
@@ -68,33 +68,33 @@ IMPUTEDB_INLINE void add(const Coordinate* c, const double* tile, std::size_t fr
       }
     }
     num[j] = n;
-    if constexpr (kLacking == Lacking::ignored) den[j] = d;
+    if constexpr (kDonorGap == DonorGap::ignored) den[j] = d;
   }
 }
 
-template <std::size_t kCount, Lacking kLacking>
+template <std::size_t kCount, DonorGap kDonorGap>
 IMPUTEDB_INLINE void add_part(const Coordinate* c, const double* tile, std::size_t from, std::size_t to, Sums& sums) {
   switch (c->part) {
     case Part::absolute:
-      return add<kCount, kLacking>(c, tile, from, to, sums, [](double q, double v) { return std::fabs(q - v); });
+      return add<kCount, kDonorGap>(c, tile, from, to, sums, [](double q, double v) { return std::fabs(q - v); });
     case Part::clipped:
-      return add<kCount, kLacking>(c, tile, from, to, sums, [](double q, double v) {
+      return add<kCount, kDonorGap>(c, tile, from, to, sums, [](double q, double v) {
         const double d = std::fabs(q - v);
         return d < 1.0 ? d : 1.0;
       });
     case Part::squared:
-      return add<kCount, kLacking>(c, tile, from, to, sums, [](double q, double v) { return (q - v) * (q - v); });
+      return add<kCount, kDonorGap>(c, tile, from, to, sums, [](double q, double v) { return (q - v) * (q - v); });
     default:
-      return add<kCount, kLacking>(c, tile, from, to, sums, [](double q, double v) { return q == v ? 0.0 : 1.0; });
+      return add<kCount, kDonorGap>(c, tile, from, to, sums, [](double q, double v) { return q == v ? 0.0 : 1.0; });
   }
 }
 
 template <std::size_t kCount>
 IMPUTEDB_INLINE void add_counted(const Coordinate* c, const double* tile, std::size_t from, std::size_t to,
                                  Sums& sums) {
-  if (c->complete) return add_part<kCount, Lacking::never>(c, tile, from, to, sums);
-  if (c->assumed) return add_part<kCount, Lacking::assumed>(c, tile, from, to, sums);
-  return add_part<kCount, Lacking::ignored>(c, tile, from, to, sums);
+  if (c->complete) return add_part<kCount, DonorGap::never>(c, tile, from, to, sums);
+  if (c->assumed) return add_part<kCount, DonorGap::assumed>(c, tile, from, to, sums);
+  return add_part<kCount, DonorGap::ignored>(c, tile, from, to, sums);
 }
 
 IMPUTEDB_INLINE void add_asymmetric(const Coordinate& c, const double* __restrict x, std::size_t from, std::size_t to,
@@ -207,7 +207,7 @@ class Nearest {
 };
 
 // The state of one query during a search.
-struct Asking {
+struct QueryState {
   std::vector<Coordinate> coordinates;
   std::vector<Nearest> cells;
   std::span<const std::int32_t> targets;
@@ -215,25 +215,25 @@ struct Asking {
 };
 
 // One search: each task is a block of queries, and visits all tiles that one of them needs.
-class Walk {
+class TileScan {
  public:
-  Walk(const Tiles& donors, const Search& search, std::span<std::int32_t> ids, std::span<double> distances)
+  TileScan(const Tiles& donors, const Search& search, std::span<std::int32_t> ids, std::span<double> distances)
       : donors_(donors), search_(search), ids_(ids), distances_(distances) {
     std::fill(ids_.begin(), ids_.end(), -1);
     std::fill(distances_.begin(), distances_.end(), kFar);
   }
 
-  bool run(const std::function<bool(double)>& between) {
+  bool run(const std::function<bool(double)>& progress) {
     const std::size_t blocks = (count() + kBlock - 1) / kBlock;
     Pool pool(std::min<int>(search_.threads, static_cast<int>(std::max<std::size_t>(blocks, 1))));
     pool.run(
         blocks,
         [this](std::size_t block) {
-          if (!stop_) walk(block);
+          if (!stop_) scan_block(block);
           ++done_;
         },
         [&] {
-          if (!stop_ && between(static_cast<double>(done_) / static_cast<double>(blocks))) stop_ = true;
+          if (!stop_ && progress(static_cast<double>(done_) / static_cast<double>(blocks))) stop_ = true;
         });
     return !stop_;
   }
@@ -241,24 +241,24 @@ class Walk {
  private:
   std::size_t count() const { return search_.cell_offsets.size() - 1; }
 
-  void walk(std::size_t block) {
+  void scan_block(std::size_t block) {
     Sums sums;
     std::fill(std::begin(sums.num), std::end(sums.num), kFar);
-    std::vector<Asking> queries;
+    std::vector<QueryState> queries;
     std::size_t first = donors_.ids.size(), last = 0;
     for (std::size_t q = block * kBlock; q < std::min(count(), (block + 1) * kBlock); ++q) {
-      queries.push_back(asking(q));
+      queries.push_back(query_state(q));
       for (std::size_t r = queries.back().range; r < queries.back().last; ++r) {
         first = std::min(first, static_cast<std::size_t>(search_.begins[r]));
         last = std::max(last, static_cast<std::size_t>(search_.ends[r]));
       }
     }
     for (std::size_t tile = first / kTile; tile * kTile < last && !stop_; ++tile)
-      for (Asking& query : queries) visit(query, tile, sums);
+      for (QueryState& query : queries) visit(query, tile, sums);
   }
 
-  Asking asking(std::size_t q) {
-    Asking out;
+  QueryState query_state(std::size_t q) {
+    QueryState out;
     const bool assumed = !search_.expected.empty();
     for (std::size_t c = 0; c < donors_.width; ++c) {
       const double value = search_.queries[q * donors_.width + c];
@@ -279,18 +279,18 @@ class Walk {
   }
 
   // Searches the parts of a tile that the query's next ranges cover.
-  void visit(Asking& query, std::size_t tile, Sums& sums) const {
+  void visit(QueryState& query, std::size_t tile, Sums& sums) const {
     const std::size_t begin = tile * kTile, end = begin + kTile;
     for (; query.range < query.last; ++query.range) {
       const auto low = static_cast<std::size_t>(search_.begins[query.range]);
       const auto high = static_cast<std::size_t>(search_.ends[query.range]);
       if (low >= end) return;
-      look(query, tile, std::max(low, begin) - begin, std::min(high, end) - begin, sums);
+      compare(query, tile, std::max(low, begin) - begin, std::min(high, end) - begin, sums);
       if (high > end) return;
     }
   }
 
-  void look(Asking& query, std::size_t tile, std::size_t from, std::size_t to, Sums& sums) const {
+  void compare(QueryState& query, std::size_t tile, std::size_t from, std::size_t to, Sums& sums) const {
     const std::size_t low = from / 8 * 8, high = std::min(kTile, (to + kGroup - 1) / kGroup * kGroup);
     measure(query.coordinates, &donors_.values[tile * donors_.width * kTile], low, high, sums);
     for (std::size_t cell = 0; cell < query.cells.size(); ++cell) {
@@ -333,8 +333,8 @@ void Donors::put(std::size_t column, std::span<const double> values) {
 }
 
 bool Donors::nearest(const Search& search, std::span<std::int32_t> ids, std::span<double> distances,
-                     const std::function<bool(double)>& between) const {
-  return Walk(tiles_, search, ids, distances).run(between);
+                     const std::function<bool(double)>& progress) const {
+  return TileScan(tiles_, search, ids, distances).run(progress);
 }
 
 }  // namespace imputedb

@@ -52,9 +52,9 @@ class Donors {
   std::size_t width() const { return tiles_.width; }
 
   // The k nearest donors of each cell, nearest first and ties by number: their numbers, -1 where there are no more, and
-  // their distances per unit of weight. False if `between`, called with the share that is done, asked to stop.
+  // their distances per unit of weight. False if `progress`, called with the share that is done, asked to stop.
   bool nearest(const Search& search, std::span<std::int32_t> ids, std::span<double> distances,
-               const std::function<bool(double)>& between) const;
+               const std::function<bool(double)>& progress) const;
 
  private:
   Tiles tiles_;

@@ -50,11 +50,11 @@ void Pool::start() {
   for (int i = 1; i < threads_; ++i) std::thread([shared = shared_] { shared->work(); }).detach();
 }
 
-void Pool::run(std::size_t count, const std::function<void(std::size_t)>& task, const std::function<void()>& between) {
+void Pool::run(std::size_t count, const std::function<void(std::size_t)>& task, const std::function<void()>& progress) {
   if (threads_ < 2 || count < 2) {
     for (std::size_t i = 0; i < count; ++i) {
       task(i);
-      between();
+      progress();
     }
     return;
   }
@@ -68,12 +68,12 @@ void Pool::run(std::size_t count, const std::function<void(std::size_t)>& task, 
   while (shared.next < shared.count) {
     shared.one(lock);
     lock.unlock();
-    between();
+    progress();
     lock.lock();
   }
   while (!shared.done.wait_for(lock, std::chrono::milliseconds(50), [&] { return shared.unfinished == 0; })) {
     lock.unlock();
-    between();
+    progress();
     lock.lock();
   }
 }

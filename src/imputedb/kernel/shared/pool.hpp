@@ -13,8 +13,8 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  // Runs task(0) .. task(count - 1), also on the caller's thread, which calls `between` between tasks.
-  void run(std::size_t count, const std::function<void(std::size_t)>& task, const std::function<void()>& between);
+  // Runs task(0) .. task(count - 1), also on the caller's thread, which calls `progress` between tasks.
+  void run(std::size_t count, const std::function<void(std::size_t)>& task, const std::function<void()>& progress);
 
  private:
   struct Shared;

@@ -88,7 +88,8 @@ bool all_differ(const std::vector<Value>& sorted) {
 
 // Codes a run of rows from `begin` on, and adds its values to the moments and the range.
 template <class Value>
-void take(const Column& column, const Value* v, std::size_t begin, const Coder& coder, Moments& moments, Binned& out) {
+void take(const Column& column, const Value* v, std::size_t begin, const Encoder& coder, Moments& moments,
+          Binned& out) {
   const std::size_t n = std::min(kRun, column.rows - begin);
   std::array<double, kRun> values;
   for (std::size_t i = 0; i < n; ++i) values[i] = static_cast<double>(v[begin + i]);
@@ -99,29 +100,29 @@ void take(const Column& column, const Value* v, std::size_t begin, const Coder& 
       codes[i] = 0;
       continue;
     }
-    if (begin + i < out.taught && std::isfinite(values[i])) {
+    if (begin + i < out.fitted_rows && std::isfinite(values[i])) {
       moments.sum[codes[i]] += values[i];
       ++moments.count[codes[i]];
     }
-    if (begin + i >= out.taught) continue;
+    if (begin + i >= out.fitted_rows) continue;
     const auto row = static_cast<std::uint32_t>(begin + i);
     if (out.lowest == kNoRow || v[row] < v[out.lowest]) out.lowest = row;
     if (out.highest == kNoRow || v[row] > v[out.highest]) out.highest = row;
   }
 }
 
-Binned ordered(const Column& column, int max_bins, std::size_t taught) {
+Binned ordered(const Column& column, int max_bins, std::size_t fitted_rows) {
   Binned out;
-  out.taught = taught;
+  out.fitted_rows = fitted_rows;
   Column head = column;
-  head.rows = taught;
+  head.rows = fitted_rows;
   std::vector<double> sample = sample_of(head, kSample);
-  if (sample.empty()) sample = sample_of(head, taught);
+  if (sample.empty()) sample = sample_of(head, fitted_rows);
   out.upper = uppers(sample, std::min(max_bins, kMaxBins - 1));
   out.codes.resize(column.rows);
   Moments moments{std::vector<double>(out.upper.size() + 1), std::vector<std::uint32_t>(out.upper.size() + 1)};
   out.key = column.integral() && all_differ(sample) && all_differ(sample_of(head, kKeySample));
-  const Coder coder(out, column.integral(), column.rows);
+  const Encoder coder(out, column.integral(), column.rows);
   column.visit([&](const auto* v) {
     for (std::size_t begin = 0; begin < column.rows; begin += kRun) take(column, v, begin, coder, moments, out);
   });
@@ -133,13 +134,13 @@ Binned ordered(const Column& column, int max_bins, std::size_t taught) {
   return out;
 }
 
-Binned categories(const Column& column, int max_bins, std::size_t taught) {
+Binned categories(const Column& column, int max_bins, std::size_t fitted_rows) {
   Binned out;
-  out.taught = taught;
+  out.fitted_rows = fitted_rows;
   out.nominal = true;
   out.graded = column.graded;
   std::unordered_map<std::int64_t, std::uint32_t> counts;
-  for (std::size_t i = 0; i < taught; ++i)
+  for (std::size_t i = 0; i < fitted_rows; ++i)
     if (!column.is_missing(i)) ++counts[column.category(i)];
   std::vector<std::pair<std::uint32_t, std::int64_t>> ranked;
   for (const auto& [level, count] : counts) ranked.emplace_back(count, level);
@@ -158,10 +159,10 @@ Binned categories(const Column& column, int max_bins, std::size_t taught) {
     if (column.is_missing(i)) continue;
     const std::int64_t level = column.category(i);
     const auto found = places.find(level);
-    if (found == places.end() && i >= taught && !counts.contains(level)) continue;
+    if (found == places.end() && i >= fitted_rows && !counts.contains(level)) continue;
     const std::uint8_t code = found == places.end() ? static_cast<std::uint8_t>(bins) : found->second;
     out.codes[i] = code;
-    if (i < taught) ++moments.count[code];
+    if (i < fitted_rows) ++moments.count[code];
   }
   finish(out, moments);
   out.key = counts.size() > 1 && counts.size() == out.observed;
@@ -192,7 +193,7 @@ void take(const Ranks& ranks, std::span<const std::uint16_t> rows, std::span<con
   for (std::size_t i = 0; i < rows.size(); ++i) out.codes[i] = bins[rows[i]];
   const std::size_t width = static_cast<std::size_t>(*std::max_element(bins.begin(), bins.end())) + 1;
   Moments moments{std::vector<double>(width), std::vector<std::uint32_t>(width)};
-  for (std::size_t i = 0; i < out.taught; ++i) {  // sums of code 0, for missing cells, are not read
+  for (std::size_t i = 0; i < out.fitted_rows; ++i) {  // sums of code 0, for missing cells, are not read
     const double value = ranks.values[rows[i]];
     if (!ranks.finite && !std::isfinite(value)) continue;
     moments.sum[out.codes[i]] += value;
@@ -202,12 +203,12 @@ void take(const Ranks& ranks, std::span<const std::uint16_t> rows, std::span<con
   finish(out, moments);
 }
 
-Binned ordered(const Ranks& ranks, std::span<const std::uint16_t> rows, int max_bins, std::size_t taught) {
+Binned ordered(const Ranks& ranks, std::span<const std::uint16_t> rows, int max_bins, std::size_t fitted_rows) {
   Binned out;
-  out.taught = taught;
-  const auto head = rows.first(taught);
+  out.fitted_rows = fitted_rows;
+  const auto head = rows.first(fitted_rows);
   std::vector<std::uint16_t> sample = sample_of(ranks, head, kSample);
-  if (sample.empty()) sample = sample_of(ranks, head, taught);
+  if (sample.empty()) sample = sample_of(ranks, head, fitted_rows);
   const std::vector<std::uint16_t> upper = uppers(sample, std::min(max_bins, kMaxBins - 1));
   out.key = ranks.integral && all_differ(sample) && all_differ(sample_of(ranks, head, kKeySample));
   std::vector<std::uint8_t> bins(ranks.values.size());
@@ -222,13 +223,13 @@ Binned ordered(const Ranks& ranks, std::span<const std::uint16_t> rows, int max_
 }
 
 // The most frequent categories have bins of their own, all rarer ones share one.
-Binned categories(const Ranks& ranks, std::span<const std::uint16_t> rows, int max_bins, std::size_t taught) {
+Binned categories(const Ranks& ranks, std::span<const std::uint16_t> rows, int max_bins, std::size_t fitted_rows) {
   Binned out;
-  out.taught = taught;
+  out.fitted_rows = fitted_rows;
   out.nominal = true;
   out.graded = ranks.graded;
   std::vector<std::uint32_t> counts(ranks.values.size());
-  for (const std::uint16_t rank : rows.first(taught)) ++counts[rank];
+  for (const std::uint16_t rank : rows.first(fitted_rows)) ++counts[rank];
   std::vector<std::uint16_t> seen;
   for (std::size_t rank = 1; rank < counts.size(); ++rank)
     if (counts[rank] > 0) seen.push_back(static_cast<std::uint16_t>(rank));
@@ -246,7 +247,7 @@ Binned categories(const Ranks& ranks, std::span<const std::uint16_t> rows, int m
 
 }  // namespace
 
-Coder::Coder(const Binned& binned, bool integral, std::size_t rows) {
+Encoder::Encoder(const Binned& binned, bool integral, std::size_t rows) {
   if (binned.upper.empty()) return;
   const std::vector<double>& upper = binned.upper;
   while (width_ < upper.size()) width_ *= 2;
@@ -265,7 +266,7 @@ Coder::Coder(const Binned& binned, bool integral, std::size_t rows) {
   }
 }
 
-void Coder::code(std::span<const double> values, std::span<std::uint8_t> codes) const {
+void Encoder::code(std::span<const double> values, std::span<std::uint8_t> codes) const {
   if (!table_.empty()) {
     const double last = static_cast<double>(table_.size() - 1);
     for (std::size_t i = 0; i < values.size(); ++i)
@@ -280,13 +281,13 @@ void Coder::code(std::span<const double> values, std::span<std::uint8_t> codes) 
     codes[i] = static_cast<std::uint8_t>(std::min<std::size_t>(bin[i], last_) + 1);
 }
 
-Binned binned(const Column& column, int max_bins, std::size_t taught) {
+Binned binned(const Column& column, int max_bins, std::size_t fitted_rows) {
   if (column.ranks != nullptr) {
     const std::vector<std::uint16_t> rows = picked(column);
-    return column.nominal ? categories(*column.ranks, rows, max_bins, taught)
-                          : ordered(*column.ranks, rows, max_bins, taught);
+    return column.nominal ? categories(*column.ranks, rows, max_bins, fitted_rows)
+                          : ordered(*column.ranks, rows, max_bins, fitted_rows);
   }
-  return column.nominal ? categories(column, max_bins, taught) : ordered(column, max_bins, taught);
+  return column.nominal ? categories(column, max_bins, fitted_rows) : ordered(column, max_bins, fitted_rows);
 }
 
 }  // namespace imputedb

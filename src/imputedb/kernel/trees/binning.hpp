@@ -20,7 +20,7 @@ struct Binned {
   std::vector<std::int64_t> levels;  // nominal columns: the category of bins 1..; the last bin may hold all rarer ones
   double mean = 0, sd = 0, low = 0, high = 0;
   std::uint32_t lowest = kNoRow, highest = kNoRow;  // rows with the smallest and the largest value
-  std::size_t taught = 0;      // number of first rows that bins are learnt from; later rows are only coded
+  std::size_t fitted_rows = 0;  // number of first rows that bins are learnt from; later rows are only coded
   std::uint32_t observed = 0;  // number of observed values among the rows learnt from
   std::uint32_t distinct = 0;  // number of occupied bins; that of distinct values if each has its own bin
   bool nominal = false;
@@ -31,9 +31,9 @@ struct Binned {
 };
 
 // An encoder of the values of one ordered column.
-class Coder {
+class Encoder {
  public:
-  Coder(const Binned& binned, bool integral, std::size_t rows);
+  Encoder(const Binned& binned, bool integral, std::size_t rows);
   // Sets codes[i] for values[i]; the code of a NaN is arbitrary.
   void code(std::span<const double> values, std::span<std::uint8_t> codes) const;
 
@@ -56,8 +56,8 @@ struct Ranks {
   bool nominal, graded, integral, finite;
 };
 
-// The codes of all rows, by bins learnt from the first `taught` rows. A category not seen there is coded as missing.
-// A column that is given by ranks has no lowest and highest row.
-Binned binned(const Column& column, int max_bins, std::size_t taught);
+// The codes of all rows, by bins learnt from the first `fitted_rows` rows. A category not seen there is coded as
+// missing. A column that is given by ranks has no lowest and highest row.
+Binned binned(const Column& column, int max_bins, std::size_t fitted_rows);
 
 }  // namespace imputedb

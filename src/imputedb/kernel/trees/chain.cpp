@@ -24,14 +24,14 @@ struct Orders {
   std::vector<std::size_t> drawn, predicted;
 };
 
-Orders orders_of(std::span<const Column> columns, std::span<const Target> targets, std::size_t taught) {
+Orders orders_of(std::span<const Column> columns, std::span<const Target> targets, std::size_t fitted_rows) {
   std::vector<std::size_t> missing(targets.size());
   Orders out;
   for (std::size_t t = 0; t < targets.size(); ++t) {
     const Column& column = columns[static_cast<std::size_t>(targets[t].place)];
-    for (std::size_t row = 0; row < taught; ++row) missing[t] += column.is_missing(row);
+    for (std::size_t row = 0; row < fitted_rows; ++row) missing[t] += column.is_missing(row);
     bool some = missing[t] > 0;
-    for (std::size_t row = taught; row < column.rows && !some; ++row) some = column.is_missing(row);
+    for (std::size_t row = fitted_rows; row < column.rows && !some; ++row) some = column.is_missing(row);
     if (some) (targets[t].drawn ? out.drawn : out.predicted).push_back(t);
   }
   for (auto* order : {&out.drawn, &out.predicted})
@@ -43,40 +43,42 @@ Orders orders_of(std::span<const Column> columns, std::span<const Target> target
 }  // namespace
 
 bool filled(std::span<const Column> columns, std::span<const Target> targets, std::span<void* const> outputs,
-            std::span<const std::uint64_t> draws, const Marks& marks, const Settings& settings, const Between& between,
-            Report& report, std::vector<Moved>& moved) {
-  moved.resize(draws.size());
+            std::span<const std::uint64_t> draws, const Marks& marks, const Settings& settings,
+            const Progress& progress, Report& report, std::vector<Trace>& trace) {
+  trace.resize(draws.size());
   Pool all(draws.size() > 1 || worth(columns, targets.size()) ? settings.threads : 1);
   std::vector<Binned> binned(columns.size());
   all.run(
-      columns.size(), [&](std::size_t c) { binned[c] = imputedb::binned(columns[c], kBins, settings.taught); }, [] {});
+      columns.size(), [&](std::size_t c) { binned[c] = imputedb::binned(columns[c], kBins, settings.fitted_rows); },
+      [] {});
   const Job job{columns, targets, marks, binned};
-  const Orders orders = orders_of(columns, targets, settings.taught);
+  const Orders orders = orders_of(columns, targets, settings.fitted_rows);
   const std::thread::id asking = std::this_thread::get_id();
   std::atomic<bool> stop{false};
   std::atomic<std::size_t> done{0};
-  const Between told = [&](double share) {
+  const Progress report_progress = [&](double share) {
     const double sum = (static_cast<double>(done) + share) / static_cast<double>(draws.size());
-    if (std::this_thread::get_id() == asking && !stop && between(sum)) stop = true;
+    if (std::this_thread::get_id() == asking && !stop && progress(sum)) stop = true;
     return stop.load();
   };
-  std::vector<Deck> decks(orders.drawn.size());
-  Tasks preparing(all, told, 1);
+  std::vector<DrawnColumn> drawn_columns(orders.drawn.size());
+  Tasks preparing(all, report_progress, 1);
   Settings first = settings;
   first.draw_number = draws.empty() ? 0 : draws[0];
-  preparing.each(decks.size(), [&](std::size_t d) { decks[d] = deck(job, orders.drawn[d], draws, first, stop); });
+  preparing.each(drawn_columns.size(),
+                 [&](std::size_t d) { drawn_columns[d] = drawn_column(job, orders.drawn[d], draws, first, stop); });
   const auto one = [&](std::size_t d, Pool& pool) {
     Settings own = settings;
     own.draw_number = draws[d];
     const auto mine = outputs.subspan(d * targets.size(), targets.size());
-    const auto cycles = static_cast<std::size_t>(cycles_of(job, decks, settings));
+    const auto cycles = static_cast<std::size_t>(cycles_of(job, drawn_columns, settings));
     Report said{0, std::vector<Fitted>(targets.size()), {}};
-    Tasks tasks(pool, told, 1 + decks.size() * (1 + cycles) + orders.predicted.size());
+    Tasks tasks(pool, report_progress, 1 + drawn_columns.size() * (1 + cycles) + orders.predicted.size());
     tasks.advance(1);
     State state = stored(job);
-    if (!decks.empty()) draw(job, decks, d, mine, own, tasks, said, state);
+    if (!drawn_columns.empty()) draw(job, drawn_columns, d, mine, own, tasks, said, state);
     predict(job, orders.predicted, mine, state.codes.now, settings, tasks, said);
-    moved[d] = std::move(said.moved);
+    trace[d] = std::move(said.trace);
     ++done;
     if (d == 0) report = std::move(said);
   };
@@ -90,9 +92,9 @@ bool filled(std::span<const Column> columns, std::span<const Target> targets, st
           Pool alone(inside);
           if (!stop) one(d, alone);
         },
-        [&] { told(0); });
+        [&] { report_progress(0); });
   }
-  return !stop && !between(1.0);
+  return !stop && !progress(1.0);
 }
 
 }  // namespace imputedb

@@ -25,7 +25,7 @@ struct Fitted {
 
 // The trace of a draw: (w + 1, w + 1) mean products of ones and the codes of watched columns, after the start and after
 // each cycle, over some of the rows that are learnt from.
-struct Moved {
+struct Trace {
   std::vector<int> watched;  // places of columns
   std::vector<double> moments;
 };
@@ -33,17 +33,17 @@ struct Moved {
 struct Report {
   int cycles = 0;
   std::vector<Fitted> targets;
-  Moved moved;
+  Trace trace;
 };
 
 // A function that is called on the caller's thread with the share that is done; true asks to stop.
-using Between = std::function<bool(double)>;
+using Progress = std::function<bool(double)>;
 
 // Fills the outputs, one for each draw and target: the values of missing cells in row order, of the column's own type.
 // False if it was stopped. The state that draws share is prepared once, and draws are spread over threads. The report
 // is that of the first draw; each draw has a trace of its own.
 bool filled(std::span<const Column> columns, std::span<const Target> targets, std::span<void* const> outputs,
-            std::span<const std::uint64_t> draws, const Marks& marks, const Settings& settings, const Between& between,
-            Report& report, std::vector<Moved>& moved);
+            std::span<const std::uint64_t> draws, const Marks& marks, const Settings& settings,
+            const Progress& progress, Report& report, std::vector<Trace>& trace);
 
 }  // namespace imputedb

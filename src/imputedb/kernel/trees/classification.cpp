@@ -14,7 +14,8 @@ constexpr double kNoise = 2;       // rows by which a split must raise the sum o
 
 class Classification {
  public:
-  explicit Classification(const Lesson& lesson) : lesson_(lesson), target_(lesson.column(lesson.place)) {}
+  explicit Classification(const TrainingData& training_data)
+      : lesson_(training_data), target_(training_data.column(training_data.place)) {}
 
   Model model() {
     read_classes();
@@ -180,7 +181,7 @@ class Classification {
     return out;
   }
 
-  const Lesson& lesson_;
+  const TrainingData& lesson_;
   const Binned& target_;
   std::vector<std::uint32_t> rows_;
   std::vector<double> shares_;
@@ -191,6 +192,6 @@ class Classification {
 
 }  // namespace
 
-Model classification(const Lesson& lesson) { return Classification(lesson).model(); }
+Model classification(const TrainingData& training_data) { return Classification(training_data).model(); }
 
 }  // namespace imputedb

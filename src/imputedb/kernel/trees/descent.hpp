@@ -53,21 +53,21 @@ std::size_t lost(const Tree& tree, std::span<const Feature> features, std::uint3
   return at;
 }
 
-// Calls told(leaf, share) for each leaf that a row may end in from a node, with its probability by the shares of rows.
-template <class Told>
+// Calls visit(leaf, share) for each leaf that a row may end in from a node, with its probability by the shares of rows.
+template <class Visitor>
 void spread(const Tree& tree, std::span<const Feature> features, std::uint32_t row, std::size_t at, double share,
-            const Told& told) {
+            const Visitor& visit) {
   const Node& node = tree.nodes[at];
-  if (node.feature < 0) return told(at, share);
+  if (node.feature < 0) return visit(at, share);
   const Feature& feature = features[static_cast<std::size_t>(node.feature)];
   const std::uint8_t code = feature.order[feature.codes[row]];
   if (code != 0 || !node.gapless) {
     const bool left = code != 0 ? code <= node.threshold : node.missing_left;
-    return spread(tree, features, row, static_cast<std::size_t>(left ? node.left : node.right), share, told);
+    return spread(tree, features, row, static_cast<std::size_t>(left ? node.left : node.right), share, visit);
   }
   const double right = right_share(tree, node);
-  spread(tree, features, row, static_cast<std::size_t>(node.left), share * (1 - right), told);
-  spread(tree, features, row, static_cast<std::size_t>(node.right), share * right, told);
+  spread(tree, features, row, static_cast<std::size_t>(node.left), share * (1 - right), visit);
+  spread(tree, features, row, static_cast<std::size_t>(node.right), share * right, visit);
 }
 
 }  // namespace imputedb

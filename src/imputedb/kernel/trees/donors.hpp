@@ -9,9 +9,9 @@
 #include <span>
 #include <vector>
 
-#include "trees/lesson.hpp"
-#include "trees/leaf_model.hpp"
 #include "shared/random.hpp"
+#include "trees/leaf_model.hpp"
+#include "trees/training_data.hpp"
 
 namespace imputedb {
 
@@ -25,7 +25,7 @@ struct View {
 };
 
 // The training data that all draws of a column share.
-struct Ground {
+struct DonorPool {
   std::vector<std::uint32_t> rows;
   std::vector<std::uint64_t> keys;  // hashed keys of the rows
   std::vector<float> y;             // the target, by whose means categories are ordered
@@ -37,7 +37,7 @@ struct Ground {
   std::vector<View> views;
   std::vector<std::uint32_t> whole;  // places of the rows that miss no feature; of all rows if such rows are few
 };
-Ground ground(const Lesson& lesson);
+DonorPool donor_pool(const TrainingData& training_data);
 
 // Among the rows examined, the nearest below and the nearest above a prediction.
 class Bracket {
@@ -185,7 +185,7 @@ struct Codes {
 
 // The donors of one draw, by a tree on a bootstrap of the rows (Burgette & Reiter 2010). Draws are proper in Rubin's
 // sense as far as the tree is.
-Donors donors(const Ground& ground, const std::vector<Binned>& columns, const Codes& codes, const Stream& bootstrap,
-              const Settings& settings);
+Donors donors(const DonorPool& donor_pool, const std::vector<Binned>& columns, const Codes& codes,
+              const Stream& bootstrap, const Settings& settings);
 
 }  // namespace imputedb

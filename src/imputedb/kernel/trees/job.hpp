@@ -13,7 +13,7 @@ constexpr std::size_t kChunk = 1 << 16;  // rows of one task
 
 // Columns that are missing together with a target, flagged by place. `barred` ones are missing in all rows that miss
 // the target, and no model uses them. `some` are used only for rows that have them. Both are empty if there are none.
-struct Together {
+struct JointlyMissing {
   std::vector<std::uint8_t> barred, some;
   std::size_t most;  // largest number of rows that the model of all columns learns from
 };
@@ -28,15 +28,15 @@ struct Job {
   const Binned& codes(const Target& target) const { return binned[static_cast<std::size_t>(target.place)]; }
   std::size_t rows() const { return columns.empty() ? 0 : columns[0].rows; }
 
-  Lesson lesson(const Target& target, std::size_t most, const Settings& settings, const std::atomic<bool>& stop,
-                std::vector<std::uint8_t> barred) const {
+  TrainingData training_data(const Target& target, std::size_t most, const Settings& settings,
+                             const std::atomic<bool>& stop, std::vector<std::uint8_t> barred) const {
     return {binned, column(target), target.place, marks, settings, most, stop, std::move(barred)};
   }
 
   // Columns that are missing together with a target, but rarely where the target is observed. Models are fitted there,
   // so one that relies on such columns is uninformative for rows that miss them. Drawn columns are left out, as they
   // have values in those rows.
-  Together together(const Target& target, const Settings& settings) const;
+  JointlyMissing jointly_missing(const Target& target, const Settings& settings) const;
 };
 
 // Whether a row misses a third or more of the flagged columns; if it misses fewer, the model of all columns is used.
@@ -52,7 +52,7 @@ inline bool misses(std::span<const std::uint8_t* const> codes, std::span<const s
 // Tasks on a pool, until they are asked to stop.
 class Tasks {
  public:
-  Tasks(Pool& pool, const Between& between, std::size_t total) : pool_(pool), between_(between), total_(total) {}
+  Tasks(Pool& pool, const Progress& progress, std::size_t total) : pool_(pool), progress_(progress), total_(total) {}
 
   template <class F>
   void each(std::size_t count, F&& task) {
@@ -73,11 +73,11 @@ class Tasks {
 
  private:
   void ask() {
-    if (!stop_ && between_(static_cast<double>(done_) / static_cast<double>(total_))) stop_ = true;
+    if (!stop_ && progress_(static_cast<double>(done_) / static_cast<double>(total_))) stop_ = true;
   }
 
   Pool& pool_;
-  const Between& between_;
+  const Progress& progress_;
   std::atomic<bool> stop_{false};
   std::size_t done_ = 0, total_;
 };

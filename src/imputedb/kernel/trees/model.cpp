@@ -64,6 +64,8 @@ std::int64_t Model::category(std::span<const Feature> seen, const Nodes& nodes, 
   return scores.levels[static_cast<std::size_t>(std::max_element(sum.begin(), end) - sum.begin())];
 }
 
-Model learnt(const Lesson& lesson) { return lesson.target.nominal ? classification(lesson) : regression(lesson); }
+Model learnt(const TrainingData& training_data) {
+  return training_data.target.nominal ? classification(training_data) : regression(training_data);
+}
 
 }  // namespace imputedb

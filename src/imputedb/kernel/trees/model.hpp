@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "trees/lesson.hpp"
 #include "trees/leaf_model.hpp"
+#include "trees/training_data.hpp"
 
 namespace imputedb {
 
@@ -47,13 +47,13 @@ struct Model {
   std::int64_t category(std::span<const Feature> seen, const Nodes& nodes, std::size_t place, std::uint32_t row) const;
 };
 
-Model learnt(const Lesson& lesson);
+Model learnt(const TrainingData& training_data);
 
 // A model of numbers: a ridge regression, then up to three trees on its residuals; each is kept if held-out error
 // falls.
-Model regression(const Lesson& lesson);
+Model regression(const TrainingData& training_data);
 
 // A model of categories: class shares by a tree, by linear scores, or by their sum, chosen by held-out rows.
-Model classification(const Lesson& lesson);
+Model classification(const TrainingData& training_data);
 
 }  // namespace imputedb

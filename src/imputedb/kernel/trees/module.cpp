@@ -75,7 +75,7 @@ std::vector<Column> columns_of(nb::list values, nb::list missing, const std::vec
 nb::tuple fill(nb::list values, nb::list missing, const std::vector<int>& categories,
                const std::vector<std::tuple<int, std::size_t, bool>>& targets, nb::list outputs,
                std::optional<Keys> keys, std::optional<Places> of_draw, int cycles, int leaves, int min_leaf,
-               std::uint64_t seed, const std::vector<std::uint64_t>& draws, std::size_t taught, int threads,
+               std::uint64_t seed, const std::vector<std::uint64_t>& draws, std::size_t fitted_rows, int threads,
                nb::object progress) {
   const std::vector<Column> columns = columns_of(values, missing, categories);
   std::vector<Target> asked;
@@ -85,23 +85,23 @@ nb::tuple fill(nb::list values, nb::list missing, const std::vector<int>& catego
   Marks marks;
   if (keys) marks.keys = {keys->data(), keys->shape(0)};
   if (of_draw) marks.draws = {of_draw->data(), of_draw->shape(0)};
-  const Settings settings{cycles, leaves, min_leaf, seed, 0, threads, taught};
+  const Settings settings{cycles, leaves, min_leaf, seed, 0, threads, fitted_rows};
   Caller caller(std::move(progress));
   Report report;
-  std::vector<Moved> moved;
+  std::vector<Trace> trace;
   bool finished = false;
   {
     const nb::gil_scoped_release unlocked;
-    const Between between = [&](double share) { return caller(share); };
-    finished = filled(columns, asked, places, draws, marks, settings, between, report, moved);
+    const Progress progress = [&](double share) { return caller(share); };
+    finished = filled(columns, asked, places, draws, marks, settings, progress, report, trace);
   }
   if (!finished) throw nb::python_error();
   nb::list fitted;
   for (const Fitted& target : report.targets)
     fitted.append(nb::make_tuple(static_cast<int>(target.kind), target.error, target.predictors));
   nb::list moments;
-  for (const Moved& draw : moved) moments.append(nb::cast(draw.moments));
-  return nb::make_tuple(report.cycles, fitted, moved.empty() ? std::vector<int>{} : moved[0].watched, moments);
+  for (const Trace& draw : trace) moments.append(nb::cast(draw.moments));
+  return nb::make_tuple(report.cycles, fitted, trace.empty() ? std::vector<int>{} : trace[0].watched, moments);
 }
 
 // Codes of one column, for tests.
@@ -147,7 +147,7 @@ NB_MODULE(_kernel, m) {
           },
           "values"_a, "missing"_a.none(), "categories"_a);
   m.def("fill", &fill, "values"_a, "missing"_a, "categories"_a, "targets"_a, "outputs"_a, "keys"_a.none(),
-        "of_draw"_a.none(), "cycles"_a, "leaves"_a, "min_leaf"_a, "seed"_a, "draws"_a, "taught"_a, "threads"_a,
+        "of_draw"_a.none(), "cycles"_a, "leaves"_a, "min_leaf"_a, "seed"_a, "draws"_a, "fitted_rows"_a, "threads"_a,
         "progress"_a.none());
   m.def("bin", &bin, "values"_a, "missing"_a.none(), "nominal"_a, "bins"_a);
   m.def("grow", &grow, "codes"_a, "y"_a, "classes"_a, "leaves"_a, "min_leaf"_a, "min_gain"_a);

@@ -33,14 +33,15 @@ void store(const Column& column, const Binned& binned, double value, const Value
 struct Models {
   Model whole;
   std::optional<Model> rest;
-  std::vector<std::uint8_t> together;  // by column
+  std::vector<std::uint8_t> jointly_missing;  // by column
 };
 
 Models models_of(const Job& job, const Target& target, const Settings& settings, const std::atomic<bool>& stop) {
-  Together found = job.together(target, settings);
-  Models out{learnt(job.lesson(target, found.most, settings, stop, std::move(found.barred))), std::nullopt,
+  JointlyMissing found = job.jointly_missing(target, settings);
+  Models out{learnt(job.training_data(target, found.most, settings, stop, std::move(found.barred))), std::nullopt,
              std::move(found.some)};
-  if (!out.together.empty()) out.rest = learnt(job.lesson(target, target.train_rows, settings, stop, out.together));
+  if (!out.jointly_missing.empty())
+    out.rest = learnt(job.training_data(target, target.train_rows, settings, stop, out.jointly_missing));
   return out;
 }
 
@@ -63,7 +64,7 @@ void apply(const Job& job, const Target& target, const Models& models, std::span
   std::array<std::vector<std::size_t>, 2> places;
   for (std::size_t row = chunk * kChunk; row < end; ++row) {
     if (!column.is_missing(row)) continue;
-    const bool rest = models.rest && misses(codes, models.together, row);
+    const bool rest = models.rest && misses(codes, models.jointly_missing, row);
     rows[rest].push_back(static_cast<std::uint32_t>(row));
     places[rest].push_back(place++);
   }

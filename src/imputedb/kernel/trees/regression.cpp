@@ -20,7 +20,7 @@ struct Gain {
 
 class Regression {
  public:
-  explicit Regression(const Lesson& lesson) : lesson_(lesson) {}
+  explicit Regression(const TrainingData& training_data) : lesson_(training_data) {}
 
   Model model() {
     Numbers known = numbers(lesson_);
@@ -155,7 +155,7 @@ class Regression {
     return {sum / n, std::sqrt(variance / n)};
   }
 
-  const Lesson& lesson_;
+  const TrainingData& lesson_;
   std::vector<std::uint32_t> rows_;
   std::vector<float> y_, now_;
   Sample sample_;
@@ -165,6 +165,6 @@ class Regression {
 
 }  // namespace
 
-Model regression(const Lesson& lesson) { return Regression(lesson).model(); }
+Model regression(const TrainingData& training_data) { return Regression(training_data).model(); }
 
 }  // namespace imputedb

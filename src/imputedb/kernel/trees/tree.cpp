@@ -65,7 +65,7 @@ struct Split {
   bool missing_left = true;
 };
 
-struct Open {
+struct OpenNode {
   int node;
   std::uint32_t begin, end;
   std::int64_t total;  // the packed sum of the rows or, for classes, their count
@@ -136,7 +136,7 @@ class Grower {
     return sum;
   }
 
-  double count_of(const Open& open) const {
+  double count_of(const OpenNode& open) const {
     return classes() ? static_cast<double>(open.total) : packing_.rows(open.total);
   }
 
@@ -174,7 +174,7 @@ class Grower {
   }
 
   int add(int node, std::uint32_t begin, std::uint32_t end, std::int64_t total, Histogram* ready) {
-    Open open{node, begin, end, total, ready ? std::move(*ready) : Histogram{}, {}};
+    OpenNode open{node, begin, end, total, ready ? std::move(*ready) : Histogram{}, {}};
     const bool splits = count_of(open) >= 2 * growth_.min_leaf;
     if (!ready && splits) open.histogram = histogram(begin, end);
     summarise(tree_.nodes[static_cast<std::size_t>(node)], open);
@@ -184,7 +184,7 @@ class Grower {
     return static_cast<int>(open_.size()) - 1;
   }
 
-  void summarise(Node& node, const Open& open) const {
+  void summarise(Node& node, const OpenNode& open) const {
     node.begin = open.begin;
     node.rows = open.end - open.begin;
     if (classes()) {
@@ -199,7 +199,7 @@ class Grower {
   }
 
   // The gain of a split is (sum_l n - sum n_l)^2 / (n n_l n_r).
-  Split best_split(const Open& open) const {
+  Split best_split(const OpenNode& open) const {
     const double scale = packing_.scale() * packing_.scale();
     const double n = count_of(open), all = packing_.scaled(open.total);
     Split best;
@@ -234,7 +234,7 @@ class Grower {
   }
 
   // Gini impurity: the gain is the rise of the sum over children of (sum over classes of count^2) / rows.
-  Split best_class_split(const Open& open) const {
+  Split best_class_split(const OpenNode& open) const {
     Split best;
     best.gain = growth_.min_gain;
     const std::size_t w = width();
@@ -280,7 +280,7 @@ class Grower {
   }
 
   // The number of rows that miss the feature by which they are split.
-  double gaps_of(const Open& open) const {
+  double gaps_of(const OpenNode& open) const {
     const std::size_t first = offsets_[static_cast<std::size_t>(open.split.feature)];
     if (!classes()) return packing_.rows(open.histogram.sums[first]);
     const auto begin = open.histogram.count.begin() + static_cast<std::ptrdiff_t>(first);
@@ -288,7 +288,7 @@ class Grower {
   }
 
   std::pair<int, int> divide(int place) {
-    Open& open = open_[place];
+    OpenNode& open = open_[place];
     const Split split = open.split;
     const std::uint32_t begin = open.begin, end = open.end;
     const std::uint32_t cut = part(begin, end, split);
@@ -349,7 +349,7 @@ class Grower {
   Histogram spare_;
   std::vector<std::uint32_t> right_;
   std::vector<std::size_t> offsets_;  // by feature, the first of its bins in a histogram
-  std::vector<Open> open_;
+  std::vector<OpenNode> open_;
   Tree tree_;
 };
 

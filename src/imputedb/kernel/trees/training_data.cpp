@@ -1,4 +1,4 @@
-#include "trees/lesson.hpp"
+#include "trees/training_data.hpp"
 
 #include <algorithm>
 #include <array>
@@ -18,13 +18,13 @@ constexpr double kHeld = 0.25;
 
 enum Use : std::uint64_t { kSampling = 1, kHolding = 2 };
 
-std::vector<int> informative(const Lesson& lesson) {
+std::vector<int> informative(const TrainingData& training_data) {
   std::vector<int> out;
-  for (int f = 0; f < static_cast<int>(lesson.columns.size()); ++f) {
-    const Binned& column = lesson.column(f);
-    const bool varies = column.distinct > 1 || column.observed < column.taught;
-    if (!lesson.barred.empty() && lesson.barred[static_cast<std::size_t>(f)] != 0) continue;
-    if (f != lesson.place && !column.key && varies && column.distinct > 0) out.push_back(f);
+  for (int f = 0; f < static_cast<int>(training_data.columns.size()); ++f) {
+    const Binned& column = training_data.column(f);
+    const bool varies = column.distinct > 1 || column.observed < column.fitted_rows;
+    if (!training_data.barred.empty() && training_data.barred[static_cast<std::size_t>(f)] != 0) continue;
+    if (f != training_data.place && !column.key && varies && column.distinct > 0) out.push_back(f);
   }
   return out;
 }
@@ -52,31 +52,31 @@ std::vector<float> steps_of(const Binned& column) {
 
 }  // namespace
 
-std::vector<std::uint32_t> training_rows(const Lesson& lesson) {
-  const Binned& target = lesson.column(lesson.place);
+std::vector<std::uint32_t> training_rows(const TrainingData& training_data) {
+  const Binned& target = training_data.column(training_data.place);
   std::size_t usable = 0;
-  for (std::size_t row = 0; row < target.taught; ++row) usable += !lesson.target.is_missing(row);
-  const double most = static_cast<double>(lesson.most);
+  for (std::size_t row = 0; row < target.fitted_rows; ++row) usable += !training_data.target.is_missing(row);
+  const double most = static_cast<double>(training_data.most);
   const double share = most / static_cast<double>(std::max<std::size_t>(usable, 1));
-  const Stream stream(lesson.settings.seed, lesson.settings.draw_number, 0, static_cast<std::uint64_t>(lesson.place),
-                      kSampling);
+  const Stream stream(training_data.settings.seed, training_data.settings.draw_number, 0,
+                      static_cast<std::uint64_t>(training_data.place), kSampling);
   std::vector<std::uint32_t> rows;
   rows.reserve(static_cast<std::size_t>(std::min<double>(static_cast<double>(usable), 1.1 * most + 64)));
-  for (std::size_t row = 0; row < target.taught; ++row) {
-    if (lesson.target.is_missing(row)) continue;
-    if (share >= 1 || stream.uniform(lesson.key(row)) < share) rows.push_back(static_cast<std::uint32_t>(row));
+  for (std::size_t row = 0; row < target.fitted_rows; ++row) {
+    if (training_data.target.is_missing(row)) continue;
+    if (share >= 1 || stream.uniform(training_data.key(row)) < share) rows.push_back(static_cast<std::uint32_t>(row));
   }
   return rows;
 }
 
 // Values are first divided by their largest distance from the centre, so that no square overflows.
-Numbers numbers(const Lesson& lesson) {
+Numbers numbers(const TrainingData& training_data) {
   Numbers out;
-  out.rows = training_rows(lesson);
-  const double centre = lesson.column(lesson.place).mean;
+  out.rows = training_rows(training_data);
+  const double centre = training_data.column(training_data.place).mean;
   double farthest = 0;
   std::erase_if(out.rows, [&](std::uint32_t row) {
-    const double distance = std::abs(lesson.target.at(row) - centre);
+    const double distance = std::abs(training_data.target.at(row) - centre);
     if (!std::isfinite(distance)) return true;
     farthest = std::max(farthest, distance);
     return false;
@@ -84,7 +84,7 @@ Numbers numbers(const Lesson& lesson) {
   double sum = 0, squares = 0;
   out.y.reserve(out.rows.size());
   for (std::uint32_t row : out.rows) {
-    const double y = farthest > 0 ? (lesson.target.at(row) - centre) / farthest : 0;
+    const double y = farthest > 0 ? (training_data.target.at(row) - centre) / farthest : 0;
     out.y.push_back(static_cast<float>(y));
     sum += y;
     squares += y * y;
@@ -98,10 +98,10 @@ Numbers numbers(const Lesson& lesson) {
 }
 
 // Codes are numbered by falling frequency, so that class 0 is the most frequent.
-Classes classes(const Lesson& lesson) {
-  const Binned& target = lesson.column(lesson.place);
+Classes classes(const TrainingData& training_data) {
+  const Binned& target = training_data.column(training_data.place);
   Classes out;
-  out.rows = training_rows(lesson);
+  out.rows = training_rows(training_data);
   const int count = std::min(target.bins() - 1, kMaxClasses);
   out.shares.assign(static_cast<std::size_t>(count), 0);
   out.k.reserve(out.rows.size());
@@ -120,11 +120,12 @@ std::vector<float> Classes::indicator(std::size_t of_class) const {
   return out;
 }
 
-std::vector<int> predictors(const Lesson& lesson, const std::vector<std::uint32_t>& rows, const std::vector<float>& y) {
-  const std::vector<int> all = informative(lesson);
+std::vector<int> predictors(const TrainingData& training_data, const std::vector<std::uint32_t>& rows,
+                            const std::vector<float>& y) {
+  const std::vector<int> all = informative(training_data);
   if (all.size() <= kScreened + kScreened / 2) return all;
   std::vector<std::pair<double, int>> ranked;
-  for (int f : all) ranked.emplace_back(-explained(lesson.column(f), rows, y), f);
+  for (int f : all) ranked.emplace_back(-explained(training_data.column(f), rows, y), f);
   std::sort(ranked.begin(), ranked.end());
   std::vector<int> best;
   for (std::size_t i = 0; i < kScreened; ++i) best.push_back(ranked[i].second);
@@ -147,8 +148,7 @@ std::vector<float> level_means(const std::uint8_t* codes, int bins, const std::v
 Order order_of(const Binned& column, const std::uint8_t* codes, const std::vector<std::uint32_t>& rows,
                const std::vector<float>& y) {
   if (!column.nominal) return kAsItIs;
-  const std::vector<float> means =
-      column.graded ? steps_of(column) : level_means(codes, column.bins(), rows, y);
+  const std::vector<float> means = column.graded ? steps_of(column) : level_means(codes, column.bins(), rows, y);
   std::vector<std::uint8_t> places(means.size() - 1);
   std::iota(places.begin(), places.end(), std::uint8_t{1});
   std::stable_sort(places.begin(), places.end(), [&](std::uint8_t a, std::uint8_t b) { return means[a] < means[b]; });
@@ -162,17 +162,17 @@ void put(const Feature& feature, std::size_t place, const std::vector<std::uint3
   for (std::size_t i = 0; i < rows.size(); ++i) sample.codes[i * width + place] = feature.order[feature.codes[rows[i]]];
 }
 
-std::vector<Order> gather(const Lesson& lesson, const std::vector<int>& features,
+std::vector<Order> gather(const TrainingData& training_data, const std::vector<int>& features,
                           const std::vector<std::uint32_t>& rows, const std::vector<float>& y, Sample& sample) {
   std::vector<Order> orders;
   for (int f : features) {
-    const Binned& column = lesson.column(f);
+    const Binned& column = training_data.column(f);
     orders.push_back(order_of(column, column.codes.data(), rows, y));
     sample.bins.push_back(column.bins());
   }
   sample.codes.resize(rows.size() * features.size());
   for (std::size_t place = 0; place < features.size(); ++place)
-    put({lesson.column(features[place]).codes.data(), orders[place].data()}, place, rows, sample);
+    put({training_data.column(features[place]).codes.data(), orders[place].data()}, place, rows, sample);
   return orders;
 }
 
@@ -198,13 +198,13 @@ std::vector<float> standardised(std::vector<float> by_code, const Binned& column
   return by_code;
 }
 
-Split split(const Lesson& lesson, const std::vector<std::uint32_t>& rows) {
+Split split(const TrainingData& training_data, const std::vector<std::uint32_t>& rows) {
   constexpr std::uint64_t kCycle = 1;  // predictions do not depend on other targets' values, so one cycle suffices
-  const Stream stream(lesson.settings.seed, lesson.settings.draw_number, kCycle,
-                      static_cast<std::uint64_t>(lesson.place), kHolding);
+  const Stream stream(training_data.settings.seed, training_data.settings.draw_number, kCycle,
+                      static_cast<std::uint64_t>(training_data.place), kHolding);
   Split out;
   for (std::uint32_t i = 0; i < rows.size(); ++i)
-    (stream.uniform(lesson.key(rows[i])) < kHeld ? out.hold : out.grow).push_back(i);
+    (stream.uniform(training_data.key(rows[i])) < kHeld ? out.hold : out.grow).push_back(i);
   return out;
 }
 

@@ -18,7 +18,7 @@ struct Settings {
   int min_leaf = 10;
   std::uint64_t seed = 0, draw_number = 0;
   int threads = 1;
-  std::size_t taught = 0;  // number of first rows that models are fitted to
+  std::size_t fitted_rows = 0;  // number of first rows that models are fitted to
 };
 
 // By row, the key of its random numbers, and the number of the only draw in which it is filled.
@@ -33,7 +33,7 @@ struct Marks {
 };
 
 // The codes of the table, the target's observed values, and the keys of rows.
-struct Lesson {
+struct TrainingData {
   const std::vector<Binned>& columns;
   const Column& target;
   int place;  // the place of the target among the columns
@@ -50,7 +50,7 @@ struct Lesson {
 constexpr std::size_t kFewestRows = 20;  // number of rows below which only a column's centre is learnt
 
 // Rows where the target is observed; if there are more than `most`, a sample by their keys.
-std::vector<std::uint32_t> training_rows(const Lesson& lesson);
+std::vector<std::uint32_t> training_rows(const TrainingData& training_data);
 
 // The finite values of a target, standardised: (value - mean) / scale.
 struct Numbers {
@@ -58,7 +58,7 @@ struct Numbers {
   std::vector<float> y;
   double mean = 0, scale = 0;
 };
-Numbers numbers(const Lesson& lesson);
+Numbers numbers(const TrainingData& training_data);
 
 constexpr int kMaxClasses = 32;  // the most frequent ones; all rarer ones share a class, which is never predicted
 
@@ -71,10 +71,11 @@ struct Classes {
   int count() const { return static_cast<int>(shares.size()); }
   std::vector<float> indicator(std::size_t of_class) const;  // 1 or 0, less the class's share
 };
-Classes classes(const Lesson& lesson);
+Classes classes(const TrainingData& training_data);
 
 // The columns that vary and are no keys; if there are too many, those with the strongest correlation with y.
-std::vector<int> predictors(const Lesson& lesson, const std::vector<std::uint32_t>& rows, const std::vector<float>& y);
+std::vector<int> predictors(const TrainingData& training_data, const std::vector<std::uint32_t>& rows,
+                            const std::vector<float>& y);
 
 // By code, of which there are `bins`, the mean of y, shrunk towards the overall mean of 0.
 std::vector<float> level_means(const std::uint8_t* codes, int bins, const std::vector<std::uint32_t>& rows,
@@ -89,7 +90,7 @@ Order order_of(const Binned& column, const std::uint8_t* codes, const std::vecto
 void put(const Feature& feature, std::size_t place, const std::vector<std::uint32_t>& rows, Sample& sample);
 
 // Writes the rows' codes of all features to the sample, and returns their orders.
-std::vector<Order> gather(const Lesson& lesson, const std::vector<int>& features,
+std::vector<Order> gather(const TrainingData& training_data, const std::vector<int>& features,
                           const std::vector<std::uint32_t>& rows, const std::vector<float>& y, Sample& sample);
 
 // By code, a standardised number for a linear model; 0 for a missing value.
@@ -100,6 +101,6 @@ std::vector<float> standardised(std::vector<float> by_code, const Binned& column
 struct Split {
   std::vector<std::uint32_t> grow, hold;
 };
-Split split(const Lesson& lesson, const std::vector<std::uint32_t>& rows);
+Split split(const TrainingData& training_data, const std::vector<std::uint32_t>& rows);
 
 }  // namespace imputedb
