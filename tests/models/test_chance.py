@@ -12,7 +12,7 @@ N = 1_000_000
 
 def test_duckdb_computes_the_same_numbers() -> None:
     given, salt, what = np.array([0, 1, -1, 2**63 - 1, -(2**63), 12345678901, *range(90)]), stream(5), (1, 2, "y")
-    key = numbers.Key.of(t.reference("k"), salt)
+    key = numbers.RandomKey.of(t.reference("k"), salt)
     parts = [key.uniform(stream(*what, part)) for part in ("radius", "angle")]
     items = [t.named(parts[0], "u"), t.named(numbers.normal(*parts), "n")]
     with imputedb.connect() as db:

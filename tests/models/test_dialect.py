@@ -11,9 +11,9 @@ from imputedb.imputers.rows import Cells, Rows
 from imputedb.models.dialect import Name, sql
 from imputedb.models.feature import Feature
 from imputedb.models.fitted import Fitted
-from imputedb.models.function import Forest, Scores, Slope, Steps, Sum
+from imputedb.models.function import CategoryTerm, Forest, NumberTerm, Scores, Sum
 from imputedb.models.learning import fit
-from imputedb.models.target import How, Target
+from imputedb.models.target import FitSettings, Target
 from imputedb.statistics.table import Kind
 from tests.models.test_expression import stored, strange
 from tests.models.test_fitted import TARGETS, rows
@@ -31,7 +31,7 @@ SMALL_TREE = Forest.of(
     ]
 )
 SMALL = Fitted(
-    How(),
+    FitSettings(),
     1,
     (
         Feature(Column("t", "it's"), "DOUBLE", Kind.NUMBER, (), False, 0, 9),
@@ -39,15 +39,15 @@ SMALL = Fitted(
         Feature(Column("t", "y"), "INTEGER", Kind.INTEGER, (), False, -5, 5),
     ),
     (
-        Target(2, Sum(0.1, (Slope(0, 1.0, 2.0, 0.5), Steps(1, (1.0, 2.0), 0.0)), 0.0, SMALL_TREE), ()),
-        Target(1, Scores((0, 1), (Sum(0.0), Sum(1.0, (Slope(0, 0.0, 1.0),)))), ()),
+        Target(2, Sum(0.1, (NumberTerm(0, 1.0, 2.0, 0.5), CategoryTerm(1, (1.0, 2.0), 0.0)), 0.0, SMALL_TREE), ()),
+        Target(1, Scores((0, 1), (Sum(0.0), Sum(1.0, (NumberTerm(0, 0.0, 1.0),)))), ()),
     ),
 )
 
 
 @pytest.mark.parametrize("dialect", ["duckdb", "postgres"])
 def test_duckdb_gets_what_the_model_gives(dialect: Name) -> None:
-    model = fit(rows(), TARGETS, {}, How("tree", draws=1))
+    model = fit(rows(), TARGETS, {}, FitSettings("tree", draws=1))
     given = strange(5)
     values = model.values(model.aligned(given))
     with duckdb.connect() as connection:
@@ -74,17 +74,17 @@ def test_names_and_texts_are_quoted_as_each_engine_reads_them(dialect: Name) -> 
 
 
 def test_what_has_no_expression_is_refused_by_name() -> None:
-    model = fit(rows(), TARGETS, {}, How("pmm", draws=1))
+    model = fit(rows(), TARGETS, {}, FitSettings("pmm", draws=1))
     target = next(one for one in model.targets if model.features[one.feature].column.name == "y")
     with pytest.raises(DataError, match=r"what gives t\.y has no expression"):
         sql(model, target)
     moments = Cells(np.arange(600), np.zeros(600, bool), Kind.TIMESTAMP)
     given = rows()
     given = Rows({**given.columns, Column("t", "at"): moments}, given.keys)
-    model = fit(given, TARGETS, {}, How("norm", draws=1))
+    model = fit(given, TARGETS, {}, FitSettings("norm", draws=1))
     with pytest.raises(DataError, match=r"t\.at is timestamp"):
         sql(model, model.targets[0], "spark")
-    model = fit(given, TARGETS, {}, How("mean", draws=1))
+    model = fit(given, TARGETS, {}, FitSettings("mean", draws=1))
     assert "at" not in sql(model, model.targets[0], "spark")  # what is not read is no matter
 
 
@@ -151,11 +151,11 @@ def test_values_are_those_of_answers_in_type_too_and_declared_ones_are_missing(i
 @pytest.mark.parametrize("dialect", ["postgres", "spark", "bigquery", "snowflake"])
 def test_what_is_written_parses_in_its_dialect(dialect: Name) -> None:
     sqlglot = pytest.importorskip("sqlglot")
-    three = Scores((0, 1, 2), (Sum(0.0), Sum(1.0, (Slope(0, 0.0, 1.0),)), Sum(0.5)))
+    three = Scores((0, 1, 2), (Sum(0.0), Sum(1.0, (NumberTerm(0, 0.0, 1.0),)), Sum(0.5)))
     word = Feature(Column("t", "w"), "VARCHAR", Kind.CATEGORY, ("it's", "b", "c"), False, 0, 0)
     money = Feature(Column("t", "m"), "DECIMAL(38,9)", Kind.NUMBER, (), False, -5, 5)
     features, tree = (*SMALL.features, word, money), SMALL.targets[0].expected
-    model = Fitted(How(), 1, features, (*SMALL.targets, Target(3, three, ()), Target(4, tree, ())))
+    model = Fitted(FitSettings(), 1, features, (*SMALL.targets, Target(3, three, ()), Target(4, tree, ())))
     for target in model.targets:
         text = sql(model, target, dialect, {"it's": ["-9"], "c": ["none"]})
         assert sqlglot.parse_one(f"SELECT {text} FROM t", read=dialect).find(sqlglot.exp.Select)
@@ -173,5 +173,5 @@ def test_what_is_written_parses_in_its_dialect(dialect: Name) -> None:
 )
 def test_each_engine_counts_days_in_its_own_way(dialect: Name, day: str) -> None:
     goal = Feature(Column("t", "d"), "DATE", Kind.DATE, (), False, -10, 10)
-    model = Fitted(How(), 1, (goal,), (Target(0, Sum(1.0), ()),))
+    model = Fitted(FitSettings(), 1, (goal,), (Target(0, Sum(1.0), ()),))
     assert sql(model, model.targets[0], dialect).startswith(day)

@@ -7,13 +7,13 @@ from imputedb.imputers.rows import Cells, Rows
 from imputedb.models.drift import index
 from imputedb.models.fitted import Fitted
 from imputedb.models.learning import fit
-from imputedb.models.target import How
+from imputedb.models.target import FitSettings
 from tests.models.test_fitted import TARGETS, C, X, Y, rows
 
 
 @pytest.fixture(scope="module")
 def model() -> Fitted:
-    return fit(rows(3000), TARGETS, {}, How("mean"))
+    return fit(rows(3000), TARGETS, {}, FitSettings("mean"))
 
 
 def test_rows_that_have_not_moved_are_not_said_to_have(model: Fitted) -> None:

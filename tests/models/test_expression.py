@@ -11,7 +11,7 @@ from imputedb.models.expression import expression
 from imputedb.models.extent import steps
 from imputedb.models.fitted import Fitted
 from imputedb.models.learning import fit
-from imputedb.models.target import How, Method
+from imputedb.models.target import FitSettings, Method
 from imputedb.sql import ast as t
 from imputedb.sql.parse import deparse
 from imputedb.statistics.table import Kind
@@ -79,7 +79,7 @@ def compared(
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("complete", [False, True])
 def test_sql_gives_what_the_model_gives(connection: duckdb.DuckDBPyConnection, method: Method, complete: bool) -> None:
-    model = fit(rows(complete=complete), TARGETS, {}, How(method, draws=1))
+    model = fit(rows(complete=complete), TARGETS, {}, FitSettings(method, draws=1))
     least = {"mean": 4, "norm": 4, "pmm": 2, "tree": 4}[method]
     assert compared(connection, model, rows(seed=1)) >= least
     assert compared(connection, model, strange(2)) >= least
@@ -88,7 +88,7 @@ def test_sql_gives_what_the_model_gives(connection: duckdb.DuckDBPyConnection, m
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("method", METHODS)
 def test_columns_that_no_row_lacks_are_not_asked_for(connection: duckdb.DuckDBPyConnection, method: Method) -> None:
-    model = fit(rows(), TARGETS, {}, How(method, draws=1))
+    model = fit(rows(), TARGETS, {}, FitSettings(method, draws=1))
     given = rows(seed=1)
     predictors = {column: cells for column, cells in given.columns.items() if column in (X, C)}
     whole = {
@@ -114,5 +114,5 @@ def test_a_category_of_countless_levels_is_not_written_out_at_each_split() -> No
         C: Cells(codes, np.zeros(4000, bool), Kind.CATEGORY, levels),
         Y: Cells(y, rng.random(4000) < 0.2, Kind.NUMBER),
     }
-    model = fit(Rows(columns, np.arange(4000).astype(np.uint64)), [Y], {}, How("tree", draws=1))
+    model = fit(Rows(columns, np.arange(4000).astype(np.uint64)), [Y], {}, FitSettings("tree", draws=1))
     assert len(str(expression(model, model.targets[0]))) < 50_000_000

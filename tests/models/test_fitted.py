@@ -8,7 +8,7 @@ from imputedb.errors import CannotImpute, DataError, QueryError, StorageError
 from imputedb.imputers.rows import Cells, Rows
 from imputedb.models.fitted import Fitted
 from imputedb.models.learning import fit
-from imputedb.models.target import How, Method
+from imputedb.models.target import FitSettings, Method
 from imputedb.statistics.table import Kind
 
 METHODS: tuple[Method, ...] = ("mean", "norm", "pmm", "tree")
@@ -42,7 +42,7 @@ def rows(n: int = 600, *, seed: int = 0, complete: bool = False) -> Rows:
 
 @pytest.fixture(scope="module", params=METHODS)
 def model(request: pytest.FixtureRequest) -> Fitted:
-    return fit(rows(), TARGETS, {}, How(request.param, draws=3, seed=1))
+    return fit(rows(), TARGETS, {}, FitSettings(request.param, draws=3, seed=1))
 
 
 def test_values_are_of_the_missing_cells_in_their_own_types(model: Fitted) -> None:
@@ -88,7 +88,7 @@ def test_bytes_that_are_no_model_are_refused(model: Fitted) -> None:
 
 def test_models_are_learnt_alike_whatever_the_order_of_rows(model: Fitted) -> None:
     turned = rows().at(np.random.default_rng(4).permutation(600))
-    again = fit(turned, TARGETS, {}, model.how)
+    again = fit(turned, TARGETS, {}, model.settings)
     given = rows(seed=3)
     for column, values in model.values(given, 1).items():
         np.testing.assert_allclose(again.values(given, 1)[column], values, rtol=1e-6)
@@ -125,11 +125,11 @@ def test_what_a_model_lacks_is_named(model: Fitted) -> None:
         model.values(given, 4)
     empty = Cells(np.zeros(600), np.ones(600, bool), Kind.NUMBER)
     with pytest.raises(CannotImpute, match=r"t\.y"):
-        fit(Rows({**given.columns, Y: empty}, given.keys), [Y], {}, model.how)
+        fit(Rows({**given.columns, Y: empty}, given.keys), [Y], {}, model.settings)
 
 
 def test_complete_rows_teach_as_well(model: Fitted) -> None:
-    learnt = fit(rows(complete=True), TARGETS, {}, model.how)
+    learnt = fit(rows(complete=True), TARGETS, {}, model.settings)
     assert len(learnt.values(rows(seed=5), 1)[Y])
     assert not len(learnt.values(rows(complete=True))[Y])
 
@@ -140,7 +140,7 @@ def test_complete_rows_teach_as_well(model: Fitted) -> None:
 def test_draws_keep_what_columns_have_to_do_with_each_other(method: Method, together: tuple[Column, ...]) -> None:
     """Of columns that are missing together, drawn one after the other."""
     learn, truth = rows(4000, seed=6), rows(4000, seed=7, complete=True)
-    model = fit(learn, [X, *TARGETS], {}, How(method, draws=1))
+    model = fit(learn, [X, *TARGETS], {}, FitSettings(method, draws=1))
     gone = np.ones(4000, bool)
     asked = {c: cells.like(cells.values, gone) if c in together else cells for c, cells in truth.columns.items()}
     drawn = model.values(Rows(asked, truth.keys), 1)
@@ -154,7 +154,7 @@ def test_draws_keep_what_columns_have_to_do_with_each_other(method: Method, toge
 @pytest.mark.parametrize("method", ["pmm", "tree"])
 def test_draws_of_donors_are_observed_values(method: Method) -> None:
     learn = rows(800, seed=8)
-    drawn = fit(learn, TARGETS, {}, How(method, draws=2)).values(rows(seed=9), 2)
+    drawn = fit(learn, TARGETS, {}, FitSettings(method, draws=2)).values(rows(seed=9), 2)
     for column in (Y, Z):
         cells = learn.columns[column]
         assert set(drawn[column].tolist()) <= set(cells.values[~cells.missing].tolist())
@@ -174,7 +174,7 @@ def test_intervals_from_draws_cover(method: Method) -> None:
             {X: Cells(x, np.zeros(250, bool), Kind.NUMBER), Y: Cells(y, gone, Kind.NUMBER)},
             rng.integers(0, 2**63, 250).astype(np.uint64),
         )
-        model = fit(given, [Y], {}, How(method, draws=m, seed=seed))
+        model = fit(given, [Y], {}, FitSettings(method, draws=m, seed=seed))
         completed = [np.concatenate([y[~gone], model.values(given, d)[Y]]) for d in range(1, m + 1)]
         means = np.array([one.mean() for one in completed])
         within = np.mean([one.var(ddof=1) / 250 for one in completed])
@@ -194,7 +194,7 @@ def test_draws_differ_by_what_is_unknown_of_the_model(method: Method, kind: Kind
     y = rng.normal(size=n) if kind is Kind.NUMBER else (rng.random(n) < 0.4).astype(np.int32)
     cells = Cells(y, gone, kind, () if kind is Kind.NUMBER else ("no", "yes"))
     given = Rows({X: Cells(x, np.zeros(n, bool), Kind.NUMBER), Y: cells}, rng.permutation(n).astype(np.uint64))
-    model = fit(given, [Y], {}, How(method, draws=m))
+    model = fit(given, [Y], {}, FitSettings(method, draws=m))
     sums = np.array([model.values(given, draw)[Y].sum() for draw in range(1, m + 1)])
     expected = y[~gone].var(ddof=1) * gone.sum() * n / (~gone).sum()
     assert sums.var(ddof=1) / expected == pytest.approx(1.0, abs=0.35)
@@ -212,7 +212,7 @@ def test_categories_drawn_by_trees_go_with_what_predicts_them() -> None:
         cells = {X: Cells(x, np.zeros(250, bool), Kind.NUMBER), Y: Cells(y, gone, Kind.CATEGORY, ("no", "yes"))}
         given = Rows(cells, rng.permutation(250).astype(np.uint64))
         for place, method in enumerate(methods):
-            model = fit(given, [Y], {}, How(method, draws=5, seed=seed))
+            model = fit(given, [Y], {}, FitSettings(method, draws=5, seed=seed))
             whole = [given.given({Y: model.values(given, draw)[Y]}).columns[Y].values for draw in range(1, 6)]
             slopes[seed, place] = np.mean([np.cov(x, one)[0, 1] for one in whole])
     logistic, tree = slopes.mean(axis=0)
@@ -229,15 +229,17 @@ def test_quality_is_the_error_of_cells_that_nobody_knows(method: Method) -> None
     gone = {Y: together, Z: together & (rng.random(6000) < 0.8), C: rng.random(6000) < 0.3, B: rng.random(6000) < 0.1}
     columns = {c: cells.like(cells.values, gone[c]) if c in gone else cells for c, cells in truth.columns.items()}
     given = Rows(columns, truth.keys)
-    model = fit(given, TARGETS, {}, How(method, draws=1))
+    model = fit(given, TARGETS, {}, FitSettings(method, draws=1))
     values = model.values(given)
     for target in model.targets:
         column, quality = model.features[target.feature].column, target.quality
         assert quality is not None
         known, found = truth.columns[column].values[gone[column]].astype(float), values[column].astype(float)
-        error = np.mean(known != found) if quality.wrong else np.sqrt(np.mean((known - found) ** 2)) / np.std(known)
+        error = (
+            np.mean(known != found) if quality.is_error_rate else np.sqrt(np.mean((known - found) ** 2)) / np.std(known)
+        )
         assert quality.error == pytest.approx(error, rel=0.15)
-        assert quality.error < quality.plain
+        assert quality.error < quality.baseline_error
 
 
 def test_what_nothing_predicts_is_given_its_mean() -> None:
@@ -247,7 +249,7 @@ def test_what_nothing_predicts_is_given_its_mean() -> None:
     }
     given = Rows(columns, np.arange(1500).astype(np.uint64))
     for method in ("norm", "tree"):
-        model = fit(given, [Y], {}, How(method, draws=1))
+        model = fit(given, [Y], {}, FitSettings(method, draws=1))
         quality = model.targets[0].quality
         assert quality is not None
         assert quality.error > 0.97
@@ -260,7 +262,7 @@ def test_columns_of_one_name_are_not_drawn_by_the_same_numbers() -> None:
     one, two = Column("a", "x"), Column("b", "x")
     columns = {column: Cells(rng.normal(size=2000), rng.random(2000) < 0.5, Kind.NUMBER) for column in (one, two)}
     given = Rows(columns, np.arange(2000).astype(np.uint64))
-    drawn = fit(given, [one, two], {}, How("norm", draws=1)).values(given, 1)
+    drawn = fit(given, [one, two], {}, FitSettings("norm", draws=1)).values(given, 1)
     both = columns[one].missing & columns[two].missing
     x, y = (drawn[column][both[columns[column].missing]] for column in (one, two))
     assert abs(np.corrcoef(x, y)[0, 1]) < 0.15
@@ -275,4 +277,4 @@ def test_fitting_stops_when_progress_does() -> None:
             raise Enough
 
     with pytest.raises(Enough):
-        fit(rows(), TARGETS, {}, How("tree", draws=2), stop)
+        fit(rows(), TARGETS, {}, FitSettings("tree", draws=2), stop)

@@ -13,9 +13,9 @@ from imputedb.imputers.rows import Cells, Rows
 from imputedb.models import applying, chance
 from imputedb.models.expression import expression
 from imputedb.models.function import Scores, Sum
-from imputedb.models.layers import Layers, are_drawn
-from imputedb.models.on_sample import LEAVES, learnt
-from imputedb.models.target import How
+from imputedb.models.layers import LayeredQuery, are_drawn
+from imputedb.models.on_sample import LEAVES, fit_on_sample
+from imputedb.models.target import FitSettings
 from imputedb.sql import ast as t
 from imputedb.statistics.table import Kind
 
@@ -46,7 +46,7 @@ def made():
 @cache
 def fitted(target, method, draws=1):
     types = {Column("t", name): kind for name, kind in TYPES.items()}
-    return learnt(made(), Column("t", target), types, How(method, draws=draws, seed=3))
+    return fit_on_sample(made(), Column("t", target), types, FitSettings(method, draws=draws, seed=3))
 
 
 @cache
@@ -71,7 +71,7 @@ def in_sql(one, draw=None):
         shown = t.null_where(t.is_present(t.reference("rows", goal)), expression(one.fitted, target, reads))
     else:
         assert are_drawn(one.fitted, draw)
-        layers = Layers(one.fitted, draw, rows, ["i", *(c.name for c in made().columns)], "rows", reads, "drawn")
+        layers = LayeredQuery(one.fitted, draw, rows, ["i", *(c.name for c in made().columns)], "rows", reads, "drawn")
         found = layers.of(t.reference("rows", "i"), SALT)
         shown, rows = t.reference("rows", found.drawn[goal]), found.source
     node = t.select([shown], rows, modifiers=[{"type": "ORDER_MODIFIER", "orders": order}])
@@ -91,15 +91,15 @@ def in_python(one, draw=None):
 def test_columns_that_tell_nothing_are_not_read(target, read, method):
     found = fitted(target, method, draws=0)
     assert {one.column.name for one in found.fitted.features} == {target, *read}
-    assert found.columns == 5
-    assert 0 <= found.given_up <= 0.01
+    assert found.candidate_count == 5
+    assert 0 <= found.lost_share <= 0.01
 
 
 def test_where_nothing_tells_the_mean_is_expected():
     rows = made()
     few = Rows({one: cells for one, cells in rows.columns.items() if one.name in ("noise", "b", "a")}, rows.keys)
-    found = learnt(few, Column("t", "noise"), {}, How("tree", draws=1))
-    assert found.read == 0
+    found = fit_on_sample(few, Column("t", "noise"), {}, FitSettings("tree", draws=1))
+    assert found.predictor_count == 0
     (target,) = found.fitted.targets
     x = np.full((1, 3), np.nan)
     known = rows.columns[Column("t", "noise")].values

@@ -10,7 +10,7 @@ import imputedb
 from imputedb.imputers.rows import Cells, Rows
 from imputedb.models.dialect import sql
 from imputedb.models.learning import fit
-from imputedb.models.target import How, Method
+from imputedb.models.target import FitSettings, Method
 from imputedb.statistics.table import Kind
 from tests.models.test_dialect import every_type
 from tests.models.test_expression import strange
@@ -48,7 +48,7 @@ def test_postgres_gets_what_the_model_gives(postgres: Run, method: Method) -> No
     numbers = np.where(np.abs(cells.values) == 1e308, 1e9, cells.values)  # PostgreSQL refuses to overflow
     given = Rows({**given.columns, X: Cells(numbers, cells.missing, Kind.NUMBER)}, given.keys)
     postgres(copied(given))
-    model = fit(rows(), TARGETS, {}, How(method, draws=1))
+    model = fit(rows(), TARGETS, {}, FitSettings(method, draws=1))
     values = model.values(model.aligned(given))
     for target in model.targets:
         feature = model.features[target.feature]

@@ -20,7 +20,7 @@ from imputedb.execution.form import form
 from imputedb.execution.model import ModelTable
 from imputedb.execution.on_sample import on_sample
 from imputedb.execution.plan import Actual
-from imputedb.models.kept import is_kept
+from imputedb.models.kept import is_stored
 from imputedb.planning import room
 from imputedb.planning.candidate import Candidate
 from imputedb.planning.estimate import Estimate, estimates
@@ -167,7 +167,7 @@ def forms_of(
     found = {}
     for node in bottom_up(plan):
         one = imputers.get(node.imputer) if isinstance(node, Impute) else None
-        if not isinstance(node, Impute) or one is None or not is_kept(one):
+        if not isinstance(node, Impute) or one is None or not is_stored(one):
             continue
         for column in sorted(node.columns):
             scan = tables[column.relation]

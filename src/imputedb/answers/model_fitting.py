@@ -28,7 +28,7 @@ from imputedb.imputers.random import seed_of
 from imputedb.imputers.registry import the_one
 from imputedb.imputers.rows import Rows
 from imputedb.models.learning import fit
-from imputedb.models.target import How, Method
+from imputedb.models.target import FitSettings, Method
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
 from imputedb.sql.parse import expression
@@ -132,7 +132,7 @@ def fitted_now(engine: Engine, record: Record, progress: Progress | None) -> tup
             rows = _training_rows(engine, at_hand, statistics, record)
         types = {column: statistics.columns[column.name].type for column in rows.columns}
         seed = seed_of(record.seed, record.salt)  # so that models of two tables are drawn with different random numbers
-        how = How(record.imputer, record.sample, record.draws, seed)  # type: ignore[arg-type]
+        how = FitSettings(record.imputer, record.sample, record.draws, seed)  # type: ignore[arg-type]
         model = fit(rows, [Column(scan.alias, name) for name in record.columns], types, how, progress)
     content = model.dumped()
     known = [one for one in model.targets if one.quality and one.quality.cells >= MEASURED]

@@ -12,7 +12,7 @@ from imputedb.answers.request import FEW_DRAWS, QueryOptions
 from imputedb.blocks.block import Completed, Planned, Written
 from imputedb.imputers.protocol import Work
 from imputedb.models import price
-from imputedb.models.kept import Kept, is_kept
+from imputedb.models.kept import StoredImputer, is_stored
 from imputedb.planning import cost
 from imputedb.planning.candidate import Candidate
 from imputedb.planning.forecast import Ahead, Forecast, of_draws
@@ -99,7 +99,7 @@ def _with_draws(prepared: Prepared, options: QueryOptions) -> QueryOptions:
         tables = {scan.alias: scan.table for scan in block.problem.query.sources}
         for node in bottom_up(plan.relation):
             one = imputers.get(node.imputer) if isinstance(node, Impute) else None
-            if not isinstance(node, Impute) or one is None or not is_kept(one):
+            if not isinstance(node, Impute) or one is None or not is_stored(one):
                 continue
             for column in node.columns:
                 record = one.model(tables[column.relation], column.name)
@@ -150,11 +150,11 @@ def _fitted(
             key = (statistics.content, column.name, node.imputer, options.m != 1)
             known = statistics.missing_share(column.name)
             work = Work(float(statistics.rows), 1, max(2, len(statistics.predictors)), known, 0.0)
-            yield node.imputer, key, _made(one, work) if one is not None and is_kept(one) else 0.0
+            yield node.imputer, key, _made(one, work) if one is not None and is_stored(one) else 0.0
 
 
-def _made(imputer: Kept, work: Work) -> float:
+def _made(imputer: StoredImputer, work: Work) -> float:
     """Milliseconds to compute the cached values of one column."""
-    if imputer.everywhere:
+    if imputer.whole_tables:
         return imputer.base.time(work)
     return price.making(work.rows, work.attributes, work.rows * work.missing)

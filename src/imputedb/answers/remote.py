@@ -13,7 +13,7 @@ from imputedb.engines.engine import Engine
 from imputedb.engines.record import Record
 from imputedb.errors import Unplanned
 from imputedb.imputers.protocol import Imputer, fills_in_sql
-from imputedb.models.kept import is_kept, kept, with_models
+from imputedb.models.kept import is_stored, with_models, with_stored_values
 from imputedb.models.target import Method
 
 _STAY = "rows stay where they are in Spark"
@@ -45,7 +45,7 @@ def check_imputers(imputers: Sequence[Imputer]) -> None:
         Unplanned: an imputer has none.
     """
     for imputer in imputers:
-        base = imputer.base if is_kept(imputer) else imputer
+        base = imputer.base if is_stored(imputer) else imputer
         if not fills_in_sql(base) and base.name not in get_args(Method):
             raise Unplanned(f"imputer {base.name!r} is handed rows, and {_STAY}: {_WAY_OUT}")
 
@@ -88,7 +88,7 @@ def to_fit(planner: Planner, options: QueryOptions, query: str) -> list[tuple[Ta
     wanted = [one for one in options.imputers if not fills_in_sql(one)]
     if options.method != IMPUTATION or options.fit == "query" or not wanted:
         return []
-    prepared = planner.prepare(query, replace(options, imputers=kept(options.imputers)))
+    prepared = planner.prepare(query, replace(options, imputers=with_stored_values(options.imputers)))
     if prepared.blocks:
         check_imputers(wanted)
     found: dict[Table, None] = {}
@@ -96,7 +96,7 @@ def to_fit(planner: Planner, options: QueryOptions, query: str) -> list[tuple[Ta
         if not isinstance(block, Written):
             statistics = block.problem.statistics
             found |= {one.table: None for one in block.problem.query.sources if statistics[one.alias].dirty}
-    return [(table, one.base if is_kept(one) else one) for table in found for one in wanted]
+    return [(table, one.base if is_stored(one) else one) for table in found for one in wanted]
 
 
 def name_of(table: Table, imputer: Imputer, seed: int) -> str:
@@ -116,7 +116,7 @@ def with_functions(options: QueryOptions, records: Sequence[Record], fitted: Col
     if options.m is None:  # at most as many draws as the models have
         answering = [one.draws for one in records if one.has_functions and (MARK not in one.name or one in own)]
         options = replace(options, most=min([options.most, *answering]))
-    imputers = tuple(one if fills_in_sql(one) else kept([one])[0] for one in options.imputers)
+    imputers = tuple(one if fills_in_sql(one) else with_stored_values([one])[0] for one in options.imputers)
     imputers = with_models(imputers, [one for one in records if MARK not in one.name])
-    imputers = tuple(replace(one, models=(*one.models, *own)) if is_kept(one) else one for one in imputers)
+    imputers = tuple(replace(one, models=(*one.models, *own)) if is_stored(one) else one for one in imputers)
     return replace(options, imputers=imputers)

@@ -7,7 +7,7 @@ from imputedb import arguments
 from imputedb.answers.multiple.measures import Measures
 from imputedb.errors import QueryError
 from imputedb.imputers.protocol import Imputer
-from imputedb.models.kept import is_kept, kept
+from imputedb.models.kept import is_stored, with_stored_values
 from imputedb.notes import Question
 from imputedb.sql.budget import Limits, limited
 
@@ -103,7 +103,7 @@ class QueryOptions:
         if self.fit == "table":
             if self.method != IMPUTATION:
                 raise QueryError(f"method {self.method!r} fits models of its own: leave fit out")
-            object.__setattr__(self, "imputers", kept(self.imputers))
+            object.__setattr__(self, "imputers", with_stored_values(self.imputers))
         if self.limits and self.method != IMPUTATION:
             raise QueryError(
                 f"WITHIN and ERROR choose among plans, and method {self.method!r} has none: leave them out"
@@ -163,7 +163,7 @@ class QueryOptions:
     @property
     def imputer(self) -> str:
         """The names of the imputers."""
-        chosen = [imputer for imputer in self.imputers if not (is_kept(imputer) and imputer.on_sample)]
+        chosen = [imputer for imputer in self.imputers if not (is_stored(imputer) and imputer.on_sample)]
         return ",".join(imputer.name for imputer in chosen) or "drop"
 
     @property

@@ -18,7 +18,7 @@ from imputedb.execution.outcome import Outcome
 from imputedb.imputers.protocol import Progress
 from imputedb.imputers.registry import the_one
 from imputedb.imputers.rows import Array
-from imputedb.models.kept import Kept
+from imputedb.models.kept import StoredImputer
 from imputedb.notes import Note, NoteKind
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
@@ -67,7 +67,9 @@ class Beside:
     drawn_from: dict[str, list[tuple[_Source, list[Column]]]] = field(default_factory=dict)
     layers: "dict[str, _Layered]" = field(default_factory=dict)
 
-    def show(self, imputer: Kept, scans: Mapping[str, Scan], columns: Sequence[Column], outcome: Outcome) -> list[str]:
+    def show(
+        self, imputer: StoredImputer, scans: Mapping[str, Scan], columns: Sequence[Column], outcome: Outcome
+    ) -> list[str]:
         """Makes values of columns readable beside their tables; returns the names of the arrays, to be released."""
         made: list[str] = []
         for alias, mine in _by_alias(columns).items():
@@ -145,7 +147,9 @@ class Beside:
             source = t.positional(source, t.table((name,), ""))
         return source
 
-    def values(self, imputer: Kept, batch: Batch, columns: Sequence[Column], outcome: Outcome) -> dict[Column, Array]:
+    def values(
+        self, imputer: StoredImputer, batch: Batch, columns: Sequence[Column], outcome: Outcome
+    ) -> dict[Column, Array]:
         """(n,) the values of columns for the rows of a batch."""
         found: dict[Column, Array] = {}
         for scan, mine in self._scans_of(batch, columns):
@@ -157,7 +161,12 @@ class Beside:
         return found
 
     def drawn(
-        self, imputer: Kept, batch: Batch, columns: Sequence[Column], numbers: tuple[int, ...], outcome: Outcome
+        self,
+        imputer: StoredImputer,
+        batch: Batch,
+        columns: Sequence[Column],
+        numbers: tuple[int, ...],
+        outcome: Outcome,
     ) -> list[dict[Column, Drawn]]:
         """The draws of columns, table by table."""
         found = []
@@ -188,7 +197,7 @@ class Beside:
         if len(known) > 1 and message not in outcome.warnings:
             outcome.warnings.append(Note(NoteKind.DRAWN_APART, scan.alias, message))
 
-    def _warn_lost(self, imputer: Kept, scan: Scan, column: Column, outcome: Outcome) -> None:
+    def _warn_lost(self, imputer: StoredImputer, scan: Scan, column: Column, outcome: Outcome) -> None:
         """Warns of models that impute a column which the table does not have any more."""
         for record in imputer.models:
             absent = [name for name in record.columns if name not in self.statistics[scan.alias].columns]
@@ -205,7 +214,7 @@ class Beside:
         return self.draw if scan.table in self.drawn_tables else None
 
     def _by_table(
-        self, imputer: Kept, scan: Scan, columns: Sequence[Column], outcome: Outcome
+        self, imputer: StoredImputer, scan: Scan, columns: Sequence[Column], outcome: Outcome
     ) -> list[tuple[_Source, list[Column]]]:
         """The columns of a scan by their source: a kept model, or a fit to the table."""
         found: list[tuple[_Source, list[Column]]] = []
@@ -218,7 +227,7 @@ class Beside:
                 known.append(column)
         return found
 
-    def _source_of(self, imputer: Kept, scan: Scan, column: Column, outcome: Outcome) -> _Source:
+    def _source_of(self, imputer: StoredImputer, scan: Scan, column: Column, outcome: Outcome) -> _Source:
         record, statistics = imputer.model(scan.table, column.name), self.statistics[scan.alias]
         if record is None:
             self._warn_lost(imputer, scan, column, outcome)

@@ -14,8 +14,8 @@ from imputedb.models import price
 from imputedb.models.expression import Reads, coarser, expression
 from imputedb.models.extent import leaves, steps
 from imputedb.models.feature import Feature
-from imputedb.models.layers import Layered, Layers, are_drawn
-from imputedb.models.on_sample import Sampled
+from imputedb.models.layers import Layered, LayeredQuery, are_drawn
+from imputedb.models.on_sample import SampledModel
 from imputedb.models.target import Target
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
@@ -122,7 +122,7 @@ def _drawn(model: ModelTable, draw: int) -> Form:
     return Form(None, "values of the whole table would take too much memory", layered=True)
 
 
-def _sampled(model: ModelTable, sampled: Sampled, column: str, draw: int | None) -> Form:
+def _sampled(model: ModelTable, sampled: SampledModel, column: str, draw: int | None) -> Form:
     """The form of a function that is fitted to a sample."""
     fitted, other = sampled.fitted, _unlike(model, sampled.fitted.features)
     (target,), complete = fitted.targets, _complete(model, fitted.features)
@@ -130,8 +130,8 @@ def _sampled(model: ModelTable, sampled: Sampled, column: str, draw: int | None)
     layered = not other and draw is not None and are_drawn(fitted, draw + 1, complete)
     if fill is None and not layered:
         return Form(None, other or f"the expression of the function of {column} would be too long")
-    given_up = f", {sampled.given_up:.1%} of what all explain given up" if sampled.given_up >= 0.001 else ""
-    return Form(fill, f"by {sampled.read} of {sampled.columns} columns{given_up}", layered)
+    given_up = f", {sampled.lost_share:.1%} of what all explain given up" if sampled.lost_share >= 0.001 else ""
+    return Form(fill, f"by {sampled.predictor_count} of {sampled.candidate_count} columns{given_up}", layered)
 
 
 def _shown(milliseconds: float) -> str:
@@ -272,7 +272,7 @@ def layered(
     for target in fitted.targets:
         form(model, fitted.features[target.feature].column.name, draw)
     complete = _complete(model, fitted.features)
-    layers = Layers(fitted, draw + 1, source, [*columns], model.scan.alias, _reads(model), name, complete)
+    layers = LayeredQuery(fitted, draw + 1, source, [*columns], model.scan.alias, _reads(model), name, complete)
     found = layers.of(cache.number(), model.record.salt)
     goals, alias = {one.column.name: one for one in fitted.features}, model.scan.alias
     fills = {

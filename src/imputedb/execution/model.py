@@ -24,7 +24,7 @@ from imputedb.imputers.rows import Array, Cells, Rows
 from imputedb.models import chance
 from imputedb.models.feature import Feature
 from imputedb.models.fitted import Fitted
-from imputedb.models.on_sample import Sampled
+from imputedb.models.on_sample import SampledModel
 from imputedb.notes import Note, NoteKind, is_of
 from imputedb.sql.derivation import derived_from
 from imputedb.statistics.table import Kind, Statistics
@@ -46,7 +46,7 @@ class ModelTable:
     scan: Scan
     statistics: Statistics
     record: Record
-    sampled: Sampled | None = field(default=None, compare=False)
+    sampled: SampledModel | None = field(default=None, compare=False)
 
     def given(self, column: Column, outcome: Outcome, draw: int | None) -> Array:
         """(n,) the values of a column's missing cells for the engine: for all rows, in the table's order.

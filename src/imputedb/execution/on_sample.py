@@ -18,8 +18,8 @@ from imputedb.imputers.protocol import Imputer, Progress
 from imputedb.imputers.random import mixed, stream
 from imputedb.imputers.rows import Rows
 from imputedb.models.kept import SAMPLED
-from imputedb.models.on_sample import Sampled, learnt
-from imputedb.models.target import How
+from imputedb.models.on_sample import SampledModel, fit_on_sample
+from imputedb.models.target import FitSettings
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
 from imputedb.statistics.table import Statistics
@@ -56,11 +56,11 @@ def on_sample(
     what = (statistics.content, sorted(statistics.policy_texts.items()), name, imputer.name, seed, draws)
     digest = hashlib.sha256(repr(what).encode()).hexdigest()
     key = ("sampled model", digest)
-    found: Sampled | None = engine.recall(key)
+    found: SampledModel | None = engine.recall(key)
     if found is None:
         rows, types = _rows(engine, replace(scan, alias=scan.table.name), statistics, name, seed)
-        how = How(imputer.name, draws=draws, seed=seed)  # type: ignore[arg-type]
-        found = learnt(rows, Column(scan.table.name, name), types, how, progress)
+        how = FitSettings(imputer.name, draws=draws, seed=seed)  # type: ignore[arg-type]
+        found = fit_on_sample(rows, Column(scan.table.name, name), types, how, progress)
         engine.keep(key, found, _SIZE, OF_STRUCTURE)
     record = Record(
         name=SAMPLED + imputer.name,

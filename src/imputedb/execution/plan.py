@@ -31,7 +31,7 @@ from imputedb.execution.outcome import Outcome
 from imputedb.execution.staging import Staging
 from imputedb.imputers.protocol import Imputer, Progress, fills_in_sql
 from imputedb.imputers.rows import Array
-from imputedb.models.kept import is_kept
+from imputedb.models.kept import is_stored
 from imputedb.sql import ast as t
 from imputedb.sql import derivation
 from imputedb.sql.ast import Tree
@@ -192,7 +192,7 @@ class Execution:
             if self.numbers is not None:
                 warned(imputer, outcome)
             return self._seen(node, filled, wanted)
-        if is_kept(imputer) and self._reads_beside(below, columns):
+        if is_stored(imputer) and self._reads_beside(below, columns):
             filled = replace(node, input=self._ready(below, wanted | columns, outcome))
             self.names += self._beside.show(imputer, self._staging.scans, sorted(columns), outcome)
             Counting(self._staging).filled(filled, self._first, outcome)
@@ -205,7 +205,7 @@ class Execution:
             self.engine, self.statistics, imputer, self.seed, self.progress, outcome, self.deciding, self._drawn
         )
         targets, read = sorted(columns), sorted(columns | predictors)
-        if is_kept(imputer):
+        if is_stored(imputer):
             gaps, values = imputation.counted(batch, targets), dict[Column, Array]()
             if self.numbers is None:
                 values = imputation.noted_values(self._beside.values(imputer, batch, targets, outcome), gaps)
@@ -243,7 +243,7 @@ class Execution:
 
     def _is_flat(self, node: Impute) -> bool:
         imputer = self.imputers[node.imputer]
-        if is_kept(imputer):
+        if is_stored(imputer):
             return not any(map(self._is_counted, node.columns))
         return fills_in_sql(imputer) and not any(self._policy(column).restricts for column in node.columns)
 

@@ -13,8 +13,19 @@ from numpy.typing import NDArray
 
 from imputedb.imputers.chained.column_model import Matrix, Vector
 from imputedb.kernel import _kernel
-from imputedb.models.function import Cases, Constant, Forest, Function, Joint, Matched, Scores, Slope, Spread, Sum
-from imputedb.models.linear import given
+from imputedb.models.function import (
+    Constant,
+    Forest,
+    Function,
+    JointNormal,
+    MeanMatching,
+    NumberTerm,
+    PatternCases,
+    ResidualDraw,
+    Scores,
+    Sum,
+)
+from imputedb.models.linear import conditional
 
 Places = NDArray[np.int64]
 
@@ -39,11 +50,11 @@ def expected(function: Function, x: Matrix, at: Places) -> Vector:
         case Scores(codes, sums):
             scores = np.stack([summed(one, x, at) for one in sums])
             return np.asarray(np.array(codes, np.float64)[scores.argmax(axis=0)])
-        case Matched():
+        case MeanMatching():
             return np.asarray(function.values[_donors(function, x, at, 1)[0][:, 0]])
-        case Spread(centre=centre, low=low, high=high):
+        case ResidualDraw(centre=centre, low=low, high=high):
             return np.asarray(np.minimum(np.maximum(summed(centre, x, at), low), high))
-        case Cases() | Joint():
+        case PatternCases() | JointNormal():
             return _by_pattern(function, x, at, lambda one, some, _: expected(one, x, some))
 
 
@@ -56,13 +67,15 @@ def drawn(function: Function, x: Matrix, at: Places, normal: Vector, uniform: Ve
             return summed(function, x, at) + deviation * normal
         case Scores(codes, sums):
             scores = np.stack([summed(one, x, at) for one in sums])
-            return np.asarray(np.array(codes, np.float64)[_picked(np.exp(scores - scores.max(axis=0)), uniform)])
-        case Matched():
-            return _matched(function, x, at, uniform)
-        case Spread(centre=centre, residuals=residuals, low=low, high=high):
+            return np.asarray(
+                np.array(codes, np.float64)[_category_draws(np.exp(scores - scores.max(axis=0)), uniform)]
+            )
+        case MeanMatching():
+            return _donor_values(function, x, at, uniform)
+        case ResidualDraw(centre=centre, residuals=residuals, low=low, high=high):
             added = np.array(residuals)[(uniform * len(residuals)).astype(np.intp)]
             return np.asarray(np.minimum(np.maximum(summed(centre, x, at) + added, low), high))
-        case Cases() | Joint():
+        case PatternCases() | JointNormal():
             return _by_pattern(function, x, at, lambda one, some, k: drawn(one, x, some, normal[k], uniform[k]))
 
 
@@ -81,11 +94,11 @@ def _compiled(function: Sum) -> "_kernel.Scorer":
     slopes: list[float] = []
     steps: list[float] = []
     for term in function.terms:
-        number = isinstance(term, Slope)
+        number = isinstance(term, NumberTerm)
         starts.append(-1 if number else len(steps))
-        centres.append(term.centre if isinstance(term, Slope) else 0.0)
-        slopes.append(term.slope if isinstance(term, Slope) else 0.0)
-        steps += [] if isinstance(term, Slope) else term.values
+        centres.append(term.centre if isinstance(term, NumberTerm) else 0.0)
+        slopes.append(term.slope if isinstance(term, NumberTerm) else 0.0)
+        steps += [] if isinstance(term, NumberTerm) else term.values
     forest = function.forest or NO_TREES
     return _kernel.Scorer(
         function.intercept,
@@ -96,34 +109,34 @@ def _compiled(function: Sum) -> "_kernel.Scorer":
         [term.absent for term in function.terms],
         steps,
         forest.roots.tolist(),
-        _taken(forest.features),
-        _taken(forest.thresholds),
-        _taken(forest.left),
-        _taken(forest.right),
-        _taken(forest.missing),
-        _taken(forest.sets),
-        _taken(forest.words),
+        _writable(forest.features),
+        _writable(forest.thresholds),
+        _writable(forest.left),
+        _writable(forest.right),
+        _writable(forest.missing),
+        _writable(forest.sets),
+        _writable(forest.words),
     )
 
 
 NO_TREES = Forest.of([()] * 8)
 
 
-def _taken(array: NDArray[Any]) -> NDArray[Any]:
+def _writable(array: NDArray[Any]) -> NDArray[Any]:
     """The array as the bindings take it: writable, of this machine's byte order."""
     return np.require(array, array.dtype.newbyteorder("="), ("C_CONTIGUOUS", "WRITEABLE"))
 
 
 def _by_pattern(
-    function: Cases | Joint, x: Matrix, at: Places, evaluate: Callable[[Function, Places, Places], Vector]
+    function: PatternCases | JointNormal, x: Matrix, at: Places, evaluate: Callable[[Function, Places, Places], Vector]
 ) -> Vector:
     found = np.zeros(len(at))
-    for one, some in _met(function, ~np.isnan(x[:, at])):
+    for one, some in _by_case(function, ~np.isnan(x[:, at])):
         found[some] = evaluate(one, at[some], some)
     return found
 
 
-def coarser(function: Cases, x: Matrix, at: Places) -> int:
+def coarser_count(function: PatternCases, x: Matrix, at: Places) -> int:
     """Number of rows that have a feature which some case uses, but not the case that applies to them."""
     has = ~np.isnan(x[:, at])
     usable = sorted({feature for needs in function.needs for feature in needs})
@@ -135,9 +148,9 @@ def coarser(function: Cases, x: Matrix, at: Places) -> int:
     return count
 
 
-def _met(function: Cases | Joint, has: NDArray[np.bool_]) -> Iterator[tuple[Function, Places]]:
+def _by_case(function: PatternCases | JointNormal, has: NDArray[np.bool_]) -> Iterator[tuple[Function, Places]]:
     """Pairs of a function and the rows that it applies to; `has`, (features, k), is True where a value is present."""
-    if isinstance(function, Cases):
+    if isinstance(function, PatternCases):
         left = np.arange(has.shape[1])
         for needs, one in zip(function.needs, function.functions, strict=True):
             fits = has[list(needs)][:, left].all(axis=0)
@@ -151,19 +164,19 @@ def _met(function: Cases | Joint, has: NDArray[np.bool_]) -> Iterator[tuple[Func
     ends = np.cumsum(np.bincount(which.ravel(), minlength=len(patterns)))
     for pattern, some in zip(patterns, np.split(order, ends[:-1]), strict=True):
         needs = tuple(f for f, present in zip(usable, pattern.tolist(), strict=True) if present)
-        if needs not in function.made:
-            function.made[needs] = given(function, needs)[0]
-        yield function.made[needs], some
+        if needs not in function.derived:
+            function.derived[needs] = conditional(function, needs)[0]
+        yield function.derived[needs], some
 
 
-def _picked(shares: Matrix, uniform: Vector) -> NDArray[np.intp]:
+def _category_draws(shares: Matrix, uniform: Vector) -> NDArray[np.intp]:
     """(k,) places drawn with probabilities in proportion to (places, k) shares."""
     sums = np.cumsum(shares, axis=0)
     places = (sums < uniform * sums[-1]).sum(axis=0)
     return np.asarray(np.minimum(places, len(shares) - 1), np.intp)
 
 
-def _matched(function: Matched, x: Matrix, at: Places, uniform: Vector) -> Vector:
+def _donor_values(function: MeanMatching, x: Matrix, at: Places, uniform: Vector) -> Vector:
     """(k,) values of random donors: one of the nearest, or one of all exact ties where these outnumber the nearest."""
     near, first, ties = _donors(function, x, at, function.nearest)
     picked = (uniform * near.shape[1]).astype(np.intp)
@@ -173,9 +186,9 @@ def _matched(function: Matched, x: Matrix, at: Places, uniform: Vector) -> Vecto
     return np.asarray(function.values[one])
 
 
-def _donors(function: Matched, x: Matrix, at: Places, most: int) -> tuple[Places, Places, Places]:
+def _donors(function: MeanMatching, x: Matrix, at: Places, most: int) -> tuple[Places, Places, Places]:
     """(k, most) the nearest donors; then the first donor with exactly the row's prediction, and the number of these."""
-    wanted, leaf = expected(function.centre, x, at), summed(function.sure, x, at).astype(np.intp)
+    wanted, leaf = expected(function.centre, x, at), summed(function.precision_group, x, at).astype(np.intp)
     near, first, ties = np.zeros((len(at), most), np.int64), np.zeros(len(at), np.int64), np.zeros(len(at), np.int64)
     for number in np.unique(leaf):
         some = np.flatnonzero(leaf == number)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from imputedb.imputers.chained.column_model import Matrix, Vector
 from imputedb.kernel import _kernel
 from imputedb.models.function import Forest
-from imputedb.models.lesson import Lesson
+from imputedb.models.training_data import TrainingData
 
 SQUARED, LOGISTIC, SOFTMAX = range(3)
 
@@ -36,7 +36,7 @@ class Growth:
     l2: float = 1.0
 
 
-def within(leaves: int | None, classes: int, most: int | None = None) -> Growth:
+def growth_within(leaves: int | None, classes: int, most: int | None = None) -> Growth:
     """Hyperparameters under an approximate bound on the leaves of all scores together.
 
     Args:
@@ -74,18 +74,18 @@ class Boosted:
 
 
 def boost(
-    lesson: Lesson,
+    data: TrainingData,
     start: Matrix,
     held: NDArray[np.bool_],
     growth: Growth,
     classes: int,
 ) -> Boosted:
-    """Trees that improve the first scores of a lesson.
+    """Trees that improve the first scores of training data.
 
     Held-out rows are not trained on. Their loss decides when boosting ends; without such rows all rounds are run.
 
     Args:
-        lesson: the training data.
+        data: the training data.
         start: (scores, n) the first scores; numbers and two categories have one score, more categories one each.
         held: (n,) whether a row is held out.
         growth: the hyperparameters.
@@ -94,10 +94,10 @@ def boost(
     loss = SQUARED if not classes else LOGISTIC if classes == 2 else SOFTMAX
     scores = np.ascontiguousarray(start, np.float64).copy()
     forests, losses = _kernel.boost(
-        np.ascontiguousarray(lesson.x).ravel(),
-        lesson.levels,
-        lesson.y,
-        np.where(held, 0.0, lesson.weight),
+        np.ascontiguousarray(data.x).ravel(),
+        data.levels,
+        data.y,
+        np.where(held, 0.0, data.weight),
         held.astype(np.uint8),
         scores.ravel(),
         loss,
@@ -109,16 +109,16 @@ def boost(
         growth.min_leaf,
         growth.rate,
         growth.l2,
-        lesson.watch,
+        data.watch,
     )
     return Boosted(tuple(map(Forest.of, forests)), tuple(losses), scores)
 
 
-def first_scores(lesson: Lesson, weight: Vector, classes: int) -> Vector:
+def first_scores(data: TrainingData, weight: Vector, classes: int) -> Vector:
     """(scores,) constants where boosting starts: the mean, the log odds of two categories, or logarithms of shares."""
     if not classes:
-        return np.array([np.average(lesson.y, weights=weight)])
-    shares = np.bincount(lesson.y.astype(np.intp), weight, classes) / weight.sum() + 1e-6
+        return np.array([np.average(data.y, weights=weight)])
+    shares = np.bincount(data.y.astype(np.intp), weight, classes) / weight.sum() + 1e-6
     if classes == 2:
         return np.array([np.log(shares[1] / shares[0])])
     return np.asarray(np.log(shares))

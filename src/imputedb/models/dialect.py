@@ -11,7 +11,7 @@ from typing import Literal
 from imputedb.errors import DataError, InternalError
 from imputedb.models import values
 from imputedb.models.expression import by_name, expression
-from imputedb.models.extent import read_by
+from imputedb.models.extent import features_read
 from imputedb.models.feature import Feature
 from imputedb.models.fitted import Fitted
 from imputedb.models.target import Target
@@ -147,7 +147,7 @@ def sql(
     """
     known = _DIALECTS[dialect]
     goal = model.features[target.feature]
-    for feature in (model.features[place] for place in sorted({target.feature, *read_by(target.expected)})):
+    for feature in (model.features[place] for place in sorted({target.feature, *features_read(target.expected)})):
         if feature.kind not in PORTABLE:
             raise DataError(f"{feature.column} is {feature.type or feature.kind.value}: no SQL is written for that yet")
     tree = expression(model, target, partial(_read, codes or {}))

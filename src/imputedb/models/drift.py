@@ -58,8 +58,8 @@ def bins(features: Sequence[Feature], x: Matrix) -> tuple[Bins, ...]:
 
 def counted(known: Bins, values: Vector) -> NDArray[np.int64]:
     """(bins,) counts of values; NaN stands for missing ones and for categories that the model does not know."""
-    gone = np.isnan(values)
-    seen = values[~gone]
+    missing = np.isnan(values)
+    seen = values[~missing]
     if len(known.levels):
         place = np.searchsorted(known.levels, seen)
         inside = known.levels[np.minimum(place, len(known.levels) - 1)] == seen
@@ -69,7 +69,7 @@ def counted(known: Bins, values: Vector) -> NDArray[np.int64]:
         place = np.clip(np.searchsorted(known.edges, seen, "left") - 1, 0, max(size - 1, 0))
         inside = (seen >= known.edges[0]) & (seen <= known.edges[-1]) if size else np.zeros(len(seen), bool)
     counts = np.bincount(np.where(inside, place, size), minlength=size + 1)
-    return np.concatenate([counts, [gone.sum()]]).astype(np.int64)
+    return np.concatenate([counts, [missing.sum()]]).astype(np.int64)
 
 
 def index(then: NDArray[np.int64], now: NDArray[np.int64]) -> float | None:

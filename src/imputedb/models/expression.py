@@ -7,20 +7,20 @@ Sums run from left to right, in doubles.
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial, reduce
 
-from imputedb.models.extent import is_short, reached
+from imputedb.models.extent import is_short, reachable_cases
 from imputedb.models.feature import Feature
 from imputedb.models.fitted import Fitted
 from imputedb.models.function import (
-    Cases,
+    CategoryTerm,
     Constant,
     Forest,
     Function,
-    Joint,
-    Matched,
+    JointNormal,
+    MeanMatching,
+    NumberTerm,
+    PatternCases,
+    ResidualDraw,
     Scores,
-    Slope,
-    Spread,
-    Steps,
     Sum,
 )
 from imputedb.models.target import Target
@@ -54,20 +54,20 @@ def expression(model: Fitted, target: Target, reads: Reads = by_name, *, complet
     if not is_short(target.expected, model.features, complete):
         return None
     here = frozenset(complete)
-    return Writing(model.features, reads, here).function(target.expected, model.features[target.feature])
+    return ExpressionBuilder(model.features, reads, here).function(target.expected, model.features[target.feature])
 
 
 def coarser(model: Fitted, target: Target, reads: Reads = by_name, *, complete: Collection[int] = ()) -> Tree | None:
     """The condition under which a row is predicted from fewer columns than it has; None where that cannot happen."""
     function = target.expected
-    if not isinstance(function, Cases):
+    if not isinstance(function, PatternCases):
         return None
     every = {feature for needs in function.needs for feature in needs}
     usable, always = sorted(every.difference(complete)), every.intersection(complete)
-    writing = Writing(model.features, reads)
+    writing = ExpressionBuilder(model.features, reads)
     here = [t.where(writing.present(feature), t.number(1), t.number(0)) for feature in usable]
     count = reduce(partial(t.arithmetic, "+"), here, t.number(0))
-    cases = [needs for needs, _ in reached(function, complete)]
+    cases = [needs for needs, _ in reachable_cases(function, complete)]
     if len(cases) == 1 and set(cases[0]) == every:
         return None
     found = t.literal(False)
@@ -78,7 +78,7 @@ def coarser(model: Fitted, target: Target, reads: Reads = by_name, *, complete: 
     return found
 
 
-class Writing:
+class ExpressionBuilder:
     """A writer of functions as expressions; `here` are features that the row is known to have."""
 
     def __init__(self, features: Sequence[Feature], reads: Reads, here: frozenset[int] = frozenset()) -> None:
@@ -93,27 +93,27 @@ class Writing:
                 return self.within(self.sum(function), goal)
             case Scores():
                 return self._scores(function, goal)
-            case Spread(centre=centre):
+            case ResidualDraw(centre=centre):
                 return self.within(self.sum(centre), goal)
-            case Cases():
+            case PatternCases():
                 return self.cases(function, goal)
-            case Joint() | Matched():
+            case JointNormal() | MeanMatching():
                 return None
 
-    def cases(self, cases: Cases, goal: Feature) -> Tree | None:
+    def cases(self, cases: PatternCases, goal: Feature) -> Tree | None:
         """The value of the first case whose features a row has; that case takes them as present."""
         checks: list[tuple[Tree, Tree]] = []
-        for needs, function in reached(cases, self.here):
-            written = self.knowing(self.here.union(needs)).function(function, goal)
+        for needs, function in reachable_cases(cases, self.here):
+            written = self.with_complete(self.here.union(needs)).function(function, goal)
             fits = t.all_of([self.present(feature) for feature in needs if feature not in self.here])
             if written is None or fits is None:
                 return written and _case(checks, written)
             checks.append((fits, written))
         return None
 
-    def knowing(self, here: frozenset[int]) -> "Writing":
+    def with_complete(self, here: frozenset[int]) -> "ExpressionBuilder":
         """The same writer, for rows that are known to have the features `here`."""
-        return Writing(self.features, self.reads, here)
+        return ExpressionBuilder(self.features, self.reads, here)
 
     def within(self, value: Tree, goal: Feature) -> Tree:
         """A number clipped to the observed range, and rounded where the column holds whole numbers."""
@@ -130,8 +130,8 @@ class Writing:
                 found = t.arithmetic("+", found, self._tree(one.forest, root))
         return found
 
-    def _term(self, term: Slope | Steps) -> Tree:
-        if isinstance(term, Slope):
+    def _term(self, term: NumberTerm | CategoryTerm) -> Tree:
+        if isinstance(term, NumberTerm):
             from_centre = t.arithmetic("-", self.number(term.feature), _number(term.centre))
             added = t.arithmetic("*", from_centre, _number(term.slope))
             missing = self._missing(term.feature)
@@ -142,7 +142,7 @@ class Writing:
             alike.setdefault(value, []).append(named_level(feature, code))
         certain = term.feature in self.here
         rest = max(alike, key=lambda value: len(alike[value])) if certain and alike else term.absent
-        checks = [(self._among(term.feature, levels), _number(value)) for value, levels in alike.items()]
+        checks = [(self._in_levels(term.feature, levels), _number(value)) for value, levels in alike.items()]
         return _case([check for check, value in zip(checks, alike, strict=True) if value != rest], _number(rest))
 
     def _tree(self, forest: Forest, node: int) -> Tree:
@@ -161,7 +161,7 @@ class Writing:
         else:
             words = forest.words[int(forest.sets[node]) :].tolist()
             chosen = [code for code in range(known.classes) if words[code // 64] >> (code % 64) & 1]
-            goes = self._among(feature, [named_level(known, code) for code in chosen])
+            goes = self._in_levels(feature, [named_level(known, code) for code in chosen])
         missing = self._missing(feature)
         if missing is None or (forest.sets[node] >= 0 and not forest.missing[node]):
             return goes  # a missing or unknown category is not among the levels
@@ -169,7 +169,7 @@ class Writing:
             return t.any_of([missing, goes]) or missing
         return t.all_of([self.present(feature), goes]) or goes
 
-    def _among(self, feature: int, levels: Sequence[Tree]) -> Tree:
+    def _in_levels(self, feature: int, levels: Sequence[Tree]) -> Tree:
         """Whether a category is one of some levels; NULL or false where it is missing."""
         value = self.reads(self.features[feature])
         if len(levels) == 1:
@@ -198,7 +198,7 @@ class Writing:
         """The condition under which a row has a feature; NULL or false where it does not."""
         known = self.features[feature]
         if known.kind is Kind.CATEGORY:
-            return self._among(feature, [named_level(known, code) for code in range(known.classes)])
+            return self._in_levels(feature, [named_level(known, code) for code in range(known.classes)])
         if known.kind is Kind.NUMBER:
             return t.compared("COMPARE_LESSTHANOREQUALTO", t.call("abs", self.number(feature)), _number(LARGEST))
         return t.negated(t.is_missing(self.reads(known)))

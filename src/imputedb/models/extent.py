@@ -3,7 +3,18 @@
 from collections.abc import Collection, Iterator, Sequence
 
 from imputedb.models.feature import Feature
-from imputedb.models.function import Cases, Constant, Forest, Function, Joint, Matched, Scores, Slope, Spread, Sum
+from imputedb.models.function import (
+    Constant,
+    Forest,
+    Function,
+    JointNormal,
+    MeanMatching,
+    NumberTerm,
+    PatternCases,
+    ResidualDraw,
+    Scores,
+    Sum,
+)
 
 LEAVES = 4096
 """Largest number of leaves of an expression."""
@@ -20,12 +31,12 @@ def is_short(function: Function, features: Sequence[Feature], complete: Collecti
 
     Donors and joint functions have none. Large forests have one that is too long.
     """
-    if leaves(function, complete) > LEAVES or _parts(function) > PARTS:
+    if leaves(function, complete) > LEAVES or _term_count(function) > PARTS:
         return False
-    return _named_in(function, features) <= NAMED
+    return _level_names(function, features) <= NAMED
 
 
-def reached(cases: Cases, complete: Collection[int]) -> Iterator[tuple[tuple[int, ...], Function]]:
+def reachable_cases(cases: PatternCases, complete: Collection[int]) -> Iterator[tuple[tuple[int, ...], Function]]:
     """The cases that some row may reach, each with its features, where every row has the `complete` ones."""
     for needs, function in zip(cases.needs, cases.functions, strict=True):
         yield needs, function
@@ -33,18 +44,18 @@ def reached(cases: Cases, complete: Collection[int]) -> Iterator[tuple[tuple[int
             return
 
 
-def read_by(function: Function) -> frozenset[int]:
+def features_read(function: Function) -> frozenset[int]:
     """Places of the features that a function's expression reads; empty for a constant, or without an expression."""
     match function:
         case Sum(terms=terms, forest=forest):
             split: list[int] = [] if forest is None else forest.features.tolist()
             return frozenset(term.feature for term in terms) | frozenset(place for place in split if place >= 0)
         case Scores(sums=sums):
-            return frozenset().union(*map(read_by, sums))
-        case Cases(needs=needs, functions=functions):
-            return frozenset().union(*needs, *map(read_by, functions))
-        case Spread(centre=centre):
-            return read_by(centre)
+            return frozenset().union(*map(features_read, sums))
+        case PatternCases(needs=needs, functions=functions):
+            return frozenset().union(*needs, *map(features_read, functions))
+        case ResidualDraw(centre=centre):
+            return features_read(centre)
         case _:
             return frozenset()
 
@@ -63,11 +74,11 @@ def leaves(function: Function, complete: Collection[int] = ()) -> float:
             return 1 + len(terms) + (0 if forest is None else int((forest.features < 0).sum()))
         case Scores(sums=sums):
             return sum(map(leaves, sums))
-        case Cases():
-            return sum(leaves(one) for _, one in reached(function, complete))
-        case Spread(centre=centre):
+        case PatternCases():
+            return sum(leaves(one) for _, one in reachable_cases(function, complete))
+        case ResidualDraw(centre=centre):
             return leaves(centre)
-        case Joint() | Matched():
+        case JointNormal() | MeanMatching():
             return float("inf")
 
 
@@ -83,43 +94,43 @@ def steps(function: Function, complete: Collection[int] = ()) -> tuple[int, int]
     match function:
         case Sum(terms=terms, forest=forest):
             ends = 0 if forest is None else int((forest.features < 0).sum())
-            own = 1 + ends + sum(1 if isinstance(term, Slope) else len(set(term.values)) for term in terms)
+            own = 1 + ends + sum(1 if isinstance(term, NumberTerm) else len(set(term.values)) for term in terms)
             return own, own
         case Scores(sums=sums):
             own = sum(steps(one)[0] for one in sums)
             return own, own
-        case Cases():
-            every = [steps(one, complete) for _, one in reached(function, complete)]
+        case PatternCases():
+            every = [steps(one, complete) for _, one in reachable_cases(function, complete)]
             return sum(written for written, _ in every), max(taken for _, taken in every)
-        case Spread(centre=centre):
+        case ResidualDraw(centre=centre):
             return steps(centre)
         case _:
             return 1, 1
 
 
-def _parts(function: Function) -> int:
+def _term_count(function: Function) -> int:
     match function:
         case Sum(terms=terms, forest=forest):
             return 1 + len(terms) + (0 if forest is None else len(forest.roots))
         case Scores(sums=sums):
-            return max(map(_parts, sums))
-        case Cases(functions=functions):
-            return max(map(_parts, functions))
-        case Spread(centre=centre):
-            return _parts(centre)
+            return max(map(_term_count, sums))
+        case PatternCases(functions=functions):
+            return max(map(_term_count, functions))
+        case ResidualDraw(centre=centre):
+            return _term_count(centre)
         case _:
             return 1
 
 
-def _named_in(function: Function, features: Sequence[Feature]) -> int:
+def _level_names(function: Function, features: Sequence[Feature]) -> int:
     """Upper bound on the number of category names in the splits of a function."""
     match function:
         case Sum(forest=Forest() as forest):
             places: list[int] = forest.features[forest.sets >= 0].tolist()
             return 2 * sum(features[place].classes for place in places)
         case Scores(sums=sums):
-            return sum(_named_in(one, features) for one in sums)
-        case Spread(centre=centre):
-            return _named_in(centre, features)
+            return sum(_level_names(one, features) for one in sums)
+        case ResidualDraw(centre=centre):
+            return _level_names(centre, features)
         case _:
             return 0

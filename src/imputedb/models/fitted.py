@@ -14,9 +14,20 @@ from imputedb.imputers.rows import Array, Rows
 from imputedb.models import applying, chance, packing
 from imputedb.models.drift import Bins, counted, index
 from imputedb.models.feature import Feature
-from imputedb.models.function import Cases, Constant, Forest, Joint, Matched, Scores, Slope, Spread, Steps, Sum
+from imputedb.models.function import (
+    CategoryTerm,
+    Constant,
+    Forest,
+    JointNormal,
+    MeanMatching,
+    NumberTerm,
+    PatternCases,
+    ResidualDraw,
+    Scores,
+    Sum,
+)
 from imputedb.models.quality import Quality
-from imputedb.models.target import How, Target
+from imputedb.models.target import FitSettings, Target
 from imputedb.statistics.table import Kind
 
 FORMAT = 1
@@ -28,14 +39,14 @@ class Fitted:
     """A fitted model: for each target, pure functions of one row.
 
     Attributes:
-        how: the settings of the fit.
+        settings: the settings of the fit.
         rows: the number of rows learnt from.
         features: all columns that are read or filled in.
         targets: the columns that are filled in, in the order in which they are drawn.
         bins: the distribution of each column at the fit, against which drift is measured.
     """
 
-    how: How
+    settings: FitSettings
     rows: int
     features: tuple[Feature, ...]
     targets: tuple[Target, ...]
@@ -105,8 +116,8 @@ class Fitted:
         x = self._encoded(rows)
         if draw is None:
             return {self.features[t.feature].column: self._expected(t, rows, x) for t in self.targets}
-        if not 1 <= draw <= self.how.draws:
-            raise QueryError(f"the model has draws 1 to {self.how.draws}, no draw {draw}")
+        if not 1 <= draw <= self.settings.draws:
+            raise QueryError(f"the model has draws 1 to {self.settings.draws}, no draw {draw}")
         called = labels(one.column for one in self.features)
         columns = [(t, self.features[t.feature].column) for t in self.targets]
         return {column: self._drawn(t, rows, x, draw, called[column]) for t, column in columns}
@@ -120,16 +131,16 @@ class Fitted:
         x = self._encoded(rows)
         found: dict[Column, int] = {}
         for target in self.targets:
-            function = target.expected.centre if isinstance(target.expected, Matched) else target.expected
-            if isinstance(function, Cases):
+            function = target.expected.centre if isinstance(target.expected, MeanMatching) else target.expected
+            if isinstance(function, PatternCases):
                 column = self.features[target.feature].column
-                count = applying.coarser(function, x, np.flatnonzero(rows.columns[column].missing))
+                count = applying.coarser_count(function, x, np.flatnonzero(rows.columns[column].missing))
                 found |= {column: count} if count else {}
         return found
 
     def dumped(self) -> bytes:
         """The model as bytes: JSON for its structure, arrays beside it."""
-        return packing.packed(self, FORMAT)
+        return packing.packed(self, FORMAT, KINDS)
 
     @staticmethod
     def loaded(data: bytes) -> "Fitted":
@@ -152,30 +163,48 @@ class Fitted:
     def _expected(self, target: Target, rows: Rows, x: Matrix) -> Array:
         one = self.features[target.feature]
         cells = rows.columns[one.column]
-        gone = np.flatnonzero(cells.missing)
-        if not len(gone):
+        missing = np.flatnonzero(cells.missing)
+        if not len(missing):
             return cells.values[:0]
-        best = applying.expected(target.expected, x, gone)
+        best = applying.expected(target.expected, x, missing)
         return one.typed(best if one.classes else one.closed(best), cells)
 
     def _drawn(self, target: Target, rows: Rows, x: Matrix, draw: int, label: str) -> Array:
         """One draw of a target's missing values; the draw also replaces them in `x`, for the targets after it."""
         one = self.features[target.feature]
         cells = rows.columns[one.column]
-        gone = np.flatnonzero(cells.missing | np.isnan(x[target.feature]))
-        if not len(gone):
+        missing = np.flatnonzero(cells.missing | np.isnan(x[target.feature]))
+        if not len(missing):
             return cells.values[:0]
-        keys, what = rows.keys[gone], (self.how.seed, draw, label)
+        keys, what = rows.keys[missing], (self.settings.seed, draw, label)
         normal, uniform = chance.normal(keys, *what), chance.uniform(keys, *what)
-        drawn = applying.drawn(target.drawn[draw - 1], x, gone, normal, uniform)
+        drawn = applying.drawn(target.drawn[draw - 1], x, missing, normal, uniform)
         if one.whole:
             drawn = np.floor(drawn + 0.5)
-        x[target.feature, gone] = drawn
-        return one.typed(drawn[cells.missing[gone]], cells)
+        x[target.feature, missing] = drawn
+        return one.typed(drawn[cells.missing[missing]], cells)
 
 
-KINDS = (
-    *(Fitted, How, Target, Quality, Bins, Feature, Column, Kind, Part, slice),
-    *(Constant, Sum, Slope, Steps, Forest, Scores, Cases, Joint, Matched, Spread),
-)
-"""The types of all parts of a model."""
+KINDS: dict[str, type] = {
+    "Fitted": Fitted,
+    "How": FitSettings,
+    "Target": Target,
+    "Quality": Quality,
+    "Bins": Bins,
+    "Feature": Feature,
+    "Column": Column,
+    "Kind": Kind,
+    "Part": Part,
+    "slice": slice,
+    "Constant": Constant,
+    "Sum": Sum,
+    "Slope": NumberTerm,
+    "Steps": CategoryTerm,
+    "Forest": Forest,
+    "Scores": Scores,
+    "Cases": PatternCases,
+    "Joint": JointNormal,
+    "Matched": MeanMatching,
+    "Spread": ResidualDraw,
+}
+"""By name in the format, the types of all parts of a model."""

@@ -23,7 +23,7 @@ class Constant:
 
 
 @dataclass(frozen=True, slots=True)
-class Slope:
+class NumberTerm:
     """The term of a number: slope x (value - centre), or a constant where it is missing.
 
     Attributes:
@@ -40,7 +40,7 @@ class Slope:
 
 
 @dataclass(frozen=True, slots=True)
-class Steps:
+class CategoryTerm:
     """The term of a category.
 
     Attributes:
@@ -105,7 +105,7 @@ class Sum:
     """
 
     intercept: float
-    terms: tuple[Slope | Steps, ...] = ()
+    terms: tuple[NumberTerm | CategoryTerm, ...] = ()
     deviation: float = 0.0
     forest: Forest | None = None
     compiled: "list[_kernel.Scorer]" = field(default_factory=list, init=False, repr=False)
@@ -127,7 +127,7 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True)
-class Cases:
+class PatternCases:
     """A function for each set of features: a row uses the first one whose features it has.
 
     Attributes:
@@ -140,7 +140,7 @@ class Cases:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Joint:
+class JointNormal:
     """Linear functions for every pattern of present features, derived from a joint distribution when a pattern occurs.
 
     Attributes:
@@ -148,33 +148,33 @@ class Joint:
         rows: the number of rows learnt from.
         parts: the columns of each feature in the matrix of cross-products; None for a feature that is left out.
         products: (q, q) mean products of the columns of that matrix.
-        made: the functions derived so far, by the features that are present.
+        derived: the functions derived so far, by the features that are present.
     """
 
     target: int
     rows: int
     parts: tuple[Part | None, ...]
     products: NDArray[np.float64]
-    made: dict[tuple[int, ...], Sum] = field(default_factory=dict, init=False)
+    derived: dict[tuple[int, ...], Sum] = field(default_factory=dict, init=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Matched:
+class MeanMatching:
     """The observed value of a donor with a similar prediction (Little 1988; Morris, White & Royston 2014).
 
     A tree groups rows by the precision of their predictions. A row takes donors of its own group.
 
     Attributes:
         centre: the prediction.
-        sure: the tree of groups; its value is the number of a leaf.
+        precision_group: the tree of groups; its value is the number of a leaf.
         starts: (leaves + 1,) the first donor of each leaf.
         predicted: (donors,) the predictions of donors, rising within a leaf.
         values: (donors,) the observed values of donors.
         nearest: how many of the nearest donors to draw from.
     """
 
-    centre: "Sum | Cases | Joint"
-    sure: Sum
+    centre: "Sum | PatternCases | JointNormal"
+    precision_group: Sum
     starts: NDArray[np.int64]
     predicted: NDArray[np.float64]
     values: NDArray[np.float64]
@@ -182,7 +182,7 @@ class Matched:
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class ResidualDraw:
     """A prediction plus a random residual, clipped to the observed range.
 
     Attributes:
@@ -198,4 +198,4 @@ class Spread:
     high: float
 
 
-Function = Constant | Sum | Scores | Cases | Joint | Matched | Spread
+Function = Constant | Sum | Scores | PatternCases | JointNormal | MeanMatching | ResidualDraw

@@ -23,7 +23,7 @@ SHORT = ("tree", "norm", "logistic", "multinomial", "ordered")
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredImputer:
     """An imputer that is fitted to whole tables and whose values are kept.
 
     A missing cell has the same value in every query, whichever rows the query reads.
@@ -31,14 +31,14 @@ class Kept:
     Attributes:
         base: the imputer to fit.
         models: kept models, which impute the columns that they cover.
-        everywhere: whether other columns are imputed too, by a fit of the imputer to their tables.
+        whole_tables: whether other columns are imputed too, by a fit of the imputer to their tables.
         on_sample: whether that fit is to a sample, and its function is written into the statement, so that no row is
             fetched.
     """
 
     base: Imputer
     models: tuple[Record, ...] = ()
-    everywhere: bool = True
+    whole_tables: bool = True
     on_sample: bool = False
 
     @property
@@ -55,7 +55,7 @@ class Kept:
         """T: milliseconds to read the values beside the stored ones, or to compute them in the statement."""
         if self.on_sample:
             return price.sampling(work.rows, work.attributes, work.rows * work.missing, work.targets)
-        if self.everywhere:
+        if self.whole_tables:
             return price.BESIDE * work.rows * work.targets
         cells = work.rows * work.missing * work.targets
         return price.applying(work.rows, work.attributes, cells, work.targets)
@@ -70,7 +70,7 @@ class Kept:
 
     def suits(self, columns: Iterable[tuple[Table, str]]) -> bool:
         """Whether it can impute all of some columns."""
-        return self.everywhere or all(self.model(table, column) is not None for table, column in columns)
+        return self.whole_tables or all(self.model(table, column) is not None for table, column in columns)
 
     def impute(
         self,
@@ -86,14 +86,14 @@ class Kept:
         return self.base.impute(rows, targets, seed, progress, drawn=drawn, draw=draw)
 
 
-def is_kept(imputer: Imputer) -> TypeGuard[Kept]:
+def is_stored(imputer: Imputer) -> TypeGuard[StoredImputer]:
     """Whether an imputer's values are kept."""
-    return isinstance(imputer, Kept)
+    return isinstance(imputer, StoredImputer)
 
 
-def kept(imputers: Sequence[Imputer]) -> tuple[Imputer, ...]:
+def with_stored_values(imputers: Sequence[Imputer]) -> tuple[Imputer, ...]:
     """The imputers, each with its values kept."""
-    return tuple(one if is_kept(one) else Kept(one) for one in imputers)
+    return tuple(one if is_stored(one) else StoredImputer(one) for one in imputers)
 
 
 def with_models(imputers: Sequence[Imputer], models: Sequence[Record]) -> tuple[Imputer, ...]:
@@ -102,19 +102,23 @@ def with_models(imputers: Sequence[Imputer], models: Sequence[Record]) -> tuple[
     Of several models of a column the most accurate is used; of equally accurate ones, the latest.
     """
     best = _best(models)
-    return tuple(replace(one, models=best) if is_kept(one) else one for one in imputers)
+    return tuple(replace(one, models=best) if is_stored(one) else one for one in imputers)
 
 
 def beside_models(imputers: Sequence[Imputer], models: Sequence[Record]) -> tuple[Imputer, ...]:
     """The imputers, fitted to a query's rows, and kept models as an alternative."""
-    return (*imputers, Kept(imputers[0], _best(models), everywhere=False)) if models and imputers else tuple(imputers)
+    return (
+        (*imputers, StoredImputer(imputers[0], _best(models), whole_tables=False))
+        if models and imputers
+        else tuple(imputers)
+    )
 
 
 def beside_samples(imputers: Sequence[Imputer]) -> tuple[Imputer, ...]:
     """The imputers and, as alternatives, functions of the same families fitted to samples of tables."""
-    bases = dict.fromkeys(one.base if is_kept(one) else one for one in imputers)
+    bases = dict.fromkeys(one.base if is_stored(one) else one for one in imputers)
     short = [one for one in bases if one.name in SHORT and one == the_one(one.name, "a model needs")]
-    return (*imputers, *(Kept(one, on_sample=True) for one in short))
+    return (*imputers, *(StoredImputer(one, on_sample=True) for one in short))
 
 
 def _best(models: Sequence[Record]) -> tuple[Record, ...]:
@@ -127,6 +131,6 @@ def _mean_error(record: Record) -> float:
     return sum(errors) / len(errors) if errors else 1.0
 
 
-def fitted_anew(imputers: Sequence[Imputer]) -> tuple[Imputer, ...]:
+def without_stored_values(imputers: Sequence[Imputer]) -> tuple[Imputer, ...]:
     """The imputers, fitted to the rows that a query reads."""
-    return tuple(one.base if is_kept(one) else one for one in imputers)
+    return tuple(one.base if is_stored(one) else one for one in imputers)

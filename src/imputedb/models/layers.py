@@ -7,11 +7,11 @@ from functools import reduce
 from imputedb.imputers.order import labels
 from imputedb.imputers.random import stream
 from imputedb.models import numbers
-from imputedb.models.expression import Reads, Writing, listed, named_level
+from imputedb.models.expression import ExpressionBuilder, Reads, listed, named_level
 from imputedb.models.extent import is_short
 from imputedb.models.feature import Feature
 from imputedb.models.fitted import Fitted
-from imputedb.models.function import Cases, Constant, Function, Scores, Spread, Sum
+from imputedb.models.function import Constant, Function, PatternCases, ResidualDraw, Scores, Sum
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
 from imputedb.sql.expression import cased, is_call
@@ -44,7 +44,7 @@ class Layered:
 
 
 @dataclass(slots=True)
-class Layers:
+class LayeredQuery:
     """A builder of the subqueries of one draw.
 
     Attributes:
@@ -55,7 +55,7 @@ class Layers:
         alias: the alias of every subquery.
         reads: a reader of a stored column of the source.
         name: the prefix of new columns' names.
-        here: places of the features that every row has by now.
+        complete: places of the features that every row has by now.
         drawn: names of the columns drawn so far, by the places of their features.
     """
 
@@ -66,7 +66,7 @@ class Layers:
     alias: str
     reads: Reads
     name: str
-    here: frozenset[int] = frozenset()
+    complete: frozenset[int] = frozenset()
     drawn: dict[int, str] = field(default_factory=dict)
 
     def of(self, number: Tree, salt: int) -> Layered:
@@ -79,9 +79,9 @@ class Layers:
         targets = [(one.feature, one.drawn[self.draw - 1]) for one in self.model.targets]
         self._add_chances([(place, function) for place, function in targets if not _is_one(function)], number, salt)
         for place, function in targets:
-            value, name = self._value(place, function), self._called(place, "drawn")
+            value, name = self._value(place, function), self._alias_of(place, "drawn")
             self._add({name: self._where_missing(place, value, stored=True)})
-            self.drawn[place], self.here = name, self.here | {place}
+            self.drawn[place], self.complete = name, self.complete | {place}
         features = self.model.features
         return Layered(self.source, {features[place].column.name: name for place, name in self.drawn.items()})
 
@@ -89,21 +89,21 @@ class Layers:
         """Adds the random numbers of targets, above a subquery with the keys of rows."""
         if not targets:
             return
-        key, how = self._add_key([place for place, _ in targets], number, salt), self.model.how
+        key, settings = self._add_key([place for place, _ in targets], number, salt), self.model.settings
         called = labels(one.column for one in self.model.features)
         found: dict[tuple[int, str], Tree] = {}
         for place, function in targets:
-            what = (how.seed, self.draw, called[self.model.features[place].column])
-            if isinstance(function, Scores | Spread):
+            what = (settings.seed, self.draw, called[self.model.features[place].column])
+            if isinstance(function, Scores | ResidualDraw):
                 found[place, "uniform"] = key.uniform(stream(*what))
             else:
                 parts = (key.uniform(stream(*what, part)) for part in ("radius", "angle"))
                 found[place, "normal"] = numbers.normal(*parts)
         self._add_missing(found)
 
-    def _add_key(self, places: Sequence[int], number: Tree, salt: int) -> numbers.Key:
+    def _add_key(self, places: Sequence[int], number: Tree, salt: int) -> numbers.RandomKey:
         """The key of a row's random numbers, as new columns; NULL where no feature among `places` is missing."""
-        writing = Writing(self.model.features, self._read)
+        writing = ExpressionBuilder(self.model.features, self._read)
         whole = t.all_of([writing.present(place) for place in places])
 
         def added(**words: Tree) -> list[Tree]:
@@ -113,53 +113,53 @@ class Layers:
 
         if any(map(is_call, t.expressions(number))):  # a key reads its number several times
             (number,) = added(number=number)
-        key = numbers.Key.of(number, salt)
-        return numbers.Key(*added(low=key.low, high=key.high))
+        key = numbers.RandomKey.of(number, salt)
+        return numbers.RandomKey(*added(low=key.low, high=key.high))
 
     def _add_missing(self, columns: Mapping[tuple[int, str], Tree]) -> None:
         """Adds a subquery of values that are computed only where features are missing."""
         self._add(
-            {self._called(place, what): self._where_missing(place, tree) for (place, what), tree in columns.items()}
+            {self._alias_of(place, what): self._where_missing(place, tree) for (place, what), tree in columns.items()}
         )
 
     def _value(self, place: int, function: Function) -> Tree:
         goal = self.model.features[place]
         if isinstance(function, Scores):
-            return self._picked(place, function)
-        chance = self._given(place, "uniform" if isinstance(function, Spread) else "normal")
-        value = _Drawing(self.model.features, self._read, self.here, chance).function(function, goal)
+            return self._category_draw(place, function)
+        chance = self._input_of(place, "uniform" if isinstance(function, ResidualDraw) else "normal")
+        value = _DrawBuilder(self.model.features, self._read, self.complete, chance).function(function, goal)
         assert value is not None  # `are_drawn` guarantees it
         return value
 
-    def _given(self, place: int, what: str) -> Tree:
+    def _input_of(self, place: int, what: str) -> Tree:
         """A column of the subquery below."""
-        return t.reference(self.alias, self._called(place, what))
+        return t.reference(self.alias, self._alias_of(place, what))
 
-    def _picked(self, place: int, scores: Scores) -> Tree:
+    def _category_draw(self, place: int, scores: Scores) -> Tree:
         """A category drawn by its probability, in two further subqueries."""
         goal = self.model.features[place]
         names = [named_level(goal, code) for code in scores.codes]
         if len(names) == 1:
             return names[0]
-        writing = Writing(self.model.features, self._read, self.here)
+        writing = ExpressionBuilder(self.model.features, self._read, self.complete)
         self._add_missing({(place, f"score {n}"): writing.sum(one) for n, one in enumerate(scores.sums)})
-        found = [self._given(place, f"score {n}") for n in range(len(scores.sums))]
+        found = [self._input_of(place, f"score {n}") for n in range(len(scores.sums))]
         most = t.call("greatest", *found)
         shares = {
-            self._called(place, f"share {n}"): t.call("exp", t.arithmetic("-", one, most))
+            self._alias_of(place, f"share {n}"): t.call("exp", t.arithmetic("-", one, most))
             for n, one in enumerate(found)
         }
         self._add(shares)
         added = [t.reference(self.alias, name) for name in shares]
         below = [reduce(_plus, added[: n + 1]) for n in range(len(added))]
-        wanted = t.arithmetic("*", self._given(place, "uniform"), below[-1])
+        wanted = t.arithmetic("*", self._input_of(place, "uniform"), below[-1])
         checks = [(t.compared("COMPARE_GREATERTHANOREQUALTO", one, wanted), name)
                   for one, name in zip(below[:-1], names[:-1], strict=True)]  # fmt: skip
         return cased(checks, names[-1])
 
     def _where_missing(self, place: int, value: Tree, *, stored: bool = False) -> Tree:
         """A value where a feature is missing or unknown; elsewhere NULL, or the stored value."""
-        writing = Writing(self.model.features, self._read)
+        writing = ExpressionBuilder(self.model.features, self._read)
         if not stored:
             return t.null_where(writing.present(place), value)
         feature = self.model.features[place]
@@ -170,7 +170,7 @@ class Layers:
         name = self.drawn.get(self.model.features.index(feature))
         return self.reads(feature) if name is None else t.reference(self.alias, name)
 
-    def _called(self, place: int, what: str) -> str:
+    def _alias_of(self, place: int, what: str) -> str:
         return f"{self.name} {place} {what}"
 
     def _add(self, columns: Mapping[str, Tree]) -> None:
@@ -183,7 +183,7 @@ class Layers:
         self.source = t.subquery(t.select(items, self.source), self.alias)
 
 
-class _Drawing(Writing):
+class _DrawBuilder(ExpressionBuilder):
     """A writer of random values of functions.
 
     A row has one random number: a uniform one where a residual is picked, a standard normal one otherwise.
@@ -200,19 +200,19 @@ class _Drawing(Writing):
             case Sum(deviation=deviation):
                 spread = t.arithmetic("*", t.literal(float(deviation)), self.chance)
                 return _rounded(t.arithmetic("+", self.sum(function), spread), goal)
-            case Spread(centre=centre, residuals=residuals, low=least, high=most):
+            case ResidualDraw(centre=centre, residuals=residuals, low=least, high=most):
                 place = t.call("floor", t.arithmetic("*", self.chance, t.literal(float(len(residuals)))))
                 picked = t.arithmetic("+", t.cast(place, t.plain_type("INTEGER")), t.number(1))
                 added = t.call("list_extract", listed(map(t.literal, residuals)), picked)
                 near = t.arithmetic("+", self.sum(centre), added)
                 return _rounded(t.call("least", t.call("greatest", near, t.literal(least)), t.literal(most)), goal)
-            case Cases():
+            case PatternCases():
                 return self.cases(function, goal)
             case _:
                 return None
 
-    def knowing(self, here: frozenset[int]) -> "Writing":
-        return _Drawing(self.features, self.reads, here, self.chance)
+    def with_complete(self, here: frozenset[int]) -> "ExpressionBuilder":
+        return _DrawBuilder(self.features, self.reads, here, self.chance)
 
 
 def _is_one(function: Function) -> bool:

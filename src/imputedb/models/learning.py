@@ -20,7 +20,7 @@ from imputedb.models.lines import lines
 from imputedb.models.material import Material
 from imputedb.models.mean import centre
 from imputedb.models.over_rows import over_rows
-from imputedb.models.target import How, Target
+from imputedb.models.target import FitSettings, Target
 
 LINEAR = ("norm", "logistic", "multinomial", "ordered", "pmm")
 """Families that predict numbers by linear functions."""
@@ -30,7 +30,7 @@ def fit(
     rows: Rows,
     targets: Sequence[Column],
     types: Mapping[Column, str],
-    how: How | None = None,
+    settings: FitSettings | None = None,
     progress: Progress | None = None,
 ) -> Fitted:
     """A model of some columns, fitted to rows.
@@ -39,25 +39,25 @@ def fit(
         rows: the rows to learn from; those for which `rows.learn` is false are left out.
         targets: the columns to fill in; every column predicts the others, targets included.
         types: the SQL types of all columns.
-        how: the family of functions, the numbers of rows and draws, the seed.
+        settings: the family of functions, the numbers of rows and draws, the seed.
         progress: a callback that is given the share done.
 
     Raises:
         CannotImpute: no value of a target is observed.
     """
-    how = how or How()
+    settings = settings or FitSettings()
     order = by_name(rows.columns)
-    rows = by_key(_sampled(training_rows(rows), how.sample))[0]
+    rows = by_key(_sampled(training_rows(rows), settings.sample))[0]
     everyone = np.ones(len(rows.keys), bool)
     features = tuple(feature(c, types.get(c, ""), rows.columns[c], everyone) for c in order)
     x = np.stack([one.encoded(rows.columns[one.column]) for one in features])
     places = _order([order.index(column) for column in targets], x, features)
-    material = Material(rows, features, x, places, how)
+    material = Material(rows, features, x, places, settings)
     with one_thread():
         found = _learnt(material, progress or (lambda _: None))
     if progress:
         progress(1.0)
-    return Fitted(how, len(rows.keys), features, found, bins(features, x))
+    return Fitted(settings, len(rows.keys), features, found, bins(features, x))
 
 
 def _sampled(rows: Rows, most: int) -> Rows:
@@ -84,11 +84,11 @@ def _order(places: Sequence[int], x: Matrix, features: Sequence[Feature]) -> lis
 
 def _learnt(material: Material, progress: Progress) -> tuple[Target, ...]:
     """The functions of all targets, in the order in which they are drawn."""
-    how, features, places = material.how, material.features, material.places
-    if how.method == "mean":
+    settings, features, places = material.settings, material.features, material.places
+    if settings.method == "mean":
         centres = [centre(features[place], material.observed(place)) for place in places]
-        return tuple(Target(p, one, (one,) * how.draws) for p, one in zip(places, centres, strict=True))
-    straight = [place for place in places if how.method in LINEAR and not features[place].classes]
+        return tuple(Target(p, one, (one,) * settings.draws) for p, one in zip(places, centres, strict=True))
+    straight = [place for place in places if settings.method in LINEAR and not features[place].classes]
     found = lines(material, straight)
     found |= over_rows(material, [place for place in places if place not in found], progress)
     return tuple(found[place] for place in places)

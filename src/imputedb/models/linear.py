@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 from imputedb.imputers.chained.column_model import Matrix
 from imputedb.imputers.chained.design import Part
 from imputedb.imputers.chained.regression import Regression, regression
-from imputedb.models.function import Cases, Joint, Slope, Steps, Sum
+from imputedb.models.function import CategoryTerm, JointNormal, NumberTerm, PatternCases, Sum
 from imputedb.models.moments import Moments
 
 CASES = 32
 """Largest number of cases; a row with another pattern uses the best case whose features it has."""
 
 
-def by_pattern(known: Moments, products: Matrix, target: int, met: NDArray[np.bool_]) -> Cases | Joint:
+def by_pattern(known: Moments, products: Matrix, target: int, met: NDArray[np.bool_]) -> PatternCases | JointNormal:
     """The linear functions of a target, given the features that are present.
 
     Where rows that miss the target have few patterns, there is a case for each of these, for all other features, for
@@ -27,20 +27,22 @@ def by_pattern(known: Moments, products: Matrix, target: int, met: NDArray[np.bo
         target: the place of the target among the features.
         met: (n, features) whether a value is present, in the rows that miss the target.
     """
-    joint = Joint(target, known.rows, known.parts, products)
-    wanted = _wanted(known.parts, target, met)
+    joint = JointNormal(target, known.rows, known.parts, products)
+    wanted = _sets_of_features(known.parts, target, met)
     if wanted is None:
         return joint
     found = []
     for needs in wanted:
-        function, left = given(joint, needs)
+        function, left = conditional(joint, needs)
         found.append((round(left, 9), -len(needs), needs, function))
     found.sort(key=lambda one: one[:3])
     found = found[: 1 + next(place for place, one in enumerate(found) if not one[2])]
-    return Cases(tuple(one[2] for one in found), tuple(one[3] for one in found))
+    return PatternCases(tuple(one[2] for one in found), tuple(one[3] for one in found))
 
 
-def _wanted(parts: Sequence[Part | None], target: int, met: NDArray[np.bool_]) -> list[tuple[int, ...]] | None:
+def _sets_of_features(
+    parts: Sequence[Part | None], target: int, met: NDArray[np.bool_]
+) -> list[tuple[int, ...]] | None:
     """The sets of features that have a case; None where rows have too many patterns.
 
     These are all features, none, those that rows have, and single ones up to `CASES` in total.
@@ -58,7 +60,7 @@ def _width(part: Part) -> int:
     return int(part.places.stop - part.places.start)
 
 
-def given(joint: Joint, needs: tuple[int, ...]) -> tuple[Sum, float]:
+def conditional(joint: JointNormal, needs: tuple[int, ...]) -> tuple[Sum, float]:
     """The linear function of some features, and the share of the target's variance that it leaves unexplained."""
     part, products, rows = joint.parts[joint.target], joint.products, joint.rows
     assert part is not None
@@ -77,7 +79,7 @@ def _fit(products: Matrix, columns: list[int], goal: int, rows: int) -> Regressi
 
 def _line(fit: Regression, used: Sequence[tuple[int, Part]], scale: float, centre: float) -> Sum:
     """A regression on columns of the matrix as a function of features, in units of the target."""
-    terms: list[Slope | Steps] = []
+    terms: list[NumberTerm | CategoryTerm] = []
     place = 1
     for feature, part in used:
         beta = fit.beta[place : place + _width(part)] * scale
@@ -85,7 +87,7 @@ def _line(fit: Regression, used: Sequence[tuple[int, Part]], scale: float, centr
         if part.classes:
             values = np.zeros(part.classes)
             values[part.levels] = beta
-            terms.append(Steps(feature, tuple(values.tolist())))
+            terms.append(CategoryTerm(feature, tuple(values.tolist())))
         else:
-            terms.append(Slope(feature, part.centre, float(beta[0] / part.scale)))
+            terms.append(NumberTerm(feature, part.centre, float(beta[0] / part.scale)))
     return Sum(float(centre + scale * fit.beta[0]), tuple(terms), float(fit.sigma * scale))

@@ -8,40 +8,40 @@ from numpy.typing import NDArray
 from imputedb.imputers.chained.column_model import Matrix, Vector
 from imputedb.models.applying import expected as best
 from imputedb.models.function import Function, Scores, Sum
-from imputedb.models.lesson import Lesson, frequent
-from imputedb.models.quality import of_categories
+from imputedb.models.quality import quality_of_categories
 from imputedb.models.ridge import PENALTY, matrix, terms
-from imputedb.models.tree import FEW, Learnt, constant, counted
+from imputedb.models.training_data import TrainingData, most_frequent_categories
+from imputedb.models.tree import FEW, FittedFunction, constant, scored_rows
 
 STEPS = 100
 
 
-def expected(lesson: Lesson) -> Learnt:
+def expected(data: TrainingData) -> FittedFunction:
     """A function for the most probable category; the mode, where the regression is no more accurate."""
-    if len(lesson.y) < FEW or len(np.unique(lesson.y)) < 2:
-        return constant(lesson)
-    held = lesson.fold == 0
-    apart = scores(replace(lesson, weight=np.where(held, 0.0, lesson.weight)))
-    scored = counted(lesson, held)
-    plain = constant(lesson)
-    most = float(best(plain.function, lesson.x, np.zeros(1, np.int64))[0])
-    quality = of_categories(
-        lesson.y[scored], best(apart, lesson.x, np.flatnonzero(scored)), lesson.like[scored], most, "logit"
+    if len(data.y) < FEW or len(np.unique(data.y)) < 2:
+        return constant(data)
+    held = data.fold == 0
+    apart = scores(replace(data, weight=np.where(held, 0.0, data.weight)))
+    scored = scored_rows(data, held)
+    plain = constant(data)
+    most = float(best(plain.function, data.x, np.zeros(1, np.int64))[0])
+    quality = quality_of_categories(
+        data.y[scored], best(apart, data.x, np.flatnonzero(scored)), data.pattern_weight[scored], most, "logit"
     )
-    return Learnt(scores(lesson), quality, 0) if quality.error < quality.plain else plain
+    return FittedFunction(scores(data), quality, 0) if quality.error < quality.baseline_error else plain
 
 
-def drawn(lesson: Lesson, times: NDArray[np.intp]) -> Function:
+def drawn(data: TrainingData, times: NDArray[np.intp]) -> Function:
     """A function to draw categories from, fitted to a bootstrap in which row i stands `times[i]` times."""
-    return scores(replace(lesson, weight=times.astype(np.float64)))
+    return scores(replace(data, weight=times.astype(np.float64)))
 
 
-def scores(lesson: Lesson) -> Scores:
+def scores(data: TrainingData) -> Scores:
     """Linear scores of the most frequent categories (baseline-category logits).
 
     A ridge penalty on all coefficients but intercepts keeps them finite where categories are separable.
     """
-    codes, some = frequent(lesson)
+    codes, some = most_frequent_categories(data)
     used = some.weight > 0
     design, places = matrix(some.features, some.x[:, used], some.weight[used])
     beta = _fitted(design, some.y[used].astype(np.intp), some.weight[used], len(codes))

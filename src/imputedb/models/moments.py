@@ -57,13 +57,13 @@ def moments(rows: Rows, draws: int, seed: int) -> Moments:
     return Moments(parts, len(rows.keys), expected, np.stack(drawn) if drawn else np.zeros((0, *expected.shape)))
 
 
-def _completed(x, gone, keys, found, draws: int, seed: int):  # type: ignore[no-untyped-def]
+def _completed(x, missing, keys, found, draws: int, seed: int):  # type: ignore[no-untyped-def]
     """(m, q, q) mean products of completed rows, one for each draw; and (q, q) the expected ones."""
-    steps = [j for j in np.argsort(gone.sum(axis=0), kind="stable").tolist() if gone[:, j].any()]
+    steps = [j for j in np.argsort(missing.sum(axis=0), kind="stable").tolist() if missing[:, j].any()]
     if not steps:
         whole = x.T @ x / len(x)
         return np.repeat(whole[None], draws, axis=0), whole
-    made = chain(x, gone, keys, found, steps, {})
+    made = chain(x, missing, keys, found, steps, {})
     count = max(DRAWS, draws)
     names = np.array([random.stream(seed, number + 1, "moments") for number in range(count)], np.uint64)
     drawn = made.drawn(names, 1 + made.cycles, range(1, x.shape[1]))

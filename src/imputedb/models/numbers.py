@@ -9,7 +9,7 @@ from imputedb.sql.ast import Tree
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class RandomKey:
     """The key of a row's random numbers, as expressions.
 
     Attributes:
@@ -21,7 +21,7 @@ class Key:
     high: Tree
 
     @staticmethod
-    def of(number: Tree, salt: int) -> "Key":
+    def of(number: Tree, salt: int) -> "RandomKey":
         """The key of a row.
 
         Args:
@@ -29,7 +29,7 @@ class Key:
             salt: 64 bits that tell tables apart.
         """
         low, high = number, t.arithmetic(">>", number, t.number(32))
-        return Key(_hashed(low, high, salt, LOW), _hashed(high, low, salt, HIGH))
+        return RandomKey(_hashed(low, high, salt, LOW), _hashed(high, low, salt, HIGH))
 
     def uniform(self, what: int) -> Tree:
         """A uniform number in (0, 1); `what` are 64 bits that name its purpose."""

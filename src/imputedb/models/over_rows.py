@@ -14,12 +14,12 @@ from imputedb.imputers.chained.crossproducts import threads
 from imputedb.imputers.protocol import Progress
 from imputedb.imputers.tree import Tree
 from imputedb.models import logit, matching, tree
-from imputedb.models.boosting import within
+from imputedb.models.boosting import growth_within
 from imputedb.models.function import Function
-from imputedb.models.lesson import CATEGORIES, lesson
 from imputedb.models.material import Material
 from imputedb.models.target import Target
-from imputedb.models.tree import Learnt
+from imputedb.models.training_data import CATEGORIES, training_data
+from imputedb.models.tree import FittedFunction
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ def over_rows(material: Material, places: Sequence[int], progress: Progress) -> 
     """
     if not places:
         return {}
-    with _Workers(len(places) * (1 + material.how.draws), progress) as workers:
+    with _WorkerPool(len(places) * (1 + material.settings.draws), progress) as workers:
         expected = workers.all(_expected, [(material, place) for place in places])
         rounds = [min(one.rounds, DRAWN_ROUNDS) for one in expected]
         drawn: list[list[Function]] = [[] for _ in places]
@@ -53,7 +53,7 @@ def over_rows(material: Material, places: Sequence[int], progress: Progress) -> 
     }
 
 
-class _Workers:
+class _WorkerPool:
     """Threads that fit functions; they stop when the call that waits for them ends."""
 
     def __init__(self, count: int, progress: Progress) -> None:
@@ -61,7 +61,7 @@ class _Workers:
         self.progress, self.share, self.step = progress, 0.0, 1 / count
         self.stopped = False
 
-    def __enter__(self) -> "_Workers":
+    def __enter__(self) -> "_WorkerPool":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -84,11 +84,11 @@ class _Workers:
             raise CancelledError
 
 
-def _expected(material: Material, place: int, watch: Progress) -> Learnt:
-    task = material.lesson(place, own=True, watch=watch)
-    if material.how.method != "tree":
+def _expected(material: Material, place: int, watch: Progress) -> FittedFunction:
+    task = material.training_data(place, own=True, watch=watch)
+    if material.settings.method != "tree":
         return logit.expected(task)
-    return tree.expected(task, within(material.how.leaves, _categories(task.classes)))
+    return tree.expected(task, growth_within(material.settings.leaves, _categories(task.classes)))
 
 
 def _categories(classes: int) -> int:
@@ -97,20 +97,20 @@ def _categories(classes: int) -> int:
 
 def _completed(material: Material) -> Iterator[tuple[Matrix, NDArray[np.intp]]]:
     """Completed draws of the rows, or of a sample of them, by chained trees; each with the places of its rows."""
-    keys, how, features = material.rows.keys, material.how, material.features
+    keys, settings, features = material.rows.keys, material.settings, material.features
     some = np.arange(len(keys))
     if len(some) > DRAWN_ROWS:
         some = np.sort(np.argpartition(random.mixed(keys), DRAWN_ROWS)[:DRAWN_ROWS])
-    rows, gaps, x = material.rows.at(some), material.gaps[:, some], material.x[:, some]
-    lacking = [f for f, gone in enumerate(gaps) if gone.any() and not gone.all()]
+    rows, gaps, x = material.rows.at(some), material.missing[:, some], material.x[:, some]
+    lacking = [f for f, missing in enumerate(gaps) if missing.any() and not missing.all()]
     columns = {}
-    for one, gone in zip(features, gaps, strict=True):
-        if not gone.all():
+    for one, missing in zip(features, gaps, strict=True):
+        if not missing.all():
             cells = rows.columns[one.column]
-            columns[one.column] = cells.like(cells.values, gone)
+            columns[one.column] = cells.like(cells.values, missing)
     names = [features[f].column for f in lacking]
     prepared = Tree().prepared(replace(rows, columns=columns), names)
-    for values in prepared.run_many(how.seed, range(1, how.draws + 1)):
+    for values in prepared.run_many(settings.seed, range(1, settings.draws + 1)):
         whole = x.copy()
         for f, column in zip(lacking, names, strict=True):
             whole[f, gaps[f]] = values[column].astype(np.float64)
@@ -127,14 +127,14 @@ def _drawn(
     watch: Progress,
 ) -> Function:
     """A function for one draw of a target, given the targets before it."""
-    keys, what = material.rows.keys[some], (material.how.seed, material.features[place].column.name, draw)
-    gaps = material.gap_patterns(place, material.before(place))
-    task = lesson(material.features, whole, whole[place], place, keys, gaps, *what, own=False, watch=watch)
+    keys, what = material.rows.keys[some], (material.settings.seed, material.features[place].column.name, draw)
+    gaps = material.missing_patterns(place, material.targets_before(place))
+    task = training_data(material.features, whole, whole[place], place, keys, gaps, *what, own=False, watch=watch)
     times = random.poisson(keys, *what, "bootstrap")
-    if material.how.method != "tree":
+    if material.settings.method != "tree":
         return logit.drawn(task, times)
-    leaves = material.how.leaves
-    growth = within(leaves, _categories(task.classes), rounds)
+    leaves = material.settings.leaves
+    growth = growth_within(leaves, _categories(task.classes), rounds)
     if leaves is not None and not task.classes:
-        return matching.spread(task, times, growth)
-    return matching.drawn(task, times, ~material.gaps[place, some], growth)
+        return matching.residual_draw(task, times, growth)
+    return matching.drawn(task, times, ~material.missing[place, some], growth)

@@ -14,25 +14,25 @@ from imputedb.errors import StorageError
 MAGIC = b"imputedb model\n"
 
 
-def packed(thing: object, version: int) -> bytes:
+def packed(thing: object, version: int, kinds: Mapping[str, type]) -> bytes:
     """A dataclass and all its parts, as bytes.
 
-    Dataclasses, named tuples and enumerations are lists that begin with their type's name. A tuple is a list that holds
-    one list. An array that occurs several times is stored once.
+    Dataclasses, named tuples and enumerations are lists that begin with their type's name in the format. A tuple is a
+    list that holds one list. An array that occurs several times is stored once.
     """
-    arrays = _Arrays()
-    whole = {"format": version, "model": _plain(thing, arrays)}
+    arrays = _Arrays({kind: name for name, kind in kinds.items()})
+    whole = {"format": version, "model": _encoded(thing, arrays)}
     text = json.dumps(whole, separators=(",", ":"), allow_nan=False).encode()
     return MAGIC + len(text).to_bytes(8, "little") + text + b"".join(arrays.data)
 
 
-def unpacked(data: bytes, version: int, kinds: Sequence[type]) -> Any:
+def unpacked(data: bytes, version: int, kinds: Mapping[str, type]) -> Any:
     """The object in bytes that `packed` wrote.
 
     Args:
         data: the bytes.
         version: the newest format that can be read.
-        kinds: the types of dataclasses, named tuples and enumerations that it may hold.
+        kinds: by name in the format, the types of dataclasses, named tuples and enumerations that it may hold.
 
     Raises:
         StorageError: the bytes are cut short, are something else, or are of a newer format.
@@ -47,15 +47,16 @@ def unpacked(data: bytes, version: int, kinds: Sequence[type]) -> Any:
             raise StorageError(
                 f"the model is of format {whole['format']}, newer than this imputedb reads ({version}): update imputedb"
             )
-        return _Made({kind.__name__: kind for kind in kinds}, data[end:]).of(whole["model"])
+        return _Decoder(kinds, data[end:]).of(whole["model"])
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise StorageError(f"these bytes are no whole model of imputedb ({error})") from error
 
 
 class _Arrays:
-    """The bytes of arrays, one after another."""
+    """The bytes of arrays, one after another, and the names of types."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: Mapping[type, str]) -> None:
+        self.names = names
         self.data: list[bytes] = []
         self.size = 0
         self.known: dict[int, tuple[NDArray[Any], list[Any]]] = {}
@@ -70,28 +71,28 @@ class _Arrays:
         return self.known[id(array)][1]
 
 
-def _plain(thing: object, arrays: "_Arrays") -> Any:
+def _encoded(thing: object, arrays: "_Arrays") -> Any:
     match thing:
         case np.ndarray():
             return arrays.placed(thing)
         case slice():
             return ["slice", thing.start, thing.stop]
         case Enum():
-            return [type(thing).__name__, thing.value]
+            return [arrays.names[type(thing)], thing.value]
         case tuple():
             if hasattr(thing, "_fields"):
-                return [type(thing).__name__, *(_plain(one, arrays) for one in thing)]
-            return [[_plain(one, arrays) for one in thing]]
+                return [arrays.names[type(thing)], *(_encoded(one, arrays) for one in thing)]
+            return [[_encoded(one, arrays) for one in thing]]
         case _ if is_dataclass(thing):
             return [
-                type(thing).__name__,
-                *(_plain(getattr(thing, one.name), arrays) for one in fields(thing) if one.init),
+                arrays.names[type(thing)],
+                *(_encoded(getattr(thing, one.name), arrays) for one in fields(thing) if one.init),
             ]
         case _:
             return thing
 
 
-class _Made:
+class _Decoder:
     """A builder of objects from their JSON form; an array that occurs several times is built once."""
 
     def __init__(self, kinds: Mapping[str, type], data: bytes) -> None:

@@ -19,21 +19,21 @@ class Quality:
         cells: the number of hidden cells.
         error: for numbers, root mean square error / standard deviation; for categories and booleans, the share that is
             wrong.
-        doubt: the standard error of `error`.
-        plain: the error of the mean, or of the mode.
-        wrong: whether errors are shares of wrong values.
-        by: the family of the function; `mean` where none is more accurate than the mean.
+        standard_error: the standard error of `error`.
+        baseline_error: the error of the mean, or of the mode.
+        is_error_rate: whether errors are shares of wrong values.
+        method: the family of the function; `mean` where none is more accurate than the mean.
     """
 
     cells: int
     error: float
-    doubt: float
-    plain: float
-    wrong: bool
-    by: str
+    standard_error: float
+    baseline_error: float
+    is_error_rate: bool
+    method: str
 
 
-def of_numbers(y: Vector, found: Vector, weight: Vector, by: str) -> Quality:
+def quality_of_numbers(y: Vector, found: Vector, weight: Vector, by: str) -> Quality:
     """The accuracy of predicted numbers, weighted."""
     share = weight / weight.sum()
     middle = float(share @ y)
@@ -44,7 +44,7 @@ def of_numbers(y: Vector, found: Vector, weight: Vector, by: str) -> Quality:
     return Quality(len(y), error, doubt, 1.0, False, by)
 
 
-def of_categories(y: Vector, found: Vector, weight: Vector, most: float, by: str) -> Quality:
+def quality_of_categories(y: Vector, found: Vector, weight: Vector, most: float, by: str) -> Quality:
     """The accuracy of predicted categories, weighted; `most` is the mode."""
     share = weight / weight.sum()
     missed: NDArray[np.bool_] = found != y

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from imputedb.imputers.chained.column_model import Matrix, Vector
 from imputedb.models.feature import Feature
-from imputedb.models.function import Slope, Steps, Sum
+from imputedb.models.function import CategoryTerm, NumberTerm, Sum
 
 LEVELS = 16
 """Largest number of a category's levels with a coefficient, the most frequent ones."""
@@ -46,37 +46,37 @@ def matrix(features: Sequence[Feature], x: Matrix, weight: Vector) -> tuple[Matr
     columns = [np.ones(x.shape[1])]
     for number, feature in enumerate(features):
         values = x[number]
-        gone = np.isnan(values)
-        seen = weight * ~gone
+        missing = np.isnan(values)
+        seen = weight * ~missing
         if not seen.any():
             continue
-        filled = np.where(gone, 0.0, values)
+        filled = np.where(missing, 0.0, values)
         if feature.classes:
             counts = np.bincount(filled.astype(np.intp), seen, feature.classes)
             levels = tuple(sorted(np.argsort(-counts, kind="stable")[: min(LEVELS, (counts > 0).sum())].tolist()))
             places.append(_Place(number, 0.0, 1.0, levels, len(columns)))
-            columns += [((filled == level) & ~gone).astype(np.float64) for level in levels]
+            columns += [((filled == level) & ~missing).astype(np.float64) for level in levels]
         else:
             total = seen.sum()
             centre = float(seen @ filled / total)
             scale = float(np.sqrt(seen @ (filled - centre) ** 2 / total)) or 1.0
             places.append(_Place(number, centre, scale, (), len(columns)))
-            columns.append(np.where(gone, 0.0, (filled - centre) / scale))
-        columns.append(gone.astype(np.float64))
+            columns.append(np.where(missing, 0.0, (filled - centre) / scale))
+        columns.append(missing.astype(np.float64))
     return np.stack(columns, axis=1), places
 
 
-def terms(places: Sequence[_Place], features: Sequence[Feature], beta: Vector) -> tuple[Slope | Steps, ...]:
+def terms(places: Sequence[_Place], features: Sequence[Feature], beta: Vector) -> tuple[NumberTerm | CategoryTerm, ...]:
     """Coefficients of the design matrix as terms of a sum."""
-    found: list[Slope | Steps] = []
+    found: list[NumberTerm | CategoryTerm] = []
     for place in places:
         own = beta[place.start : place.start + place.width]
         if place.levels:
             values = np.zeros(features[place.feature].classes)
             values[list(place.levels)] = own[:-1]
-            found.append(Steps(place.feature, tuple(values.tolist()), float(own[-1])))
+            found.append(CategoryTerm(place.feature, tuple(values.tolist()), float(own[-1])))
         else:
-            found.append(Slope(place.feature, place.centre, float(own[0] / place.scale), float(own[-1])))
+            found.append(NumberTerm(place.feature, place.centre, float(own[0] / place.scale), float(own[-1])))
     return tuple(found)
 
 

@@ -11,7 +11,7 @@ from imputedb.imputers.chained.column_model import Matrix, Vector
 from imputedb.models.applying import summed
 from imputedb.models.boosting import Boosted, Growth, boost, first_scores
 from imputedb.models.function import Sum
-from imputedb.models.lesson import Lesson, frequent
+from imputedb.models.training_data import TrainingData, most_frequent_categories
 
 GIVEN_UP = 0.01
 """Share of what all columns explain that the selected ones may leave unexplained."""
@@ -31,14 +31,14 @@ class Screening:
 
     Attributes:
         places: their places among the features, the most important first; empty where none beats the mean.
-        given_up: the share of what all columns explain that these do not, measured on hidden cells.
+        lost_share: the share of what all columns explain that these do not, measured on hidden cells.
     """
 
     places: tuple[int, ...]
-    given_up: float
+    lost_share: float
 
 
-def screened(lesson: Lesson, seed: int) -> Screening:
+def screened(data: TrainingData, seed: int) -> Screening:
     """The fewest columns that explain a target nearly as well as all do.
 
     1. Boosted trees are fitted to all columns, with one fold held out. The importance of a column is the rise of the
@@ -46,70 +46,70 @@ def screened(lesson: Lesson, seed: int) -> Screening:
     2. Columns are taken in order of importance until trees of these alone explain all but `GIVEN_UP` of what all
        explain.
     """
-    some = frequent(lesson)[1] if lesson.classes else _standard(lesson)
+    some = most_frequent_categories(data)[1] if data.classes else _standardised(data)
     held = some.fold == 0
     if len(some.y) < FEW or len(np.unique(some.y)) < 2 or not held.any() or held.all():
-        return Screening(tuple(f for f in range(len(lesson.features)) if f != lesson.target), 0.0)
-    every = _Trees(some, held)
-    explained = every.plain - every.loss
-    if explained <= SURELY * every.doubt:
+        return Screening(tuple(f for f in range(len(data.features)) if f != data.target), 0.0)
+    every = _FittedTrees(some, held)
+    explained = every.baseline_loss - every.loss
+    if explained <= SURELY * every.standard_error:
         return Screening((), 0.0)
     losses = {f: every.without(f, seed) - every.loss for f in every.used}
     order = sorted((f for f, loss in losses.items() if loss > 0), key=lambda f: (-losses[f], f))
     count = max(1, sum(losses[f] > GIVEN_UP * explained for f in order))
     while count < len(order):
-        left = 1 - (every.plain - _Trees(_only(some, order[:count]), held).loss) / explained
+        left = 1 - (every.baseline_loss - _FittedTrees(_only_columns(some, order[:count]), held).loss) / explained
         if left <= GIVEN_UP:
             return Screening(tuple(order[:count]), max(left, 0.0))
         count += 1
     return Screening(tuple(order), 0.0)
 
 
-def _standard(lesson: Lesson) -> Lesson:
-    spread = float(np.std(lesson.y)) or 1.0
-    return replace(lesson, y=(lesson.y - float(lesson.y.mean())) / spread)
+def _standardised(data: TrainingData) -> TrainingData:
+    spread = float(np.std(data.y)) or 1.0
+    return replace(data, y=(data.y - float(data.y.mean())) / spread)
 
 
-def _only(lesson: Lesson, places: Sequence[int]) -> Lesson:
+def _only_columns(data: TrainingData, places: Sequence[int]) -> TrainingData:
     """The same rows, with all columns but some hidden."""
-    x = np.full_like(lesson.x, np.nan)
-    x[list(places)] = lesson.x[list(places)]
-    return replace(lesson, x=x)
+    x = np.full_like(data.x, np.nan)
+    x[list(places)] = data.x[list(places)]
+    return replace(data, x=x)
 
 
-class _Trees:
-    """Boosted trees of a lesson.
+class _FittedTrees:
+    """Boosted trees of training data.
 
     Attributes:
-        plain: the mean held-out loss of a constant: the mean, or the shares of categories.
+        baseline_loss: the mean held-out loss of a constant: the mean, or the shares of categories.
         loss: the mean held-out loss of the trees.
-        doubt: the standard error of the difference.
+        standard_error: the standard error of the difference.
         used: places of the features that the trees split by.
     """
 
-    def __init__(self, lesson: Lesson, held: NDArray[np.bool_]) -> None:
-        classes = len(np.unique(lesson.y)) if lesson.classes else 0
-        first = first_scores(lesson, np.where(held, 0.0, lesson.weight), classes)
-        start = np.repeat(first[:, None], len(lesson.y), axis=1)
-        self.lesson, self.first, self.held = lesson, first, np.flatnonzero(held)
-        self.found: Boosted = boost(lesson, start, held, GROWTH, classes)
-        plain, lost = self._of(start[:, self.held]), self._of(self.found.scores[:, self.held])
-        self.plain, self.loss = float(plain.mean()), float(lost.mean())
-        self.doubt = float((plain - lost).std() / np.sqrt(len(plain)))
+    def __init__(self, data: TrainingData, held: NDArray[np.bool_]) -> None:
+        classes = len(np.unique(data.y)) if data.classes else 0
+        first = first_scores(data, np.where(held, 0.0, data.weight), classes)
+        start = np.repeat(first[:, None], len(data.y), axis=1)
+        self.data, self.first, self.held = data, first, np.flatnonzero(held)
+        self.found: Boosted = boost(data, start, held, GROWTH, classes)
+        plain, lost = self._held_out_losses(start[:, self.held]), self._held_out_losses(self.found.scores[:, self.held])
+        self.baseline_loss, self.loss = float(plain.mean()), float(lost.mean())
+        self.standard_error = float((plain - lost).std() / np.sqrt(len(plain)))
         splits = {int(f) for forest in self.found.forests for f in np.unique(forest.features)}
         self.used = sorted(splits - {-1})
 
     def without(self, feature: int, seed: int) -> float:
         """The mean held-out loss when the values of a column are permuted."""
-        x: Matrix = self.lesson.x[:, self.held].copy()
+        x: Matrix = self.data.x[:, self.held].copy()
         x[feature] = x[feature, np.argsort(random.uniform(self.held.astype(np.uint64), seed, feature, "dealt"))]
         at = np.arange(len(self.held))
         forests = self.found.forests
         sums = [Sum(float(one), (), 0.0, forest) for one, forest in zip(self.first, forests, strict=True)]
-        return float(self._of(np.stack([summed(one, x, at) for one in sums])).mean())
+        return float(self._held_out_losses(np.stack([summed(one, x, at) for one in sums])).mean())
 
-    def _of(self, scores: Matrix) -> Vector:
-        return _losses(self.lesson.y[self.held], scores, categories=self.lesson.classes > 0)
+    def _held_out_losses(self, scores: Matrix) -> Vector:
+        return _losses(self.data.y[self.held], scores, categories=self.data.classes > 0)
 
 
 def _losses(y: Vector, scores: Matrix, *, categories: bool) -> Vector:

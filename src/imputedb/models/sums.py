@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from imputedb.models.function import Forest, Slope, Steps, Sum
+from imputedb.models.function import CategoryTerm, Forest, NumberTerm, Sum
 
 
 def mixed(sums: Sequence[Sum], weights: Sequence[float], rest: float) -> Sum:
@@ -22,12 +22,12 @@ def in_units(one: Sum, centre: float, scale: float) -> Sum:
     return Sum(one.intercept * scale + centre, terms, one.deviation * scale, forest)
 
 
-def _scaled(term: Slope | Steps, by: float) -> Slope | Steps:
+def _scaled(term: NumberTerm | CategoryTerm, by: float) -> NumberTerm | CategoryTerm:
     match term:
-        case Slope(feature, centre, slope, absent):
-            return Slope(feature, centre, slope * by, absent * by)
-        case Steps(feature, values, absent):
-            return Steps(feature, tuple(value * by for value in values), absent * by)
+        case NumberTerm(feature, centre, slope, absent):
+            return NumberTerm(feature, centre, slope * by, absent * by)
+        case CategoryTerm(feature, values, absent):
+            return CategoryTerm(feature, tuple(value * by for value in values), absent * by)
 
 
 def _joined(trees: Sequence[tuple[Forest, float]]) -> Forest:

@@ -10,7 +10,7 @@ Method = Literal["mean", "norm", "logistic", "multinomial", "ordered", "pmm", "t
 
 
 @dataclass(frozen=True, slots=True)
-class How:
+class FitSettings:
     """The settings of a fit.
 
     Attributes:

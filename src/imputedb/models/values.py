@@ -40,7 +40,7 @@ def cells(feature: Feature, values: Given, codes: Collection[str] = ()) -> Cells
     missing = np.fromiter((is_missing(value) or (bool(codes) and _text(value) in codes) for value in listed), bool)
     if feature.kind is Kind.CATEGORY:
         return _categories(feature, listed, missing)
-    numbers = [0.0 if gone else number_of(feature, value) for value, gone in zip(listed, missing, strict=True)]
+    numbers = [0.0 if absent else number_of(feature, value) for value, absent in zip(listed, missing, strict=True)]
     return Cells(_stored(feature, np.array(numbers, np.float64)), missing, feature.kind)
 
 
@@ -85,10 +85,10 @@ def _listed(feature: Feature, values: Given) -> list[object]:
     if isinstance(values, np.ndarray) and values.dtype.kind in "mM":
         unit = "us" if feature.kind is not Kind.DATE else "D"
         array = np.ma.getdata(values).astype(f"{values.dtype.kind}8[{unit}]")
-        return [None if gone else one for one, gone in zip(array, np.ma.getmaskarray(values), strict=True)]
+        return [None if absent else one for one, absent in zip(array, np.ma.getmaskarray(values), strict=True)]
     if isinstance(values, np.ma.MaskedArray):
         mask = np.ma.getmaskarray(values)
-        return [None if gone else one for one, gone in zip(values.data.tolist(), mask, strict=True)]
+        return [None if absent else one for one, absent in zip(values.data.tolist(), mask, strict=True)]
     listed = values.tolist() if isinstance(values, np.ndarray) else list(values)
     return [one.as_py() if hasattr(one, "as_py") else one for one in listed]
 
@@ -107,7 +107,7 @@ def _stored(feature: Feature, numbers: Array) -> Array:
 
 def _categories(feature: Feature, listed: Sequence[object], missing: NDArray[np.bool_]) -> Cells:
     named = bool(feature.levels) and isinstance(feature.levels[0], str)
-    found = [None if gone else (str(v) if named else v) for v, gone in zip(listed, missing, strict=True)]
+    found = [None if absent else (str(v) if named else v) for v, absent in zip(listed, missing, strict=True)]
     places: dict[object, int] = {level: place for place, level in enumerate(feature.levels)}
     for one in found:
         if one is not None:
@@ -134,15 +134,15 @@ def number_of(feature: Feature, given: Any) -> float:
         DataError: it is not of the column's type.
     """
     try:
-        found = _plain_number(feature, given)
+        found = _parsed_number(feature, given)
     except (TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise _wrong(feature, given) from error
+        raise _wrong_type(feature, given) from error
     if not math.isfinite(found) and (feature.kind is not Kind.NUMBER or isinstance(given, str)):
-        raise _wrong(feature, given)
+        raise _wrong_type(feature, given)
     return found
 
 
-def _plain_number(feature: Feature, given: Any) -> float:
+def _parsed_number(feature: Feature, given: Any) -> float:
     match feature.kind:
         case Kind.DATE:
             day: Any = np.datetime64(given.date() if isinstance(given, datetime) else given, "D")
@@ -161,6 +161,6 @@ def _plain_number(feature: Feature, given: Any) -> float:
             return float(given)
 
 
-def _wrong(feature: Feature, given: object) -> DataError:
+def _wrong_type(feature: Feature, given: object) -> DataError:
     name = feature.type or feature.kind.value
     return DataError(f"{given!r} is no value of {feature.column.name}, which is {name}")

@@ -12,7 +12,7 @@ from imputedb.algebra.scalar import AllOf, Scalar
 from imputedb.imputers import checked
 from imputedb.imputers.protocol import Imputer, Work, fills_in_sql
 from imputedb.imputers.registry import the_one
-from imputedb.models.kept import Kept, is_kept
+from imputedb.models.kept import StoredImputer, is_stored
 from imputedb.planning import cost
 from imputedb.statistics.cardinality import dropped
 from imputedb.statistics.selectivity import selectivity
@@ -170,7 +170,7 @@ class Problem:
         Kept models impute the columns that they cover; functions of a sample suit large tables.
         """
         one = self.imputers[imputer]
-        if not is_kept(one):
+        if not is_stored(one):
             return True
         if one.on_sample:
             columns = self.columns_of(mask)
@@ -183,7 +183,7 @@ class Problem:
         plain = policy.plain and not policy.leaves and policy.action == "impute"
         return plain and policy.imputer is None and policy.measure is None and known.centre is not None
 
-    def _is_large(self, one: Kept, alias: str) -> bool:
+    def _is_large(self, one: StoredImputer, alias: str) -> bool:
         """Whether imputing a table by functions of a sample is estimated to be faster than by handing over all rows."""
         found = self._large.get((one.name, alias))
         if found is None:
@@ -211,7 +211,7 @@ class Problem:
 
     def _is_handed(self, one: Imputer, columns: Columns) -> bool:
         """Whether an imputer needs rows as arrays to impute some columns."""
-        if is_kept(one):
+        if is_stored(one):
             covered = (one.model(self._tables[c.relation], c.name) for c in columns)
             return not (one.on_sample or all(record is not None and record.has_functions for record in covered))
         return not fills_in_sql(one) or any(self.statistics[c.relation].policy(c.name).restricts for c in columns)
@@ -232,7 +232,7 @@ class Problem:
     @cached_property
     def _measured(self) -> Mapping[Column, float]:
         """Errors on hidden cells of columns that kept models cover."""
-        models = next((one for one in self.imputers if is_kept(one)), None)
+        models = next((one for one in self.imputers if is_stored(one)), None)
         found = {}
         for column in self.columns if models else ():
             record = models.model(self._tables[column.relation], column.name) if models else None
@@ -278,6 +278,6 @@ class Problem:
 def price(imputer: Imputer, work: Work, *, anew: bool = False) -> tuple[float, float]:
     """Penalty and time of an Impute: those of the imputer, and the time to fetch the rows."""
     penalty, time = checked.priced(imputer, work)
-    if not (fills_in_sql(imputer) or is_kept(imputer)):
+    if not (fills_in_sql(imputer) or is_stored(imputer)):
         time += cost.staging(work.rows, work.attributes, anew=anew)
     return penalty, time

@@ -18,7 +18,7 @@ CATEGORIES = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Lesson:
+class TrainingData:
     """The training data of one target.
 
     Attributes:
@@ -28,7 +28,7 @@ class Lesson:
         y: (n,) the target.
         weight: (n,) the weights of rows.
         fold: (n,) the fold of each row, below `FOLDS`; copies of a row are in the same fold.
-        like: (n,) weights under which rows lack as many values as the rows that miss the target.
+        pattern_weight: (n,) weights under which rows lack as many values as the rows that miss the target.
         watch: a callback that is called during training; an exception in it ends training.
     """
 
@@ -38,7 +38,7 @@ class Lesson:
     y: Vector
     weight: Vector
     fold: NDArray[np.intp]
-    like: Vector
+    pattern_weight: Vector
     watch: Progress | None = None
 
     @property
@@ -52,12 +52,12 @@ class Lesson:
         return np.array([one.classes for one in self.features], np.int32)
 
     @property
-    def everyone(self) -> NDArray[np.int64]:
+    def all_rows(self) -> NDArray[np.int64]:
         """(n,) places of all rows."""
         return np.arange(len(self.y))
 
 
-def lesson(
+def training_data(
     features: Sequence[Feature],
     x: Matrix,
     y: Vector,
@@ -67,7 +67,7 @@ def lesson(
     *what: int | str,
     own: bool,
     watch: Progress | None = None,
-) -> Lesson:
+) -> TrainingData:
     """Training data of a target: the rows where it is known, with missing values as in the rows where it is not.
 
     Each row takes the missing values of a random row that misses the target. A function learnt from such rows gives the
@@ -86,22 +86,26 @@ def lesson(
     """
     known = np.flatnonzero(~np.isnan(y))
     mine = keys[known]
-    laid = x[:, known].copy()
+    masked = x[:, known].copy()
     if len(gaps):
         picked = (random.uniform(mine, *what, "gaps") * len(gaps)).astype(np.intp)
-        laid[gaps[picked].T] = np.nan
-    laid[target] = np.nan
+        masked[gaps[picked].T] = np.nan
+    masked[target] = np.nan
     fold = folds(mine, what[0])
     if not own or not len(gaps):
-        return Lesson(features, target, laid, y[known], np.ones(len(known)), fold, _like(laid, gaps), watch)
+        return TrainingData(
+            features, target, masked, y[known], np.ones(len(known)), fold, _pattern_weights(masked, gaps), watch
+        )
     plain = x[:, known].copy()
     plain[target] = np.nan
-    both = np.concatenate([plain, laid], axis=1)
+    both = np.concatenate([plain, masked], axis=1)
     weight = np.full(2 * len(known), 0.5)
-    return Lesson(features, target, both, np.tile(y[known], 2), weight, np.tile(fold, 2), _like(both, gaps), watch)
+    return TrainingData(
+        features, target, both, np.tile(y[known], 2), weight, np.tile(fold, 2), _pattern_weights(both, gaps), watch
+    )
 
 
-def _like(x: Matrix, gaps: NDArray[np.bool_]) -> Vector:
+def _pattern_weights(x: Matrix, gaps: NDArray[np.bool_]) -> Vector:
     """(n,) weights of mean 1 under which rows lack as many values as those that miss the target.
 
     The target itself counts as lacking in all of them.
@@ -120,13 +124,13 @@ def folds(keys: Keys, seed: int | str) -> NDArray[np.intp]:
     return (random.uniform(keys, seed, "fold") * FOLDS).astype(np.intp)
 
 
-def frequent(lesson: Lesson) -> tuple[tuple[int, ...], Lesson]:
+def most_frequent_categories(data: TrainingData) -> tuple[tuple[int, ...], TrainingData]:
     """The most frequent categories, and the rows that have one of them, coded by place among these."""
-    counts = np.bincount(lesson.y.astype(np.intp), lesson.weight, lesson.classes)
+    counts = np.bincount(data.y.astype(np.intp), data.weight, data.classes)
     codes = np.sort(np.argsort(-counts, kind="stable")[: min(CATEGORIES, np.count_nonzero(counts))])
-    places = np.full(lesson.classes, -1.0)
+    places = np.full(data.classes, -1.0)
     places[codes] = np.arange(len(codes))
-    y = places[lesson.y.astype(np.intp)]
+    y = places[data.y.astype(np.intp)]
     kept = y >= 0
-    own = lesson.weight[kept], lesson.fold[kept], lesson.like[kept], lesson.watch
-    return tuple(codes.tolist()), Lesson(lesson.features, lesson.target, lesson.x[:, kept], y[kept], *own)
+    own = data.weight[kept], data.fold[kept], data.pattern_weight[kept], data.watch
+    return tuple(codes.tolist()), TrainingData(data.features, data.target, data.x[:, kept], y[kept], *own)
