@@ -10,7 +10,7 @@ import pytest
 
 import imputedb
 from imputedb import Database, Error, InternalError
-from imputedb.engines.duckdb.interrupt import Runner
+from imputedb.engines.duckdb.interrupt import StatementRunner
 
 ROWS = """t AS SELECT i AS id, CASE WHEN i % 4 > 0 THEN i * 1.0 END AS x,
     CASE WHEN i % 5 > 0 THEN 'g' || (i % 3) END AS g FROM range({}) r(i)"""
@@ -44,15 +44,15 @@ class Meanwhile:
         self.write, self.at, self.ran = "", -1, 0
 
     def watch(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        waited = Runner._waited
+        waited = StatementRunner._run_on_worker
 
-        def watched(runner: Runner, work: Any) -> Any:
+        def watched(runner: StatementRunner, work: Any) -> Any:
             self.ran += 1
             if self.ran - 1 == self.at:
                 self.other.execute(self.write)
             return waited(runner, work)
 
-        monkeypatch.setattr(Runner, "_waited", watched)
+        monkeypatch.setattr(StatementRunner, "_run_on_worker", watched)
 
     def answer(self, text: str, at: int | None) -> str:
         """What a statement gives, keeps, or is refused with; the write comes before statement `at`, or before all."""

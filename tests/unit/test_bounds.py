@@ -8,13 +8,13 @@ import imputedb
 from imputedb import Database
 from imputedb.answers import prepare
 from imputedb.engines import cache
-from imputedb.engines.cache import Memory, Recent
+from imputedb.engines.cache import LruCache, TableCache
 from imputedb.engines.duckdb import statements, statistics, temporary
 
 
 def test_the_one_asked_for_longest_ago_goes() -> None:
     gone: list[int] = []
-    kept: Recent[str, int] = Recent("numbers", "letter", "nothing", 2, gone.append)
+    kept: LruCache[str, int] = LruCache("numbers", "letter", "nothing", 2, gone.append)
     assert kept.keep("a", 1) == 1
     kept.keep("b", 2)
     assert kept.recall("a") == 1
@@ -31,7 +31,7 @@ def test_the_one_asked_for_longest_ago_goes() -> None:
 def test_memory_counts_bytes_and_values_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "BOUND", 100)
     monkeypatch.setattr(cache, "MOST", 3)
-    kept = Memory(lambda _: 0)
+    kept = TableCache(lambda _: 0)
     for _ in range(10):
         kept.keep("a", "x", 60)
     kept.keep("b", "y", 40)

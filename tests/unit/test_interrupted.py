@@ -15,7 +15,7 @@ import pytest
 import imputedb
 from imputedb import Database, Interrupted, QueryError
 from imputedb.answers.prepare import Planner
-from imputedb.engines.duckdb.interrupt import Runner
+from imputedb.engines.duckdb.interrupt import StatementRunner
 from imputedb.engines.signals import Signals
 from imputedb.imputers.chained.row_models import Imputation
 
@@ -102,20 +102,20 @@ def test_an_interrupt_between_two_statements_ends_the_call(
     path = tmp_path / "kept.csv"
     db.execute("CREATE TABLE held(k BIGINT, x DOUBLE)")
     text, intact = text.format(path=path), KEEPING[text].format(path=path)
-    done, at, ran = Runner._waited, -1, 0
+    done, at, ran = StatementRunner._run_on_worker, -1, 0
 
-    def watched(self: Runner, work: Any) -> Any:
+    def watched(self: StatementRunner, work: Any) -> Any:
         nonlocal ran
         ran += 1
         if ran - 1 == at:
             other = threading.Thread(target=db.interrupt)
             other.start()
-            while not self.ended:
+            while not self.is_interrupted:
                 time.sleep(0.001)
             self.check()
         return done(self, work)
 
-    monkeypatch.setattr(Runner, "_waited", watched)
+    monkeypatch.setattr(StatementRunner, "_run_on_worker", watched)
     for at in range(100):
         ran = 0
         try:
@@ -136,17 +136,17 @@ def test_a_statement_that_is_about_to_run_is_ended_too(
     db: Database, monkeypatch: pytest.MonkeyPatch, *, main: bool
 ) -> None:
     """The other thread asks after the call has looked, and before DuckDB knows of its statement."""
-    check = Runner.check
+    check = StatementRunner.check
     others: list[threading.Thread] = []
 
-    def looked(self: Runner) -> None:
+    def looked(self: StatementRunner) -> None:
         check(self)
         if not others:
             others.append(threading.Thread(target=db.interrupt))
             others[0].start()
             time.sleep(0.1)
 
-    monkeypatch.setattr(Runner, "check", looked)
+    monkeypatch.setattr(StatementRunner, "check", looked)
     ended: list[bool] = []
 
     def ask() -> None:
@@ -240,8 +240,8 @@ class _Signalled:
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_ctrl_c_as_work_is_handed_over_waits_for_no_work_that_nobody_does(when: str) -> None:
     connection, begun, ran = duckdb.connect(), threading.Event(), threading.Event()
-    runner = Runner(connection, Signals())
-    assert runner.do(lambda one: one.execute("SELECT 1").fetchall()) == [(1,)]
+    runner = StatementRunner(connection, Signals())
+    assert runner.call(lambda one: one.execute("SELECT 1").fetchall()) == [(1,)]
     jobs = runner._jobs
 
     def work(_: Any) -> None:
@@ -251,9 +251,9 @@ def test_ctrl_c_as_work_is_handed_over_waits_for_no_work_that_nobody_does(when: 
 
     runner._jobs = _Signalled(jobs, when)  # type: ignore[assignment]
     with pytest.raises(KeyboardInterrupt):
-        runner.do(work)
+        runner.call(work)
     assert begun.is_set() == ran.is_set()
     runner._jobs = jobs
-    assert runner.do(lambda one: one.execute("SELECT 2").fetchall()) == [(2,)]
+    assert runner.call(lambda one: one.execute("SELECT 2").fetchall()) == [(2,)]
     assert begun.is_set() == ran.is_set()
     runner.close()

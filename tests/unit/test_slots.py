@@ -8,7 +8,7 @@ import pytest
 
 import imputedb
 from imputedb import Database
-from imputedb.engines.duckdb.arrays import Slots
+from imputedb.engines.duckdb.arrays import ArraySlots
 
 IMPUTING = "SELECT avg(pulse) FROM exam WHERE height > 150"
 VIEWS = "SELECT view_name FROM duckdb_views() WHERE NOT internal"
@@ -38,19 +38,19 @@ def test_a_result_of_a_database_open_for_reading_is_written(tmp_path: Path) -> N
 
 
 def test_a_name_is_kept_for_other_arrays(connection: duckdb.DuckDBPyConnection) -> None:
-    slots = Slots(connection)
-    first = slots.fill({"a": np.arange(3)})
-    second = slots.fill({"b": np.array(["x", None], object)})
+    slots = ArraySlots(connection)
+    first = slots.bind({"a": np.arange(3)})
+    second = slots.bind({"b": np.array(["x", None], object)})
     assert connection.execute(f"FROM {second}").fetchall() == [("x",), (None,)]
-    slots.empty([first])
-    assert slots.fill({"c": np.ma.masked_array([1.5, 2.5], [True, False])}) == first != second
+    slots.release([first])
+    assert slots.bind({"c": np.ma.masked_array([1.5, 2.5], [True, False])}) == first != second
     assert connection.execute(f"SELECT c FROM {first}").fetchall() == [(None,), (2.5,)]
 
 
 def test_no_transaction_takes_a_name_back(connection: duckdb.DuckDBPyConnection) -> None:
-    slots = Slots(connection)
+    slots = ArraySlots(connection)
     connection.execute("BEGIN")
-    name = slots.fill({"a": np.arange(2)})
+    name = slots.bind({"a": np.arange(2)})
     connection.execute("ROLLBACK")
     assert connection.execute(f"FROM {name}").fetchall() == [(0,), (1,)]
 

@@ -8,7 +8,7 @@ from imputedb.blocks.listings import listed_without_ours
 from imputedb.blocks.plain import is_complete
 from imputedb.blocks.read_in import ReadIn, read_in
 from imputedb.blocks.statement import blocks
-from imputedb.engines.cache import STRUCTURAL, Recent
+from imputedb.engines.cache import STRUCTURAL, LruCache
 from imputedb.engines.engine import Engine
 from imputedb.notes import Note
 from imputedb.planning.forecast import Forecast
@@ -33,7 +33,7 @@ class Planner:
         self._engine = engine
         self.forecast = forecast or Forecast()
         self.limits = Limits()
-        self.cache: Recent[object, tuple[object, Prepared]] = Recent(
+        self.cache: LruCache[object, tuple[object, Prepared]] = LruCache(
             "plans",
             "text, imputers, strategy and weights",
             f"a write to any table; {STRUCTURAL}",

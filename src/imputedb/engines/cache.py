@@ -57,7 +57,7 @@ class CacheUse:
     misses: int
 
 
-class Recent(Generic[Key, Value]):
+class LruCache(Generic[Key, Value]):
     """A least-recently-used cache of at most `bound` values.
 
     Attributes:
@@ -77,7 +77,7 @@ class Recent(Generic[Key, Value]):
         size: Callable[[Value], int] | None = None,
     ) -> None:
         self.name, self.key, self.invalidated, self.bound = name, key, invalidated, bound
-        self._gone, self._size = gone, size
+        self._on_evicted, self._size = gone, size
         self._values: OrderedDict[Key, Value] = OrderedDict()
         self._hits = self._misses = 0
 
@@ -104,16 +104,16 @@ class Recent(Generic[Key, Value]):
         self._values[key] = value
         while len(self._values) > self.bound or (self._bytes or 0) > BOUND:
             lost.append(self._values.popitem(last=False)[1])
-        for other in lost if self._gone else ():
-            if self._gone and not any(other is one for one in self._values.values()):
-                self._gone(other)
+        for other in lost if self._on_evicted else ():
+            if self._on_evicted and not any(other is one for one in self._values.values()):
+                self._on_evicted(other)
         return value
 
     def drop(self, key: Key) -> None:
         """Lets go of the value of a key, where there is one."""
         value = self._values.pop(key, None)
-        if value is not None and self._gone:
-            self._gone(value)
+        if value is not None and self._on_evicted:
+            self._on_evicted(value)
 
     @property
     def _bytes(self) -> int | None:
@@ -155,7 +155,7 @@ _ABOUT = {
 }
 
 
-class Memory:
+class TableCache:
     """A cache of values computed from a database, by name.
 
     A value is valid while the tables that it depends on are unchanged. A name is a tuple whose first part is the kind

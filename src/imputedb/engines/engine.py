@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.relation import Table
-from imputedb.engines.cache import CacheUse, Recent
+from imputedb.engines.cache import CacheUse, LruCache
 from imputedb.engines.entries import Shape, View
 from imputedb.engines.offers import Declarations, Entrances, KeptModels, Macros
 from imputedb.engines.session import Session
@@ -283,7 +283,7 @@ class Engine(Catalog, Statements, Arrays, Scratch, Macros, Declarations, Entranc
         fills_by_expression: whether missing cells are filled in by expressions alone, and rows are never fetched.
     """
 
-    further_caches: list[Recent[Any, Any]]
+    further_caches: list[LruCache[Any, Any]]
     fills_by_expression: bool
 
     @property

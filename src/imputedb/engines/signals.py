@@ -20,37 +20,37 @@ class Signals:
     deferred until the call is over, so that cleaning up is not interrupted itself.
 
     Attributes:
-        shut: whether signals are deferred.
+        deferred: whether signals are deferred.
         raised: the exception that a handler has raised during this call.
         over: whether the call is over, except for cleaning up.
     """
 
     def __init__(self) -> None:
-        self.shut = True
+        self.deferred = True
         self.raised: BaseException | None = None
         self.over = False
         self._before: dict[int, Any] = {}
         self._waiting: list[tuple[int, FrameType | None]] = []
         self._ended_by: int | None = None
 
-    def take(self) -> None:
+    def install(self) -> None:
         """Replaces every handler that is a Python function; signals are deferred."""
-        self.shut, self.over, self.raised, self._ended_by = True, False, None, None
+        self.deferred, self.over, self.raised, self._ended_by = True, False, None, None
         for number in _KINDS:
             before = signal.getsignal(number)
-            if callable(before) and before != self._came:
+            if callable(before) and before != self._handler:
                 self._before[number] = before
-                signal.signal(number, self._came)
+                signal.signal(number, self._handler)
 
-    def give_back(self) -> None:
+    def uninstall(self) -> None:
         """Restores the handlers, Ctrl-C's last, and delivers deferred signals to them.
 
         Handlers that others have replaced meanwhile stay. A signal of the kind that has ended the call is not delivered
         again.
         """
-        self.shut = True
+        self.deferred = True
         for number in reversed(_KINDS):
-            if number in self._before and signal.getsignal(number) == self._came:
+            if number in self._before and signal.getsignal(number) == self._handler:
                 signal.signal(number, self._before[number])
         waiting, self._waiting = self._waiting, []
         before, self._before = self._before, {}
@@ -59,14 +59,14 @@ class Signals:
                 before[number](number, frame)
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def deferring(self) -> Iterator[None]:
         """Defers signals until a block is over."""
-        before, self.shut = self.shut, True
+        before, self.deferred = self.deferred, True
         try:
             yield
         finally:
-            self.shut = before or self.raised is not None
-        if not self.shut:
+            self.deferred = before or self.raised is not None
+        if not self.deferred:
             self.deliver()
 
     def deliver(self) -> None:
@@ -84,20 +84,20 @@ class Signals:
         if error is None:
             raise self.raised
 
-    def _came(self, number: int, frame: FrameType | None) -> None:
-        if self.shut:
+    def _handler(self, number: int, frame: FrameType | None) -> None:
+        if self.deferred:
             self._waiting.append((number, frame))
         else:
             self._deliver(number, frame)
 
     def _deliver(self, number: int, frame: FrameType | None) -> None:
-        before, self.shut = self.shut, True
+        before, self.deferred = self.deferred, True
         try:
             self._before[number](number, frame)
         except BaseException as error:
             self.raised, self._ended_by = error, number
             raise
-        self.shut = before
+        self.deferred = before
 
 
 def is_main() -> bool:

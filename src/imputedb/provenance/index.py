@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
 from imputedb.algebra.relation import Table
-from imputedb.engines.cache import STRUCTURAL, Recent
+from imputedb.engines.cache import STRUCTURAL, LruCache
 from imputedb.engines.engine import Engine
 from imputedb.errors import UnknownName
 from imputedb.execution.table import Stored, stored
@@ -219,7 +219,7 @@ class Lookups:
     """
 
     def __init__(self) -> None:
-        self.cache: Recent[object, tuple[object, str, Lookup]] = Recent(
+        self.cache: LruCache[object, tuple[object, str, Lookup]] = LruCache(
             "neighbour indexes",
             "table, columns and imputer",
             f"a write to the table, unless its rows are the same after all; {STRUCTURAL}",

@@ -15,7 +15,7 @@ _AT_ONCE = 8
 """Number of slots made at first; later the configuration may be locked, or external access forbidden."""
 
 
-class Slots:
+class ArraySlots:
     """Dictionaries of arrays that statements on one connection can read, reused for further arrays.
 
     A relation that has read a Python variable keeps it readable as long as it lives, under a name of DuckDB's that is
@@ -35,14 +35,14 @@ class Slots:
         if not self._is_locked():
             self._make(_AT_ONCE)
 
-    def fill(self, columns: Mapping[str, Array]) -> str:
+    def bind(self, columns: Mapping[str, Array]) -> str:
         """Makes arrays readable as a table, and returns its name."""
         name = next((name for name in self._slots if name not in self.used), None) or self._further()
         self._show(name, columns)
         self.used.add(name)
         return name
 
-    def empty(self, names: Sequence[str]) -> None:
+    def release(self, names: Sequence[str]) -> None:
         """Releases the arrays under some names."""
         for name in names:
             self.used.discard(name)
@@ -56,7 +56,7 @@ class Slots:
 
     def tidy(self) -> None:
         """Releases all arrays, at the end of a call."""
-        self.empty(list(self.used))
+        self.release(list(self.used))
 
     def _further(self) -> str:
         """The name of a new slot; a registered view serves instead where the configuration is locked."""

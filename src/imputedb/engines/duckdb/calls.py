@@ -10,8 +10,8 @@ from typing import TypeVar
 import duckdb
 
 from imputedb.border import UNDER_WAY, raise_ours
-from imputedb.engines.duckdb.changes import Written
-from imputedb.engines.duckdb.interrupt import Runner, TurnLock
+from imputedb.engines.duckdb.changes import WriteScope
+from imputedb.engines.duckdb.interrupt import StatementRunner, TurnLock
 from imputedb.engines.duckdb.transactions import Transactions
 from imputedb.engines.duckdb.watchdog import Watchdog
 from imputedb.engines.duckdb.writes import Writes
@@ -33,7 +33,9 @@ class Calls:
         tidying: functions that are called after a call, to release what a failed one may have left.
     """
 
-    def __init__(self, path: str, signals: Signals, runner: Runner, transactions: Transactions, writes: Writes) -> None:
+    def __init__(
+        self, path: str, signals: Signals, runner: StatementRunner, transactions: Transactions, writes: Writes
+    ) -> None:
         self.path = path
         self.lock = TurnLock()
         self.signals = signals
@@ -62,7 +64,7 @@ class Calls:
 
     # -- turns --------------------------------------------------------------------------------------------------------
 
-    def made(self, work: Callable[[], Read]) -> Read:
+    def run(self, work: Callable[[], Read]) -> Read:
         """The result of a call in a turn of its own; a failed call leaves nothing behind.
 
         Raises:
@@ -72,7 +74,7 @@ class Calls:
         self.check_process()
         if threading.get_ident() in self._writes.changes.callers:
             raise QueryError("the database is in the middle of a call: a function that the call uses cannot ask it")
-        return self._alone(work)
+        return self._in_turn(work)
 
     def reading(self, work: Callable[[], Read]) -> Read:
         """The result of a call that reads held rows; it may be made within another call.
@@ -82,7 +84,7 @@ class Calls:
         """
         self.check_process()
         if not self.lock.is_mine and UNDER_WAY.get() is None:
-            return self._alone(work)
+            return self._in_turn(work)
         try:
             return work()
         except BaseException as error:
@@ -103,7 +105,7 @@ class Calls:
         if not self.is_own:
             raise StorageError(f"{self.path} was opened before this process was forked from another: open it anew here")
 
-    def _alone(self, work: Callable[[], Read]) -> Read:
+    def _in_turn(self, work: Callable[[], Read]) -> Read:
         """The result of work in a turn of its own, cleaned up after; on the main thread, signals interrupt it alone."""
         signals, me = self.signals if is_main() else None, threading.get_ident()
         callers = self._writes.changes.callers
@@ -111,40 +113,40 @@ class Calls:
         ROOM.take()
         try:
             if signals:
-                signals.take()
-            self.lock.take(signals)
+                signals.install()
+            self.lock.acquire(signals)
             if signals:
-                signals.shut = False
+                signals.deferred = False
             self._writes.since = self._writes.changes.now()
             callers.add(me)
             UNDER_WAY.set(self)
             found = work()
-            self._over(signals)
+            self._clean_up(signals)
             return found
         except BaseException as error:
-            self._over(signals, error)
+            self._clean_up(signals, error)
             if signals is None or error is not signals.raised:
                 raise_ours(error, self.titled)
             raise
         finally:
             if signals:
-                signals.shut = True
+                signals.deferred = True
             UNDER_WAY.set(before)
             if self.lock.is_mine:
                 self._writes.since = None
-                self._runner.forget()
+                self._runner.reset()
                 if outermost:
                     callers.discard(me)
-            self.lock.end()
+            self.lock.release()
             ROOM.give_back()
             if signals:
-                signals.give_back()
+                signals.uninstall()
 
-    def _over(self, signals: Signals | None, error: BaseException | None = None) -> None:
+    def _clean_up(self, signals: Signals | None, error: BaseException | None = None) -> None:
         """Cleans up after a call; raises a signal handler's exception unless that is `error` already."""
         if signals:
-            signals.shut = signals.over = True
-        self._writes.changes.let_go()
+            signals.deferred = signals.over = True
+        self._writes.changes.release_lock()
         raised = signals and signals.raised
         if self.lock.is_mine:
             if raised or not isinstance(error, Error | duckdb.Error | None):  # an exception between any two steps
@@ -157,5 +159,5 @@ class Calls:
 
     def _rolled_back(self) -> None:
         """Rolls back imputedb's own transaction that a call has left; the user's stays open."""
-        self._transactions.end_ours()
-        self._writes.changed(Written.ANYTHING)
+        self._transactions.end_own()
+        self._writes.changed(WriteScope.ANYTHING)

@@ -53,7 +53,7 @@ def _derivation(engine: DuckDB, table: Table, column: str, text: str, type_name:
     try:
         return _as(engine, table, derived.expression(engine.connection, text), type_name)
     except QueryError as error:
-        raise policy_texts.failed(table, column, text, str(error)) from error
+        raise policy_texts.policy_error(table, column, text, str(error)) from error
 
 
 def _as(engine: DuckDB, table: Table, value: Tree, type_name: str) -> Tree:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from imputedb.algebra.relation import Table
 
 
-class Written(Enum):
+class WriteScope(Enum):
     """What a statement writes, other than the rows of one table."""
 
     NOTHING = "nothing"
@@ -18,13 +18,13 @@ class Written(Enum):
     ANYTHING = "anything there is"
 
 
-Target: TypeAlias = Table | Written
+Target: TypeAlias = Table | WriteScope
 
-BROAD = (Written.TABLES, Written.ANYTHING)
+BROAD = (WriteScope.TABLES, WriteScope.ANYTHING)
 """Writes that are not confined to the rows of one table."""
 
 
-class Changes:
+class WriteCounts:
     """Counts of possible writes, by the sessions of a database and by other connections.
 
     Attributes:
@@ -46,11 +46,11 @@ class Changes:
         self._underway: dict[object, Target] = {}
         self._stamps = self._read()
 
-    def leave(self) -> None:
+    def forget_connection(self) -> None:
         """Counts one connection fewer."""
         self.connections -= 1
 
-    def let_go(self) -> None:
+    def release_lock(self) -> None:
         """Releases the lock if this thread holds it; a signal may have interrupted the thread just after taking it."""
         with suppress(RuntimeError):  # this thread does not hold it
             while True:
@@ -64,10 +64,10 @@ class Changes:
         see the rows before that write. The same holds while a write is under way, other than the one marked `own`.
         """
         with self.lock:
-            self._look()
+            self._check_files()
             last = self._count if tables is None else max(self._all, *[self._tables.get(one, 0) for one in tables], 0)
             if (since is not None and last > since) or any(
-                _meets(target, tables) for mark, target in self._underway.items() if mark is not own
+                _concerns(target, tables) for mark, target in self._underway.items() if mark is not own
             ):
                 return object()
             return (last, *[self._tables.get(one, 0) for one in tables or ()])
@@ -78,8 +78,8 @@ class Changes:
         After a write since `since`, it is unlike any other token, as in `state`.
         """
         with self.lock:
-            self._look()
-            if (since is not None and self._anything > since) or Written.ANYTHING in self._underway.values():
+            self._check_files()
+            if (since is not None and self._anything > since) or WriteScope.ANYTHING in self._underway.values():
                 return object()
             return self._anything
 
@@ -92,25 +92,25 @@ class Changes:
     def now(self) -> int:
         """The number of the last write."""
         with self.lock:
-            self._look()
+            self._check_files()
             return self._count
 
-    def written(self, target: Target, since: int | None = None) -> int | None:
+    def record(self, target: Target, since: int | None = None) -> int | None:
         """Records a possible write.
 
         Returns the new value of `since` for the writer, who sees the write: the present moment, unless others have
         written after the old one.
         """
         with self.lock:
-            self._look()
+            self._check_files()
             alone = since is not None and self._count <= since
-            self._written(target)
+            self._record(target)
             return self._count if alone else since
 
     def begin(self, mark: object, target: Target) -> None:
         """Records that a write has begun; readers may meanwhile see the rows before it or after it."""
         with self.lock:
-            self._look()
+            self._check_files()
             self._underway[mark] = target
 
     def end(self, mark: object) -> None:
@@ -121,31 +121,31 @@ class Changes:
     def watch(self, paths: Collection[str]) -> None:
         """Sets the files of the database, including those of attached databases."""
         with self.lock:
-            self._look()
+            self._check_files()
             if self._paths is not None:
                 self._paths = paths
                 self._stamps = self._read()
 
-    def _written(self, target: Target) -> None:
+    def _record(self, target: Target) -> None:
         self._count += 1
         if isinstance(target, Table):
             self._tables[target] = self._count
             return
         self._all = self._count
         self._tables.clear()
-        if target is Written.ANYTHING:
+        if target is WriteScope.ANYTHING:
             self._anything = self._count
 
-    def ours(self) -> None:
+    def attribute_change(self) -> None:
         """Attributes the present change of the files to a statement that is counted already."""
         with self.lock:
             self._stamps = self._read()
 
-    def _look(self) -> None:
+    def _check_files(self) -> None:
         stamps = self._read()
         if stamps != self._stamps:
             self._stamps = stamps
-            self._written(Written.ANYTHING)
+            self._record(WriteScope.ANYTHING)
 
     def _read(self) -> tuple[object, ...]:
         if self._paths is None:
@@ -153,11 +153,11 @@ class Changes:
         return tuple(_stamp(path) for one in self._paths for path in (one, f"{one}.wal"))
 
 
-def _meets(target: Target, tables: Collection[Table] | None) -> bool:
+def _concerns(target: Target, tables: Collection[Table] | None) -> bool:
     """Whether a write may concern one of some tables; with None, any table."""
-    if target is Written.NOTHING:
+    if target is WriteScope.NOTHING:
         return False
-    return tables is None or isinstance(target, Written) or target in tables
+    return tables is None or isinstance(target, WriteScope) or target in tables
 
 
 def _stamp(path: str) -> tuple[int, int] | None:

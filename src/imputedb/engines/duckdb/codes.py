@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from imputedb.engines.duckdb.column_aggregates import EVERYTHING, Query, Reading, Rows
+from imputedb.engines.duckdb.column_aggregates import EVERYTHING, Query, StoredColumn, TableSample
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
 from imputedb.statistics.codes import MOST_LEVELS, Related, candidate, coded
@@ -21,12 +21,12 @@ SEEN = 4096
 
 
 def codes(
-    query: Query, rows: Rows, columns: Mapping[str, Reading], known: Mapping[str, ColumnStatistics]
+    query: Query, rows: TableSample, columns: Mapping[str, StoredColumn], known: Mapping[str, ColumnStatistics]
 ) -> frozenset[str]:
     """The columns of whole numbers that are codes of categories, judged by all rows or a sample."""
     found = [name for name, one in known.items() if _may_be(one, rows.count)]
     several = [name for name in found if known[name].distinct > 2]
-    judged = _judged(query, rows, columns, known, several) if several else set()
+    judged = _are_codes(query, rows, columns, known, several) if several else set()
     return frozenset({name for name in found if name not in several} | judged)
 
 
@@ -37,10 +37,10 @@ def _may_be(one: ColumnStatistics, rows: int) -> bool:
     return whole and candidate(one.distinct, rows - one.missing - one.meant)
 
 
-def _judged(
+def _are_codes(
     query: Query,
-    rows: Rows,
-    columns: Mapping[str, Reading],
+    rows: TableSample,
+    columns: Mapping[str, StoredColumn],
     known: Mapping[str, ColumnStatistics],
     names: Sequence[str],
 ) -> set[str]:
@@ -54,8 +54,8 @@ def _judged(
 
 def _values(
     query: Query,
-    rows: Rows,
-    columns: Mapping[str, Reading],
+    rows: TableSample,
+    columns: Mapping[str, StoredColumn],
     known: Mapping[str, ColumnStatistics],
     names: Sequence[str],
 ) -> NDArray[np.float64]:

@@ -28,7 +28,7 @@ EVERYTHING: Tree = {"class": "STAR", "type": "STAR", "alias": ""}
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class StoredColumn:
     """The expression of a column, NULL where it is missing, with its type and the kind of its values."""
 
     tree: Tree
@@ -37,7 +37,7 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class TableSample:
     """A table in FROM, its number of rows, and a sample of them; None where all are read."""
 
     source: Tree
@@ -45,7 +45,9 @@ class Rows:
     sample: Tree | None = None
 
 
-def measured(query: Query, rows: Rows, columns: Mapping[str, Reading], calls: Calls) -> dict[str, dict[str, Any]]:
+def measured(
+    query: Query, rows: TableSample, columns: Mapping[str, StoredColumn], calls: Calls
+) -> dict[str, dict[str, Any]]:
     """The aggregates of each column, by their labels."""
     found: dict[str, dict[str, Any]] = {name: {} for name in columns}
     stacked = _stacked(rows, columns)
@@ -63,7 +65,7 @@ def portions(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:
         yield names[begin : begin + size]
 
 
-def _stacked(rows: Rows, columns: Mapping[str, Reading]) -> list[Sequence[str]]:
+def _stacked(rows: TableSample, columns: Mapping[str, StoredColumn]) -> list[Sequence[str]]:
     """The groups of columns of one type that are stacked, one for each statement."""
     if rows.sample is not None or not 0 < rows.count <= FEW_ROWS:
         return []
@@ -74,7 +76,9 @@ def _stacked(rows: Rows, columns: Mapping[str, Reading]) -> list[Sequence[str]]:
     return [part for names in types.values() if len(names) >= MANY_COLUMNS for part in portions(names, BELOW)]
 
 
-def _beside(query: Query, rows: Rows, columns: Mapping[str, Reading], calls: Calls) -> dict[str, dict[str, Any]]:
+def _beside(
+    query: Query, rows: TableSample, columns: Mapping[str, StoredColumn], calls: Calls
+) -> dict[str, dict[str, Any]]:
     wanted = [(name, *call) for name, one in columns.items() for call in calls(_clean(name), one.type).items()]
     if not wanted:
         return {}
@@ -85,7 +89,7 @@ def _beside(query: Query, rows: Rows, columns: Mapping[str, Reading], calls: Cal
     return _by_column((name, label, value) for (name, label, _), value in zip(wanted, values, strict=True))
 
 
-def _below(query: Query, source: Tree, columns: Mapping[str, Reading], calls: Calls) -> dict[str, dict[str, Any]]:
+def _below(query: Query, source: Tree, columns: Mapping[str, StoredColumn], calls: Calls) -> dict[str, dict[str, Any]]:
     """Aggregates of columns of one type, whose values are stacked into one and grouped by the place of their column."""
     names = list(columns)
     values = t.call("unnest", t.call("list_value", *(one.tree for one in columns.values())))

@@ -11,7 +11,7 @@ from imputedb.engines.cache import OF_STRUCTURE
 from imputedb.engines.duckdb.kept_files import KeptFiles, Version, version
 from imputedb.engines.duckdb.session import Session
 from imputedb.engines.duckdb.sharing import SessionCache
-from imputedb.engines.duckdb.statements import Texts
+from imputedb.engines.duckdb.statements import SyntaxTrees
 from imputedb.engines.duckdb.statistics import Gathering
 from imputedb.engines.duckdb.tables import Tables
 from imputedb.engines.duckdb.temporary import Temporary
@@ -35,7 +35,7 @@ _FOOTERS = "SELECT file_name, num_rows FROM parquet_file_metadata($files)"
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
+class _ParquetFile:
     """A Parquet file that is read in place.
 
     Attributes:
@@ -60,14 +60,14 @@ class Copies:
     """
 
     session: Session
-    texts: Texts
+    texts: SyntaxTrees
     tables: Tables
     gathering: Gathering
     temporary: Temporary
     memory: SessionCache
     text_item: Callable[[Tree], TextItem | None]
     kept: KeptFiles
-    read: dict[str, tuple["_File", ...]] = field(default_factory=dict)
+    read: dict[str, tuple["_ParquetFile", ...]] = field(default_factory=dict)
 
     def copied(self, item: Tree, virtual: Sequence[str] = ()) -> Table:
         """A temporary table or view of the rows of an item, registered with its statistics.
@@ -80,7 +80,7 @@ class Copies:
             text = self.texts.text(t.select([t.star(), *map(t.reference, virtual)], item))
             names, types = parse.shape(self.session.connection, text)
             columns = dict(zip(names, types, strict=True))
-            files = self._large(item, columns)
+            files = self._read_in_place(item, columns)
             if not files:
                 return self._adopted(Table("temp", "main", self.temporary.copy(text)), virtual)
             table = Table("temp", "main", self.temporary.fresh("file"))
@@ -89,7 +89,7 @@ class Copies:
             for name in self.read.keys() - {one.name for one in self.tables.adopted}:
                 del self.read[name]
             self.read[table.name] = files
-            self.tables.adopt(table, columns, self._known(table, columns, (text, files)), (*virtual, _ROW_ID))
+            self.tables.adopt(table, columns, self._file_statistics(table, columns, (text, files)), (*virtual, _ROW_ID))
             return table
 
     def _loaded(self, item: TextItem) -> Table:
@@ -135,7 +135,7 @@ class Copies:
             if not same:
                 raise DataError(f"{file.name}: {_CHANGED}")
 
-    def _with_row_ids(self, item: Tree, files: Sequence[_File], shown: int, virtual: Sequence[str]) -> str:
+    def _with_row_ids(self, item: Tree, files: Sequence[_ParquetFile], shown: int, virtual: Sequence[str]) -> str:
         """The rows of Parquet files with numbers from 0, in the order in which they come.
 
         A file is identified by its name, since its place among the files read changes where a filter has left some out.
@@ -151,7 +151,7 @@ class Copies:
         row_id = t.coalesce(t.null_where(beyond, number), t.call("error", t.literal(_CHANGED)))
         return self.texts.text(t.select([t.star(), *map(t.reference, virtual), row_id], named))
 
-    def _known(self, table: Table, columns: dict[str, str], key: object) -> Statistics:
+    def _file_statistics(self, table: Table, columns: dict[str, str], key: object) -> Statistics:
         """The statistics of files, gathered once for each version of these."""
         name = ("statistics of files", key)
         found: Statistics | None = self.memory.recall(name)
@@ -160,7 +160,7 @@ class Copies:
             self.memory.keep(name, found, tables=OF_STRUCTURE)
         return found
 
-    def _large(self, item: Tree, columns: dict[str, str]) -> tuple[_File, ...]:
+    def _read_in_place(self, item: Tree, columns: dict[str, str]) -> tuple[_ParquetFile, ...]:
         """The Parquet files of an item that are read in place; empty where it is copied.
 
         An item is copied if it is small, if the system cannot tell sizes and times of its files, if it names a file
@@ -171,7 +171,7 @@ class Copies:
             return ()
         try:
             found = self.session.rows(_FOOTERS, {"files": names})
-            files = tuple(_File(name, rows, version(name)) for name, rows in found)
+            files = tuple(_ParquetFile(name, rows, version(name)) for name, rows in found)
         except (duckdb.Error, OSError):
             return ()
         few = sum(file.rows for file in files) * len(columns) <= COPIED

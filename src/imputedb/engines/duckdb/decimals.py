@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from imputedb.algebra.relation import Table
-from imputedb.engines.duckdb.forms import Form, fitting
+from imputedb.engines.duckdb.forms import TextForm, fitting_forms
 from imputedb.engines.duckdb.forms import types as stored_types
 from imputedb.sql.paths import quoted
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 _WHOLE = r"regexp_full_match({x}, '-?\d+')"
 
-_WITH_COMMA = Form(
+_WITH_COMMA = TextForm(
     "DOUBLE",
     r"regexp_full_match({x}, '-?(0|[1-9]\d{{0,2}}(?:[. ''\x{{00A0}}\x{{202F}}]\d{{3}})+|[1-9]\d*)(?:,\d+)?')",
     r"CAST(replace(regexp_replace({x}, '[. ''\x{{00A0}}\x{{202F}}]', '', 'g'), ',', '.') AS DOUBLE)",
     "its decimal commas are points now, and marks of thousands are left out",
     r"regexp_matches({x}, '[,.]')",
 )
-_THOUSANDS = Form(
+_THOUSANDS = TextForm(
     "DOUBLE",
     r"regexp_full_match({x}, '-?(0|[1-9]\d{{0,2}}(?:,\d{{3}})+|[1-9]\d*)(?:\.\d+)?')",
     "CAST(replace({x}, ',', '') AS DOUBLE)",
@@ -43,7 +43,7 @@ _COMMA_ALONE = replace(_COMMA, fits=f"{_COMMA.fits} AND NOT {_WHOLE}")
 """The same where no value is a whole number, as it would be in a column of lists."""
 
 _ANY_COMMA = replace(_WITH_COMMA, proof=_THOUSANDS.proof)
-_COMMA_UNKNOWN = Form(
+_COMMA_UNKNOWN = TextForm(
     "VARCHAR",
     f"({_WITH_COMMA.fits} OR {_THOUSANDS.fits})",
     "{x}",
@@ -52,7 +52,7 @@ _COMMA_UNKNOWN = Form(
     _THOUSANDS.proof,
 )
 
-_POINT = Form(
+_POINT = TextForm(
     "DOUBLE",
     r"regexp_full_match({x}, '-?([1-9]\d{{0,2}}\.\d{{3}}|0|[1-9]\d*)')",
     "CAST({x} AS DOUBLE)",
@@ -68,7 +68,7 @@ _POINT_UNKNOWN = replace(
     remark="its points may stand before decimals or between thousands, so that it stays text until decimal='.' "
     "or decimal=',' says which",
 )
-_DECIMAL_POINT = Form(
+_DECIMAL_POINT = TextForm(
     "DOUBLE",
     "TRY_CAST({x} AS DOUBLE) IS NOT NULL",
     "CAST({x} AS DOUBLE)",
@@ -77,13 +77,13 @@ _DECIMAL_POINT = Form(
 """A point that cannot separate thousands."""
 
 
-def stated(decimal: str) -> tuple[Form, ...]:
+def stated(decimal: str) -> tuple[TextForm, ...]:
     """The forms of numbers for a given decimal mark."""
     return (_WITH_COMMA,) if decimal == "," else (_THOUSANDS,)
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class NumberMarks:
     """The evidence in a file's columns about the marks in its numbers.
 
     Attributes:
@@ -103,7 +103,7 @@ class Marks:
         """Whether doubtful points may separate thousands, as in files with decimal commas."""
         return self.commas or (self.delimiter == ";" and not self.points)
 
-    def forms(self) -> tuple[Form, ...]:
+    def forms(self) -> tuple[TextForm, ...]:
         """The forms of numbers with marks, in the order in which they are tried on a column of text."""
         european = self.delimiter == ";" and not self.points and not self.doubtful
         tried = [_MARKED, _COMMA if european else _COMMA_ALONE]
@@ -121,7 +121,7 @@ class Marks:
 
 def marks(
     engine: DuckDB, table: Table, words: Sequence[str], delimiter: str, source: str, paths: Sequence[object]
-) -> Marks:
+) -> NumberMarks:
     """The marks in the numbers of a table that was read from files.
 
     Args:
@@ -134,7 +134,7 @@ def marks(
     """
     types = stored_types(engine, table)
     shown = {
-        name: fitting(engine, table, name, words, (_MARKED, _COMMA, _COMMA_ALONE, _DECIMAL_POINT, _POINT))
+        name: fitting_forms(engine, table, name, words, (_MARKED, _COMMA, _COMMA_ALONE, _DECIMAL_POINT, _POINT))
         for name, kind in types.items()
         if kind == "VARCHAR"
     }
@@ -144,12 +144,12 @@ def marks(
         numbers = [name for name, kind in types.items() if kind == "DOUBLE"]
         shown |= _of_numbers(engine, numbers, source, paths)
     points = any(_DECIMAL_POINT in found for found in shown.values())
-    return Marks(delimiter, commas, points, tuple(name for name, found in shown.items() if _POINT in found))
+    return NumberMarks(delimiter, commas, points, tuple(name for name, found in shown.items() if _POINT in found))
 
 
 def _of_numbers(
     engine: DuckDB, columns: Sequence[str], source: str, paths: Sequence[object]
-) -> Mapping[str, list[Form]]:
+) -> Mapping[str, list[TextForm]]:
     """The forms shown by columns that DuckDB reads as numbers, from their text in the files."""
     if not columns:
         return {}

@@ -37,7 +37,7 @@ def declare(engine: DuckDB, table: Table, column: str, values: Sequence[object])
     with engine.lock, engine.session.writes.writing(), engine.session.transaction():
         name = checked_codes(engine, table, column, values)
         engine.store.declare(table, name, list(dict.fromkeys(map(as_text, values))))
-        engine.session.writes.remade()
+        engine.session.writes.record_definition()
 
 
 def checked_codes(engine: DuckDB, table: Table, column: str, values: Sequence[object]) -> str:
@@ -64,7 +64,7 @@ def decide(engine: DuckDB, table: Table, column: str, policy: Policy | None) -> 
     with engine.lock, engine.session.writes.writing(), engine.session.transaction():
         name = own_name(engine, table, column)
         engine.store.decide(table, name, policy and checked(engine, table, name, policy))
-        engine.session.writes.remade()
+        engine.session.writes.record_definition()
 
 
 def checked(engine: DuckDB, table: Table, column: str, policy: Policy) -> Policy:
@@ -118,7 +118,7 @@ def check_suits(table: Table, shape: Shape) -> None:
             why = f"its values are none of {place}, which is {type_name}"
         raise QueryError(
             f"the policy on {table.name}({column}), {policy}, does not suit {table.name} any more: {why}; "
-            f"{policy_texts.way_out(table, column)}"
+            f"{policy_texts.advice(table, column)}"
         )
 
 
@@ -135,7 +135,7 @@ def forget(engine: DuckDB, table: Table, column: str) -> None:
     with engine.lock, engine.session.writes.writing():
         for name in [known for known in engine.store.policies(table) if known.lower() == column.lower()]:
             engine.store.decide(table, name, None)
-        engine.session.writes.remade()
+        engine.session.writes.record_definition()
 
 
 def prune(engine: DuckDB, table: Table, *, replaced: bool = True) -> None:

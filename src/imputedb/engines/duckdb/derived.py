@@ -29,7 +29,9 @@ def expression(connection: duckdb.DuckDBPyConnection, text: str) -> Tree:
     return parse.expression(partial(parse.parse, connection), text)
 
 
-def known(connection: duckdb.DuckDBPyConnection, shape: Shape, column: str, alias: str, type_tree: Types) -> Tree:
+def observed_or_derived(
+    connection: duckdb.DuckDBPyConnection, shape: Shape, column: str, alias: str, type_tree: Types
+) -> Tree:
     """A stored column; where it is missing, the value that follows from columns which are present.
 
     A derived column follows from the columns of its expression. One of these follows from the derived value and the
@@ -94,7 +96,7 @@ def notes(engine: "DuckDB", table: Table, names: Collection[str]) -> list[Note]:
         _undetermined(engine, table, name, read) for name, read in sorted(known.items()) if {name, *read} & set(names)
     ]
     related = frozenset(known).union(*known.values())
-    counted += [_following(engine, table, name) for name in sorted(related.intersection(names))]
+    counted += [_equations(engine, table, name) for name in sorted(related.intersection(names))]
     if not counted:
         return []
     counts = [t.call("count_star", where=one.rows) for one in counted]
@@ -123,7 +125,7 @@ def _undetermined(engine: "DuckDB", table: Table, name: str, read: Collection[st
     return _CountedNote(t.all_of([part for part in (there, gone) if part]) or there, note)
 
 
-def _following(engine: "DuckDB", table: Table, name: str) -> _CountedNote:
+def _equations(engine: "DuckDB", table: Table, name: str) -> _CountedNote:
     gone = t.is_missing(columns.stored(engine.tables.shape(table), name, "t", engine.texts.type_tree))
     known = t.is_present(engine.reading(table, name, "t"))
 

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from imputedb.engines.duckdb.profile import in_microseconds, kind_of
-from imputedb.engines.duckdb.value_texts import ends
+from imputedb.engines.duckdb.value_texts import type_range
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
 from imputedb.statistics.table import Kind
@@ -47,7 +47,7 @@ def decoded(tree: Tree, type_name: str, type_tree: Tree) -> Tree:
             tree = t.call("make_timestamptz" if "ZONE" in type_name else "make_timestamp", microseconds)
         case Kind.DURATION:
             tree = _duration(t.cast(tree, t.plain_type("BIGINT")), type_name)
-        case Kind.NUMBER if (known := ends(type_name)) is not None:
+        case Kind.NUMBER if (known := type_range(type_name)) is not None:
             return _within(tree, known, type_tree)
     return t.cast(tree, type_tree)
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from imputedb.engines.duckdb.paths import unpacked
+from imputedb.engines.duckdb.paths import decompressed
 from imputedb.errors import DataError, QueryError
 from imputedb.notes import Note, NoteKind
 
@@ -64,7 +64,7 @@ def found_out(path: str, most: int | None = None) -> str | None:
     """The detected encoding of a file; None for UTF-8, and for a compression that this Python cannot read."""
     if path.endswith(".zst"):
         return None
-    with unpacked(path) as file:
+    with decompressed(path) as file:
         first, left = file.read(_PIECE), most
         for mark, name in _MARKS:
             if first.startswith(mark):
@@ -95,7 +95,7 @@ def _of_two_bytes(first: bytes) -> str | None:
 
 def _is_of(path: str, encoding: str) -> bool:
     try:
-        with unpacked(path) as file:
+        with decompressed(path) as file:
             for piece in iter(lambda: file.read(_PIECE), b""):
                 piece.decode(encoding)  # one byte is one character
     except UnicodeDecodeError:
@@ -106,7 +106,7 @@ def _is_of(path: str, encoding: str) -> bool:
 def _write(path: str, encoding: str, copy: Path) -> None:
     decoder = codecs.getincrementaldecoder(encoding)()
     try:
-        with unpacked(path) as file, copy.open("w", encoding="utf-8", newline="") as written:
+        with decompressed(path) as file, copy.open("w", encoding="utf-8", newline="") as written:
             for piece in iter(lambda: file.read(_PIECE), b""):
                 written.write(decoder.decode(piece))
             written.write(decoder.decode(b"", final=True))

@@ -7,14 +7,14 @@ from functools import partial
 from typing import Any
 
 from imputedb.algebra.relation import Table
-from imputedb.engines.cache import OF_STRUCTURE, CacheUse, Recent
+from imputedb.engines.cache import OF_STRUCTURE, CacheUse, LruCache
 from imputedb.engines.duckdb import (
+    alterations,
     catalog,
     columns,
     declarations,
     derived,
     encoding,
-    following,
     load,
     macros,
     profile,
@@ -24,17 +24,17 @@ from imputedb.engines.duckdb import (
     unseen,
     variables,
 )
-from imputedb.engines.duckdb.arrays import Slots
+from imputedb.engines.duckdb.arrays import ArraySlots
 from imputedb.engines.duckdb.copies import Copies
 from imputedb.engines.duckdb.functions import functions
 from imputedb.engines.duckdb.kept_files import KeptFiles
 from imputedb.engines.duckdb.marks import Missing
-from imputedb.engines.duckdb.metadata import Store
+from imputedb.engines.duckdb.metadata import MetadataStore
 from imputedb.engines.duckdb.models import Models
 from imputedb.engines.duckdb.opening import Opening
 from imputedb.engines.duckdb.session import Session
 from imputedb.engines.duckdb.sharing import SessionCache
-from imputedb.engines.duckdb.statements import Texts
+from imputedb.engines.duckdb.statements import SyntaxTrees
 from imputedb.engines.duckdb.statistics import Gathering
 from imputedb.engines.duckdb.tables import Tables
 from imputedb.engines.duckdb.temporary import Temporary
@@ -77,25 +77,25 @@ class DuckDB:
         self.session: Session = Session(opening, beside.session if beside else None)
         self.connection = self.session.connection
         self.lock = self.session.lock
-        self.store: Store = Store(self.connection, self.session.state, beside.store if beside else None)
+        self.store: MetadataStore = MetadataStore(self.connection, self.session.state, beside.store if beside else None)
         self._memory: SessionCache = SessionCache(self.session, beside._memory.shared if beside else None)
         self.models: KeptModels = Models(self.session, self.store)
-        self.texts = Texts(self.session, self._memory)
+        self.texts = SyntaxTrees(self.session, self._memory)
         self.tables = Tables(self.session, self.store)
         self.gathering = Gathering(self.session, self.store, self.tables, self.texts, self._memory)
         self.temporary = Temporary(self.session)
-        self.slots = Slots(self.connection)
+        self.slots = ArraySlots(self.connection)
         parts = (self.session, self.texts, self.tables, self.gathering, self.temporary)
         kept = KeptFiles(self.session, self.tables, self.temporary)
         self._copies = Copies(*parts, self._memory, partial(text_items.text_item, self), kept)
         self.functions = functions()
-        self.further_caches: list[Recent[Any, Any]] = []
+        self.further_caches: list[LruCache[Any, Any]] = []
         self._offer()
         self.session.tidying += [self.temporary.tidy, self.slots.tidy]
-        self.session.calls.titled = self.temporary.titled
-        self.session.undone = lambda: self.store.ended(kept=False)
-        self.session.target = lambda text: following.written(self.tables, self.session.home, text)
-        self.session.following = lambda text: following.followed(
+        self.session.calls.titled = self.temporary.with_titles
+        self.session.on_failed_commit = lambda: self.store.end(kept=False)
+        self.session.write_target = lambda text: alterations.write_scope(self.tables, self.session.home, text)
+        self.session.on_statement = lambda text: alterations.action_after(
             self.session,
             self.store,
             self.tables,
@@ -130,7 +130,7 @@ class DuckDB:
     def further(self) -> "DuckDB":
         """An engine of the same database for another session, which runs side by side with this one."""
         self.session.calls.check_process()
-        return DuckDB(self.session.way, variables=self.reads_variables, beside=self)
+        return DuckDB(self.session.opening, variables=self.reads_variables, beside=self)
 
     @contextmanager
     def snapshot(self, *, lazily: bool = False) -> Iterator[None]:
@@ -145,7 +145,7 @@ class DuckDB:
             if self.session.is_alone and not always:
                 yield False
                 return
-            written = self.session.writes.writing(following.written(self.tables, self.session.home, writes))
+            written = self.session.writes.writing(alterations.write_scope(self.tables, self.session.home, writes))
             with written if writes else nullcontext() as own, self.session.transaction():
                 self.session.rows("SELECT count(*) FROM duckdb_tables()")  # the first read takes the snapshot
                 yield self.session.is_behind(own)
@@ -185,7 +185,7 @@ class DuckDB:
         if column == ROW:
             return columns.row_ids(shape, alias)
         shape = replace(shape, without_nan=self.gathering.without_nan(table))
-        return derived.known(self.connection, shape, column, alias, self.texts.type_tree)
+        return derived.observed_or_derived(self.connection, shape, column, alias, self.texts.type_tree)
 
     def derived(self, table: Table, column: str, meant: Mapping[str, Tree]) -> Tree:
         """The expression of a derived column, with the trees in `meant` for its columns, by names in lower case."""
@@ -216,12 +216,12 @@ class DuckDB:
     def register(self, columns: Mapping[str, Array]) -> str:
         """Makes arrays readable as a table, and returns its name."""
         with self.lock:
-            return self.slots.fill(columns)
+            return self.slots.bind(columns)
 
     def forget(self, names: Sequence[str]) -> None:
         """Releases registered arrays."""
         with self.lock:
-            self.slots.empty(names)
+            self.slots.release(names)
 
     def cast(self, tree: Tree, type_name: str) -> Tree:
         """`CAST(tree AS type_name)`."""

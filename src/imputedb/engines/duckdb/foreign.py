@@ -19,7 +19,7 @@ Columns = Mapping[str, Sequence[Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class FileContent:
     """The content of a file.
 
     Attributes:
@@ -37,7 +37,7 @@ class Read:
     texts: bool = False
 
 
-def read(paths: Sequence[str], suffix: str, reading: Reading) -> Read:
+def read(paths: Sequence[str], suffix: str, reading: Reading) -> FileContent:
     """The content of the files of one table.
 
     Raises:
@@ -55,7 +55,7 @@ def read(paths: Sequence[str], suffix: str, reading: Reading) -> Read:
     return found[0] if len(found) == 1 else _together(paths, found)
 
 
-def _together(paths: Sequence[str], found: Sequence[Read]) -> Read:
+def _together(paths: Sequence[str], found: Sequence[FileContent]) -> FileContent:
     first, columns = found[0], dict[str, list[Any]]()
     for path, one in zip(paths, found, strict=True):
         names = list(one.frame)
@@ -70,7 +70,7 @@ def _together(paths: Sequence[str], found: Sequence[Read]) -> Read:
             missing[name] = list(dict.fromkeys([*missing.get(name, ()), *values]))
     notes = [text for one in found for text in one.notes]
     frame = {name: labelled.column(values) for name, values in columns.items()}
-    return Read(frame, missing, first.comments, notes, first.texts)
+    return FileContent(frame, missing, first.comments, notes, first.texts)
 
 
 def _listed(values: Any) -> list[Any]:
@@ -78,18 +78,18 @@ def _listed(values: Any) -> list[Any]:
         values, np.ma.MaskedArray) else list(values)  # fmt: skip
 
 
-def _workbook(path: str, reading: Reading) -> Read:
+def _workbook(path: str, reading: Reading) -> FileContent:
     calamine = package("python_calamine", "excel", "workbooks")
     frame, notes = workbooks.read(calamine, path, reading.sheet)
-    return Read(frame, notes=notes, texts=True)
+    return FileContent(frame, notes=notes, texts=True)
 
 
-def _labelled(path: str, reading: Reading) -> Read:
+def _labelled(path: str, reading: Reading) -> FileContent:
     pyreadstat = package("pyreadstat", "stats", f"files that end in {Path(path).suffix}")
-    return Read(*labelled.read(pyreadstat, path, reading.encoding))
+    return FileContent(*labelled.read(pyreadstat, path, reading.encoding))
 
 
-def _r(path: str, reading: Reading) -> Read:
+def _r(path: str, reading: Reading) -> FileContent:
     pyreadr = package("pyreadr", "r", "files of R")
     frames = {name: frame for name, frame in pyreadr.read_r(path).items() if hasattr(frame, "columns")}
     if not frames:
@@ -99,7 +99,7 @@ def _r(path: str, reading: Reading) -> Read:
         raise DataError(f"{path} has no data frame {wanted!r}; there are {', '.join(map(str, frames))}")
     others = [str(name) for name in frames if name != wanted]
     words = f"{path}: {wanted} was read, and not {', '.join(others)} (--sheet names another)"
-    return Read(frames[wanted], notes=[Note(NoteKind.READ_AS, path, words)] if others else [])
+    return FileContent(frames[wanted], notes=[Note(NoteKind.READ_AS, path, words)] if others else [])
 
 
 KINDS = {
@@ -112,5 +112,5 @@ KINDS = {
 }
 """Kinds of files by the suffixes of their names."""
 
-_BY_KIND: dict[str, Callable[[str, Reading], Read]] = {"a workbook": _workbook, "a file of R": _r}
+_BY_KIND: dict[str, Callable[[str, Reading], FileContent]] = {"a workbook": _workbook, "a file of R": _r}
 _READERS = {suffix: _BY_KIND.get(kind, _labelled) for suffix, kind in KINDS.items()}

@@ -18,7 +18,7 @@ _LOOKED_AT = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class TextForm:
     """A way of writing the values of a type.
 
     Attributes:
@@ -36,14 +36,14 @@ class Form:
     proof: str = "true"
 
 
-def _plain(kind: str, exact: str) -> Form:
-    return Form(kind, f"TRY_CAST({{x}} AS {kind}) IS NOT NULL AND {exact}", f"CAST({{x}} AS {kind})")
+def _plain(kind: str, exact: str) -> TextForm:
+    return TextForm(kind, f"TRY_CAST({{x}} AS {kind}) IS NOT NULL AND {exact}", f"CAST({{x}} AS {kind})")
 
 
 _FULL_YEAR = r"regexp_matches({x}, '^\d{{4}}')"
 """A year of four digits. Without it, 01/02/21 would be read as a date in the year 1."""
 
-PLAIN: tuple[Form, ...] = (
+PLAIN: tuple[TextForm, ...] = (
     _plain("BIGINT", r"regexp_full_match({x}, '-?(0|[1-9]\d*)')"),
     _plain(
         "DOUBLE",
@@ -68,7 +68,7 @@ PLAIN: tuple[Form, ...] = (
 )
 """Types that a column of text can be converted to without a change of notation."""
 
-_PERCENT = Form(
+_PERCENT = TextForm(
     "DOUBLE",
     r"regexp_full_match({x}, '-?(0|[1-9]\d*)(?:\.\d+)? ?%')",
     "CAST(rtrim({x}, ' %') AS DOUBLE)",
@@ -79,7 +79,7 @@ _SHORT = tuple(order.replace("-", mark) for mark in "./-" for order in ("%d-%m-%
 """Dates with years of two digits."""
 
 
-def forms(numbers: Sequence[Form], dates: str | None) -> tuple[Form, ...]:
+def forms(numbers: Sequence[TextForm], dates: str | None) -> tuple[TextForm, ...]:
     """The forms to try, in order.
 
     Args:
@@ -91,11 +91,11 @@ def forms(numbers: Sequence[Form], dates: str | None) -> tuple[Form, ...]:
     return (whole, *numbers, *others, _PERCENT, *(_date(one) for one in formats))
 
 
-def _date(format: str) -> Form:  # noqa: A002
+def _date(format: str) -> TextForm:  # noqa: A002
     text = format.replace("'", "''").replace("{", "{{").replace("}", "}}")
     there = f"TRY_STRPTIME({{x}}, '{text}')"
     year = r" AND regexp_matches({x}, '(^|\D)\d{{4}}(\D|$)')" if "%Y" in format else ""  # %Y takes 20 for the year 20
-    return Form("DATE", f"{there} IS NOT NULL{year}", f"CAST({there} AS DATE)", f"its dates are read as {format}")
+    return TextForm("DATE", f"{there} IS NOT NULL{year}", f"CAST({there} AS DATE)", f"its dates are read as {format}")
 
 
 def types(engine: DuckDB, table: Table) -> dict[str, str]:
@@ -103,31 +103,37 @@ def types(engine: DuckDB, table: Table) -> dict[str, str]:
     return dict(zip(*parse.shape(engine.connection, f"FROM {quoted(table.path)}"), strict=True))
 
 
-def found(engine: DuckDB, table: Table, column: str, words: Sequence[str], tried: Sequence[Form]) -> Form | None:
+def first_form(
+    engine: DuckDB, table: Table, column: str, words: Sequence[str], tried: Sequence[TextForm]
+) -> TextForm | None:
     """The first form that all values of a column of text have, apart from some words; None where there is none.
 
     There is also none where two forms would read the dates as different days.
     """
-    left = fitting(engine, table, column, words, tried)
+    left = fitting_forms(engine, table, column, words, tried)
     if len(left) > 1 and all(one.remark and one.type == "DATE" for one in left):
         return left[0] if not _differ(engine, _values(table, column, words), words, left) else None
     return left[0] if left else None
 
 
-def orders(engine: DuckDB, table: Table, column: str, words: Sequence[str], tried: Sequence[Form]) -> list[str]:
+def date_orders(
+    engine: DuckDB, table: Table, column: str, words: Sequence[str], tried: Sequence[TextForm]
+) -> list[str]:
     """The remarks of the date formats that fit a column; empty unless several fit."""
-    left = fitting(engine, table, column, words, [one for one in tried if one.remark and one.type == "DATE"])
+    left = fitting_forms(engine, table, column, words, [one for one in tried if one.remark and one.type == "DATE"])
     return [one.remark for one in left] if len(left) > 1 else []
 
 
-def fitting(engine: DuckDB, table: Table, column: str, words: Sequence[str], tried: Sequence[Form]) -> list[Form]:
+def fitting_forms(
+    engine: DuckDB, table: Table, column: str, words: Sequence[str], tried: Sequence[TextForm]
+) -> list[TextForm]:
     """The forms that all values of a column of text have, apart from some words, and that at least one value proves."""
     values = _values(table, column, words)
     left = _fitting(engine, f"{values} LIMIT {_LOOKED_AT}", words, list(tried), proven=False)
     return _fitting(engine, f"SELECT DISTINCT x FROM ({values})", words, left, proven=True) if left else []
 
 
-def mixed(engine: DuckDB, table: Table, column: str, words: Sequence[str]) -> tuple[int, int, str] | None:
+def counts_of_numbers(engine: DuckDB, table: Table, column: str, words: Sequence[str]) -> tuple[int, int, str] | None:
     """The counts of numbers and of others in a column of text, and one of the others; None unless most are numbers."""
     values, number = _values(table, column, words), "TRY_CAST(x AS DOUBLE) IS NOT NULL"
     counts = f"SELECT count(*) FILTER ({number}), count(*) FILTER (NOT ({number})), min(x) FILTER (NOT ({number}))"
@@ -138,7 +144,7 @@ def mixed(engine: DuckDB, table: Table, column: str, words: Sequence[str]) -> tu
     return found if found[1] else None
 
 
-def example(engine: DuckDB, table: Table, column: str, form: Form, words: Sequence[str]) -> tuple[str, str]:
+def example(engine: DuckDB, table: Table, column: str, form: TextForm, words: Sequence[str]) -> tuple[str, str]:
     """The longest value that proves a form: as text, and as it is read."""
     proof, value = form.proof.format(x="x"), form.value.format(x="x")
     values = f"({_values(table, column, words)})"
@@ -147,17 +153,19 @@ def example(engine: DuckDB, table: Table, column: str, form: Form, words: Sequen
     return before, after
 
 
-def among(text: str, words: Sequence[str]) -> str:
+def is_one_of(text: str, words: Sequence[str]) -> str:
     """The condition that a text is one of `$words`, whatever its case; longer ones than these are not compared."""
     return f"(length({text}) <= {max(map(len, words), default=0)} AND list_contains($words, lower({text})))"
 
 
 def _values(table: Table, column: str, words: Sequence[str]) -> str:
     name = f"trim({quoted((column,))})"
-    return f"SELECT {name} AS x FROM {quoted(table.path)} WHERE NOT {among(name, words)}"
+    return f"SELECT {name} AS x FROM {quoted(table.path)} WHERE NOT {is_one_of(name, words)}"
 
 
-def _fitting(engine: DuckDB, values: str, words: Sequence[str], tried: list[Form], *, proven: bool) -> list[Form]:
+def _fitting(
+    engine: DuckDB, values: str, words: Sequence[str], tried: list[TextForm], *, proven: bool
+) -> list[TextForm]:
     counts = [
         f"count(*) FILTER (NOT coalesce({one.fits}, false)), count(*) FILTER ({one.proof})".format(x="x")
         for one in tried
@@ -168,21 +176,21 @@ def _fitting(engine: DuckDB, values: str, words: Sequence[str], tried: list[Form
     return [one for one, unfit, proofs in kept if total and not unfit and (proofs or not proven)]
 
 
-def _differ(engine: DuckDB, values: str, words: Sequence[str], dates: Sequence[Form]) -> bool:
+def _differ(engine: DuckDB, values: str, words: Sequence[str], dates: Sequence[TextForm]) -> bool:
     first, *others = (one.value.format(x="x") for one in dates)
     differing = " OR ".join(f"{first} <> {other}" for other in others)
     text = f"SELECT count(*) FILTER ({differing}) FROM ({values})"
     return bool(engine.connection.execute(text, {"words": list(words)}).fetchall()[0][0])
 
 
-def retype(engine: DuckDB, table: Table, column: str, form: Form, words: Sequence[str]) -> None:
+def retype(engine: DuckDB, table: Table, column: str, form: TextForm, words: Sequence[str]) -> None:
     """Converts a column of text to a form; words become NULL, unless they are values of the type."""
     name = quoted((column,))
     value = form.value.format(x=f"trim({name})")
     _alter(engine, table, column, form.type, words, f"TRY_CAST({name} AS {form.type})", value)
 
 
-def blank(engine: DuckDB, table: Table, column: str, words: Sequence[str]) -> None:
+def set_null(engine: DuckDB, table: Table, column: str, words: Sequence[str]) -> None:
     """Replaces words in a column of text by NULL."""
     _alter(engine, table, column, "VARCHAR", words, "NULL", quoted((column,)))
 

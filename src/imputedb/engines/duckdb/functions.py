@@ -5,7 +5,7 @@ from functools import cache
 
 import duckdb
 
-from imputedb.engines.duckdb.opening import Opening, opened
+from imputedb.engines.duckdb.opening import Opening, connection_of
 from imputedb.errors import QueryError
 from imputedb.sql import parse
 from imputedb.sql.ast import Tree
@@ -22,7 +22,7 @@ _FUNCTIONS = """
 @cache
 def functions() -> Functions:
     """The names of aggregates, of volatile functions, and of all functions built into DuckDB."""
-    with opened(Opening(":memory:")) as connection:
+    with connection_of(Opening(":memory:")) as connection:
         rows = connection.execute(_FUNCTIONS).fetchall()
     aggregates, volatile, built_in = (frozenset(row[0] for row in rows if row[place]) for place in (1, 2, 3))
     return Functions(aggregates | {COUNT_OBSERVED}, volatile, built_in)
@@ -32,7 +32,7 @@ def functions() -> Functions:
 def built_in_macros() -> Mapping[str, Tree]:
     """The bodies of DuckDB's own macros, by their texts; they are parsed under default settings, as they were made."""
     text = "SELECT DISTINCT macro_definition FROM duckdb_functions() WHERE internal AND macro_definition IS NOT NULL"
-    with opened(Opening(":memory:")) as connection:
+    with connection_of(Opening(":memory:")) as connection:
         return {found: standing_for(connection, found) for (found,) in connection.execute(text).fetchall()}
 
 

@@ -39,7 +39,7 @@ class TurnLock:
         """Whether it is this thread's turn."""
         return self._owner == threading.get_ident()
 
-    def take(self, signals: Signals | None = None) -> None:
+    def acquire(self, signals: Signals | None = None) -> None:
         """Waits for a turn; deferred signals are delivered meanwhile."""
         if not self.is_mine:
             if signals is None:
@@ -50,19 +50,19 @@ class TurnLock:
             self._owner = threading.get_ident()
         self._depth += 1
 
-    def end(self) -> None:
+    def release(self) -> None:
         """Ends this thread's turn, if it has one, however often it was taken."""
         if self.is_mine:
             self._owner, self._depth = None, 0
             self._lock.release()
 
     def __enter__(self) -> None:
-        self.take()
+        self.acquire()
 
     def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
         self._depth -= 1
         if self._depth == 0:
-            self.end()
+            self.release()
 
 
 @dataclass(slots=True)
@@ -93,13 +93,13 @@ class _Job:
 Jobs: TypeAlias = "SimpleQueue[tuple[_Job, duckdb.DuckDBPyConnection] | None]"
 
 
-class Runner:
+class StatementRunner:
     """A worker thread for the statements of one connection.
 
     Attributes:
-        ended: whether another thread has asked the current call to end.
+        is_interrupted: whether another thread has asked the current call to end.
         raised: the exception that has ended it.
-        late: whether an interruption comes too late, since the user's statement has run.
+        is_too_late: whether an interruption comes too late, since the user's statement has run.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, signals: Signals) -> None:
@@ -109,15 +109,15 @@ class Runner:
         self._thread: threading.Thread | None = None
         self._closed = False
         self._interrupt_lock = threading.Lock()
-        self._is_running = self.ended = self.late = False
+        self._is_running = self.is_interrupted = self.is_too_late = False
         self.raised: BaseException | None = None
         finalize(self, self._jobs.put, None)
 
     def run(self, text: str, fetch: Callable[[duckdb.DuckDBPyConnection], Fetched]) -> Fetched:
         """The result of `fetch` on an executed statement."""
-        return self.do(lambda connection: fetch(connection.execute(text)))
+        return self.call(lambda connection: fetch(connection.execute(text)))
 
-    def do(self, work: Callable[[duckdb.DuckDBPyConnection], Fetched]) -> Fetched:
+    def call(self, work: Callable[[duckdb.DuckDBPyConnection], Fetched]) -> Fetched:
         """The result of work on the connection.
 
         DuckDB looks for signals between tasks, and the thread that would look may be in the middle of a long one. The
@@ -126,27 +126,27 @@ class Runner:
         if self._closed:
             raise StorageError(CLOSED)
         try:
-            return self._waited(work) if is_main() else self._ran(work)
+            return self._run_on_worker(work) if is_main() else self._run_here(work)
         except duckdb.InterruptException as error:
             self.raised = error
             raise
 
-    def _ran(self, work: Callable[[duckdb.DuckDBPyConnection], Fetched]) -> Fetched:
+    def _run_here(self, work: Callable[[duckdb.DuckDBPyConnection], Fetched]) -> Fetched:
         """The result of work on a thread that receives no signals."""
         with self._under_way():
             return work(self._connection)
 
-    def _waited(self, work: Callable[[duckdb.DuckDBPyConnection], Fetched]) -> Fetched:
+    def _run_on_worker(self, work: Callable[[duckdb.DuckDBPyConnection], Fetched]) -> Fetched:
         """The result of work, on the main thread."""
         signals = self._signals
         signals.raise_again()
-        before, signals.shut = signals.shut, True
+        before, signals.deferred = signals.deferred, True
         job = _Job(work)
         try:
             with self._under_way():
                 self._wait_for(job)
         finally:
-            signals.shut = before or signals.raised is not None
+            signals.deferred = before or signals.raised is not None
         if not before:
             signals.deliver()
         if job.error is not None:
@@ -159,10 +159,10 @@ class Runner:
 
         It is repeated, since DuckDB does not know of a statement that is only about to run.
         """
-        self.ended = is_called
+        self.is_interrupted = is_called
         for _ in range(_REPETITIONS):
             with self._interrupt_lock:
-                if not (self.ended and self._is_running) or self.late:
+                if not (self.is_interrupted and self._is_running) or self.is_too_late:
                     return
                 self._connection.interrupt()
             time.sleep(_TICK)
@@ -173,7 +173,7 @@ class Runner:
         Raises:
             Interrupted: the call was interrupted.
         """
-        if not self.ended or self.late:
+        if not self.is_interrupted or self.is_too_late:
             return
         handled = sys.exc_info()[1]
         while handled is not None:
@@ -183,9 +183,9 @@ class Runner:
         self.raised = Interrupted("interrupted by another thread")
         raise self.raised
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Resets the state of interruption, at the end of a call."""
-        self.ended, self.raised, self.late = False, None, False
+        self.is_interrupted, self.raised, self.is_too_late = False, None, False
 
     @contextmanager
     def _under_way(self) -> Iterator[None]:

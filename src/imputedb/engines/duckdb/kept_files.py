@@ -10,7 +10,7 @@ import duckdb
 
 from imputedb.algebra.relation import Table
 from imputedb.engines import cache
-from imputedb.engines.cache import Recent
+from imputedb.engines.cache import LruCache
 from imputedb.engines.duckdb import settings
 from imputedb.engines.duckdb.session import Session
 from imputedb.engines.duckdb.tables import Tables
@@ -83,7 +83,7 @@ class KeptFiles:
     """
 
     def __init__(self, session: Session, tables: Tables, temporary: Temporary) -> None:
-        self.cache: Recent[Hashable, KeptFile] = Recent(
+        self.cache: LruCache[Hashable, KeptFile] = LruCache(
             "rows of text files in FROM",
             "files and options of their reader",
             "a file whose size or time has changed; SET and the like; short memory",
@@ -106,7 +106,7 @@ class KeptFiles:
         if found is None:
             self.settle()
             return None
-        self._temporary.entitle(found.table.name, found.table.shown)
+        self._temporary.set_title(found.table.name, found.table.shown)
         return found
 
     def keep(self, key: Hashable, table: Table, versions: Sequence[Version], notes: Sequence[Note]) -> None:

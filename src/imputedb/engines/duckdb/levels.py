@@ -8,7 +8,7 @@ from imputedb.statistics.measure import levels_of
 Levels = Mapping[str, Sequence[str]]
 
 
-def ordered(frame: Any) -> Levels:
+def levels_of_ordered_text(frame: Any) -> Levels:
     """By column, the levels of ordered text that DuckDB reads as plain text.
 
     Such columns are an ENUM of another DuckDB connection, an Enum of polars, and an Arrow dictionary marked as ordered,
@@ -20,7 +20,7 @@ def ordered(frame: Any) -> Levels:
     return {name: levels for name, levels in found.items() if _named(levels)}
 
 
-def stand(frame: Any) -> set[int]:
+def ordered_enums(frame: Any) -> set[int]:
     """The places of columns that DuckDB reads as ENUMs and whose categories are ordered.
 
     These are ordered Categoricals of pandas. DuckDB also makes ENUMs of unordered ones and of NumPy's text, with levels
@@ -31,7 +31,7 @@ def stand(frame: Any) -> set[int]:
     return {place for place, dtype in enumerate(frame.dtypes) if getattr(dtype, "ordered", False)}
 
 
-def unordered(frame: Any) -> list[str]:
+def nominal_numbers(frame: Any) -> list[str]:
     """The columns of numbers that are unordered categories: Categoricals of pandas."""
     if _library(frame) != "pandas" or not hasattr(frame, "columns"):
         return []

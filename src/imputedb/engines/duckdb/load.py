@@ -16,8 +16,8 @@ from imputedb.engines.address import Address, address
 from imputedb.engines.duckdb import foreign, forms, levels, text_files
 from imputedb.engines.duckdb.databases import filling
 from imputedb.engines.duckdb.frames import readable
-from imputedb.engines.duckdb.marks import Marks, Missing
-from imputedb.engines.duckdb.paths import check_columns, files, partitions, passed_over, squeezing
+from imputedb.engines.duckdb.marks import Missing, MissingWords
+from imputedb.engines.duckdb.paths import check_columns, compression_option, files, partitions, skipped_folders
 from imputedb.engines.reading import Reading
 from imputedb.errors import DataError, StorageError, UnknownName
 from imputedb.notes import Note, NoteKind
@@ -62,23 +62,23 @@ def load(
         raise DataError("a query is asked of a database, such as postgresql://...: files are loaded whole")
     named = [(table, files(path, KINDS)) for path in paths]
     if not table:
-        named = [one for path, (_, found) in zip(paths, named, strict=True) for one in _apart(path, found)]
+        named = [one for path, (_, found) in zip(paths, named, strict=True) for one in _tables_of(path, found)]
     names, wanted = [str(name) for name, _ in named], [some for _, some in named]
     if twice := next((name for place, name in enumerate(names) if name.lower() in map(str.lower, names[:place])), None):
         raise DataError(f"two of the files would be the table {twice}: load one of them as another table")
     left = set(missing)
-    with _whole(engine, ", ".join(paths)):
-        engine.session.remarks += [_passed_over(folder) for path in paths for folder in passed_over(path, KINDS)]
+    with _loading(engine, ", ".join(paths)):
+        engine.session.remarks += [_passed_over(folder) for path in paths for folder in skipped_folders(path, KINDS)]
         for name, some in zip(names, wanted, strict=True):
             made = _place(engine, name)
-            _make_room(engine, made, replace=replace)
+            _drop_replaced(engine, made, replace=replace)
             left -= _filled(engine, made, some, missing, reading)
         if left:
             raise UnknownName(f"no column {sorted(left)[0]!r} in {', '.join(names)}")
     return names
 
 
-def _apart(path: str, found: list[str]) -> list[tuple[str | None, list[str]]]:
+def _tables_of(path: str, found: list[str]) -> list[tuple[str | None, list[str]]]:
     """The tables of a path, with their files: one table of all partitions of a folder, otherwise one of each file."""
     if partitions(path, KINDS):
         return [(Path(path).resolve().name, found)]
@@ -103,12 +103,12 @@ def _from_database(
         name = Path(place.path).resolve().stem
     if name is None and reading.query is not None:
         raise DataError("the rows of a query need the name of a table that they become: give one")
-    with _whole(engine, place.shown), closing(filling.read(place, table, reading)) as rows:
+    with _loading(engine, place.shown), closing(filling.read(place, table, reading)) as rows:
         made = _place(engine, str(name))
-        _make_room(engine, made, replace=replace)
+        _drop_replaced(engine, made, replace=replace)
         filling.fill(engine, made, place, rows)
-        engine.session.writes.remade()
-        Marks(engine, made, missing, reading.na or (), forms.forms((), reading.dates)).declare()
+        engine.session.writes.record_definition()
+        MissingWords(engine, made, missing, reading.na or (), forms.forms((), reading.dates)).declare()
     return str(name)
 
 
@@ -119,7 +119,7 @@ def _filled(engine: DuckDB, made: Table, some: Sequence[str], missing: Missing, 
     if suffix in text_files.SUFFIXES:
         tried = text_files.create(engine, made, text_files.TextFiles(made.name, some, reading))
     elif suffix in _READERS:
-        squeezed = {squeezing(file) for file in some} if suffix != ".parquet" else set()
+        squeezed = {compression_option(file) for file in some} if suffix != ".parquet" else set()
         source = _READERS[suffix].removesuffix(")") + (squeezed.pop() if len(squeezed) == 1 else "") + ")"
         check_columns(engine.connection, source, some)
         given = [[one_file(file) for file in some]]
@@ -135,10 +135,10 @@ def _filled(engine: DuckDB, made: Table, some: Sequence[str], missing: Missing, 
         every, declared = read.texts, dict(read.missing)
         tried = forms.forms((), reading.dates) if read.texts else forms.PLAIN
         _comment(engine, made, read.comments)
-    engine.session.writes.remade()
-    here = {column for column in missing if _has(engine, made, column)}
+    engine.session.writes.record_definition()
+    here = {column for column in missing if _exists(engine, made, column)}
     declared = {**declared, **{column: missing[column] for column in here}}
-    Marks(engine, made, declared, words if every or words else (), tried, every).declare()
+    MissingWords(engine, made, declared, words if every or words else (), tried, every).declare()
     return here
 
 
@@ -174,7 +174,7 @@ def _place(engine: DuckDB, name: str) -> Table:
     return Table(catalog, schema, name)
 
 
-def _has(engine: DuckDB, table: Table, column: str) -> bool:
+def _exists(engine: DuckDB, table: Table, column: str) -> bool:
     return column.lower() in (known.lower() for known in engine.tables.shape(table).types)
 
 
@@ -193,13 +193,13 @@ def register(
     Raises:
         DataError: the object is none of these.
     """
-    with _whole(engine, name):
+    with _loading(engine, name):
         made = _place(engine, name) if kept else Table("temp", "main", name)
-        _make_room(engine, made, replace=replace)
+        _drop_replaced(engine, made, replace=replace)
         read = readable(name, frame)
         _create(engine, made, read)
-        Marks(engine, made, missing, na).declare()
-        _unordered(engine, made, levels.unordered(read))
+        MissingWords(engine, made, missing, na).declare()
+        _unordered(engine, made, levels.nominal_numbers(read))
 
 
 def _create(engine: DuckDB, made: Table, frame: Any) -> None:
@@ -207,18 +207,18 @@ def _create(engine: DuckDB, made: Table, frame: Any) -> None:
     try:
         engine.connection.register(name, frame)
     except duckdb.Error as error:
-        odd = _odd(engine, frame) or f"{type(frame).__name__} has no columns DuckDB knows"
+        odd = _unreadable_column(engine, frame) or f"{type(frame).__name__} has no columns DuckDB knows"
         raise DataError(f"{made.name} cannot be read as a table: {odd.rstrip(': ')}") from error
     try:
         engine.connection.execute(f"CREATE {kind} {quoted(made.path)} AS {_copied(engine, name, frame)}")
-        for column, ordered in levels.ordered(frame).items():
+        for column, ordered in levels.levels_of_ordered_text(frame).items():
             values = ", ".join("'" + level.replace("'", "''") + "'" for level in ordered)
             engine.connection.execute(f"ALTER TABLE {quoted(made.path)} ALTER {quoted((column,))} TYPE ENUM ({values})")
     except (duckdb.NotImplementedException, duckdb.InvalidInputException) as error:
         locked = duckdb_errors.translated(error)
         if isinstance(locked, StorageError):
             raise locked from error
-        raise DataError(f"{made.name} was not loaded: {_odd(engine, frame)}{_reason(error)}") from error
+        raise DataError(f"{made.name} was not loaded: {_unreadable_column(engine, frame)}{_reason(error)}") from error
     finally:
         with suppress(duckdb.Error):
             engine.connection.unregister(name)
@@ -231,12 +231,12 @@ def _unordered(engine: DuckDB, made: Table, columns: Sequence[str]) -> None:
         policy = policies.get(column, DEFAULT)
         if policy.measure is None:
             engine.store.decide(made, column, policy.changed({"measure": "nominal"}))
-    engine.session.writes.remade()
+    engine.session.writes.record_definition()
 
 
 def _copied(engine: DuckDB, name: str, frame: Any) -> str:
     """The query that copies a frame; unordered text stays text where DuckDB would read it as an ENUM."""
-    stand = levels.stand(frame)
+    stand = levels.ordered_enums(frame)
     described = engine.connection.execute(f"DESCRIBE FROM {name}").fetchall()
     texts = [
         f"CAST({quoted((column,))} AS VARCHAR) AS {quoted((column,))}"
@@ -246,7 +246,7 @@ def _copied(engine: DuckDB, name: str, frame: Any) -> str:
     return f"SELECT * REPLACE ({', '.join(texts)}) FROM {name}" if texts else f"FROM {name}"
 
 
-def _odd(engine: DuckDB, frame: Any) -> str:
+def _unreadable_column(engine: DuckDB, frame: Any) -> str:
     """The first column that DuckDB cannot read, as the beginning of a sentence; empty if it reads all."""
     for column in getattr(frame, "column_names", getattr(frame, "columns", ())):
         with engine.connection.cursor() as connection:
@@ -264,7 +264,7 @@ def _plain(path: str) -> Path:
 
 
 @contextmanager
-def _whole(engine: DuckDB, what: str) -> Iterator[None]:
+def _loading(engine: DuckDB, what: str) -> Iterator[None]:
     """A transaction around a load, with translated errors; a failed load leaves nothing behind."""
     with engine.lock, engine.session.writes.writing():
         try:
@@ -275,10 +275,10 @@ def _whole(engine: DuckDB, what: str) -> Iterator[None]:
             engine.session.taken()
             raise _translated(what, error) from error
         finally:
-            engine.session.writes.remade()
+            engine.session.writes.record_definition()
 
 
-def _make_room(engine: DuckDB, made: Table, *, replace: bool) -> None:
+def _drop_replaced(engine: DuckDB, made: Table, *, replace: bool) -> None:
     """Drops the table that a new one replaces.
 
     Raises:
@@ -292,7 +292,7 @@ def _make_room(engine: DuckDB, made: Table, *, replace: bool) -> None:
     if not replace:
         raise DataError(f"there is a table {made.name} already: replace it, or give another name")
     engine.connection.execute(f"DROP TABLE {quoted(there.path)}")
-    engine.session.writes.remade()
+    engine.session.writes.record_definition()
 
 
 def _translated(what: str, error: BaseException) -> BaseException:

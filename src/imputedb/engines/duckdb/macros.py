@@ -156,7 +156,7 @@ def written_out(engine: DuckDB, node: Tree) -> Tree:
             known.setdefault(one.name, []).append(one)
 
     def macro(call: Call) -> Macro | None:
-        return _meant_by(engine, call, known.get(call.path[-1], ()))
+        return _called_macro(engine, call, known.get(call.path[-1], ()))
 
     def is_function(path: tuple[str, ...]) -> bool:
         *database, schema, name = path
@@ -176,7 +176,7 @@ def _with_files(engine: DuckDB, tree: Any, within: frozenset[str] = frozenset())
         return tree
     if is_select(tree):
         tree = titled(tree, _calls_for_rows, engine.titles)
-    found = _rows_of(engine, tree) if is_table_function(tree) else None
+    found = _table_macro(engine, tree) if is_table_function(tree) else None
     if found is not None and found.name not in within:
         query = parse.stored(engine.connection, found.text)
         query = _with_files(engine, with_arguments(query, found.parameters, call_in(tree)), within | {found.name})
@@ -190,7 +190,7 @@ def _calls_for_rows(tree: Tree) -> bool:
     return any(map(is_table_function, nodes(tree)))
 
 
-def _rows_of(engine: DuckDB, item: Tree) -> _Definition | None:
+def _table_macro(engine: DuckDB, item: Tree) -> _Definition | None:
     """The user's table macro that a FROM item calls; its arguments are put into its text, as in DuckDB."""
     call = call_of(call_in(item))
     named = [one for one in _definitions(engine, call.path[-1:]) if not one.scalar and not one.internal]
@@ -207,7 +207,7 @@ def called_query(engine: DuckDB, node: Tree) -> tuple[Tree, set[str]]:
     return query, naming_parameters(query) & set(one.parameters)
 
 
-def _meant_by(engine: DuckDB, call: Call, known: Sequence[_Definition]) -> Macro | None:
+def _called_macro(engine: DuckDB, call: Call, known: Sequence[_Definition]) -> Macro | None:
     """The macro that a call means; None where it is left to DuckDB."""
     named = [one for one in known if one.is_called(call.path)]
     named = [one for one in named if not one.internal] or named
@@ -261,7 +261,7 @@ def _found(connection: duckdb.DuckDBPyConnection) -> list[_Definition]:
 @cache
 def _of_duckdb() -> list[_Definition]:
     """The definitions of DuckDB's own macros; a new database in memory has no others."""
-    with opening.opened(opening.Opening(":memory:")) as connection:
+    with opening.connection_of(opening.Opening(":memory:")) as connection:
         return _found(connection)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from imputedb.algebra.relation import Table
 from imputedb.engines.duckdb import declarations, forms, sentinels, unseen
-from imputedb.engines.duckdb.forms import Form
+from imputedb.engines.duckdb.forms import TextForm
 from imputedb.errors import UnknownName
 from imputedb.notes import Note, NoteKind
 from imputedb.sql.paths import quoted
@@ -26,7 +26,7 @@ _SHARE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class InQuery:
+class QueryFile:
     """Rows of files that a single query reads; words for missing values become NULL, since nothing can be declared.
 
     Attributes:
@@ -39,7 +39,7 @@ class InQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class MissingWords:
     """The search for words for missing values, and for types of text columns, in a new table.
 
     Attributes:
@@ -57,10 +57,10 @@ class Marks:
     table: Table
     missing: Missing
     words: Sequence[str] | None
-    tried: Sequence[Form] = forms.PLAIN
+    tried: Sequence[TextForm] = forms.PLAIN
     every: bool = False
     left: Collection[str] = ()
-    query: InQuery | None = None
+    query: QueryFile | None = None
 
     def declare(self) -> None:
         """Converts columns of text to the types of their values, declares words for missing values, and notes both.
@@ -70,7 +70,7 @@ class Marks:
             DataError: a column cannot hold a declared value.
         """
         if self.query is None:
-            self.engine.session.writes.remade()
+            self.engine.session.writes.record_definition()
             declarations.prune(self.engine, self.table)
         types = forms.types(self.engine, self.table)
         given: dict[str, list[str]] = {}
@@ -91,7 +91,7 @@ class Marks:
         if self.every and self.words is None:
             self._remark_on_codes([column for column in types if column not in {*given, *self.left}])
         if self.query is None:
-            self.engine.session.writes.remade()
+            self.engine.session.writes.record_definition()
 
     def _typed(self, column: str, kind: str, own: Sequence[str]) -> None:
         held = [] if kind == "BOOLEAN" else [word for word in self.words or () if _holds(self.engine, kind, word)]
@@ -108,28 +108,30 @@ class Marks:
         usual = BESIDE_NUMBERS if self.words is None else self.words
         words = tuple(dict.fromkeys(word.strip().lower() for word in (*usual, *own)))
         counts = self._counts(column, words)
-        form = forms.found(self.engine, self.table, column, words, self.tried)
+        form = forms.first_form(self.engine, self.table, column, words, self.tried)
         read = f"{form.remark}: {self._example(column, form, words)}" if form is not None and form.remark else ""
         if form is not None and form.type != "VARCHAR":
             forms.retype(self.engine, self.table, column, form, words)
             kept = [word for word in own if _holds(self.engine, form.type, word)]
             if kept:
-                self.engine.session.writes.remade()
+                self.engine.session.writes.record_definition()
                 declarations.declare(self.engine, self.table, column, kept)
             self._note(column, {word: n for word, n in counts.items() if word not in own}, read=read)
             return
         if self.words is None and form is None:
-            read = self._doubtful(column, words) or self._orders(column, words) or self._mostly(column, words)
+            read = (
+                self._doubtful(column, words) or self._orders(column, words) or self._remark_on_numbers(column, words)
+            )
         if self.words is None:
             counts = self._not_codes(column, counts)
         if counts and self.query is not None:
-            forms.blank(self.engine, self.table, column, [word.strip().lower() for word in counts])
+            forms.set_null(self.engine, self.table, column, [word.strip().lower() for word in counts])
         elif own or counts:
             declarations.declare(self.engine, self.table, column, [*own, *counts])
         counts = {word: n for word, n in counts.items() if word not in own}
         self._note(column, counts, read=read, declared=self.query is None)
 
-    def _example(self, column: str, form: Form, words: Sequence[str]) -> str:
+    def _example(self, column: str, form: TextForm, words: Sequence[str]) -> str:
         before, after = forms.example(self.engine, self.table, column, form, words)
         return repr(before) if form.type == "VARCHAR" else f"{before!r} is {after}"
 
@@ -151,7 +153,7 @@ class Marks:
         """A remark on words for zero or missing, where all other values are of one type; otherwise empty."""
         counts = self._counts(column, DOUBTFUL)
         every = (*words, *DOUBTFUL)
-        if not counts or forms.found(self.engine, self.table, column, every, self.tried) is None:
+        if not counts or forms.first_form(self.engine, self.table, column, every, self.tried) is None:
             return ""
         shown = ", ".join(f"{count:,} of {word!r}" for word, count in counts.items())
         wanted = [*counts, *(word for word in self._counts(column, words) if word)]
@@ -160,15 +162,15 @@ class Marks:
 
     def _orders(self, column: str, words: Sequence[str]) -> str:
         """A remark on dates whose order of day and month is ambiguous; otherwise empty."""
-        found = forms.orders(self.engine, self.table, column, words, self.tried)
+        found = forms.date_orders(self.engine, self.table, column, words, self.tried)
         ways = " or ".join(remark.rpartition(" ")[2] for remark in found)
         return (
             f"its dates may be {ways}: it stays text, unless dates= (dateformat of read_csv) says which" if ways else ""
         )
 
-    def _mostly(self, column: str, words: Sequence[str]) -> str:
+    def _remark_on_numbers(self, column: str, words: Sequence[str]) -> str:
         """A remark on text among numbers; otherwise empty."""
-        found = forms.mixed(self.engine, self.table, column, words) if self.every else None
+        found = forms.counts_of_numbers(self.engine, self.table, column, words) if self.every else None
         if found is None:
             return ""
         numbers, others, shown = found
@@ -180,7 +182,7 @@ class Marks:
         longest = max(map(len, words), default=0)
         short = f"FROM {quoted(self.table.path)} WHERE length(trim({name})) <= {longest} GROUP BY 1"
         values = f"SELECT {name} AS x, count(*) AS n {short}"
-        text = f"SELECT x, n FROM ({values}) WHERE {forms.among('trim(x)', words)} ORDER BY n DESC, x"
+        text = f"SELECT x, n FROM ({values}) WHERE {forms.is_one_of('trim(x)', words)} ORDER BY n DESC, x"
         return dict(self.engine.connection.execute(text, {"words": list(words)}).fetchall())
 
     def _not_codes(self, column: str, counts: Mapping[str, int]) -> dict[str, int]:
@@ -190,7 +192,7 @@ class Marks:
             return {}
         values = f"SELECT trim({quoted((column,))}) AS x, count(*) AS n FROM {quoted(self.table.path)} GROUP BY 1"
         text = (
-            f"SELECT length(x), {_LETTERS}, sum(n), bool_or(NOT {forms.among('x', ANYWHERE)}) FROM ({values}) "
+            f"SELECT length(x), {_LETTERS}, sum(n), bool_or(NOT {forms.is_one_of('x', ANYWHERE)}) FROM ({values}) "
             "WHERE x IS NOT NULL GROUP BY ALL"
         )
         lengths = self.engine.connection.execute(text, {"words": list(ANYWHERE)}).fetchall()

@@ -32,7 +32,7 @@ Declarations = dict[Table, Declared]
 """Declarations by table."""
 
 
-class Store:
+class MetadataStore:
     """Declarations about tables, stored in the database of each table.
 
     Declarations about temporary tables live as long as the connection. Those about databases in memory live as long as
@@ -43,7 +43,10 @@ class Store:
     """
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, state: Callable[[], object], beside: "Store | None" = None
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        state: Callable[[], object],
+        beside: "MetadataStore | None" = None,
     ) -> None:
         self.altered: list[Table] = []
         self._connection = connection
@@ -106,13 +109,13 @@ class Store:
         for column in list(self.policies(table)):
             self.decide(table, column, None)
 
-    def detached(self, catalog: str) -> None:
+    def forget_database(self, catalog: str) -> None:
         """Removes the declarations about a detached database that was in memory."""
         for declarations in (self._shared, self._pending or {}):
             for table in [table for table in declarations if table.catalog.lower() == catalog.lower()]:
                 del declarations[table]
 
-    def renamed(self, table: Table, after: Table) -> None:
+    def rename(self, table: Table, after: Table) -> None:
         """Moves declarations to a table's new name, and kept models too."""
         for column, codes in dict(self.missing(table)).items():
             self.declare(after, column, codes)
@@ -123,7 +126,7 @@ class Store:
             text = f"UPDATE {self._place(table.catalog, 'models')} SET schema_name = ?, table_name = ? {_NAMED}"
             self._connection.execute(text, [*after.path[1:], *table.path[1:]])
 
-    def column_renamed(self, table: Table, before: str, after: str) -> None:
+    def rename_column(self, table: Table, before: str, after: str) -> None:
         """Moves declarations to a column's new name, also within other columns' policies."""
         for column, codes in dict(self.missing(table)).items():
             if column == before:
@@ -160,11 +163,11 @@ class Store:
 
     # -- transactions -------------------------------------------------------------------------------------------------
 
-    def begun(self) -> None:
+    def begin(self) -> None:
         """Begins to collect the declarations of a user's transaction."""
         self._pending = {}
 
-    def ended(self, *, kept: bool) -> None:
+    def end(self, *, kept: bool) -> None:
         """Ends the transaction: its declarations are kept or dropped."""
         for table, declared in (self._pending or {}).items() if kept else ():
             self._memory(table)[table] = declared

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import duckdb
 
 from imputedb.algebra.relation import Table
-from imputedb.engines.duckdb.metadata import Store
+from imputedb.engines.duckdb.metadata import MetadataStore
 from imputedb.engines.duckdb.session import Session
 from imputedb.engines.names import SCHEMA
 from imputedb.engines.record import Record
@@ -34,7 +34,7 @@ _COLUMNS = (
 class Models:
     """The kept models of all attached databases, under the transactions of one session."""
 
-    def __init__(self, session: Session, store: Store) -> None:
+    def __init__(self, session: Session, store: MetadataStore) -> None:
         self._session = session
         self._store = store
         self._read: tuple[object, tuple[Record, ...]] | None = None

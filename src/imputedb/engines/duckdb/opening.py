@@ -31,7 +31,7 @@ class Opening:
     settings: tuple[tuple[str, str], ...] = ()
 
 
-def opened(way: Opening) -> duckdb.DuckDBPyConnection:
+def connection_of(way: Opening) -> duckdb.DuckDBPyConnection:
     """A connection to a database file, which is created if there is none, or to a database in memory.
 
     Raises:
@@ -41,14 +41,14 @@ def opened(way: Opening) -> duckdb.DuckDBPyConnection:
     _check_kind(way.path)
     try:
         if way.locked:
-            return _locked(way)
+            return _read_only_connection(way)
         connection = duckdb.connect(way.path, read_only=way.read_only, config=_OFFLINE)
     except duckdb.Error as error:
         raise _refused(way.path, error) from error
     return _set(connection)
 
 
-def _locked(way: Opening) -> duckdb.DuckDBPyConnection:
+def _read_only_connection(way: Opening) -> duckdb.DuckDBPyConnection:
     """A connection to a database in memory, with a file attached for reading.
 
     DuckDB's own restrictions are settings of the instance, and whoever may change settings may undo them. They are
@@ -75,7 +75,7 @@ def _locked(way: Opening) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def further(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+def another_connection(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     """Another connection to the same database, with temporary tables, settings and transactions of its own."""
     other = connection.cursor()
     ((is_locked, home),) = other.execute(

@@ -67,7 +67,7 @@ def partitions(path: str, kinds: Sequence[str]) -> list[str]:
     if found and other:
         raise DataError(other)
     for file in found:
-        if keys(str(file)) != keys(str(found[0])):
+        if partition_columns(str(file)) != partition_columns(str(found[0])):
             raise DataError(f"{found[0]} and {file} lie in partitions of different columns: {_WAY_OUT}")
     return [str(file) for file in found]
 
@@ -79,14 +79,14 @@ def check_partitions(paths: Sequence[str]) -> None:
         DataError: one lies in other partitions than the first; the message names both.
     """
     for path in paths:
-        if keys(path) != keys(paths[0]):
+        if partition_columns(path) != partition_columns(paths[0]):
             raise DataError(
                 f"{paths[0]} and {path} lie in partitions of different columns, which would be left out: {_WAY_OUT}, "
                 "or leave them out by read_csv(..., hive_partitioning = false)"
             )
 
 
-def passed_over(path: str, kinds: Sequence[str]) -> list[str]:
+def skipped_folders(path: str, kinds: Sequence[str]) -> list[str]:
     """The folders with files of some kinds that are passed over among the partitions of a folder."""
     found = list[str]()
     if not partitions(path, kinds):
@@ -102,7 +102,7 @@ def _holds(folder: Path, kinds: Sequence[str]) -> bool:
     return any(_kind(Path(name)) in kinds for _, _, names in os.walk(folder) for name in names)
 
 
-def keys(path: str) -> list[str]:
+def partition_columns(path: str) -> list[str]:
     """The partition columns in the path of a file."""
     return [part.partition("=")[0] for part in Path(path).parts[:-1] if "=" in part]
 
@@ -116,7 +116,7 @@ def _kind(path: Path) -> str:
 
 
 @contextmanager
-def unpacked(path: str) -> Iterator[BinaryIO]:
+def decompressed(path: str) -> Iterator[BinaryIO]:
     """The bytes of a file; those of a `.gz` file decompressed.
 
     Raises:
@@ -129,7 +129,7 @@ def unpacked(path: str) -> Iterator[BinaryIO]:
         raise StorageError(f"{path} cannot be unpacked, and is cut off or damaged: {error}") from error
 
 
-def squeezing(path: str) -> str:
+def compression_option(path: str) -> str:
     """The reader's option for a file's compression, which DuckDB does not detect behind a question mark."""
     kinds = {".gz": "gzip", ".zst": "zstd"}
     return f", compression = '{kinds[Path(path).suffix]}'" if Path(path).suffix in kinds else ""
@@ -141,8 +141,8 @@ def check_columns(connection: duckdb.DuckDBPyConnection, reader: str, paths: Seq
     Raises:
         DataError: the first file has such a column; the message names both.
     """
-    told = keys(paths[0])
-    if not told or any(keys(path) != told for path in paths):
+    told = partition_columns(paths[0])
+    if not told or any(partition_columns(path) != told for path in paths):
         return
     text = f"DESCRIBE FROM {reader.removesuffix(')')}, hive_partitioning = false)"
     for column in [row[0] for row in connection.execute(text, [one_file(paths[0])]).fetchall()]:

@@ -93,7 +93,7 @@ def _run(session: Session, table: Table, text: str) -> None:
 
 
 @contextmanager
-def blamed(session: Session, table: Table, shape: Shape) -> Iterator[None]:
+def blaming_policy(session: Session, table: Table, shape: Shape) -> Iterator[None]:
     """A block in which errors of a statement over a table name the policy that causes them.
 
     Raises:
@@ -105,19 +105,19 @@ def blamed(session: Session, table: Table, shape: Shape) -> Iterator[None]:
         texts = {column: text for column, policy in shape.policies.items() for text in policy.texts if text}
         for column, text in texts.items():
             if why := _failure(session, table, text, error):
-                raise failed(table, column, text, why) from error
+                raise policy_error(table, column, text, why) from error
         raise
 
 
-def failed(table: Table, column: str, text: str, why: str) -> QueryError:
+def policy_error(table: Table, column: str, text: str, why: str) -> QueryError:
     """The error for a policy whose text no longer runs over its table."""
     cause = why.partition("\n")[0].rstrip(".")
     return QueryError(
-        f"the policy on {table.name}({column}) does not run any more: ({text}): {cause}; {way_out(table, column)}"
+        f"the policy on {table.name}({column}) does not run any more: ({text}): {cause}; {advice(table, column)}"
     )
 
 
-def way_out(table: Table, column: str) -> str:
+def advice(table: Table, column: str) -> str:
     """Advice on a policy that no longer suits its table."""
     return f"DROP IMPUTATION POLICY ON {table.name}({column}), or state it anew"
 

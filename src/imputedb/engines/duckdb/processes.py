@@ -19,12 +19,12 @@ class _Connected(Protocol):
 _SESSIONS: "weakref.WeakSet[_Connected]" = weakref.WeakSet()
 
 
-def tended(session: _Connected) -> None:
+def close_at_exit(session: _Connected) -> None:
     """Registers a session, so that its connection is closed when the process ends."""
     _SESSIONS.add(session)
 
 
-def _never_freed() -> None:
+def _keep_alive() -> None:
     """Keeps connections alive in a forked process, where they exist without their threads.
 
     Freeing them there would kill the process, or write what only the parent may write.
@@ -44,4 +44,4 @@ def _close_quietly() -> None:
 
 atexit.register(_close_quietly)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_never_freed)
+    os.register_at_fork(after_in_child=_keep_alive)

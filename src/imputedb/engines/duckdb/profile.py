@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import Any
 
 from imputedb.engines.duckdb.codes import codes
-from imputedb.engines.duckdb.column_aggregates import TOGETHER, Query, Reading, Rows, measured, portions
+from imputedb.engines.duckdb.column_aggregates import TOGETHER, Query, StoredColumn, TableSample, measured, portions
 from imputedb.engines.duckdb.sorted_columns import Measured, Numbers, is_plain, sorted_measures
 from imputedb.engines.duckdb.value_texts import literal
 from imputedb.sql import ast as t
@@ -73,11 +73,11 @@ def gather(
         sample: the engine's tree of a repeatable sample of `SAMPLE` rows.
         meanings: conditions under which a column's NULL is not a missing value.
     """
-    columns = {name: Reading(tree, types[name], kind_of(types[name])) for name, tree in readings.items()}
+    columns = {name: StoredColumn(tree, types[name], kind_of(types[name])) for name, tree in readings.items()}
     count, total = query(t.select([t.call("count_star"), _content(columns)], source))[0]
-    rows = Rows(source, count)
+    rows = TableSample(source, count)
     meant = _meant(query, source, readings, meanings)
-    sampled = Rows(source, SAMPLE, sample) if rows.count > SAMPLE else rows
+    sampled = TableSample(source, SAMPLE, sample) if rows.count > SAMPLE else rows
     if sampled.sample is None:
         counts, distinct, shapes = _measures(query, numbers, rows, columns)
     else:
@@ -94,7 +94,7 @@ def gather(
 
 
 def _measures(
-    query: Query, numbers: Numbers, rows: Rows, columns: Mapping[str, Reading]
+    query: Query, numbers: Numbers, rows: TableSample, columns: Mapping[str, StoredColumn]
 ) -> tuple[Measured, dict[str, int], Measured]:
     """Counts, numbers of distinct values, and distributions of columns, all over all rows."""
     plain = {name: one for name, one in columns.items() if is_plain(one)}
@@ -107,7 +107,7 @@ def _measures(
 
 
 def _sampled_measures(
-    query: Query, numbers: Numbers, rows: Rows, sampled: Rows, columns: Mapping[str, Reading]
+    query: Query, numbers: Numbers, rows: TableSample, sampled: TableSample, columns: Mapping[str, StoredColumn]
 ) -> tuple[Measured, dict[str, int], Measured]:
     """The same of a large table: counts and ranges over all rows, distributions over a sample.
 
@@ -137,7 +137,7 @@ def earliest(
     Later rows do not change it, and so do not change any random number. The rows at the earliest time have no earlier
     ones from which they could be imputed.
     """
-    columns = {name: Reading(tree, types[name], kind_of(types[name])) for name, tree in readings.items()}
+    columns = {name: StoredColumn(tree, types[name], kind_of(types[name])) for name, tree in readings.items()}
     totals = []
     for name in sorted(times):
         least = t.select([t.call("min", readings[name])], source)
@@ -150,7 +150,7 @@ def _number(text: str) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest())
 
 
-def _content(columns: Mapping[str, Reading]) -> Tree:
+def _content(columns: Mapping[str, StoredColumn]) -> Tree:
     """The sum over rows of a hash of their values, which depends on neither the order of rows nor that of columns.
 
     Values are hashed as text, in single precision, or in seconds, so that their types in a file or frame do not matter.
@@ -160,7 +160,7 @@ def _content(columns: Mapping[str, Reading]) -> Tree:
     return t.call("sum", t.cast(t.call("hash", *hashed), t.plain_type("HUGEINT")))
 
 
-def _hashed(column: Reading) -> Tree:
+def _hashed(column: StoredColumn) -> Tree:
     match column.kind:
         case Kind.CATEGORY:
             return t.cast(column.tree, t.plain_type("VARCHAR"))
@@ -280,7 +280,7 @@ def _distributions(column: Tree, type_name: str) -> dict[str, Tree]:
 
 
 def _distinct(
-    query: Query, rows: Rows, columns: Mapping[str, Reading], counts: Mapping[str, Mapping[str, int]]
+    query: Query, rows: TableSample, columns: Mapping[str, StoredColumn], counts: Mapping[str, Mapping[str, int]]
 ) -> dict[str, int]:
     """Numbers of distinct values: exact where a sketch cannot tell whether a column is a key or constant.
 
@@ -311,8 +311,8 @@ def _distinct_count(column: Tree, _: str) -> dict[str, Tree]:
     return {"distinct": {**t.call("count", column), "distinct": True}}
 
 
-def _column(reading: Reading, missing: int, distinct: int, mean: Any, shape: Mapping[str, Any]) -> ColumnStatistics:
-    type_name, kind = reading.type, reading.kind
+def _column(column: StoredColumn, missing: int, distinct: int, mean: Any, shape: Mapping[str, Any]) -> ColumnStatistics:
+    type_name, kind = column.type, column.kind
     if (counts := shape.get("frequencies")) is not None:
         return _category(type_name, kind, missing, distinct, counts)
     if shape.get("quantiles") is None:

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 
 from imputedb import duckdb_errors
-from imputedb.engines.duckdb.paths import squeezing, unpacked
+from imputedb.engines.duckdb.paths import compression_option, decompressed
 from imputedb.errors import DataError, QueryError
 from imputedb.sql.paths import one_file
 
@@ -46,7 +46,7 @@ _WAYS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Sniffed:
+class TextDialect:
     """The dialect of a text file, as DuckDB detects it.
 
     Attributes:
@@ -71,7 +71,7 @@ class Sniffed:
 
 
 @dataclass(frozen=True, slots=True)
-class Checks:
+class FileChecks:
     """The checks that apply to a file.
 
     Attributes:
@@ -83,7 +83,7 @@ class Checks:
     single: bool = True
 
     @classmethod
-    def under(cls, options: Mapping[str, str]) -> "Checks":
+    def under_options(cls, options: Mapping[str, str]) -> "FileChecks":
         """The checks under some options of DuckDB's reader, which may state what happens to such lines."""
         loose = any(is_on(options, name) for name in ("ignore_errors", "null_padding"))
         strict = is_on(options, "strict_mode", default="true")
@@ -95,7 +95,9 @@ def is_on(options: Mapping[str, str], name: str, default: str = "false") -> bool
     return options.get(name, default) == "true"
 
 
-def sniffed(connection: duckdb.DuckDBPyConnection, path: str, options: str, name: str, checks: Checks) -> Sniffed:
+def text_dialect(
+    connection: duckdb.DuckDBPyConnection, path: str, options: str, name: str, checks: FileChecks
+) -> TextDialect:
     """The dialect of a file, which messages call by `name`.
 
     Raises an error for a file of which DuckDB would read only some lines, or each line as one text.
@@ -106,13 +108,13 @@ def sniffed(connection: duckdb.DuckDBPyConnection, path: str, options: str, name
     """
     if not any(line.strip() for line in _lines(connection, path)):
         raise DataError(f"{name} is empty: it has no line with a header or with values")
-    query = f"{_SNIFFED}{options}{squeezing(path)}"
+    query = f"{_SNIFFED}{options}{compression_option(path)}"
     try:
         found = connection.execute(f"{query})", [one_file(path)]).fetchall()[0]
     except (duckdb.BinderException, duckdb.ParserException) as error:  # a stated option that does not suit the file
         words = duckdb_errors.reason(str(error)).splitlines()[0].replace("sniff_csv", "read_csv")
         raise QueryError(f"{name} cannot be read: {words}") from error
-    above = _above(connection, path) if checks.skipped else 0
+    above = _skipped_lines(connection, path) if checks.skipped else 0
     if above:
         below = connection.execute(f"{query}, skip = {above})", [one_file(path)]).fetchall()[0]
         above = above if _typed(below) > _typed(found) or _EXCELS.fullmatch(next(_lines(connection, path))) else 0
@@ -125,10 +127,10 @@ def sniffed(connection: duckdb.DuckDBPyConnection, path: str, options: str, name
         for mark in _DELIMITERS:
             if _width(next(line for line in _lines(connection, path) if line.strip()), mark) > 1:
                 raise DataError(_uneven(connection, path, name, mark))
-    return Sniffed(delimiter, dates, header, skipped, above)
+    return TextDialect(delimiter, dates, header, skipped, above)
 
 
-def one_form(forms: Mapping[str, Sniffed]) -> Sniffed:
+def one_form(forms: Mapping[str, TextDialect]) -> TextDialect:
     """The common dialect of the files of one table, given by their names.
 
     Raises:
@@ -147,7 +149,7 @@ def one_form(forms: Mapping[str, Sniffed]) -> Sniffed:
     return form
 
 
-def _above(connection: duckdb.DuckDBPyConnection, path: str) -> int:
+def _skipped_lines(connection: duckdb.DuckDBPyConnection, path: str) -> int:
     """Number of lines at the top that are comments, or Excel's statement of the delimiter."""
     lines = list(islice(_lines(connection, path), _COMMENTS))
     return 1 if _EXCELS.fullmatch(lines[0]) else sum(1 for _ in takewhile(lambda line: line.startswith("#"), lines))
@@ -158,7 +160,7 @@ def _typed(found: Sequence[Any]) -> int:
     return sum(kind != "VARCHAR" for kind in found[2])
 
 
-def short_lines(connection: duckdb.DuckDBPyConnection, paths: Sequence[str], form: Sniffed) -> tuple[int, int]:
+def short_lines(connection: duckdb.DuckDBPyConnection, paths: Sequence[str], form: TextDialect) -> tuple[int, int]:
     """Among the first lines of files, the number of those with fewer values than others, and the number of all."""
     widths = Counter[int]()
     for path in paths:
@@ -193,8 +195,8 @@ def _records(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
 
 def _lines(connection: duckdb.DuckDBPyConnection, path: str) -> Iterator[str]:
     if path.endswith(".zst"):  # Python of this version has no reader for it
-        rows = connection.execute(f"{_FIRST}{squeezing(path)}) LIMIT {_LINES}", [one_file(path)]).fetchall()
+        rows = connection.execute(f"{_FIRST}{compression_option(path)}) LIMIT {_LINES}", [one_file(path)]).fetchall()
         yield from (f"{line or ''}\n" for (line,) in rows)
         return
-    with unpacked(path) as file, TextIOWrapper(file, encoding="utf-8", errors="replace", newline="") as text:
+    with decompressed(path) as file, TextIOWrapper(file, encoding="utf-8", errors="replace", newline="") as text:
         yield from text

@@ -119,10 +119,10 @@ class Resolution:
         views = [View(*row) for row in self._rows(_VIEWS, [path[-1]])]
         if not views:
             return None
-        wanted = self._words(path)
-        return next((view for view in views if self._words(view.path) == wanted), None)
+        wanted = self._plan_key(path)
+        return next((view for view in views if self._plan_key(view.path) == wanted), None)
 
-    def _words(self, path: Sequence[str]) -> object:
+    def _plan_key(self, path: Sequence[str]) -> object:
         """An identification of what a path means: its plan or, where that cannot be serialized, its EXPLAIN."""
         plan = self._plan(f"FROM {quoted(path)}")
         if not is_none(plan):

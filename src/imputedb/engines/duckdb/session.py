@@ -16,11 +16,11 @@ from imputedb.duckdb_errors import CLOSED
 from imputedb.engines.duckdb import fetching
 from imputedb.engines.duckdb.bound import Bound
 from imputedb.engines.duckdb.calls import Calls
-from imputedb.engines.duckdb.changes import BROAD, Changes, Target, Written
+from imputedb.engines.duckdb.changes import BROAD, Target, WriteCounts, WriteScope
 from imputedb.engines.duckdb.fetching import files_of
-from imputedb.engines.duckdb.interrupt import Runner
-from imputedb.engines.duckdb.opening import Opening, further, opened
-from imputedb.engines.duckdb.processes import tended
+from imputedb.engines.duckdb.interrupt import StatementRunner
+from imputedb.engines.duckdb.opening import Opening, another_connection, connection_of
+from imputedb.engines.duckdb.processes import close_at_exit
 from imputedb.engines.duckdb.transactions import Transactions
 from imputedb.engines.duckdb.writes import Writes
 from imputedb.engines.engine import Array, Held, Read, Rows, Values
@@ -37,7 +37,7 @@ class Session:
     """A connection on which threads take turns; other sessions of the database run side by side with it.
 
     Attributes:
-        way: the options by which the database was opened.
+        opening: the options by which the database was opened.
         path: the path of the database.
         read_only: whether nothing can be written to it.
         connection: the DuckDB connection.
@@ -48,39 +48,39 @@ class Session:
         remarks: notes on tables that a call has replaced.
         depth: the limit on the depth of expressions, with the state of settings in which it was read.
         bounds: limits to restore after imputedb's own statements, the user's first.
-        owed: the user's limit, where it could not be restored yet.
+        unrestored_bound: the user's limit, where it could not be restored yet.
         changes: writes to the database by any of its sessions.
         writes: these writes as this connection sees them.
         calls: the user's calls, by turns.
-        target: tells what a statement of the user's writes, before it runs.
-        following: is given each statement of the user's before it runs; its result is called afterwards.
-        undone: is called when a COMMIT has failed and rolled back.
+        write_target: tells what a statement of the user's writes, before it runs.
+        on_statement: is given each statement of the user's before it runs; its result is called afterwards.
+        on_failed_commit: is called when a COMMIT has failed and rolled back.
         tidying: functions that are called after a call, to release what a failed one may have left.
     """
 
     def __init__(self, way: Opening, beside: "Session | None" = None) -> None:
-        self.way, self.path, self.read_only = way, way.path, way.read_only or way.locked
-        self.connection: duckdb.DuckDBPyConnection = further(beside.root) if beside else opened(way)
+        self.opening, self.path, self.read_only = way, way.path, way.read_only or way.locked
+        self.connection: duckdb.DuckDBPyConnection = another_connection(beside.root) if beside else connection_of(way)
         self.root: duckdb.DuckDBPyConnection = beside.root if beside else self.connection
         self.home: str = self.connection.execute("SELECT current_database()").fetchall()[0][0]
-        self.changes: Changes = beside.changes if beside else Changes(files_of(self.connection, way.path))
+        self.changes: WriteCounts = beside.changes if beside else WriteCounts(files_of(self.connection, way.path))
         self.changes.connections += 1
-        self._counted = weakref.finalize(self, self.changes.leave)
+        self._counted = weakref.finalize(self, self.changes.forget_connection)
         self._is_closed = False
         self.transactions = Transactions(self.connection)
         signals = Signals()
-        self._runner = Runner(self.connection, signals)
+        self._runner = StatementRunner(self.connection, signals)
         self.writes = Writes(self.connection, self.changes, signals)
         self.calls = Calls(self.path, signals, self._runner, self.transactions, self.writes)
         self.lock, self.tidying = self.calls.lock, self.calls.tidying
-        self.target: Callable[[str], Target] | None = None
-        self.following: Callable[[str], Callable[[], None]] | None = None
-        self.undone: Callable[[], None] | None = None
+        self.write_target: Callable[[str], Target] | None = None
+        self.on_statement: Callable[[str], Callable[[], None]] | None = None
+        self.on_failed_commit: Callable[[], None] | None = None
         self.remarks: list[Note] = []
         self.depth: tuple[object, Bound] | None = None
         self.bounds: list[Bound] = []
-        self.owed: Bound | None = None
-        tended(self)
+        self.unrestored_bound: Bound | None = None
+        close_at_exit(self)
 
     def interrupt(self) -> None:
         """Interrupts the call of another thread."""
@@ -92,14 +92,14 @@ class Session:
 
     def close(self) -> None:
         """Closes the session, in a turn of its own; has no effect on a closed one."""
-        self.calls.made(self._close)
+        self.calls.run(self._close)
 
     def _close(self) -> None:
         if not self._is_closed:
             self._runner.close()
             self.connection.close()
             self._counted()
-            self.changed(Written.ANYTHING)  # an open transaction of the user's is rolled back
+            self.changed(WriteScope.ANYTHING)  # an open transaction of the user's is rolled back
         self._is_closed = True
 
     # -- the border ---------------------------------------------------------------------------------------------------
@@ -117,7 +117,7 @@ class Session:
                 raise StorageError(CLOSED)
             return work()
 
-        return self.calls.made(checked)
+        return self.calls.run(checked)
 
     def reading(self, work: Callable[[], Read], /) -> Read:
         """The result of a user's call that reads held rows; it may be made within another call.
@@ -147,7 +147,7 @@ class Session:
         """Whether another session has written since the current call began, or is writing now."""
         return self.writes.is_behind(own)
 
-    def changed(self, target: Target = Written.ANYTHING) -> None:
+    def changed(self, target: Target = WriteScope.ANYTHING) -> None:
         """Records what this connection may have written."""
         self.writes.changed(target)
 
@@ -156,7 +156,7 @@ class Session:
     def rows(self, text: str, values: Values = None) -> list[tuple[Any, ...]]:
         """The rows of a statement."""
         with self.lock:
-            return self._started().do(lambda connection: connection.execute(text, values or None).fetchall())
+            return self._started().call(lambda connection: connection.execute(text, values or None).fetchall())
 
     def arrays(self, text: str) -> Mapping[str, Array]:
         """The columns of a SELECT as plain or masked arrays, in order."""
@@ -175,7 +175,7 @@ class Session:
         """
         with self.lock:
             runner = self._runner if last else self._started()
-            return runner.do(lambda connection: fetching.held(connection, text))
+            return runner.call(lambda connection: fetching.held(connection, text))
 
     def reread(self, text: str) -> list[tuple[Any, ...]]:
         """The rows of a SELECT over held rows."""
@@ -196,7 +196,7 @@ class Session:
                 return work(connection)
         with self.lock:
             try:
-                return self._runner.do(work)
+                return self._runner.call(work)
             except duckdb.TransactionException:
                 with self.connection.cursor() as connection:
                     return work(connection)
@@ -216,7 +216,7 @@ class Session:
         except duckdb.Error:
             return set()
 
-    def untold_tables(self, text: str) -> str:
+    def unreported_tables(self, text: str) -> str:
         """The reason why DuckDB cannot tell which tables a query reads; empty where it can, or a text is no query."""
         try:
             self.connection.get_table_names(text)
@@ -242,12 +242,12 @@ class Session:
             StorageError: it cannot be written.
         """
         with self.lock:
-            *before, last = self._apart(text)
+            *before, last = self._split(text)
             for statement in before:  # each may change what names mean in the next
-                self._ran(statement, partial(fetching.fetched, text=statement, values=None))
-            return self._ran(last, partial(fetching.fetched, text=last, values=values))
+                self._run(statement, partial(fetching.fetched, text=statement, values=None))
+            return self._run(last, partial(fetching.fetched, text=last, values=values))
 
-    def _apart(self, text: str) -> list[str]:
+    def _split(self, text: str) -> list[str]:
         """The statements of a text; an error if one does not parse, before any runs."""
         try:
             found = [statement.query for statement in self.connection.extract_statements(text)]
@@ -268,30 +268,30 @@ class Session:
             QueryError: DuckDB rejects it, with its reason.
             StorageError: it cannot be written.
         """
-        return self._ran(text, lambda connection: fetching.answered(connection, text, values))
+        return self._run(text, lambda connection: fetching.answered(connection, text, values))
 
-    def bounded_by(self, bound: Bound) -> None:
+    def set_depth(self, bound: Bound) -> None:
         """Sets a limit on the depth of expressions; in an aborted transaction that must wait for its end."""
         with suppress(duckdb.Error):
             self.rows(bound.setting)
             self.depth = (self.state(()), bound)
-            if self.owed == bound:
-                self.owed = None
+            if self.unrestored_bound == bound:
+                self.unrestored_bound = None
 
-    def _ran(self, text: str, work: Callable[[duckdb.DuckDBPyConnection], Read]) -> Read:
+    def _run(self, text: str, work: Callable[[duckdb.DuckDBPyConnection], Read]) -> Read:
         with self.lock:
-            self._runner.late = False
-            if self.owed:
-                self.bounded_by(self.owed)
+            self._runner.is_too_late = False
+            if self.unrestored_bound:
+                self.set_depth(self.unrestored_bound)
             verb = first_word(text)
-            target = self.target(text) if self.target else Written.ANYTHING
-            follow = self.following(text) if self.following and target in BROAD else None
+            target = self.write_target(text) if self.write_target else WriteScope.ANYTHING
+            follow = self.on_statement(text) if self.on_statement and target in BROAD else None
             with self.writes.writing(target):
                 try:
                     return self._noted(text, verb, work, follow)
                 except duckdb.Error as error:
-                    if self.transactions.failed(verb) and self.undone:
-                        self.undone()
+                    if self.transactions.record_failure(verb) and self.on_failed_commit:
+                        self.on_failed_commit()
                     raise ours(error) from error
 
     def _noted(
@@ -302,14 +302,14 @@ class Session:
         follow: Callable[[], None] | None,
     ) -> Read:
         """The result of a statement; signals are deferred until its effects are recorded."""
-        with self.calls.signals.held():
-            found = self._runner.do(work)
-            self._runner.late = True
-            self.transactions.ran(verb, text)
+        with self.calls.signals.deferring():
+            found = self._runner.call(work)
+            self._runner.is_too_late = True
+            self.transactions.record(verb, text)
             if verb in _ATTACHING:
                 self.changes.watch(files_of(self.connection, self.path) or ())
             if follow:
-                self.writes.remade()
+                self.writes.record_definition()
                 follow()
         return found
 
@@ -326,10 +326,10 @@ class Session:
 
         A lazy transaction begins with the first statement that is not the last; a single one needs none.
         """
-        with self.lock, self.transactions.ours(lazily=lazily):
+        with self.lock, self.transactions.own(lazily=lazily):
             yield
 
-    def _started(self) -> Runner:
+    def _started(self) -> StatementRunner:
         """The runner of statements, after the transaction that is due has begun."""
         self.transactions.start()
         return self._runner

@@ -35,19 +35,19 @@ def own_statements(session: Session, text: str = "") -> Iterator[None]:
             return
         session.bounds.append(bound)
         try:
-            session.bounded_by(Bound(enough, is_own=True))
+            session.set_depth(Bound(enough, is_own=True))
             yield
         finally:
             session.bounds.pop()
             if not session.bounds:
-                session.owed = bound  # a signal or an aborted transaction may prevent setting it
-            session.bounded_by(bound)
+                session.unrestored_bound = bound  # a signal or an aborted transaction may prevent setting it
+            session.set_depth(bound)
 
 
 def _bound(session: Session) -> Bound:
     """The limit on the depth of expressions, cached until a setting may have changed."""
-    if session.owed:
-        session.bounded_by(session.owed)
+    if session.unrestored_bound:
+        session.set_depth(session.unrestored_bound)
     state = session.state(())
     if session.depth is None or session.depth[0] != state:
         session.depth = (state, _queried_bound(session))

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from imputedb.algebra.relation import Table
-from imputedb.engines.cache import CacheUse, Memory
+from imputedb.engines.cache import CacheUse, TableCache
 from imputedb.engines.duckdb.session import Session
 
 
@@ -16,16 +16,16 @@ class SessionCache:
     tables and the search path belong to a session. Nor are values from a transaction of the user's.
     """
 
-    def __init__(self, session: Session, shared: Memory | None = None) -> None:
+    def __init__(self, session: Session, shared: TableCache | None = None) -> None:
         self._session = session
-        self.shared = shared or Memory(session.changes.state, session.changes.lock)
-        self._own = Memory(session.changes.state)
+        self.shared = shared or TableCache(session.changes.state, session.changes.lock)
+        self._own = TableCache(session.changes.state)
 
     def recall(self, name: Hashable) -> Any:
         """The value of a name; None where there is none, or it is stale."""
-        found = self._own.recall(name, self._stands)
+        found = self._own.recall(name, self._is_current)
         if found is None and self._session.is_usual:
-            found = self.shared.recall(name, self._stands)
+            found = self.shared.recall(name, self._is_current)
         return found
 
     def keep(self, name: Hashable, value: Any, size: int = 64, tables: Collection[Table] | None = None) -> None:
@@ -41,6 +41,6 @@ class SessionCache:
         own = [replace(use, name=f"{use.name}, of this session") for use in self._own.uses() if use.entries]
         return [*self.shared.uses(), *own]
 
-    def _stands(self, tables: Collection[Table] | None) -> bool:
+    def _is_current(self, tables: Collection[Table] | None) -> bool:
         """Whether tables are unchanged since this call began."""
         return self._session.state(tables) == self._session.changes.state(tables)

@@ -6,7 +6,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imputedb.engines.duckdb.column_aggregates import BELOW, EVERYTHING, FEW_ROWS, TOGETHER, Reading, Rows, portions
+from imputedb.engines.duckdb.column_aggregates import (
+    BELOW,
+    EVERYTHING,
+    FEW_ROWS,
+    TOGETHER,
+    StoredColumn,
+    TableSample,
+    portions,
+)
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
 
@@ -28,13 +36,17 @@ _INTEGERS = frozenset(
 _TYPES = _INTEGERS | {"FLOAT", "DOUBLE"}
 
 
-def is_plain(column: Reading) -> bool:
+def is_plain(column: StoredColumn) -> bool:
     """Whether doubles distinguish the values of a column, except for integers of more than 53 bits."""
     return column.type in _TYPES
 
 
 def sorted_measures(
-    numbers: Numbers, rows: Rows, columns: Mapping[str, Reading], as_number: Callable[[Tree, str], Tree], bins: int
+    numbers: Numbers,
+    rows: TableSample,
+    columns: Mapping[str, StoredColumn],
+    as_number: Callable[[Tree, str], Tree],
+    bins: int,
 ) -> Measured:
     """The aggregates of numeric columns; columns whose values doubles do not distinguish are left out.
 
@@ -54,7 +66,7 @@ def sorted_measures(
     return found
 
 
-def _measured(ordered: NDArray[np.float64], columns: Mapping[str, Reading], bins: int) -> Measured:
+def _measured(ordered: NDArray[np.float64], columns: Mapping[str, StoredColumn], bins: int) -> Measured:
     """The aggregates of (columns, rows) values in ascending order, with NaN for missing ones last."""
     observed = ordered.shape[1] - np.isnan(ordered).sum(axis=1)
     distinct = (ordered[:, 1:] > ordered[:, :-1]).sum(axis=1) + (observed > 0)
@@ -70,7 +82,7 @@ def _measured(ordered: NDArray[np.float64], columns: Mapping[str, Reading], bins
 
 
 def _fetched(
-    numbers: Numbers, rows: Rows, columns: Mapping[str, Reading], as_number: Callable[[Tree, str], Tree]
+    numbers: Numbers, rows: TableSample, columns: Mapping[str, StoredColumn], as_number: Callable[[Tree, str], Tree]
 ) -> NDArray[np.float64]:
     """(columns, rows) the values of each column, NaN where missing.
 

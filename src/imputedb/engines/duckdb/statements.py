@@ -10,7 +10,7 @@ from typing import Any, assert_never
 import duckdb
 
 from imputedb import duckdb_errors
-from imputedb.engines.cache import OF_STRUCTURE, Recent
+from imputedb.engines.cache import OF_STRUCTURE, LruCache
 from imputedb.engines.duckdb import partial_aggregates
 from imputedb.engines.duckdb.session import Session
 from imputedb.engines.duckdb.sharing import SessionCache
@@ -29,7 +29,7 @@ _LOCATION = re.compile(r', "query_location(_length)?": \d+')
 """The position of a node in its text, as JSON; a string literal has other quotes around it."""
 
 
-class Texts:
+class SyntaxTrees:
     """Conversion between texts and syntax trees, on one session.
 
     Attributes:
@@ -41,16 +41,18 @@ class Texts:
         self._session = session
         self._memory = memory
         never = "nothing: it follows from the key alone"
-        self._texts: Recent[str, str] = Recent("texts of syntax trees", "syntax tree", never, _KEPT)
-        self._titles: Recent[str, str] = Recent("texts of expressions", "syntax tree", never, _KEPT)
-        self._types: Recent[str, Tree] = Recent("syntax trees of types", "name of a type", never, _KEPT)
-        self._statements: Recent[str, Classified] = Recent("kinds of statements", "text", never, _KEPT)
-        self._combined: Recent[str, bool] = Recent("which aggregates combine over parts", "aggregates", never, _KEPT)
+        self._texts: LruCache[str, str] = LruCache("texts of syntax trees", "syntax tree", never, _KEPT)
+        self._titles: LruCache[str, str] = LruCache("texts of expressions", "syntax tree", never, _KEPT)
+        self._types: LruCache[str, Tree] = LruCache("syntax trees of types", "name of a type", never, _KEPT)
+        self._statements: LruCache[str, Classified] = LruCache("kinds of statements", "text", never, _KEPT)
+        self._combined: LruCache[str, bool] = LruCache(
+            "which aggregates combine over parts", "aggregates", never, _KEPT
+        )
         beyond = "CREATE MACRO, SET and whatever else changes more than tables and views"
-        self.macros: Recent[object, list[Any]] = Recent(
+        self.macros: LruCache[object, list[Any]] = LruCache(
             "definitions of macros", "state of all but tables and views", beyond, 1
         )
-        self.caches: list[Recent[Any, Any]] = [self._texts, self._titles, self._types, self._statements]
+        self.caches: list[LruCache[Any, Any]] = [self._texts, self._titles, self._types, self._statements]
         self.caches += [self._combined, self.macros]
 
     def text(self, node: Tree) -> str:
@@ -184,13 +186,13 @@ class Texts:
         parsed = self.classified(str(found[0][0]))
         match parsed.statement:
             case Query(text) as query:
-                return replace(parsed, statement=replace(query, text=self._as_it_was(text)))
+                return replace(parsed, statement=replace(query, text=self._under_own_settings(text)))
             case Keeps(query=text) as around:
-                return replace(parsed, statement=replace(around, query=self._as_it_was(text)))
+                return replace(parsed, statement=replace(around, query=self._under_own_settings(text)))
             case _:
                 return parsed
 
-    def _as_it_was(self, text: str) -> str:
+    def _under_own_settings(self, text: str) -> str:
         """A query in DuckDB's stored form, rewritten so that it keeps its meaning under the present settings."""
         connection = self._session.connection
         if not parse.reads_divisions(connection, text):

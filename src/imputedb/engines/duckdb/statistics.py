@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.relation import Table
-from imputedb.engines.cache import STRUCTURAL, Recent
+from imputedb.engines.cache import STRUCTURAL, LruCache
 from imputedb.engines.duckdb import declarations, derived, policy_texts, profile
 from imputedb.engines.duckdb.columns import FLOATING
-from imputedb.engines.duckdb.metadata import Store
+from imputedb.engines.duckdb.metadata import MetadataStore
 from imputedb.engines.duckdb.session import Session
 from imputedb.engines.duckdb.sharing import SessionCache
-from imputedb.engines.duckdb.statements import Texts
+from imputedb.engines.duckdb.statements import SyntaxTrees
 from imputedb.engines.duckdb.tables import Tables
 from imputedb.engines.entries import Shape
 from imputedb.engines.names import salt
@@ -37,18 +37,20 @@ class Gathering:
         caches: caches of statistics, and of which columns have missing values.
     """
 
-    def __init__(self, session: Session, store: Store, tables: Tables, texts: Texts, memory: SessionCache) -> None:
+    def __init__(
+        self, session: Session, store: MetadataStore, tables: Tables, texts: SyntaxTrees, memory: SessionCache
+    ) -> None:
         self._memory = memory
         self._session = session
         self._store = store
         self._tables = tables
         self._texts = texts
         stale = f"a write to the table; {STRUCTURAL}"
-        self._known: Recent[Table, tuple[object, str, Statistics]] = Recent("statistics", "table", stale, _KEPT)
-        self._missing: Recent[Table, tuple[object, dict[str, bool]]] = Recent(
+        self._known: LruCache[Table, tuple[object, str, Statistics]] = LruCache("statistics", "table", stale, _KEPT)
+        self._missing: LruCache[Table, tuple[object, dict[str, bool]]] = LruCache(
             "which columns miss values", "table", stale, _KEPT
         )
-        self.caches: list[Recent[Any, Any]] = [self._known, self._missing]
+        self.caches: list[LruCache[Any, Any]] = [self._known, self._missing]
 
     def statistics(self, table: Table) -> Statistics:
         """The statistics of a table, gathered again after a change of its contents."""
@@ -94,7 +96,7 @@ class Gathering:
             new = [name for name in names if name not in seen]
             if new:
                 shape = self._tables.shape(table)
-                with policy_texts.blamed(self._session, table, shape):
+                with policy_texts.blaming_policy(self._session, table, shape):
                     seen = seen | profile.missing(self._rows, *self._readings(table, shape, new))
             self._missing.keep(table, (now, seen))
             return {name for name in names if seen[name]}
@@ -121,7 +123,7 @@ class Gathering:
 
     def _earliest(self, table: Table, shape: Shape, times: Collection[str]) -> int:
         spelled = {name.lower(): name for name in shape.types}
-        with policy_texts.blamed(self._session, table, shape):
+        with policy_texts.blaming_policy(self._session, table, shape):
             source, names, _ = self._readings(table, shape, list(shape.types))
             return profile.earliest(self._rows, source, names, shape.types, [spelled[one.lower()] for one in times])
 
@@ -130,7 +132,7 @@ class Gathering:
     ) -> tuple[Tree, dict[str, Tree], dict[str, Tree | None]]:
         """A table in FROM, expressions of some columns, and conditions under which their NULLs are not missing."""
         connection, types = self._session.connection, self._texts.type_tree
-        read = {name: derived.known(connection, shape, name, "t", types) for name in names}
+        read = {name: derived.observed_or_derived(connection, shape, name, "t", types) for name in names}
         declared = [name for name in shape.policies if name in read]
         meanings = {name: declarations.meaning(self._session.connection, shape, name, "t") for name in declared}
         return t.table(table.path, "t"), read, meanings
@@ -142,12 +144,12 @@ class Gathering:
         return shape.fingerprint(rows[0])
 
     def _gathered(self, table: Table, shape: Shape, fingerprint: str) -> Statistics:
-        with policy_texts.blamed(self._session, table, shape):
+        with policy_texts.blaming_policy(self._session, table, shape):
             statistics = self.profiled(table, shape)
         if self._session.in_transaction:  # it would not see a table created on another connection
             return statistics
         with (
-            self._session.writes.alone(connections=1),  # it writes to the file, but to none of the user's tables
+            self._session.writes.attributing(connections=1),  # it writes to the file, but to none of the user's tables
             suppress(duckdb.Error),  # statistics are a cache: a full disk must not stop a query
         ):
             self._store.keep(table, fingerprint, statistics)

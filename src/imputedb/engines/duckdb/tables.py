@@ -6,7 +6,7 @@ import duckdb
 
 from imputedb.algebra.relation import Table
 from imputedb.engines.cache import OF_STRUCTURE
-from imputedb.engines.duckdb.metadata import Store
+from imputedb.engines.duckdb.metadata import MetadataStore
 from imputedb.engines.duckdb.resolution import DAMAGED, Resolution, damaged
 from imputedb.engines.duckdb.session import Session
 from imputedb.engines.entries import Shape, View
@@ -37,7 +37,7 @@ class Tables:
         resolution: the meanings of paths.
     """
 
-    def __init__(self, session: Session, store: Store) -> None:
+    def __init__(self, session: Session, store: MetadataStore) -> None:
         self.adopted: dict[Table, tuple[Shape, Statistics]] = {}
         self.virtual: dict[Table, frozenset[str]] = {}
         self.resolution = Resolution(session)

@@ -63,7 +63,7 @@ class Temporary:
         self.make("TABLE", name, [f"c{place}" for place in range(width)], text)
         return name
 
-    def titled(self, text: str) -> str:
+    def with_titles(self, text: str) -> str:
         """A message with titles in place of the names of copies; marks below the text are moved accordingly."""
         lines = text.split("\n")
         for place, line in enumerate(lines):
@@ -78,15 +78,15 @@ class Temporary:
     def _title(self, found: re.Match[str]) -> str:
         return self._titles.get(found[1], found[0])
 
-    def reserved(self, kind: str = "copy", title: str = "") -> str:
+    def reserve(self, kind: str = "copy", title: str = "") -> str:
         """A name for a table that a statement will create; messages show the title instead."""
         name = self.fresh(kind)
         if title:
-            self.entitle(name, title)
+            self.set_title(name, title)
         self._made[name] = "TABLE"
         return name
 
-    def entitle(self, name: str, title: str) -> None:
+    def set_title(self, name: str, title: str) -> None:
         """Gives a table the title by which messages call it."""
         self._titles.pop(name, None)
         self._titles[name] = "'" + title.replace("'", "''") + "'"

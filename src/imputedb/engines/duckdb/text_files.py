@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from imputedb.algebra.relation import Table
 from imputedb.engines.duckdb import decimals, forms, ragged
 from imputedb.engines.duckdb.encodings import as_utf8
-from imputedb.engines.duckdb.forms import Form
-from imputedb.engines.duckdb.paths import check_columns, squeezing
-from imputedb.engines.duckdb.ragged import Sniffed
+from imputedb.engines.duckdb.forms import TextForm
+from imputedb.engines.duckdb.paths import check_columns, compression_option
+from imputedb.engines.duckdb.ragged import TextDialect
 from imputedb.engines.reading import Reading
 from imputedb.notes import Note, NoteKind
 from imputedb.sql.paths import one_file, quoted
@@ -61,7 +61,7 @@ class TextFiles:
 
     def call(self, paths: Sequence[str], options: str) -> str:
         """A call of DuckDB's reader; ? stands for the paths."""
-        squeezed = {squeezing(path) for path in paths}
+        squeezed = {compression_option(path) for path in paths}
         return f"read_csv(?{options}{squeezed.pop() if len(squeezed) == 1 else ''})"
 
     def as_text(self, paths: Sequence[str], **known: str) -> str:
@@ -79,7 +79,7 @@ class TextFiles:
         return {name: "'" + value.replace("'", "''") + "'" for name, value in wanted.items() if value is not None}
 
 
-def create(engine: DuckDB, made: Table, files: TextFiles) -> tuple[Form, ...]:
+def create(engine: DuckDB, made: Table, files: TextFiles) -> tuple[TextForm, ...]:
     """Creates a table of text files, and returns the forms that its columns of text may have.
 
     Raises:
@@ -90,8 +90,8 @@ def create(engine: DuckDB, made: Table, files: TextFiles) -> tuple[Form, ...]:
         names = dict(zip(readable, files.paths, strict=True))
         engine.session.remarks += notes
         options = files.options(*_OF_ROWS, nullstr=ragged.WORDS)
-        checks = ragged.Checks.under(files.stated)
-        sniffed = [ragged.sniffed(engine.connection, path, options, names[path], checks) for path in readable]
+        checks = ragged.FileChecks.under_options(files.stated)
+        sniffed = [ragged.text_dialect(engine.connection, path, options, names[path], checks) for path in readable]
         first = ragged.one_form({names[path]: one for path, one in zip(readable, sniffed, strict=True)})
         if ragged.is_on(files.stated, "hive_partitioning", default="true"):
             check_columns(engine.connection, files.call(readable[:1], files.options(**first.options)), readable)
@@ -123,8 +123,8 @@ def _numbers(
     files: TextFiles,
     paths: Sequence[str],
     known: Mapping[str, str],
-    first: Sniffed,
-) -> tuple[Form, ...]:
+    first: TextDialect,
+) -> tuple[TextForm, ...]:
     """The forms of numbers with points and commas; ambiguous columns are read again, as text."""
     reading = files.reading
     if reading.decimal is not None:
@@ -176,7 +176,7 @@ def _remark_on_names(engine: DuckDB, made: Table, files: TextFiles, path: str, s
         engine.session.remarks.append(Note(NoteKind.READ_AS, column, words))
 
 
-def _remark_on_header(engine: DuckDB, made: Table, files: TextFiles, first: Sniffed) -> None:
+def _remark_on_header(engine: DuckDB, made: Table, files: TextFiles, first: TextDialect) -> None:
     """Notes that the first line may hold values, if all columns are text and one has its name as a value."""
     types = forms.types(engine, made)
     if not first.header or set(types.values()) != {"VARCHAR"} or {"header", "names"} & set(files.stated):
@@ -195,7 +195,7 @@ def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _remark_on_short_lines(engine: DuckDB, files: TextFiles, paths: Sequence[str], first: Sniffed) -> None:
+def _remark_on_short_lines(engine: DuckDB, files: TextFiles, paths: Sequence[str], first: TextDialect) -> None:
     """Notes the number of lines that are padded with NULL, where the query asks for that."""
     if not ragged.is_on(files.stated, "null_padding"):
         return

@@ -11,10 +11,10 @@ import duckdb
 
 from imputedb.algebra.relation import Table
 from imputedb.engines.duckdb import encodings, ragged, text_files
-from imputedb.engines.duckdb.forms import Form
+from imputedb.engines.duckdb.forms import TextForm
 from imputedb.engines.duckdb.kept_files import Version, version
-from imputedb.engines.duckdb.marks import InQuery, Marks
-from imputedb.engines.duckdb.paths import check_partitions, squeezing
+from imputedb.engines.duckdb.marks import MissingWords, QueryFile
+from imputedb.engines.duckdb.paths import check_partitions, compression_option
 from imputedb.engines.duckdb.text_files import TextFiles
 from imputedb.engines.reading import Reading
 from imputedb.errors import StorageError
@@ -93,7 +93,7 @@ class TextItem:
 
     def _made(self) -> Table:
         engine, files = self.engine, self.files
-        made = Table("temp", "main", engine.temporary.reserved(title=files.title), files.title)
+        made = Table("temp", "main", engine.temporary.reserve(title=files.title), files.title)
         tried = _made(engine, made, files)
         left = () if self.types is None else columns_of_types(self.types)
         again = f"read_csv({_literal(self.name)}" + "".join(
@@ -101,7 +101,7 @@ class TextItem:
         )
         if left is not None:
             words = None if files.reading.na is None else ()
-            Marks(engine, made, {}, words, tried, True, left, InQuery(files.title, again)).declare()
+            MissingWords(engine, made, {}, words, tried, True, left, QueryFile(files.title, again)).declare()
         return made
 
 
@@ -115,7 +115,7 @@ def text_item(engine: DuckDB, item: Tree) -> TextItem | None:
         return None
     stated = _stated(engine, found.options)
     paths = _paths(engine, found.names)
-    left = [name for name in _LEFT if name in stated and not _is_needless(engine, name, stated[name], paths)]
+    left = [name for name in _LEFT if name in stated and not _is_redundant(engine, name, stated[name], paths)]
     if left:
         _remark_on_left(engine, found.names[0], left[0], stated)
         return None
@@ -134,7 +134,7 @@ def text_item(engine: DuckDB, item: Tree) -> TextItem | None:
     return TextItem(engine, found.names[0], TextFiles(title, paths, reading, stated), types, called <= _CONSTANT)
 
 
-def _is_needless(engine: DuckDB, option: str, value: str, paths: Sequence[str]) -> bool:
+def _is_redundant(engine: DuckDB, option: str, value: str, paths: Sequence[str]) -> bool:
     """Whether an option states what holds without it."""
     match option:
         case "all_varchar":
@@ -142,7 +142,7 @@ def _is_needless(engine: DuckDB, option: str, value: str, paths: Sequence[str]) 
         case "auto_detect":
             return _value(engine, value, "BOOLEAN") is True
         case "compression":
-            said, kinds = str(_value(engine, value, "VARCHAR")).lower(), {squeezing(path) for path in paths}
+            said, kinds = str(_value(engine, value, "VARCHAR")).lower(), {compression_option(path) for path in paths}
             return said == "auto" or kinds == {"" if said == "none" else f", compression = '{said}'"}
     return False
 
@@ -184,7 +184,7 @@ def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _made(engine: DuckDB, made: Table, files: TextFiles) -> tuple[Form, ...]:
+def _made(engine: DuckDB, made: Table, files: TextFiles) -> tuple[TextForm, ...]:
     """Creates the table; the format of large files is detected from their first rows, or from all if that fails."""
     files = _with_rejects(engine, files)
     in_whole = sum(map(os.path.getsize, files.paths)) <= WHOLE
@@ -212,7 +212,7 @@ def _with_rejects(engine: DuckDB, files: TextFiles) -> TextFiles:
         words = f"{files.title}: lines that do not fit are left out, as ignore_errors has it; union_by_name counts none"
         engine.session.remarks.append(Note(NoteKind.READ_AS, files.title, words))
         return files
-    tables = {name: _literal(engine.temporary.reserved("rows")) for name in ("rejects_table", "rejects_scan")}
+    tables = {name: _literal(engine.temporary.reserve("rows")) for name in ("rejects_table", "rejects_scan")}
     return replace(files, stated={**files.stated, "store_rejects": "true", **tables})
 
 

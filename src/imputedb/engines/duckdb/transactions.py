@@ -27,10 +27,10 @@ class Transactions:
         self.is_users = False
         self.has_set = False
         self._connection = connection
-        self._is_ours = self._is_due = False
+        self._is_own = self._is_due = False
 
     @contextmanager
-    def ours(self, *, lazily: bool = False) -> Iterator[None]:
+    def own(self, *, lazily: bool = False) -> Iterator[None]:
         """A transaction of imputedb's own, unless one is open; its changes are undone if the block fails.
 
         A lazy one begins only when it is started.
@@ -47,9 +47,9 @@ class Transactions:
             self._connection.execute("COMMIT")
 
     def _begin(self, lazily: bool) -> bool:
-        if self.is_users or self._is_ours:
+        if self.is_users or self._is_own:
             return False
-        self._is_ours = self._is_due = True
+        self._is_own = self._is_due = True
         if not lazily:
             self.start()
         return True
@@ -57,7 +57,7 @@ class Transactions:
     @property
     def is_any(self) -> bool:
         """Whether one is open, the user's or ours, or is due."""
-        return self.is_users or self._is_ours
+        return self.is_users or self._is_own
 
     def start(self) -> None:
         """Begins a lazy transaction that is due."""
@@ -67,18 +67,18 @@ class Transactions:
 
     def _ended(self) -> bool:
         """Whether a transaction of imputedb's own has to be ended; resets its state."""
-        started = self._is_ours and not self._is_due
-        self._is_ours = self._is_due = False
+        started = self._is_own and not self._is_due
+        self._is_own = self._is_due = False
         return started
 
-    def end_ours(self) -> None:
+    def end_own(self) -> None:
         """Rolls back imputedb's own transaction that a call has left; the user's stays open."""
         if not self.is_users:
-            self._is_ours = self._is_due = False
+            self._is_own = self._is_due = False
             with suppress(duckdb.Error):
                 self._connection.execute("ROLLBACK")
 
-    def ran(self, verb: str, text: str) -> None:
+    def record(self, verb: str, text: str) -> None:
         """Records what a statement of the user's, given its first word, has begun, ended or set."""
         if verb in _TRANSACTIONS:
             self.is_users = verb in ("begin", "start")
@@ -87,7 +87,7 @@ class Transactions:
         if verb in _SETTINGS or (verb == "create" and _TEMPORARY.search(text)):
             self.has_set = True
 
-    def failed(self, verb: str) -> bool:
+    def record_failure(self, verb: str) -> bool:
         """Records the failure of a statement about transactions; returns whether a COMMIT was rolled back."""
         if verb not in _TRANSACTIONS:
             return False

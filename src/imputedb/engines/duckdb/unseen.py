@@ -21,7 +21,7 @@ def remark(engine: DuckDB, table: Table, column: str, values: Sequence[object]) 
     if column.lower() not in found or not texts:
         return
     name, kind = found[column.lower()]
-    counts = ", ".join(f"count(*) FILTER (WHERE {_is(name, kind, place)})" for place in range(1, len(texts) + 1))
+    counts = ", ".join(f"count(*) FILTER (WHERE {_has_value(name, kind, place)})" for place in range(1, len(texts) + 1))
     row = engine.connection.execute(f"SELECT count(*), {counts} FROM {quoted(table.path)}", texts).fetchall()[0]
     gone = [repr(text) for text, count in zip(texts, row[1:], strict=True) if not count]
     if row[0] and gone:
@@ -29,7 +29,7 @@ def remark(engine: DuckDB, table: Table, column: str, values: Sequence[object]) 
         engine.session.remarks.append(Note(NoteKind.DECLARED, f"{table.name}.{name}", words))
 
 
-def _is(name: str, kind: str, place: int) -> str:
+def _has_value(name: str, kind: str, place: int) -> str:
     """A condition that a row has the value of a parameter: as text without case and blanks, or as a number."""
     stored, value = quoted((name,)), f"${place}::VARCHAR"
     if kind != "VARCHAR":

@@ -18,7 +18,7 @@ _MOMENTS = 2**63 - 1025
 _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 
 
-def ends(type_name: str) -> tuple[Decimal, Decimal] | None:
+def type_range(type_name: str) -> tuple[Decimal, Decimal] | None:
     """The smallest and the largest value of an integer or decimal type; None for other types."""
     if type_name in _BITS:
         bits = _BITS[type_name]
@@ -34,7 +34,7 @@ def ends(type_name: str) -> tuple[Decimal, Decimal] | None:
 
 def _within(value: float, type_name: str) -> str:
     """The text of a number, clipped to the range of its type, beyond which the nearest double may lie."""
-    known = ends(type_name)
+    known = type_range(type_name)
     if known is None:
         return repr(value)
     near = Decimal(value)

@@ -59,7 +59,7 @@ class Frames:
             for path in paths:
                 self.engine.session.rows(f"DROP TABLE IF EXISTS {path}")
         if paths:
-            self.engine.session.writes.remade()
+            self.engine.session.writes.record_definition()
 
 
 @contextmanager

@@ -17,11 +17,11 @@ class Watchdog:
     """A time limit on the present work.
 
     Attributes:
-        barks: whether the time is over.
+        is_over: whether the time is over.
     """
 
     def __init__(self) -> None:
-        self.barks = False
+        self.is_over = False
 
     @contextmanager
     def within(self, seconds: float, interrupt: Callable[[], None] | None) -> Iterator[None]:
@@ -37,7 +37,7 @@ class Watchdog:
         def watch() -> None:
             if done.wait(max(seconds, 0.0)):
                 return
-            self.barks = True
+            self.is_over = True
             while interrupt is not None and not done.wait(_AGAIN):
                 interrupt()
 
@@ -46,13 +46,13 @@ class Watchdog:
         try:
             yield
         except Exception as error:
-            if self.barks and (isinstance(error, Error | duckdb.Error) or is_interrupted(error)):
+            if self.is_over and (isinstance(error, Error | duckdb.Error) or is_interrupted(error)):
                 raise OutOfTime("the time of a statement is over") from error
             raise
         finally:
             done.set()
             thread.join()
-            self.barks = False
+            self.is_over = False
 
     def check(self) -> None:
         """Raises an error once the time is over.
@@ -60,5 +60,5 @@ class Watchdog:
         Raises:
             OutOfTime: the time is over.
         """
-        if self.barks:
+        if self.is_over:
             raise OutOfTime("the time of a statement is over")

@@ -25,9 +25,9 @@ def read(calamine: ModuleType, path: str, sheet: str | None) -> tuple[dict[str, 
     wanted = names[0] if sheet is None else sheet
     if wanted not in names:
         raise DataError(f"{path} has no sheet {wanted!r}; there are {', '.join(map(repr, names))}")
-    rows = [row for row in book.get_sheet_by_name(wanted).to_python() if any(_there(cell) for cell in row)]
-    width = max((sum(map(_there, row)) for row in rows), default=0)
-    top = next((place for place, row in enumerate(rows) if 2 * sum(map(_there, row)) > width), None)
+    rows = [row for row in book.get_sheet_by_name(wanted).to_python() if any(_has_value(cell) for cell in row)]
+    width = max((sum(map(_has_value, row)) for row in rows), default=0)
+    top = next((place for place, row in enumerate(rows) if 2 * sum(map(_has_value, row)) > width), None)
     if top is None or width == 0:
         raise DataError(f"sheet {wanted!r} of {path} is empty")
     others = f"{path}: sheet {wanted!r} was read, and not {', '.join(map(repr, names[1:]))} (--sheet names another)"
@@ -36,12 +36,16 @@ def read(calamine: ModuleType, path: str, sheet: str | None) -> tuple[dict[str, 
     return _columns(rows[top], rows[top + 1 :]), [Note(NoteKind.READ_AS, path, words) for words in messages]
 
 
-def _there(cell: Any) -> bool:
+def _has_value(cell: Any) -> bool:
     return cell is not None and cell != ""
 
 
 def _columns(titles: Row, rows: Sequence[Row]) -> dict[str, Any]:
-    kept = [place for place in range(len(titles)) if _there(titles[place]) or any(_there(row[place]) for row in rows)]
+    kept = [
+        place
+        for place in range(len(titles))
+        if _has_value(titles[place]) or any(_has_value(row[place]) for row in rows)
+    ]
     found: dict[str, Any] = {}
     for place in kept:
         name = _text(titles[place]).strip() or f"column{place}"
@@ -54,8 +58,8 @@ def _columns(titles: Row, rows: Sequence[Row]) -> dict[str, Any]:
 
 def _column(cells: Sequence[Any]) -> Any:
     """Cells of one kind unchanged, cells of several kinds as text."""
-    missing = [not _there(cell) for cell in cells]
-    known = [cell for cell in cells if _there(cell)]
+    missing = [not _has_value(cell) for cell in cells]
+    known = [cell for cell in cells if _has_value(cell)]
     kinds = {type(cell) for cell in known}
     if kinds <= {int, float} and known:
         numbers = [0 if gone else cell for cell, gone in zip(cells, missing, strict=True)]

@@ -6,7 +6,7 @@ from contextlib import contextmanager, nullcontext
 import duckdb
 
 from imputedb.algebra.relation import Table
-from imputedb.engines.duckdb.changes import Changes, Target, Written
+from imputedb.engines.duckdb.changes import Target, WriteCounts, WriteScope
 from imputedb.engines.signals import Signals
 
 
@@ -18,7 +18,7 @@ class Writes:
         since: the moment at which the current call began, as given by `Changes.now`; None outside of calls.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, changes: Changes, signals: Signals) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, changes: WriteCounts, signals: Signals) -> None:
         self.changes = changes
         self.since: int | None = None
         self._connection = connection
@@ -47,29 +47,29 @@ class Writes:
 
     def changed(self, target: Target) -> None:
         """Records what this connection may have written."""
-        self.since = self.changes.written(target, self.since)
+        self.since = self.changes.record(target, self.since)
 
-    def remade(self) -> None:
+    def record_definition(self) -> None:
         """Records that this connection has created, changed or dropped tables or declarations."""
         self._take()
-        self.changed(Written.TABLES)
+        self.changed(WriteScope.TABLES)
 
     @contextmanager
-    def writing(self, target: Target = Written.TABLES) -> Iterator[object]:
+    def writing(self, target: Target = WriteScope.TABLES) -> Iterator[object]:
         """A block that writes; gives its mark, and records the write at the end."""
         mark = object()
         try:
             self.changes.begin(mark, target)
-            with nullcontext() if target in (Written.ANYTHING, Written.NOTHING) else self.alone():
+            with nullcontext() if target in (WriteScope.ANYTHING, WriteScope.NOTHING) else self.attributing():
                 yield mark
         finally:
-            with self._signals.held():
-                if target is not Written.NOTHING:
+            with self._signals.deferring():
+                if target is not WriteScope.NOTHING:
                     self.changed(target)
                 self.changes.end(mark)
 
     @contextmanager
-    def alone(self, connections: int = 0) -> Iterator[None]:
+    def attributing(self, connections: int = 0) -> Iterator[None]:
         """A block whose changes of the files are attributed to it, if only connections of sessions existed meanwhile.
 
         DuckDB numbers connections as they are opened. The block opens `connections` of its own, besides one for each
@@ -90,7 +90,7 @@ class Writes:
         connections += self._looks - looks
         after = self._last_connection()
         if before is not None and after == before + 1 + connections:
-            self.changes.ours()
+            self.changes.attribute_change()
 
     def _last_connection(self) -> int | None:
         """The number of the connection opened last; None if there are others than those of sessions."""

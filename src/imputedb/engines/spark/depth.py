@@ -9,7 +9,7 @@ FRAMES = 40_000
 
 
 @contextmanager
-def deeply() -> Iterator[None]:
+def deep_recursion() -> Iterator[None]:
     """A block with a higher recursion limit."""
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(max(before, FRAMES))

@@ -13,10 +13,10 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from imputedb.engines.spark import chance, values
-from imputedb.engines.spark.depth import deeply
-from imputedb.engines.spark.kinds import Kinds, Sort
-from imputedb.engines.spark.values import HUGE, cast_to, corrected, double, shown
-from imputedb.engines.spark.wording import plainer
+from imputedb.engines.spark.depth import deep_recursion
+from imputedb.engines.spark.kinds import Kinds, ValueSort
+from imputedb.engines.spark.values import HUGE, cast_to, double, shown, skewness
+from imputedb.engines.spark.wording import standard_form
 from imputedb.errors import Unplanned
 
 _CLAUSES = (
@@ -74,7 +74,7 @@ def in_spark(text: str, names: Names, *, ordered: bool = True) -> str:
     Raises:
         Unplanned: it holds something that Spark lacks, or that is not known to mean the same there.
     """
-    with deeply():
+    with deep_recursion():
         return _in_spark(text, names, ordered=ordered)
 
 
@@ -87,10 +87,10 @@ def _in_spark(text: str, names: Names, *, ordered: bool) -> str:
         if not ordered and not part(tree, "limit") and _is_by_all(part(tree, "order")):
             tree.set("order", None)
         for node in list(tree.walk()):
-            plain = plainer(node)
+            plain = standard_form(node)
             if plain is not node:
                 node.replace(plain)
-        tree = _Writing(names, Kinds(names.types, tree)).of(tree)
+        tree = _Translation(names, Kinds(names.types, tree)).of(tree)
         return str(tree.sql(dialect="spark", unsupported_level=sqlglot.ErrorLevel.RAISE))
     except SqlglotError as error:
         raise Unplanned(f"Spark has no equal of this: {str(error).splitlines()[0]}") from error
@@ -98,7 +98,7 @@ def _in_spark(text: str, names: Names, *, ordered: bool) -> str:
         raise Unplanned("this is nested deeper than can be written for Spark: take it apart") from error
 
 
-class _Writing:
+class _Translation:
     """The translation of one statement."""
 
     def __init__(self, names: Names, kinds: Kinds) -> None:
@@ -173,7 +173,7 @@ class _Writing:
     def united(self, node: exp.SetOperation) -> exp.Expression:
         for one, other in zip(node.left.selects, node.right.selects, strict=False):
             kinds = {self._kinds.of(one), self._kinds.of(other)}
-            if kinds == {Sort.WHOLE, Sort.DECIMAL}:
+            if kinds == {ValueSort.WHOLE, ValueSort.DECIMAL}:
                 raise Unplanned(f"{shown(node)}: whole numbers and decimals are not united in Spark: cast one of them")
         return node
 
@@ -181,7 +181,7 @@ class _Writing:
 
     def averaged(self, node: exp.Expression) -> exp.Expression:
         kind = self._kinds.of(node.this)
-        if kind not in (Sort.WHOLE, Sort.DECIMAL, Sort.DOUBLE):
+        if kind not in (ValueSort.WHOLE, ValueSort.DECIMAL, ValueSort.DOUBLE):
             raise Unplanned(f"{shown(node)} is of values that are no numbers, or whose type cannot be told")
         inside = node.this
         if isinstance(inside, exp.Distinct):
@@ -192,7 +192,7 @@ class _Writing:
 
     def summed(self, node: exp.Sum) -> exp.Expression:
         """A sum, for whole numbers with DuckDB's range beyond BIGINT."""
-        if self._kinds.of(node.this) is not Sort.WHOLE or not self._kinds.is_long(node.this):
+        if self._kinds.of(node.this) is not ValueSort.WHOLE or not self._kinds.is_long(node.this):
             return node
         if isinstance(node.this, exp.Distinct):
             return exp.Sum(this=exp.Distinct(expressions=[cast_to(one, HUGE) for one in node.this.expressions]))
@@ -207,7 +207,7 @@ class _Writing:
         return exp.Anonymous(this="percentile", expressions=[node.this.copy(), share.copy()])
 
     def _numbers(self, node: exp.Expression) -> None:
-        if self._kinds.of(node.this) not in (Sort.WHOLE, Sort.DECIMAL, Sort.DOUBLE):
+        if self._kinds.of(node.this) not in (ValueSort.WHOLE, ValueSort.DECIMAL, ValueSort.DOUBLE):
             raise Unplanned(f"{shown(node)} is of values that are no numbers, or whose type cannot be told")
 
     def cast(self, node: exp.Cast) -> exp.Expression:
@@ -215,14 +215,19 @@ class _Writing:
         wanted, kind = node.to.this.name, self._kinds.of(node.this)
         if wanted not in _TYPES or node.to.args.get("nested"):
             raise Unplanned(f"{shown(node)}: values of type {node.to.sql('duckdb')} are not written for Spark")
-        if wanted in ("VARCHAR", "TEXT") and kind not in (Sort.WHOLE, Sort.TEXT, Sort.DATE, Sort.BOOLEAN):
+        if wanted in ("VARCHAR", "TEXT") and kind not in (
+            ValueSort.WHOLE,
+            ValueSort.TEXT,
+            ValueSort.DATE,
+            ValueSort.BOOLEAN,
+        ):
             raise Unplanned(f"{shown(node)}: the text of such values is another one in Spark")
-        if isinstance(node, exp.TryCast) and kind is Sort.TEXT and wanted not in ("DOUBLE", "VARCHAR", "TEXT"):
+        if isinstance(node, exp.TryCast) and kind is ValueSort.TEXT and wanted not in ("DOUBLE", "VARCHAR", "TEXT"):
             raise Unplanned(f"{shown(node)}: which texts can be cast is another matter in Spark")
-        if wanted in _WHOLE and kind not in (Sort.WHOLE, Sort.BOOLEAN, Sort.TEXT):
-            if kind not in (Sort.DOUBLE, Sort.DECIMAL):
+        if wanted in _WHOLE and kind not in (ValueSort.WHOLE, ValueSort.BOOLEAN, ValueSort.TEXT):
+            if kind not in (ValueSort.DOUBLE, ValueSort.DECIMAL):
                 raise Unplanned(f"{shown(node)}: how it is rounded depends on a type that cannot be told")
-            call = "bround" if kind is Sort.DOUBLE else "round"
+            call = "bround" if kind is ValueSort.DOUBLE else "round"
             node.set("this", exp.Anonymous(this=call, expressions=[node.this.copy(), exp.Literal.number(0)]))
         if _TYPES[wanted] != wanted:
             node.set("to", exp.DataType.build(_TYPES[wanted]))
@@ -246,10 +251,10 @@ class _Writing:
         return exp.Anonymous(this="datediff", expressions=[node.this.copy(), node.expression.copy()])
 
     def skewed(self, node: exp.Skewness) -> exp.Expression:
-        return node if isinstance(node.parent, exp.Filter) else corrected(node)
+        return node if isinstance(node.parent, exp.Filter) else skewness(node)
 
     def filtered(self, node: exp.Filter) -> exp.Expression:
-        return corrected(node.this, node.expression) if isinstance(node.this, exp.Skewness) else node
+        return skewness(node.this, node.expression) if isinstance(node.this, exp.Skewness) else node
 
     def called(self, node: exp.Anonymous) -> exp.Expression:
         written = _CALLS.get(node.name.lower())
@@ -263,23 +268,23 @@ _CALLS: Mapping[str, Callable[[Any], exp.Expression]] = {
 }
 """Translations of functions for which sqlglot has no class."""
 
-_CHANGES: Mapping[type[exp.Expression], Callable[["_Writing", exp.Expression], exp.Expression]] = {
-    exp.Table: _Writing.table,
-    **dict.fromkeys((exp.Union, exp.Except, exp.Intersect), _Writing.united),
-    exp.Group: _Writing.grouped,
-    exp.Order: _Writing.ordered,
+_CHANGES: Mapping[type[exp.Expression], Callable[["_Translation", exp.Expression], exp.Expression]] = {
+    exp.Table: _Translation.table,
+    **dict.fromkeys((exp.Union, exp.Except, exp.Intersect), _Translation.united),
+    exp.Group: _Translation.grouped,
+    exp.Order: _Translation.ordered,
     **dict.fromkeys(
-        (exp.Avg, exp.StddevSamp, exp.StddevPop, exp.Stddev, exp.Variance, exp.VariancePop), _Writing.averaged
+        (exp.Avg, exp.StddevSamp, exp.StddevPop, exp.Stddev, exp.Variance, exp.VariancePop), _Translation.averaged
     ),
-    exp.Sum: _Writing.summed,
-    exp.Skewness: _Writing.skewed,
-    exp.Filter: _Writing.filtered,
-    **dict.fromkeys((exp.Median, exp.PercentileCont), _Writing.middle),
-    **dict.fromkeys((exp.Cast, exp.TryCast), _Writing.cast),
-    **dict.fromkeys((exp.Like, exp.ILike), _Writing.like),
-    exp.Substring: _Writing.cut,
-    exp.DateDiff: _Writing.days,
-    exp.Anonymous: _Writing.called,
+    exp.Sum: _Translation.summed,
+    exp.Skewness: _Translation.skewed,
+    exp.Filter: _Translation.filtered,
+    **dict.fromkeys((exp.Median, exp.PercentileCont), _Translation.middle),
+    **dict.fromkeys((exp.Cast, exp.TryCast), _Translation.cast),
+    **dict.fromkeys((exp.Like, exp.ILike), _Translation.like),
+    exp.Substring: _Translation.cut,
+    exp.DateDiff: _Translation.days,
+    exp.Anonymous: _Translation.called,
 }
 
 

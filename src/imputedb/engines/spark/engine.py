@@ -15,7 +15,7 @@ from imputedb.engines.entries import Shape, View
 from imputedb.engines.names import CONTENT
 from imputedb.engines.spark import chance, dialect
 from imputedb.engines.spark.gathering import RemoteGathering
-from imputedb.engines.spark.mirror import Mirror, Seen
+from imputedb.engines.spark.mirror import CatalogTable, Mirror
 from imputedb.engines.spark.remote import Remote
 from imputedb.errors import DataError, QueryError, Unplanned
 from imputedb.sql import ast as t
@@ -82,30 +82,30 @@ class Spark(DuckDB):
     def callers_frames(self, text: str, *, statement: bool = False) -> AbstractContextManager[variables.Frames]:
         """A block without data frames of the caller's; tables that a text names are read from Spark's catalog again."""
         with self.lock:
-            self.mirror.look(text)
+            self.mirror.refresh_tables_of(text)
         return super().callers_frames(text, statement=statement)
 
     def _shapes(self) -> Mapping[Table, Shape]:
         with self.lock:
-            self.mirror.bring_all()
+            self.mirror.refresh_all()
         return self.tables.shapes()
 
     def _meant(self, path: Sequence[str], within: View | None = None) -> Table | View | None:
         found = self.tables.meant(path, within)
         if found is None and len(path) < 3:
             with self.lock:
-                self.mirror.bring(path)
+                self.mirror.refresh(path)
             found = self.tables.meant(path, within)
         return found
 
     def _found(self, name: str) -> Table | View | None:
         with self.lock:
-            self.mirror.bring_named(name)
+            self.mirror.refresh_named(name)
         return self.tables.found(name)
 
     def _named(self, name: str) -> Table:
         with self.lock:
-            self.mirror.bring_named(name)
+            self.mirror.refresh_named(name)
         return self.tables.named(name)
 
     def reading(self, table: Table, column: str, alias: str) -> Tree:
@@ -151,7 +151,7 @@ class Spark(DuckDB):
     @contextmanager
     def _lending(self, text: str) -> Iterator[dialect.Names | None]:
         """The meanings of names in one of imputedb's statements, whose small local tables are copied to Spark."""
-        here = self.mirror.here(text)
+        here = self.mirror.local_tables(text)
         if not here:
             yield self.mirror.names_in(text)
             return
@@ -161,13 +161,13 @@ class Spark(DuckDB):
                     rows = f"SELECT * FROM {quoted(path)}"
                     columns = dict(zip(*self.texts.described(rows), strict=True))
                     name, found = self.fresh("view"), self.connection.sql(rows).to_arrow_table()
-                    self.remote.lend(name, found)
-                    self.mirror.lent[path] = Seen((name,), columns, "")
+                    self.remote.upload(name, found)
+                    self.mirror.uploaded[path] = CatalogTable((name,), columns, "")
                 yield self.mirror.names_in(text)
             finally:
                 for path in here:
-                    if path in self.mirror.lent:
-                        self.remote.drop_view(self.mirror.lent.pop(path).path[-1])
+                    if path in self.mirror.uploaded:
+                        self.remote.drop_view(self.mirror.uploaded.pop(path).path[-1])
 
     def _gather(self, text: str, width: int) -> str:
         names = self.mirror.names_in(text)
@@ -207,7 +207,7 @@ class Spark(DuckDB):
 
     def _execute(self, text: str, values: Values = None) -> list[tuple[Any, ...]]:
         with self.lock:
-            self.mirror.look(text)
+            self.mirror.refresh_tables_of(text)
         return self._fetched_of(self._answered(text, values)[0])
 
     def _fetched_of(self, held: Held) -> list[tuple[Any, ...]]:
@@ -266,7 +266,7 @@ class Spark(DuckDB):
         path, key = self.mirror.seen[table].path, ("different rows", table)
         found: tuple[int, int] | None = self.recall(key)
         if found is None:
-            found = self.remote.different(path, names)
+            found = self.remote.counts(path, names)
             self.keep(key, found, tables=[table])
         rows, different = found
         if rows - different > EQUAL * rows:

@@ -9,7 +9,7 @@ from sqlglot import exp
 from imputedb.engines.names import CONTENT
 
 
-class Sort(Enum):
+class ValueSort(Enum):
     """A kind of values, on which rounding, division and text depend."""
 
     WHOLE = "whole numbers"
@@ -22,13 +22,13 @@ class Sort(Enum):
 
 
 _SORTS = {
-    **dict.fromkeys(("TINYINT", "SMALLINT", "INT", "INTEGER", "BIGINT", "HUGEINT", "INT128"), Sort.WHOLE),
-    **dict.fromkeys(("FLOAT", "DOUBLE"), Sort.DOUBLE),
-    **dict.fromkeys(("VARCHAR", "TEXT"), Sort.TEXT),
-    **dict.fromkeys(("TIMESTAMP", "TIMESTAMPNTZ", "TIMESTAMPTZ", "TIMESTAMP WITH TIME ZONE"), Sort.MOMENT),
-    "DECIMAL": Sort.DECIMAL,
-    "DATE": Sort.DATE,
-    "BOOLEAN": Sort.BOOLEAN,
+    **dict.fromkeys(("TINYINT", "SMALLINT", "INT", "INTEGER", "BIGINT", "HUGEINT", "INT128"), ValueSort.WHOLE),
+    **dict.fromkeys(("FLOAT", "DOUBLE"), ValueSort.DOUBLE),
+    **dict.fromkeys(("VARCHAR", "TEXT"), ValueSort.TEXT),
+    **dict.fromkeys(("TIMESTAMP", "TIMESTAMPNTZ", "TIMESTAMPTZ", "TIMESTAMP WITH TIME ZONE"), ValueSort.MOMENT),
+    "DECIMAL": ValueSort.DECIMAL,
+    "DATE": ValueSort.DATE,
+    "BOOLEAN": ValueSort.BOOLEAN,
 }
 _LONG = ("BIGINT", "HUGEINT", "INT128")
 
@@ -54,24 +54,24 @@ _WIDTHS = {**{name: name for name in WIDTHS}, "INTEGER": "INT", "INT128": "HUGEI
 _WIDEST = {"TINYINT": 2**7, "SMALLINT": 2**15, "INT": 2**31, "BIGINT": 2**63}
 
 _CALLED = {
-    **dict.fromkeys(("fsum", "kurtosis_pop"), Sort.DOUBLE),
-    **dict.fromkeys((CONTENT, "count_star"), Sort.WHOLE),
-    "isfinite": Sort.BOOLEAN,
+    **dict.fromkeys(("fsum", "kurtosis_pop"), ValueSort.DOUBLE),
+    **dict.fromkeys((CONTENT, "count_star"), ValueSort.WHOLE),
+    "isfinite": ValueSort.BOOLEAN,
 }
 """Kinds of the results of functions for which sqlglot has no class, imputedb's own included."""
 
 _BITS = (exp.BitwiseAnd, exp.BitwiseXor, exp.BitwiseRightShift)
 _BY_CLASS = (
-    (_DOUBLES, Sort.DOUBLE),
-    ((*_COUNTS, *_BITS), Sort.WHOLE),
-    (_TEXTS, Sort.TEXT),
-    (_TRUTHS, Sort.BOOLEAN),
+    (_DOUBLES, ValueSort.DOUBLE),
+    ((*_COUNTS, *_BITS), ValueSort.WHOLE),
+    (_TEXTS, ValueSort.TEXT),
+    (_TRUTHS, ValueSort.BOOLEAN),
 )
 
 
-def sort_of(type_name: str) -> Sort | None:
+def sort_of(type_name: str) -> ValueSort | None:
     """The kind of values of a DuckDB type; None for types that are not supported."""
-    return Sort.DECIMAL if type_name.startswith("DECIMAL(") else _SORTS.get(type_name)
+    return ValueSort.DECIMAL if type_name.startswith("DECIMAL(") else _SORTS.get(type_name)
 
 
 Found = TypeVar("Found")
@@ -88,7 +88,7 @@ class Kinds:
     def __init__(self, types: Mapping[str, str], tree: exp.Expression) -> None:
         self._types = dict(types)
         self._aliased: dict[str, list[exp.Expression] | None] = {}
-        self._known: dict[int, Sort | None] = {}
+        self._known: dict[int, ValueSort | None] = {}
         self._wide: dict[int, str | None] = {}
         for alias in tree.find_all(exp.Alias):
             name = alias.alias.lower()
@@ -104,7 +104,7 @@ class Kinds:
             self.of(node)
             self.width(node)
 
-    def of(self, node: exp.Expression) -> Sort | None:
+    def of(self, node: exp.Expression) -> ValueSort | None:
         """The kind of an expression's values; None where it cannot be inferred."""
         if id(node) not in self._known:
             self._known[id(node)] = None  # for an alias that refers to itself
@@ -117,7 +117,7 @@ class Kinds:
         if id(node) not in self._wide:
             self._wide[id(node)] = None  # for an alias that refers to itself
             self._kept.append(node)
-            self._wide[id(node)] = self._found_width(node) if self.of(node) is Sort.WHOLE else None
+            self._wide[id(node)] = self._found_width(node) if self.of(node) is ValueSort.WHOLE else None
         return self._wide[id(node)]
 
     def keep(self, node: exp.Expression, before: exp.Expression) -> None:
@@ -131,7 +131,7 @@ class Kinds:
         columns = [self._types.get(one.name.lower(), "BIGINT") for one in node.find_all(exp.Column)]
         return any(kind in _LONG or not kind for kind in columns) or bool(list(node.find_all(exp.Mul, exp.Pow)))
 
-    def _found(self, node: exp.Expression) -> Sort | None:
+    def _found(self, node: exp.Expression) -> ValueSort | None:
         match node:
             case exp.Column():
                 return self._column(node.name.lower())
@@ -142,7 +142,7 @@ class Kinds:
             case exp.Add() | exp.Sub() | exp.Mul() | exp.Mod():
                 return self._arithmetic(node)
             case exp.Ceil() | exp.Floor():
-                return Sort.DECIMAL if self.of(node.this) is Sort.DECIMAL else Sort.DOUBLE
+                return ValueSort.DECIMAL if self.of(node.this) is ValueSort.DECIMAL else ValueSort.DOUBLE
             case exp.Case() | exp.If() | exp.Coalesce() | exp.Greatest() | exp.Least() | exp.Distinct():
                 return self._common(_branches(node))
             case exp.Anonymous():
@@ -186,25 +186,31 @@ class Kinds:
         own = ["INT"] if all(isinstance(one.unnest(), exp.Literal) for one in there) else []
         return max([name for name in found if name is not None] + own, key=WIDTHS.index)
 
-    def _column(self, name: str) -> Sort | None:
+    def _column(self, name: str) -> ValueSort | None:
         if name in self._aliased:
             return _same([self.of(one) for one in self._aliased[name] or []])
         return sort_of(self._types.get(name, ""))
 
-    def _arithmetic(self, node: exp.Binary) -> Sort | None:
+    def _arithmetic(self, node: exp.Binary) -> ValueSort | None:
         sides = {self.of(node.this), self.of(node.expression)}
-        if sides <= {Sort.WHOLE, Sort.DECIMAL, Sort.DOUBLE}:
-            return next(one for one in (Sort.DOUBLE, Sort.DECIMAL, Sort.WHOLE) if one in sides)
-        if Sort.DATE in sides and isinstance(node.expression, exp.Interval):
-            return Sort.MOMENT
-        return Sort.DATE if sides == {Sort.DATE, Sort.WHOLE} else Sort.WHOLE if sides == {Sort.DATE} else None
+        if sides <= {ValueSort.WHOLE, ValueSort.DECIMAL, ValueSort.DOUBLE}:
+            return next(one for one in (ValueSort.DOUBLE, ValueSort.DECIMAL, ValueSort.WHOLE) if one in sides)
+        if ValueSort.DATE in sides and isinstance(node.expression, exp.Interval):
+            return ValueSort.MOMENT
+        return (
+            ValueSort.DATE
+            if sides == {ValueSort.DATE, ValueSort.WHOLE}
+            else ValueSort.WHOLE
+            if sides == {ValueSort.DATE}
+            else None
+        )
 
-    def _common(self, nodes: list[exp.Expression | None]) -> Sort | None:
+    def _common(self, nodes: list[exp.Expression | None]) -> ValueSort | None:
         sorts = {self.of(one) for one in nodes if one is not None and not isinstance(one.unnest(), exp.Null)}
         if len(sorts) == 1:
             return sorts.pop()
-        if sorts <= {Sort.WHOLE, Sort.DECIMAL, Sort.DOUBLE}:
-            return next((one for one in (Sort.DOUBLE, Sort.DECIMAL, Sort.WHOLE) if one in sorts), None)
+        if sorts <= {ValueSort.WHOLE, ValueSort.DECIMAL, ValueSort.DOUBLE}:
+            return next((one for one in (ValueSort.DOUBLE, ValueSort.DECIMAL, ValueSort.WHOLE) if one in sorts), None)
         return None
 
 
@@ -225,9 +231,9 @@ def _branches(node: exp.Expression) -> list[exp.Expression | None]:
     return [node.this, *node.expressions]
 
 
-def _literal(node: exp.Literal) -> Sort:
+def _literal(node: exp.Literal) -> ValueSort:
     if node.is_string:
-        return Sort.TEXT
+        return ValueSort.TEXT
     if "e" in node.this.lower():
-        return Sort.DOUBLE
-    return Sort.DECIMAL if "." in node.this else Sort.WHOLE
+        return ValueSort.DOUBLE
+    return ValueSort.DECIMAL if "." in node.this else ValueSort.WHOLE

@@ -15,7 +15,7 @@ HOME = "memory"
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class CatalogTable:
     """A table of Spark's, as last read from Spark's catalog.
 
     Attributes:
@@ -35,22 +35,22 @@ class Mirror:
     Attributes:
         seen: Spark's tables, by the empty tables that represent them.
         views: temporary views in Spark that imputedb has created, with DuckDB's types of their columns.
-        lent: small local tables, by their paths, as copied to Spark for one statement.
+        uploaded: small local tables, by their paths, as copied to Spark for one statement.
     """
 
     def __init__(self, remote: Remote, session: Session) -> None:
-        self.seen: dict[Table, Seen] = {}
+        self.seen: dict[Table, CatalogTable] = {}
         self.views: dict[str, dict[str, str]] = {}
-        self.lent: dict[tuple[str, ...], Seen] = {}
+        self.uploaded: dict[tuple[str, ...], CatalogTable] = {}
         self._remote, self._session = remote, session
         self._listed = False
 
-    def look(self, text: str) -> None:
+    def refresh_tables_of(self, text: str) -> None:
         """Reads the tables of a query from Spark's catalog again."""
         for path in self._paths(text):
-            self.bring(path)
+            self.refresh(path)
 
-    def bring(self, path: Sequence[str]) -> None:
+    def refresh(self, path: Sequence[str]) -> None:
         """Reads a table from Spark's catalog again; creates its empty table if it is new, drops it if it is gone."""
         table = _table(path)
         if table is None or path[-1] in self.views:
@@ -66,22 +66,22 @@ class Mirror:
             self._make(table, columns)
         elif known.state != state:
             self._session.changed(table)
-        self.seen[table] = Seen(name, columns, state)
+        self.seen[table] = CatalogTable(name, columns, state)
 
-    def bring_named(self, name: str) -> None:
+    def refresh_named(self, name: str) -> None:
         """The same for a name as a person writes it, unless it is known."""
         for path in dict.fromkeys((tuple(parts_of(name)), (name,))):
             table = _table(path)
             if table is not None and table not in self.seen:
-                self.bring(path)
+                self.refresh(path)
 
-    def bring_all(self) -> None:
+    def refresh_all(self) -> None:
         """Reads all tables of the current database, once."""
         if not self._listed:
             self._listed = True
             for name in self._remote.tables():
                 if Table(HOME, "main", name) not in self.seen:
-                    self.bring((name,))
+                    self.refresh((name,))
 
     def names_in(self, text: str) -> Names | None:
         """The meanings of names in a query; None where it reads no table of Spark's.
@@ -90,7 +90,7 @@ class Mirror:
             QueryError: it reads local rows beside Spark's.
             Unplanned: its tables cannot be determined, so that the empty ones might be read.
         """
-        untold = self._session.untold_tables(text)
+        untold = self._session.unreported_tables(text)
         if untold:
             raise Unplanned(f"which tables of Spark's this reads cannot be told: {untold}")
         found: dict[tuple[str, ...], tuple[str, ...]] = {}
@@ -103,8 +103,8 @@ class Mirror:
                 columns = self.views[path[-1]]
             elif table in self.seen:
                 name, columns = self.seen[table].path, self.seen[table].columns
-            elif path in self.lent:
-                name, columns = self.lent[path].path, self.lent[path].columns
+            elif path in self.uploaded:
+                name, columns = self.uploaded[path].path, self.uploaded[path].columns
             else:
                 here.append(".".join(path))
                 continue
@@ -115,7 +115,7 @@ class Mirror:
             raise QueryError(f"{', '.join(here)} is on this machine, and is not read beside tables of Spark's")
         return Names(found, types) if found else None
 
-    def here(self, text: str) -> list[tuple[str, ...]]:
+    def local_tables(self, text: str) -> list[tuple[str, ...]]:
         """The local tables that a query reads beside Spark's; empty where it reads none of Spark's."""
         paths = self._paths(text)
         found = [path for path in paths if path[-1] not in self.views and _table(path) not in self.seen]
@@ -130,12 +130,12 @@ class Mirror:
         listed = ", ".join(f"{quoted((name,))} {kind}" for name, kind in columns.items())
         self._session.rows(f"CREATE SCHEMA IF NOT EXISTS {quoted(table.path[:2])}")
         self._session.rows(f"CREATE OR REPLACE TABLE {quoted(table.path)} ({listed})")
-        self._session.writes.remade()
+        self._session.writes.record_definition()
 
     def _drop(self, table: Table) -> None:
         del self.seen[table]
         self._session.rows(f"DROP TABLE IF EXISTS {quoted(table.path)}")
-        self._session.writes.remade()
+        self._session.writes.record_definition()
 
 
 def _spellings(path: Sequence[str]) -> list[tuple[str, ...]]:

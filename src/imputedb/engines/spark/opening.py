@@ -33,9 +33,9 @@ def over_spark(address: str, session: Any, settled: bool) -> "Spark":
         warnings.simplefilter("ignore", FutureWarning)  # of pandas 3, in Spark's client; only Arrow is used here
         check_installed()
         from imputedb.engines.spark.engine import Spark
-        from imputedb.engines.spark.remote import lent, opened
+        from imputedb.engines.spark.remote import opened, remote_of
 
-        return Spark(opened(address) if session is None else lent(session))
+        return Spark(opened(address) if session is None else remote_of(session))
 
 
 def check_installed() -> None:

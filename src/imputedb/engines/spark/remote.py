@@ -122,7 +122,7 @@ class Remote:
         with translated(self.where):
             self._session.sql(text).toDF(*columns).createOrReplaceTempView(name)
 
-    def lend(self, name: str, rows: Any) -> None:
+    def upload(self, name: str, rows: Any) -> None:
         """Creates a temporary view of a small Arrow table."""
         with translated(self.where):
             self._session.createDataFrame(rows).createOrReplaceTempView(name)
@@ -132,7 +132,7 @@ class Remote:
         with translated(self.where):
             self._session.catalog.dropTempView(name)
 
-    def different(self, path: Sequence[str], columns: Sequence[str]) -> tuple[int, int]:
+    def counts(self, path: Sequence[str], columns: Sequence[str]) -> tuple[int, int]:
         """The number of rows of a table, and that of distinct rows."""
         hashed = f"xxhash64({', '.join(quoted([name]) for name in columns)})"
         with translated(self.where):
@@ -181,7 +181,7 @@ def client() -> Any:
     return SparkSession
 
 
-def lent(session: Any) -> Remote:
+def remote_of(session: Any) -> Remote:
     """A given session.
 
     Raises:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from sqlglot import exp
 
-from imputedb.engines.spark.kinds import Kinds, Sort
+from imputedb.engines.spark.kinds import Kinds, ValueSort
 from imputedb.errors import Unplanned
 
 HUGE = "DECIMAL(38, 0)"
@@ -12,25 +12,25 @@ _SEVERAL = "".join(letter for letter in map(chr, range(0x80, 0x10000)) if len(le
 """Letters whose upper case has several letters."""
 
 
-def divided(_: Kinds, node: exp.Div) -> exp.Expression:
+def quotient(_: Kinds, node: exp.Div) -> exp.Expression:
     """A quotient of doubles, infinite or NaN where the divisor is 0."""
     above, below = double(node.this), double(node.expression)
-    quotient = exp.Div(this=above, expression=below, typed=True, safe=False)
+    divided = exp.Div(this=above, expression=below, typed=True, safe=False)
     if isinstance(node.expression, exp.Literal) and float(node.expression.this) != 0:
-        return exp.Paren(this=quotient)
+        return exp.Paren(this=divided)
     if not node.expression.find(exp.Column):  # Sail evaluates constants even in a branch not taken
-        quotient.set("expression", exp.Nullif(this=below, expression=double(exp.Literal.number(0))))
+        divided.set("expression", exp.Nullif(this=below, expression=double(exp.Literal.number(0))))
     infinite = exp.Mul(this=above.copy(), expression=double(exp.Literal.string("Infinity")))
     zero = exp.EQ(this=below.copy(), expression=double(exp.Literal.number(0)))
-    return exp.If(this=zero, true=infinite, false=quotient)
+    return exp.If(this=zero, true=infinite, false=divided)
 
 
 def rounded(kinds: Kinds, node: exp.Round) -> exp.Expression:
     """A number rounded to some digits: for doubles multiplied, rounded to an integer and divided, as in DuckDB."""
     digits, kind = node.args.get("decimals"), kinds.of(node.this)
-    if digits is None or kind in (Sort.DECIMAL, Sort.WHOLE):
+    if digits is None or kind in (ValueSort.DECIMAL, ValueSort.WHOLE):
         return node
-    if kind is not Sort.DOUBLE or not isinstance(digits, exp.Literal) or not 0 <= int(digits.this) < 16:
+    if kind is not ValueSort.DOUBLE or not isinstance(digits, exp.Literal) or not 0 <= int(digits.this) < 16:
         raise Unplanned(f"{shown(node)}: how it is rounded depends on a type that cannot be told")
     power = double(exp.Literal.number(10 ** int(digits.this)))
     large = exp.Mul(this=exp.Paren(this=node.this.copy()), expression=power)
@@ -41,11 +41,11 @@ def rounded(kinds: Kinds, node: exp.Round) -> exp.Expression:
 def to_whole(kinds: Kinds, node: exp.Expression) -> exp.Expression:
     """The floor or ceiling of a number; doubles beyond 2**53 stay as they are, since Spark returns a BIGINT."""
     kind, found = kinds.of(node.this), node.copy()
-    if kind is Sort.DECIMAL:
+    if kind is ValueSort.DECIMAL:
         return node
-    if kind not in (Sort.DOUBLE, Sort.WHOLE):
+    if kind not in (ValueSort.DOUBLE, ValueSort.WHOLE):
         raise Unplanned(f"{shown(node)}: how it is rounded depends on a type that cannot be told")
-    if kind is Sort.WHOLE:
+    if kind is ValueSort.WHOLE:
         return double(node.this)
     return exp.If(this=_is_below(node.this, str(2**53)), true=double(found), false=double(node.this))
 
@@ -56,7 +56,7 @@ def _is_below(value: exp.Expression, bound: str) -> exp.LT:
 
 def added(kinds: Kinds, node: exp.Add) -> exp.Expression:
     """A sum; of a date and a whole number, the date so many days later."""
-    if kinds.of(node.this) is Sort.DATE and kinds.of(node.expression) is Sort.WHOLE:
+    if kinds.of(node.this) is ValueSort.DATE and kinds.of(node.expression) is ValueSort.WHOLE:
         return exp.Anonymous(this="date_add", expressions=[node.this.copy(), node.expression.copy()])
     return whole(kinds, node)
 
@@ -65,7 +65,9 @@ def whole(kinds: Kinds, node: exp.Expression) -> exp.Expression:
     """Integer arithmetic in a wider type, then cast back to its own, so that overflow fails."""
     sides = [node.args[key] for key in ("this", "expression") if node.args.get(key) is not None]
     found_kinds = [kinds.of(one) for one in sides]
-    if set(found_kinds) <= {Sort.WHOLE, None} and not any(isinstance(one, exp.Interval | exp.Null) for one in sides):
+    if set(found_kinds) <= {ValueSort.WHOLE, None} and not any(
+        isinstance(one, exp.Interval | exp.Null) for one in sides
+    ):
         if None in found_kinds or None in map(kinds.width, sides):
             raise Unplanned(f"{shown(node)}: whether it overflows depends on a type that cannot be told")
     else:
@@ -137,7 +139,7 @@ def number(_: Kinds, node: exp.Literal) -> exp.Expression:
     return double(exp.Literal.string("Infinity" if float(node.this) == float("inf") else node.this))
 
 
-def letters(_: Kinds, node: exp.Expression) -> exp.Expression:
+def change_case(_: Kinds, node: exp.Expression) -> exp.Expression:
     """Upper or lower case; Spark fails for letters that become several or depend on their place, unlike in DuckDB."""
     kept = "İΣ" if isinstance(node, exp.Lower) else _SEVERAL
     pattern = exp.Literal.string(f"[{kept}]")
@@ -146,7 +148,7 @@ def letters(_: Kinds, node: exp.Expression) -> exp.Expression:
     return exp.If(this=found, true=exp.cast(called("raise_error", message), "TEXT"), false=node.copy())
 
 
-def shifted(kinds: Kinds, node: exp.BitwiseRightShift) -> exp.Expression:
+def right_shift(kinds: Kinds, node: exp.BitwiseRightShift) -> exp.Expression:
     """A right shift by a literal number of bits."""
     bits, width = node.expression, kinds.width(node.this)
     most = {"TINYINT": 8, "SMALLINT": 16, "INT": 32, "BIGINT": 64}.get(width or "", 0)
@@ -155,7 +157,7 @@ def shifted(kinds: Kinds, node: exp.BitwiseRightShift) -> exp.Expression:
     return exp.Anonymous(this="shiftright", expressions=[node.this.copy(), node.expression.copy()])
 
 
-def either(_: Kinds, node: exp.BitwiseXor) -> exp.Expression:
+def exclusive_or(_: Kinds, node: exp.BitwiseXor) -> exp.Expression:
     """Exclusive or of two numbers: a function in DuckDB, and an operator of low precedence in Spark."""
     sides = [
         one.copy() if isinstance(one, exp.Paren) else exp.Paren(this=one.copy()) for one in node.iter_expressions()
@@ -163,7 +165,7 @@ def either(_: Kinds, node: exp.BitwiseXor) -> exp.Expression:
     return exp.Paren(this=exp.BitwiseXor(this=sides[0], expression=sides[1]))
 
 
-def corrected(node: exp.Skewness, where: exp.Where | None = None) -> exp.Expression:
+def skewness(node: exp.Skewness, where: exp.Where | None = None) -> exp.Expression:
     """Skewness with DuckDB's correction for small samples, over the rows of a FILTER."""
 
     def over(call: exp.Expression) -> exp.Expression:
@@ -188,9 +190,9 @@ def infinite(_: Kinds, node: exp.IsInf) -> exp.Expression:
     return exp.EQ(this=exp.Abs(this=double(node.this)), expression=double(exp.Literal.string("Infinity")))
 
 
-def signed(kinds: Kinds, node: exp.Sign) -> exp.Expression:
+def sign(kinds: Kinds, node: exp.Sign) -> exp.Expression:
     """The sign of a number; 0 for NaN."""
-    if kinds.of(node.this) is not Sort.DOUBLE:
+    if kinds.of(node.this) is not ValueSort.DOUBLE:
         return node
     return exp.If(this=exp.IsNan(this=node.this.copy()), true=double(exp.convert(0)), false=node.copy())
 
@@ -200,7 +202,7 @@ def added_exactly(node: exp.Expression) -> exp.Expression:
     return exp.Sum(this=double(node.expressions[0]))
 
 
-def pointed(node: exp.Expression) -> exp.Expression:
+def excess_kurtosis(node: exp.Expression) -> exp.Expression:
     """The excess kurtosis of the observed values."""
     return called("kurtosis", double(node.expressions[0]))
 
@@ -229,7 +231,7 @@ def shown(node: exp.Expression) -> str:
 
 
 CHANGES: Mapping[type[exp.Expression], Callable[[Kinds, exp.Expression], exp.Expression]] = {
-    exp.Div: divided,
+    exp.Div: quotient,
     exp.Round: rounded,
     **dict.fromkeys((exp.Ceil, exp.Floor), to_whole),
     exp.Add: added,
@@ -237,17 +239,17 @@ CHANGES: Mapping[type[exp.Expression], Callable[[Kinds, exp.Expression], exp.Exp
     exp.Pow: to_power,
     exp.Ln: logarithm,
     exp.Literal: number,
-    **dict.fromkeys((exp.Upper, exp.Lower), letters),
-    exp.BitwiseRightShift: shifted,
-    exp.BitwiseXor: either,
+    **dict.fromkeys((exp.Upper, exp.Lower), change_case),
+    exp.BitwiseRightShift: right_shift,
+    exp.BitwiseXor: exclusive_or,
     exp.IsInf: infinite,
-    exp.Sign: signed,
+    exp.Sign: sign,
 }
 """Translations of values, by class of node."""
 
 CALLS: Mapping[str, Callable[[exp.Expression], exp.Expression]] = {
     "isfinite": finite,
     "fsum": added_exactly,
-    "kurtosis_pop": pointed,
+    "kurtosis_pop": excess_kurtosis,
 }
 """Translations of functions for which sqlglot has no class."""

@@ -2,14 +2,14 @@
 
 from sqlglot import exp
 
-from imputedb.engines.spark.kinds import Sort
+from imputedb.engines.spark.kinds import ValueSort
 
 _UNITS = {f"to_{word}": word[:-1].upper() for word in ("years", "months", "weeks", "days", "hours", "minutes")}
 _PARTS = ("YEAR", "QUARTER", "MONTH", "DAY", "HOUR", "MINUTE")
 _CASTS = (exp.Cast, exp.Trunc, exp.DataType, exp.Literal, exp.Paren, exp.Neg)
 
 
-def plainer(node: exp.Expression) -> exp.Expression:
+def standard_form(node: exp.Expression) -> exp.Expression:
     """A node in standard form, where DuckDB writes it in a form of its own."""
     if isinstance(node, exp.EQ) and isinstance(node.expression, exp.Any):
         return exp.In(this=node.this, query=node.expression.this.unnest().subquery())
@@ -48,7 +48,7 @@ def _largest(node: exp.Anonymous) -> exp.Expression:
     every = _called("array", *(one.copy() for one in numbers))
     largest = exp.Greatest(this=numbers[0].copy(), expressions=[one.copy() for one in numbers[1:]])
     place = _called("array_position", every, largest)
-    place.meta["sort"] = Sort.WHOLE
+    place.meta["sort"] = ValueSort.WHOLE
     found = exp.cast(place, "INT")
     return _called("element_at", _called("array", *values.expressions), found)
 
@@ -60,7 +60,7 @@ def _of_digits(node: exp.Cast) -> exp.Expression:
         return node
     digits = _called("substring", _called("md5", others[0].this.this.copy()), *map(exp.convert, (1, 15)))
     found = _called("conv", digits, *map(exp.convert, (16, 10)))
-    found.meta["sort"] = Sort.TEXT
+    found.meta["sort"] = ValueSort.TEXT
     return exp.cast(found, "BIGINT")
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import duckdb
 
 from imputedb.algebra.relation import Table
-from imputedb.engines.duckdb.changes import Target, Written
-from imputedb.engines.duckdb.metadata import Store
+from imputedb.engines.duckdb.changes import Target, WriteScope
+from imputedb.engines.duckdb.metadata import MetadataStore
 from imputedb.engines.duckdb.session import Session
 from imputedb.engines.duckdb.tables import Tables
 from imputedb.engines.names import SCHEMA
@@ -27,31 +27,31 @@ Prune = Callable[[Table, bool], None]
 _WORDS = ("replace", "alter", "drop", "begin", "start", "commit", "end", "rollback", "abort", "detach", "import")
 
 
-def followed(session: Session, store: Store, tables: Tables, text: str, prune: Prune) -> Action:
+def action_after(session: Session, store: MetadataStore, tables: Tables, text: str, prune: Prune) -> Action:
     """The action to take once a statement has run; the statement has not run yet."""
     lowered = text.lower()
     if not any(word in lowered for word in _WORDS):
-        return _nothing
+        return _no_action
     try:
         found = [token for token in tokens(text) if token.text != ";"]
     except (duckdb.Error, UnicodeError):
-        return _nothing
-    return _one(session, store, tables, found, prune) if found else _nothing
+        return _no_action
+    return _action_of(session, store, tables, found, prune) if found else _no_action
 
 
-def _nothing() -> None:
+def _no_action() -> None:
     pass
 
 
-def _one(session: Session, store: Store, tables: Tables, found: Sequence[Token], prune: Prune) -> Action:
+def _action_of(session: Session, store: MetadataStore, tables: Tables, found: Sequence[Token], prune: Prune) -> Action:
     words = [token.word for token in found]
     match words[0]:
         case "begin" | "start":
-            return store.begun
+            return store.begin
         case "commit" | "end":
             return _committed(session, store, prune)
         case "rollback" | "abort":
-            return lambda: store.ended(kept=False)
+            return lambda: store.end(kept=False)
         case "create" if words[1:3] == ["or", "replace"]:
             return _replaced(session, store, tables, found, prune)
         case "alter" if words[1:2] == ["table"]:
@@ -64,15 +64,15 @@ def _one(session: Session, store: Store, tables: Tables, found: Sequence[Token],
             _check_import(session, found[2])
             return store.reread
         case _:
-            return _nothing
+            return _no_action
 
 
-def _committed(session: Session, store: Store, prune: Prune) -> Action:
+def _committed(session: Session, store: MetadataStore, prune: Prune) -> Action:
     """Keeps the declarations of a transaction, unless an error had aborted it, which COMMIT does not report."""
     if not session.is_sound():
 
         def undone() -> None:
-            store.ended(kept=False)
+            store.end(kept=False)
             message = "an error had aborted the transaction: COMMIT has kept nothing of it"
             session.remarks.append(Note(NoteKind.UNDONE, "", message))
 
@@ -80,7 +80,7 @@ def _committed(session: Session, store: Store, prune: Prune) -> Action:
 
     def done() -> None:
         altered = list(store.altered)
-        store.ended(kept=True)
+        store.end(kept=True)
         for table in altered:
             if store.policies(table) or store.missing(table):
                 prune(table, False)  # outside of a transaction, where a failing policy aborts nothing
@@ -88,26 +88,26 @@ def _committed(session: Session, store: Store, prune: Prune) -> Action:
     return done
 
 
-def _replaced(session: Session, store: Store, tables: Tables, found: Sequence[Token], prune: Prune) -> Action:
+def _replaced(session: Session, store: MetadataStore, tables: Tables, found: Sequence[Token], prune: Prune) -> Action:
     words = [token.word for token in found[:5]]
     temporary = words[3:4] in (["temp"], ["temporary"])
     if words[3 + temporary : 4 + temporary] != ["table"]:
-        return _nothing
+        return _no_action
     path, _ = _path(found, 4 + temporary)
     if len(path) == 1:  # another table of that name may hide the one that is replaced
         catalog, schema = session.rows("SELECT current_database(), current_schema()")[0]
         path = ["temp", "main", *path] if temporary else [catalog, schema, *path]
-    table = _meant(tables, path)
+    table = _table_of(tables, path)
     if table is None or not (store.policies(table) or store.missing(table)):
-        return _nothing
+        return _no_action
     return lambda: prune(table, True)
 
 
-def _detached(store: Store, found: Sequence[Token]) -> Action:
+def _detached(store: MetadataStore, found: Sequence[Token]) -> Action:
     """Forgets declarations about a database in memory, since a later one of the same name is a different database."""
     words = [token.word for token in found]
     path, _ = _path(found, 2 if words[1:2] == ["database"] and len(words) > 2 else 1)
-    return lambda: store.detached(path[-1])
+    return lambda: store.forget_database(path[-1])
 
 
 def _check_import(session: Session, folder: Token) -> None:
@@ -126,7 +126,7 @@ def _check_import(session: Session, folder: Token) -> None:
             )
 
 
-def _dropped(store: Store, tables: Tables, found: Sequence[Token]) -> Action:
+def _dropped(store: MetadataStore, tables: Tables, found: Sequence[Token]) -> Action:
     """Forgets declarations about tables that are dropped, one by one or with their schema."""
     gone: list[Table] = []
     if found[1].word == "table":
@@ -142,7 +142,7 @@ def _dropped(store: Store, tables: Tables, found: Sequence[Token]) -> Action:
         for table in gone:
             store.undeclare(table)
 
-    return forget if gone else _nothing
+    return forget if gone else _no_action
 
 
 def _is_in(tables: Tables, table: Table, schema: Sequence[str]) -> bool:
@@ -153,28 +153,28 @@ def _is_in(tables: Tables, table: Table, schema: Sequence[str]) -> bool:
     return bool(catalog) or tables.meant((table.schema, table.name)) == table
 
 
-def _altered(session: Session, store: Store, tables: Tables, found: Sequence[Token], prune: Prune) -> Action:
+def _altered(session: Session, store: MetadataStore, tables: Tables, found: Sequence[Token], prune: Prune) -> Action:
     table, at = _table(tables, found, 2)
     rest = [token.word for token in found[at:]]
     if table is None:
-        return _nothing
+        return _no_action
     if rest[:2] == ["rename", "to"]:
         after = Table(table.catalog, table.schema, _name(found[at + 2]))
-        return lambda: store.renamed(table, after)
+        return lambda: store.rename(table, after)
     if rest[:1] == ["rename"] and "to" in rest:
         column, at = _column(found, at + 1)
         if len(column) > 1:  # a field of a struct
-            return _nothing
+            return _no_action
         return _column_renamed(store, table, _own(tables, table, column[0]), _name(found[at + 1]))
     if rest[:1] == ["drop"] and rest[1:2] != ["constraint"]:
         column, _ = _column(found, at + 1)
-        return _nothing if len(column) > 1 else _column_dropped(session, store, table, _own(tables, table, column[0]))
+        return _no_action if len(column) > 1 else _column_dropped(session, store, table, _own(tables, table, column[0]))
     if rest[:1] == ["alter"] and (store.policies(table) or store.missing(table)):
         return lambda: _retyped(session, store, table, prune)
-    return _nothing
+    return _no_action
 
 
-def _retyped(session: Session, store: Store, table: Table, prune: Prune) -> None:
+def _retyped(session: Session, store: MetadataStore, table: Table, prune: Prune) -> None:
     prune(table, False)
     if session.in_transaction:
         store.altered.append(table)
@@ -187,19 +187,19 @@ def _column(found: Sequence[Token], at: int) -> tuple[list[str], int]:
     )
 
 
-def _column_renamed(store: Store, table: Table, before: str, after: str) -> Action:
+def _column_renamed(store: MetadataStore, table: Table, before: str, after: str) -> Action:
     def follow() -> None:
         for column, policy in dict(store.policies(table)).items():
             texts = {name: text for name in ("when", "derived") if (text := getattr(policy, name))}
             reworded = {name: _reworded(text, before, after) for name, text in texts.items()}
             if reworded != texts:
                 store.decide(table, column, policy.changed(reworded))
-        store.column_renamed(table, before, after)
+        store.rename_column(table, before, after)
 
     return follow
 
 
-def _column_dropped(session: Session, store: Store, table: Table, column: str) -> Action:
+def _column_dropped(session: Session, store: MetadataStore, table: Table, column: str) -> Action:
     """Removes declarations about a column, and from others what depends on it."""
 
     def follow() -> None:
@@ -236,10 +236,10 @@ def _reworded(condition: str, before: str, after: str) -> str:
 def _table(tables: Tables, found: Sequence[Token], at: int) -> tuple[Table | None, int]:
     """The table named at a place, and the place after its name."""
     path, at = _path(found, at)
-    return _meant(tables, path), at
+    return _table_of(tables, path), at
 
 
-def _meant(tables: Tables, path: Sequence[str]) -> Table | None:
+def _table_of(tables: Tables, path: Sequence[str]) -> Table | None:
     try:
         found = tables.meant(path)
     except (Error, duckdb.Error):
@@ -282,30 +282,30 @@ _ELSEWHERE = re.compile("execute|_query$")
 """A pattern of names of functions that run statements of their own."""
 
 
-def written(tables: Tables, home: str, text: str) -> Target:
+def write_scope(tables: Tables, home: str, text: str) -> Target:
     """What a statement writes."""
     try:
         found = [token for token in tokens(text) if token.text != ";"]
     except (duckdb.Error, UnicodeError):
-        return Written.ANYTHING
+        return WriteScope.ANYTHING
     words = [token.word for token in found]
     if not words or any(map(_ELSEWHERE.search, words)) or (words[0] == "explain" and "analyze" in words):
-        return Written.ANYTHING
+        return WriteScope.ANYTHING
     inside = [word for before, word in pairwise(words) if word in _WRITING and before not in ("do", "then")]
     if words[0] in _READING:
-        return Written.ANYTHING if inside else Written.NOTHING
+        return WriteScope.ANYTHING if inside else WriteScope.NOTHING
     if words[0] in ("create", "alter", "drop"):
         what = next((word for word in words[1:] if word not in _BEFORE), "")
-        return Written.TABLES if what in _TABLES else Written.ANYTHING
+        return WriteScope.TABLES if what in _TABLES else WriteScope.ANYTHING
     if words[0] not in _WRITING or inside:
-        return Written.ANYTHING
+        return WriteScope.ANYTHING
     outside = [token.word for token in found if token.depth == 0]
     if words[0] == "copy" and "to" in outside and "from" not in outside:
-        return Written.NOTHING  # only a file, whose changes are detected separately
+        return WriteScope.NOTHING  # only a file, whose changes are detected separately
     at = words.index(_WRITING[words[0]]) + 1 if _WRITING[words[0]] in words else 1
     table, end = _table(tables, found, at)
     if words[0] == "copy" and "from" not in words[end:]:
-        return Written.ANYTHING
+        return WriteScope.ANYTHING
     if table is None or table.catalog not in (home, "temp") or tables.has_triggers():
-        return Written.ANYTHING
+        return WriteScope.ANYTHING
     return table
