@@ -11,7 +11,7 @@ from imputedb.answers.prepare import Planner
 from imputedb.answers.request import QueryOptions
 from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.imputers.protocol import Imputer
-from imputedb.imputers.registry import chosen
+from imputedb.imputers.registry import imputers_of
 from imputedb.imputers.tree import Tree
 
 ALPHAS = ("0", "0.5", "1")
@@ -58,7 +58,7 @@ def imputers(name: str) -> tuple[Imputer, ...]:
     """The imputer of a name, as the truth lists them."""
     if name == DRAWN:
         return (Tree(mode="draw"),)
-    return chosen("tree" if name == SEVERAL else name)
+    return imputers_of("tree" if name == SEVERAL else name)
 
 
 def plain(engine: DuckDB, sql: str) -> Answered:

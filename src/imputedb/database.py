@@ -34,7 +34,7 @@ from imputedb.engines.reading import Reading
 from imputedb.errors import Error, QueryError
 from imputedb.execution.plan import Watch
 from imputedb.imputers.protocol import Progress
-from imputedb.imputers.registry import Choice, Cycles, chosen, with_cycles
+from imputedb.imputers.registry import Choice, Cycles, imputers_of, with_cycles
 from imputedb.notes import Question
 from imputedb.planning.frontier import Frontier
 from imputedb.provenance import methods as explaining
@@ -272,7 +272,7 @@ class Database:
             QueryError: the query is wrong, or not supported yet; or an option is wrong.
             DataError: a column that must be imputed cannot be.
         """
-        many, imputers = number_of_draws(m), with_cycles(chosen(imputer), cycles)
+        many, imputers = number_of_draws(m), with_cycles(imputers_of(imputer), cycles)
         further = (many, interval, level, precision, Measures(measures), method, deviations, weights, clusters, fit)
         options = QueryOptions(alpha, imputers, seed, strategy, *further, limits=Limits(within_ms, error))
         check_draws(m, options, text, self._planner.limits)
@@ -303,7 +303,7 @@ class Database:
             QueryError: the statement is wrong, or has no plan.
         """
         text, limits = limited(text)
-        options = QueryOptions(alpha, chosen(imputer), seed, strategy, fit=fit)
+        options = QueryOptions(alpha, imputers_of(imputer), seed, strategy, fit=fit)
         options = options.limited(limits.over(self._planner.limits), perf_counter())
         with self._engine.callers_frames(text, statement=True):
             query = query_of(self._engine, self._planner, text, params)
@@ -323,7 +323,7 @@ class Database:
         with self._engine.callers_frames(text := limited(text)[0], statement=True):
             try:
                 query = query_of(self._engine, self._planner, text, params)
-                options = QueryOptions(0.0, chosen(imputer), 0, PLANNED, fit=fit)
+                options = QueryOptions(0.0, imputers_of(imputer), 0, PLANNED, fit=fit)
                 informed = models.informed(self._engine, self._planner, options, query)
                 return self._planner.prepare(query, informed).frontier
             finally:

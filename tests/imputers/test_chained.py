@@ -51,8 +51,8 @@ def test_cross_products_equal_the_algorithm_row_by_row(monkeypatch: pytest.Monke
     found = patterns(np.stack([c.missing for c in given.columns.values()], axis=1), given.keys)
     made = design({column: cells.at(found.order) for column, cells in given.columns.items()})
     n, q = made.x.shape
-    flags = np.concatenate([np.zeros((n, 1), bool), made.gone], axis=1)
-    steps = [1 + int(j) for j in np.argsort(made.gone.sum(axis=0), kind="stable") if made.gone[:, j].any()]
+    flags = np.concatenate([np.zeros((n, 1), bool), made.missing], axis=1)
+    steps = [1 + int(j) for j in np.argsort(made.missing.sum(axis=0), kind="stable") if made.missing[:, j].any()]
     values, spread = made.x.copy(), np.zeros((n, q, q))
     for _ in range(4):
         for j in steps:
@@ -78,8 +78,8 @@ def test_patterns_have_the_rows_that_lack_the_same(columns: int) -> None:
     keys, learn = rng.permutation(200).astype(np.uint64), rng.random(200) < 0.5
     found = patterns(gone, keys, learn)
     assert sorted(found.order.tolist()) == list(range(200))
-    assert len(found.taught) == len(np.unique(gone, axis=0))
-    for start, stop, taught in zip(found.starts, found.starts[1:], found.taught, strict=False):
+    assert len(found.fitted_rows) == len(np.unique(gone, axis=0))
+    for start, stop, taught in zip(found.starts, found.starts[1:], found.fitted_rows, strict=False):
         rows = found.order[start:stop]
         assert (gone[rows] == gone[rows[0]]).all()
         assert learn[rows].tolist() == [True] * taught + [False] * (len(rows) - taught)

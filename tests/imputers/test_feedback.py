@@ -7,7 +7,7 @@ import imputedb
 from imputedb import Database
 from imputedb.imputers.chained.chained import Chained
 from imputedb.imputers.chained.shift import Shift
-from imputedb.imputers.registry import chosen
+from imputedb.imputers.registry import imputers_of
 from imputedb.notes import NoteKind, is_of
 from imputedb.sensitivity import Departures
 
@@ -31,7 +31,7 @@ def loaded(*, nested: bool = False, together: bool = True) -> Database:
 
 def moved(db: Database, m: int) -> tuple[float, bool]:
     """How far the mean moves, in shares of what a shift of the missing cells alone would do; and whether it is said."""
-    (norm,) = chosen("norm")
+    (norm,) = imputers_of("norm")
     shifted = Departures("x", (2.0,)).moved(norm, 2.0)
     answers = [db.sql("SELECT avg(x) AS a FROM t", m=m, imputer=one, seed=3) for one in (norm, shifted)]
     before, after = (one.fetchall()[0][0] for one in answers)
@@ -57,7 +57,7 @@ def test_with_the_others_excluded_values_move_by_the_shift(m: int) -> None:
 def test_the_policy_that_is_named_ends_it_whatever_columns_are_called(name: str) -> None:
     db = loaded()
     db.execute('ALTER TABLE t RENAME y TO "odd, (name"')
-    (norm,) = chosen("norm")
+    (norm,) = imputers_of("norm")
     shifted = Departures(name, (2.0,)).moved(norm, 2.0)
     answer = db.sql("SELECT avg(x) FROM t", m=2, imputer=shifted)
     (warning,) = [one for one in answer.report.warnings if is_of(NoteKind.FEEDBACK, one)]
@@ -79,7 +79,7 @@ def test_columns_that_miss_apart_add_nothing(m: int) -> None:
 
 
 def test_a_completed_run_says_it_too(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    (norm,) = chosen("norm")
+    (norm,) = imputers_of("norm")
     done = loaded().impute("t", tmp_path / "run", m=2, imputer=Departures("x", (2.0,)).moved(norm, 2.0))
     assert [one["kind"] for one in done.manifest["columns"]["x"]["notes"]] == ["FEEDBACK"]
 
@@ -87,7 +87,7 @@ def test_a_completed_run_says_it_too(tmp_path) -> None:  # type: ignore[no-untyp
 @pytest.mark.parametrize("nothing", [Shift(), Shift(odds={"u": 1})])
 def test_a_shift_of_nothing_is_not_said(nothing: Shift) -> None:
     db = loaded()
-    (norm,) = chosen("norm")
+    (norm,) = imputers_of("norm")
     assert isinstance(norm, Chained)
     report = db.sql("SELECT avg(x) FROM t", m=2, imputer=norm.with_deltas({"x": nothing})).report
     assert not [note for note in report.warnings + report.notes if note.kind in (NoteKind.FEEDBACK, NoteKind.ASSUMED)]

@@ -96,7 +96,7 @@ class Apart:
 
 @pytest.mark.parametrize("comparisons", [1, 50, 500, 5000])
 def test_however_many_comparisons_few_answers_are_warned_of_in_vain(comparisons: int) -> None:
-    by_chance = 2 * NormalDist().cdf(-hidden.sure_enough(comparisons)) * comparisons
+    by_chance = 2 * NormalDist().cdf(-hidden.critical_value(comparisons)) * comparisons
     assert by_chance < 0.005
 
 
@@ -148,7 +148,7 @@ def test_draws_that_vary_too_little_are_told() -> None:
 def test_it_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
     db = world("bent")
     before = told(db, "norm")
-    monkeypatch.setattr(hidden, "_Judged", None)
+    monkeypatch.setattr(hidden, "_HiddenCells", None)
     assert told(db, "norm") == before
 
 

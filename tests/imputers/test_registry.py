@@ -3,14 +3,14 @@
 import pytest
 
 import imputedb
-from imputedb.imputers.registry import IMPUTERS, OF_POLICIES, chosen
+from imputedb.imputers.registry import IMPUTERS, OF_POLICIES, imputers_of
 
 
 @pytest.mark.parametrize("name", [*IMPUTERS, *OF_POLICIES])
 def test_one_name_gives_equal_imputers(name: str) -> None:
     """Plans and values are cached by them."""
-    assert chosen(name) == chosen(name)
-    assert hash(chosen(name)) == hash(chosen(name))
+    assert imputers_of(name) == imputers_of(name)
+    assert hash(imputers_of(name)) == hash(imputers_of(name))
 
 
 @pytest.mark.parametrize("name", IMPUTERS)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from imputedb.algebra.column import Column
 from imputedb.imputers import truncated
 from imputedb.imputers.permit import Permit
-from imputedb.imputers.registry import chosen
+from imputedb.imputers.registry import imputers_of
 from imputedb.imputers.request import Request
 from imputedb.imputers.rows import Array, Cells, Rows
 from imputedb.statistics.policy import Policy
@@ -41,7 +41,7 @@ def test_columns_that_miss_together_keep_their_joint_distribution_under_imputers
     name: str, own: str
 ) -> None:
     given, truth, gone = rows(2000)
-    request = Request(given, (A, B), chosen(name)[0], {B: Permit(Policy(imputer=own))})
+    request = Request(given, (A, B), imputers_of(name)[0], {B: Permit(Policy(imputer=own))})
     (values,) = request.draws([1])
     found = np.corrcoef(values[A], values[B])[0, 1]
     assert abs(found - np.corrcoef(truth[:, gone])[0, 1]) < 0.06
@@ -50,8 +50,8 @@ def test_columns_that_miss_together_keep_their_joint_distribution_under_imputers
 @pytest.mark.parametrize("name", IMPUTERS)
 def test_a_range_truncates_draws(name: str) -> None:
     given, _, _ = rows()
-    request = Request(given, (A, B), chosen(name)[0], {A: Permit(Policy(low=0.0))})
-    free = Request(given, (A, B), chosen(name)[0])
+    request = Request(given, (A, B), imputers_of(name)[0], {A: Permit(Policy(low=0.0))})
+    free = Request(given, (A, B), imputers_of(name)[0])
     values, others = next(request.draws([3])), next(free.draws([3]))
     assert values[A].min() >= 0
     assert (values[A] == 0).sum() == 0
@@ -65,14 +65,14 @@ def test_a_range_truncates_draws(name: str) -> None:
 @pytest.mark.parametrize("name", IMPUTERS)
 def test_a_range_holds_of_single_values_without_piling_them_on_the_bound(name: str) -> None:
     given, _, _ = rows()
-    values = Request(given, (A,), chosen(name)[0], {A: Permit(Policy(low=0.0))}).values().values[A]
+    values = Request(given, (A,), imputers_of(name)[0], {A: Permit(Policy(low=0.0))}).values().values[A]
     assert values.min() >= 0
     assert (values == 0).mean() < 0.01
 
 
 def test_a_truncated_normal_is_drawn_where_all_draws_are_ruled_out() -> None:
     given, _, _ = rows()
-    values = next(Request(given, (A,), chosen("norm")[0], {A: Permit(Policy(low=50.0))}).draws([1]))[A]
+    values = next(Request(given, (A,), imputers_of("norm")[0], {A: Permit(Policy(low=50.0))}).draws([1]))[A]
     assert values.min() > 50
     assert len(np.unique(values)) == len(values)
     assert values.max() < 51
@@ -81,7 +81,7 @@ def test_a_truncated_normal_is_drawn_where_all_draws_are_ruled_out() -> None:
 def test_categories_that_are_not_permitted_are_not_drawn() -> None:
     given, _, _ = rows(150)
     for name in IMPUTERS:
-        request = Request(given, (C,), chosen(name)[0], {C: Permit(Policy(values=("p", "r")))})
+        request = Request(given, (C,), imputers_of(name)[0], {C: Permit(Policy(values=("p", "r")))})
         drawn, expected = next(request.draws([1])), request.values().values
         assert set(np.unique(drawn[C])) == {0, 2}
         assert set(np.unique(expected[C])) <= {0, 2}
@@ -97,7 +97,7 @@ def test_an_excluded_column_does_not_leak_through_another_target(name: str) -> N
     label = np.random.default_rng(9).normal(size=1500)
     b = Cells(label + 0.01 * given.columns[B].values, gone, Kind.NUMBER)  # b is the label, and misses with a
     given = excluded(Rows({**given.columns, B: b}, given.keys), label)
-    request = Request(given, (A, B), chosen(name)[0], {A: Permit(Policy(exclude=("t",)), frozenset({T}))})
+    request = Request(given, (A, B), imputers_of(name)[0], {A: Permit(Policy(exclude=("t",)), frozenset({T}))})
     for values in (next(request.draws([1])), request.values().values):
         assert abs(np.corrcoef(values[A], label[gone])[0, 1]) < 0.15
 
@@ -124,8 +124,8 @@ def test_nothing_that_comes_later_changes_a_value(name: str) -> None:
         columns[column] = Cells(values, missing, cells.kind, cells.levels)
     columns[A] = Cells(columns[A].values, np.where(future, columns[A].missing, gone), Kind.NUMBER)
     changed = Rows(columns, given.keys)
-    one = Request(given, (A, C), chosen(name)[0], {c: timed(times) for c in (A, C)})
-    two = Request(changed, (A, C), chosen(name)[0], {c: timed(times) for c in (A, C)})
+    one = Request(given, (A, C), imputers_of(name)[0], {c: timed(times) for c in (A, C)})
+    two = Request(changed, (A, C), imputers_of(name)[0], {c: timed(times) for c in (A, C)})
     for before, after in (
         (one.values().values, two.values().values),
         (next(one.draws([1])), next(two.draws([1]))),
@@ -140,7 +140,7 @@ def test_cells_that_nothing_earlier_tells_of_are_masked() -> None:
     given, _, gone = rows(60)
     times = np.arange(60)
     lost = np.arange(60) == np.flatnonzero(gone)[-1]
-    values = Request(given, (A,), chosen("mean")[0], {A: timed(times, lost)}).values().values[A]
+    values = Request(given, (A,), imputers_of("mean")[0], {A: timed(times, lost)}).values().values[A]
     first = np.flatnonzero(~gone)[0]
     expected = (np.flatnonzero(gone) < first) | lost[gone]
     assert np.ma.getmaskarray(values).tolist() == expected.tolist()
@@ -155,7 +155,7 @@ def test_neighbours_are_searched_twice_at_most_for_predictions_within_a_range(mo
     given, truth, gone = rows(2000)
     for policy, most in ((Policy(low=-99, high=99), 1), (Policy(low=0.0), 2), (Policy(values=("-1", "0", "1")), 2)):
         calls.clear()
-        found = Request(given, (A,), chosen("knn")[0], {A: Permit(policy)}).values().values[A]
+        found = Request(given, (A,), imputers_of("knn")[0], {A: Permit(policy)}).values().values[A]
         assert len(calls) <= most
         if policy.low == 0.0:
             expected = truth[0][gone & (truth[0] >= 0)].mean()
@@ -174,7 +174,7 @@ def test_draws_within_a_range_go_by_row_and_seed_whatever_is_beside_them(
     permits = {A: Permit(Policy(low=2.5))}
 
     def drawn(some: Rows, numbers: list[int], seed: int = 0) -> list[NDArray[np.float64]]:
-        request = Request(some, (A, B), chosen(name)[0], permits, seed)
+        request = Request(some, (A, B), imputers_of(name)[0], permits, seed)
         return [one[A] for one in request.draws(numbers)]
 
     together, alone = drawn(given, [1, 2, 3]), drawn(given, [3])[0]

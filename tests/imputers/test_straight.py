@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 import imputedb
 from imputedb.algebra.column import Column
-from imputedb.imputers.beyond import Matching, few_donors, short
+from imputedb.imputers.beyond import Matching, coverage_notes, few_donors
 from imputedb.imputers.doubts import doubts
 from imputedb.imputers.registry import IMPUTERS
 from imputedb.imputers.rows import Cells, Rows
 from imputedb.imputers.scales import Scale
-from imputedb.imputers.straight import Line, bends, line, shaped
-from imputedb.imputers.surface import ladder, surface
+from imputedb.imputers.straight import RegressionLine, curvature_note, regression_line, residual_note
+from imputedb.imputers.surface import sorted_donors, surface
 from imputedb.notes import Note, NoteKind, Question
 from imputedb.statistics.table import Kind
 
@@ -37,7 +37,7 @@ def sample(n: int, seed: int, y_of: Callable[[Floats, np.random.Generator], Floa
 def share(
     says: Callable[..., object], n: int, y_of: Callable[[Floats, np.random.Generator], Floats], steep: float
 ) -> float:
-    found = [line(sample(n, seed, y_of, steep), Y) for seed in range(30)]
+    found = [regression_line(sample(n, seed, y_of, steep), Y) for seed in range(30)]
     return float(np.mean([one is not None and bool(list(says(one))) for one in found]))  # type: ignore[call-overload]
 
 
@@ -61,9 +61,11 @@ MATCHING = {"pmm": Matching("pmm", True, True), "pmmboot": Matching("pmmboot", T
             "tree": Matching("tree", False, False)}  # fmt: skip
 
 
-def falling_short(question: Question, imputer: str) -> Callable[[Line], Iterator[Note]]:
+def falling_short(question: Question, imputer: str) -> Callable[[RegressionLine], Iterator[Note]]:
     """What is said of intervals about a question by donors."""
-    return lambda found: (one for one in short(found, surface(found), MATCHING[imputer]) if one.concerns(question))
+    return lambda found: (
+        one for one in coverage_notes(found, surface(found), MATCHING[imputer]) if one.concerns(question)
+    )
 
 
 def test_gaps_beyond_their_donors_are_told_of_where_slopes_are_not_covered() -> None:
@@ -132,7 +134,7 @@ def test_what_a_line_does_not_see_of_gaps_beyond_their_donors_is_told_of() -> No
     assert told(200, straight, 0.0) < 0.1
 
 
-def too_few(found: Line) -> Iterator[Note]:
+def too_few(found: RegressionLine) -> Iterator[Note]:
     return few_donors(found, surface(found))
 
 
@@ -146,7 +148,7 @@ def test_few_donors_of_a_skewed_column_are_told_of() -> None:
 def test_nearest_donors_are_successive_ones(rows: int) -> None:
     rng = np.random.default_rng(rows)
     known, wanted, values = rng.normal(size=rows), rng.normal(size=50) * 2, rng.normal(size=rows)
-    rungs = ladder(known)
+    rungs = sorted_donors(known)
     near = np.argsort(np.abs(wanted[:, None] - known), axis=1)[:, :5]
     assert (np.sort(rungs.nearest(wanted)) == np.sort(near)).all()
     assert np.allclose(rungs.means(values, wanted), values[near].mean(axis=1))
@@ -155,23 +157,23 @@ def test_nearest_donors_are_successive_ones(rows: int) -> None:
 def test_a_scale_is_turned_back() -> None:
     values = np.array([0.5, 2.0, 40.0])
     for scale in (Scale("cube root"), Scale("logarithm", 0.25)):
-        assert np.allclose(scale.back(scale(values)), values)
+        assert np.allclose(scale.inverse(scale(values)), values)
 
 
 def test_bends_are_told_of() -> None:
-    assert share(bends, 500, curved, 1.0) > 0.9
-    assert share(bends, 500, straight, 1.0) < 0.1
-    assert share(bends, 500, unrelated, 2.0) < 0.1
+    assert share(curvature_note, 500, curved, 1.0) > 0.9
+    assert share(curvature_note, 500, straight, 1.0) < 0.1
+    assert share(curvature_note, 500, unrelated, 2.0) < 0.1
 
 
 def test_other_distributions_are_told_of() -> None:
-    assert share(shaped, 500, skewed, 1.0) > 0.9
-    assert share(shaped, 500, straight, 1.0) < 0.1
-    assert share(shaped, 50, straight, 1.0) < 0.1
+    assert share(residual_note, 500, skewed, 1.0) > 0.9
+    assert share(residual_note, 500, straight, 1.0) < 0.1
+    assert share(residual_note, 50, straight, 1.0) < 0.1
 
 
 def test_rounded_numbers_are_no_other_distribution() -> None:
-    assert share(shaped, 500, lambda x, rng: np.round(2 * straight(x, rng)), 1.0) < 0.1
+    assert share(residual_note, 500, lambda x, rng: np.round(2 * straight(x, rng)), 1.0) < 0.1
 
 
 @pytest.mark.parametrize(
@@ -190,6 +192,6 @@ def test_an_answer_says_so(imputer: str, words: str) -> None:
 
 def test_too_little_to_draw_a_line_by() -> None:
     rows = sample(15, 0, straight, 0.0)
-    assert line(rows, Y) is None
+    assert regression_line(rows, Y) is None
     constant = {**rows.columns, Y: rows.columns[Y].like(np.ones(15), rows.columns[Y].missing)}
-    assert line(Rows(constant, rows.keys), Y) is None
+    assert regression_line(Rows(constant, rows.keys), Y) is None

@@ -10,7 +10,7 @@ from imputedb.imputers.checked import draws
 from imputedb.imputers.registry import IMPUTERS, with_cycles
 from imputedb.imputers.rows import Cells, Rows
 from imputedb.imputers.scales import Scale
-from imputedb.imputers.stretch import Powers, Ranks, Stretch, TwoParts, ranks, stretches
+from imputedb.imputers.stretch import MonotoneScale, PowerScale, RankScale, TwoPartScale, ranks, scales_of
 from imputedb.statistics.table import Kind
 
 Floats = NDArray[np.float64]
@@ -45,20 +45,24 @@ def completed(name: str, rows: Rows, y: Floats) -> Floats:
 
 @pytest.mark.parametrize(
     "stretch",
-    [Powers(Scale("cube root")), Powers(Scale("logarithm", 0.5), 0.0), ranks(np.array([0.0, 0.5, 3.0, 8.0, 8.0, 90]))],
+    [
+        PowerScale(Scale("cube root")),
+        PowerScale(Scale("logarithm", 0.5), 0.0),
+        ranks(np.array([0.0, 0.5, 3.0, 8.0, 8.0, 90])),
+    ],
 )
-def test_scales_go_both_ways(stretch: Stretch) -> None:
+def test_scales_go_both_ways(stretch: MonotoneScale) -> None:
     values = np.array([0.0, 0.5, 3.0, 8.0, 90.0])
-    assert np.allclose(stretch.back(stretch.there(values)), values)
-    assert (np.diff(stretch.there(values)) > 0).all()
-    assert np.isnan(TwoParts(stretch).there(values)).tolist() == [True, False, False, False, False]
+    assert np.allclose(stretch.inverse(stretch.forward(values)), values)
+    assert (np.diff(stretch.forward(values)) > 0).all()
+    assert np.isnan(TwoPartScale(stretch).forward(values)).tolist() == [True, False, False, False, False]
 
 
 @pytest.mark.parametrize(
     ("kind", "name"), [("normal", None), ("lognormal", "logarithm"), ("zero", "two parts"), ("bounded", "ranks")]
 )
 def test_held_out_cells_choose_the_scale(kind: str, name: str | None) -> None:
-    found = [stretches(world(kind, seed)[0], {Y: True}).get(Y) for seed in range(5)]
+    found = [scales_of(world(kind, seed)[0], {Y: True}).get(Y) for seed in range(5)]
     names = [one.name if one else "" for one in found]
     assert sum(one.startswith(name) if name else not one for one in names) >= 4, names
 
@@ -110,6 +114,6 @@ def test_cycles_are_those_of_the_chain() -> None:
 
 def test_ranks_of_equal_numbers_stand_in_their_middle() -> None:
     found = ranks(np.array([1.0, 1, 2, 2]))
-    assert isinstance(found, Ranks)
+    assert isinstance(found, RankScale)
     assert np.allclose(found.middles, [-0.6744898, 0.6744898])
-    assert found.back(np.array([-3.0, -0.01, 0.01, 3.0])).tolist() == [1, 1, 2, 2]
+    assert found.inverse(np.array([-3.0, -0.01, 0.01, 3.0])).tolist() == [1, 1, 2, 2]

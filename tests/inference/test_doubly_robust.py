@@ -12,10 +12,10 @@ from imputedb.answers.unimputed.curves import classification, regression
 from imputedb.errors import CannotImpute, DataError, QueryError
 from imputedb.imputers.mean import Mean
 from imputedb.imputers.random import mixed
-from imputedb.imputers.registry import chosen
+from imputedb.imputers.registry import imputers_of
 from imputedb.imputers.rows import Cells, Rows
 from imputedb.inference import doubly_robust as dr
-from imputedb.inference.bounds import Reach, limits
+from imputedb.inference.bounds import RowBounds, limits
 from imputedb.statistics.table import Kind
 
 YES = np.ones(4, bool)
@@ -32,7 +32,7 @@ def rows(**columns: np.ndarray) -> Rows:
 
 def test_weights_and_residuals_by_hand() -> None:
     """Weights (1 - e) / e are 1 and 3, scaled to the two missing rows .5 and 1.5; residuals 1 and 3, their mean 2.5."""
-    part = dr.Part(
+    part = dr.PartlyObserved(
         np.array([3.0, 7.0, np.nan, np.nan]),
         np.array([True, True, False, False]),
         np.array([2.0, 4.0, 5.0, 1.0]),
@@ -55,7 +55,7 @@ def test_weights_that_sum_up_give_the_textbook_form() -> None:
     n = 40
     observed = np.arange(n) % 2 == 0
     z, f, e = rng.normal(size=n), rng.normal(size=n), np.full(n, 0.5)
-    found = dr.corrected(dr.Part(z, observed, f, e))
+    found = dr.corrected(dr.PartlyObserved(z, observed, f, e))
     assert found.total == pytest.approx(float((f + observed * (z - f) / e).sum()))
 
 
@@ -72,7 +72,7 @@ def test_nothing_missing_is_the_plain_answer() -> None:
 
 def test_a_group_without_missing_values_is_not_touched() -> None:
     z = np.array([1.0, 3.0, np.nan, 8.0])
-    part = dr.Part(z, ~np.isnan(z), np.full(4, 7.0), np.full(4, 0.5))
+    part = dr.PartlyObserved(z, ~np.isnan(z), np.full(4, 7.0), np.full(4, 0.5))
     group = np.array([True, True, False, False])
     found = dr.average(part.within(group), dr.known(group.astype(float)), "answer")
     assert (found.estimate, found.variance) == (2.0, 0.0)
@@ -81,8 +81,8 @@ def test_a_group_without_missing_values_is_not_touched() -> None:
 def test_a_groups_mean_is_that_of_its_rows_alone() -> None:
     rng = np.random.default_rng(2)
     z, group = rng.normal(size=200), np.arange(200) % 2 == 0
-    part = dr.Part(z, rng.random(200) < 0.6, rng.normal(size=200), rng.uniform(0.4, 0.8, 200))
-    alone = dr.Part(z[group], part.observed[group], part.expected[group], part.chance[group])
+    part = dr.PartlyObserved(z, rng.random(200) < 0.6, rng.normal(size=200), rng.uniform(0.4, 0.8, 200))
+    alone = dr.PartlyObserved(z[group], part.observed[group], part.expected[group], part.chance[group])
     for about in ("answer", "population"):
         whole = dr.average(part.within(group), dr.known(group.astype(float)), about)
         own = dr.average(alone, dr.known(np.ones(100)), about)
@@ -99,12 +99,12 @@ def test_a_proportion_stays_inside_its_range() -> None:
 
 
 def test_what_cannot_be_said_says_why() -> None:
-    gone = dr.Part(np.full(4, np.nan), ~YES, np.arange(4.0), np.full(4, 0.5))
+    gone = dr.PartlyObserved(np.full(4, np.nan), ~YES, np.arange(4.0), np.full(4, 0.5))
     alone = dr.average(gone, dr.known(np.ones(4)))
     assert alone.estimate == 1.5
     assert "imputer alone" in str(alone.reason)
     assert all(math.isnan(end) for end in alone.interval())
-    one = dr.Part(np.array([1.0, np.nan, np.nan, np.nan]), np.arange(4) == 0, np.zeros(4), np.full(4, 0.5))
+    one = dr.PartlyObserved(np.array([1.0, np.nan, np.nan, np.nan]), np.arange(4) == 0, np.zeros(4), np.full(4, 0.5))
     assert "one observed row" in str(dr.average(one, dr.known(np.ones(4)), "answer").reason)
     assert math.isnan(dr.average(gone, dr.known(np.zeros(4))).estimate)
     with pytest.raises(QueryError, match="no interval 'truth'"):
@@ -130,13 +130,13 @@ def test_the_same_seed_gives_the_same_whatever_the_order_of_rows() -> None:
     rng = np.random.default_rng(4)
     x, y = rng.normal(size=400), rng.normal(size=400)
     observed = rng.random(400) < 0.6
-    one = CrossFit(rows(x=x), chosen("tree")[0], 7).part(x + y, observed)
-    two = CrossFit(rows(x=x), chosen("tree")[0], 7).part(x + y, observed)
+    one = CrossFit(rows(x=x), imputers_of("tree")[0], 7).part(x + y, observed)
+    two = CrossFit(rows(x=x), imputers_of("tree")[0], 7).part(x + y, observed)
     assert np.array_equal(one.expected, two.expected)
     turn = rng.permutation(400)
     keys = mixed(np.arange(400, dtype=np.uint64))[turn]
     cells = {Column("t", "x"): Cells(x[turn], np.zeros(400, bool), Kind.NUMBER)}
-    other = CrossFit(Rows(cells, keys), chosen("tree")[0], 7).part((x + y)[turn], observed[turn])
+    other = CrossFit(Rows(cells, keys), imputers_of("tree")[0], 7).part((x + y)[turn], observed[turn])
     assert other.expected == pytest.approx(one.expected[turn], abs=1e-9)
     assert other.chance == pytest.approx(one.chance[turn], abs=1e-9)
 
@@ -190,9 +190,9 @@ def test_either_model_may_be_wrong() -> None:
     for seed in range(40):
         x, y, observed, chance = _simulated(seed)
         bad_f, bad_e = np.full(1500, 1.0), np.full(1500, 0.6)
-        wrong_f.append(dr.average(dr.Part(y, observed, bad_f, chance), ones).estimate - 2)
-        wrong_e.append(dr.average(dr.Part(y, observed, 1 + x**2, bad_e), ones).estimate - 2)
-        neither.append(dr.average(dr.Part(y, observed, bad_f + x, bad_e), ones).estimate - 2)
+        wrong_f.append(dr.average(dr.PartlyObserved(y, observed, bad_f, chance), ones).estimate - 2)
+        wrong_e.append(dr.average(dr.PartlyObserved(y, observed, 1 + x**2, bad_e), ones).estimate - 2)
+        neither.append(dr.average(dr.PartlyObserved(y, observed, bad_f + x, bad_e), ones).estimate - 2)
     assert abs(np.mean(wrong_f)) < 0.06
     assert abs(np.mean(wrong_e)) < 0.03
     assert abs(np.mean(neither)) > 0.1
@@ -228,9 +228,9 @@ def test_who_belongs_may_be_missing_too() -> None:
 
 
 def test_bounds_by_hand() -> None:
-    reach = Reach(np.array([1.0, 2, -5, 0]), np.array([1.0, 4, 5, 10]), np.array([1, 1, 0, 0], bool), ~YES)
+    reach = RowBounds(np.array([1.0, 2, -5, 0]), np.array([1.0, 4, 5, 10]), np.array([1, 1, 0, 0], bool), ~YES)
     assert (reach.total(), reach.count(), reach.average()) == ((3, 5), (2, 2), (1.5, 2.5))
-    reach = Reach(reach.low, reach.high, reach.certain, ~reach.certain)
+    reach = RowBounds(reach.low, reach.high, reach.certain, ~reach.certain)
     assert (reach.total(), reach.count()) == ((3 - 5, 5 + 15), (2, 4))
     assert reach.average() == (pytest.approx(-2 / 3), pytest.approx((1 + 4 + 5 + 10) / 4))
     assert (reach.least(), reach.largest()) == ((-5, 1), (2, 10))
@@ -243,7 +243,7 @@ def test_bounds_are_those_of_every_way_to_fill_in(seed: int) -> None:
     high = low + rng.integers(0, 3, 6)
     certain = rng.random(6) < 0.4
     possible = ~certain & (rng.random(6) < 0.6)
-    reach = Reach(low, high, certain, possible)
+    reach = RowBounds(low, high, certain, possible)
     found: dict[str, list[float]] = {"total": [], "average": [], "least": [], "largest": [], "count": []}
     for joined in itertools.product(*[(False, True) if p else (c,) for c, p in zip(certain, possible, strict=True)]):
         for cells in itertools.product(*zip(low, high, strict=True)):

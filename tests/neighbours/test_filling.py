@@ -17,7 +17,7 @@ from imputedb.neighbours.index import Index, built
 from imputedb.neighbours.metric import METRICS, Floats
 from imputedb.neighbours.search import cells_of
 from imputedb.neighbours.settings import Settings, Uniforms
-from imputedb.neighbours.weights import Learner
+from imputedb.neighbours.weights import WeightLearner
 
 
 def uniforms(count: int, seed: int = 0) -> Uniforms:
@@ -298,7 +298,7 @@ def test_learnt_weights_see_what_explains_the_target() -> None:
     y = x + sort + 0.1 * rng.normal(size=n)
     columns = [Attribute(c, np.zeros(n, bool)) for c in (x, noise)]
     columns += [Attribute(sort.astype(np.int32), np.zeros(n, bool), Measure.NOMINAL)]
-    weights = Learner([*columns, Attribute(y, rng.random(n) < 0.2)], np.arange(n)).weights(3)
+    weights = WeightLearner([*columns, Attribute(y, rng.random(n) < 0.2)], np.arange(n)).weights(3)
     assert weights[0] == pytest.approx(0.6, abs=0.1)
     assert weights[2] == pytest.approx(0.4, abs=0.1)
     assert weights[1] == 0.01

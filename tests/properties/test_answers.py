@@ -14,7 +14,7 @@ import imputedb
 from imputedb import Database
 from imputedb.algebra.relation import Relation, Staged
 from imputedb.algebra.walk import inputs
-from imputedb.execution.plan import Actual
+from imputedb.execution.plan import Measurement
 from imputedb.planning.invariant import examined
 from imputedb.sql import ast as t
 from tests.properties.amount import examples
@@ -78,7 +78,7 @@ class Watcher:
         self._staged: dict[int, Staged] = {}
         self.seen = 0
 
-    def __call__(self, node: Relation, staged: Relation, actual: Actual) -> None:
+    def __call__(self, node: Relation, staged: Relation, actual: Measurement) -> None:
         assert isinstance(staged, Staged)
         self._staged[id(node)] = staged
         for below in inputs(node):

@@ -8,7 +8,7 @@ import pytest
 import imputedb
 from imputedb import Database
 from imputedb.execution.table import stored
-from imputedb.imputers.registry import the_one
+from imputedb.imputers.registry import single_imputer
 from imputedb.inference.estimate import Estimate
 
 ROWS, GONE = 400, 260
@@ -63,7 +63,7 @@ def test_models_of_two_tables_are_drawn_apart(imputer: str) -> None:
         for name in "ab":
             table = stored(db._engine, name)
             x = table.column("x")
-            draws = table.request(the_one(imputer, "a test needs"), table.rows, [x], 0).draws(range(1, 101))
+            draws = table.request(single_imputer(imputer, "a test needs"), table.rows, [x], 0).draws(range(1, 101))
             means.append([float(values[x].mean()) for values in draws])
     assert abs(np.corrcoef(means)[0, 1]) < 0.35  # by chance 0.1
 

@@ -12,7 +12,7 @@ from imputedb import Database
 from imputedb.errors import CannotImpute, QueryError, UnknownName
 from imputedb.imputers.chained.chained import Chained
 from imputedb.imputers.chained.shift import Shift
-from imputedb.imputers.registry import the_one
+from imputedb.imputers.registry import single_imputer
 from imputedb.sensitivity import Departures
 
 N = 400
@@ -42,7 +42,7 @@ def trial(db: Database) -> Database:
 
 
 def departing(name: str, **shifts: Shift) -> Chained:
-    imputer = the_one(name, "a test needs")
+    imputer = single_imputer(name, "a test needs")
     assert isinstance(imputer, Chained)
     return imputer.with_deltas(shifts)
 

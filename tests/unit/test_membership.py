@@ -10,7 +10,7 @@ import pytest
 
 from imputedb import Database, QueryError
 from imputedb.completion.source import completed_columns, read, staged
-from imputedb.imputers.registry import the_one
+from imputedb.imputers.registry import single_imputer
 
 N, M = 60, 20
 
@@ -31,7 +31,7 @@ def tables(db: Database) -> Database:
 def drawn(db: Database, table: str) -> Sequence[pd.DataFrame]:
     """The draws of a query that reads all incomplete columns, asked of the imputer itself."""
     found = read(db._engine, staged(db._engine, table))
-    request = found.request(the_one("norm", "a test needs"), 0)
+    request = found.request(single_imputer("norm", "a test needs"), 0)
     whole = [pd.DataFrame(completed_columns(found, values)) for values in request.draws(range(M))]
     return [one.assign(id=np.arange(N)) for one in whole]
 

@@ -17,7 +17,7 @@ from imputedb.errors import CannotImpute, QueryError, SqlSyntaxError, UnknownNam
 from imputedb.imputers.chained.chained import Chained
 from imputedb.imputers.chained.shift import Shift
 from imputedb.imputers.protocol import Imputer
-from imputedb.imputers.registry import Choice, chosen, the_one
+from imputedb.imputers.registry import Choice, imputers_of, single_imputer
 from imputedb.notes import Question
 from imputedb.result import Result
 
@@ -112,12 +112,12 @@ def ways_of(ways: Sequence[str | Imputer], shifts: Mapping[str, Sequence[float]]
         if isinstance(way, str) and way in METHODS:
             found[way] = None
         else:
-            imputer = the_one(way, "a way needs")  # type: ignore[arg-type]
+            imputer = single_imputer(way, "a way needs")  # type: ignore[arg-type]
             found[imputer.name] = imputer
     for column, sizes in arguments.by_column("shifts", shifts, example="such as {'income': [-1, 1]}").items():
         for size in sizes:
             size = arguments.real("a shift", size, example="in the column's units")
-            shifted = the_one("norm", "shifts need")
+            shifted = single_imputer("norm", "shifts need")
             assert isinstance(shifted, Chained)
             found[f"norm, {column} {size:+g}"] = shifted.with_deltas({column: Shift(add=size)})
     return found
@@ -143,7 +143,7 @@ def answers(
     check_query(engine, planner, text)
 
     def answer(imputer: Choice = "tree", m: int = 1, method: str = "imputation") -> Result:
-        options = QueryOptions(0.0, chosen(imputer), seed, PLANNED, m, interval, level, method=method)
+        options = QueryOptions(0.0, imputers_of(imputer), seed, PLANNED, m, interval, level, method=method)
         return respond(engine, planner, text, options)
 
     return compared(lambda wishes: answer(**wishes), ways, m)

@@ -20,7 +20,7 @@ from imputedb.answers.understand import classified
 from imputedb.answers.unimputed import respond as unimputed
 from imputedb.engines.engine import Engine
 from imputedb.errors import Error, QueryError
-from imputedb.imputers.registry import Choice, chosen
+from imputedb.imputers.registry import Choice, imputers_of
 from imputedb.notes import Question
 from imputedb.sql.parameters import placed
 from imputedb.sql.parse import BOUND, PARAMETERS, UNWRITTEN, parameter_types
@@ -77,7 +77,7 @@ def describe(
         raise QueryError(f"parameters is {arguments.shown(given)}; give types by names, such as {{'1': 'DOUBLE'}}")
     many = None if isinstance(m, str) and m == "auto" else m
     further = {"weights": weights, "clusters": clusters, "fit": fit, "method": method, "question": interval}
-    options = QueryOptions(0.0, chosen(imputer), 0, PLANNED, many, **further)  # type: ignore[arg-type]
+    options = QueryOptions(0.0, imputers_of(imputer), 0, PLANNED, many, **further)  # type: ignore[arg-type]
     engine, planner = self._engine, self._planner
     look = classified(engine, text)
     statement = look.statement

@@ -19,7 +19,7 @@ from imputedb.engines.engine import Engine
 from imputedb.execution.form import form
 from imputedb.execution.model import ModelTable
 from imputedb.execution.on_sample import on_sample
-from imputedb.execution.plan import Actual
+from imputedb.execution.plan import Measurement
 from imputedb.models.kept import is_stored
 from imputedb.planning import room
 from imputedb.planning.candidate import Candidate
@@ -46,7 +46,7 @@ class Explanation:
     blocks: Sequence[tuple[str, Candidate | str]]
     alpha: float
     estimated: Mapping[int, Estimate]
-    actual: Mapping[int, Actual]
+    actual: Mapping[int, Measurement]
     result: Result | None = None
     forms: Mapping[str, str] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
@@ -144,9 +144,9 @@ def explained(engine: Engine, prepared: Prepared, options: QueryOptions, *, anal
         left_out |= room.left_out(block.problem)
     if not analyze or not found:
         return Explanation(found, options.alpha, estimated, {}, forms=forms, left_out=left_out)
-    actual: dict[int, Actual] = {}
+    actual: dict[int, Measurement] = {}
 
-    def watch(node: Relation, _: Relation, seen: Actual) -> None:
+    def watch(node: Relation, _: Relation, seen: Measurement) -> None:
         actual[id(node)] = seen
 
     began = perf_counter()
@@ -154,7 +154,7 @@ def explained(engine: Engine, prepared: Prepared, options: QueryOptions, *, anal
     below = sum(seen.seconds for seen in actual.values())
     last = found[-1][1]
     if not isinstance(last, str):
-        actual[id(last.relation)] = Actual(len(result), max(0.0, perf_counter() - began - below))
+        actual[id(last.relation)] = Measurement(len(result), max(0.0, perf_counter() - began - below))
     return Explanation(found, options.alpha, estimated, actual, result, forms, left_out)
 
 

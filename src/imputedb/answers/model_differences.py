@@ -64,7 +64,7 @@ def differences(engine: Engine, one: Record, other: Record) -> list[Difference]:
 def _difference(engine: Engine, statistics: Statistics, one: Record, other: Record, name: str) -> Difference:
     scan = Scan(one.table, one.table.name)
     cache = ColumnCache(engine, scan, statistics)
-    gaps = cache.cells([name])[name].missing & ~cache.meant(name)
+    gaps = cache.cells([name])[name].missing & ~cache.meaningful_nulls(name)
     column = Column(scan.alias, name)
     first, second = (
         ModelTable(engine, scan, statistics, record).given(column, Outcome(), None)[gaps] for record in (one, other)

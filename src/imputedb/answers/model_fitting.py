@@ -19,13 +19,13 @@ from imputedb.engines.engine import Engine
 from imputedb.engines.record import Record
 from imputedb.errors import CannotImpute, DataError, QueryError, UnknownName
 from imputedb.execution.columns import ColumnCache, computed_from, finite
-from imputedb.execution.kept import KeptTable
+from imputedb.execution.kept import CachedTable
 from imputedb.execution.outcome import Outcome
 from imputedb.execution.sampled import sampled
 from imputedb.imputers.permit import barred
 from imputedb.imputers.protocol import Progress
 from imputedb.imputers.random import seed_of
-from imputedb.imputers.registry import the_one
+from imputedb.imputers.registry import single_imputer
 from imputedb.imputers.rows import Rows
 from imputedb.models.learning import fit
 from imputedb.models.target import FitSettings, Method
@@ -92,10 +92,10 @@ def check_columns(record: Record, statistics: Statistics) -> None:
     Raises:
         UnknownName: a column does not exist.
     """
-    gone = [name for name in record.columns if name not in statistics.columns]
-    if gone:
+    missing = [name for name in record.columns if name not in statistics.columns]
+    if missing:
         raise UnknownName(
-            f"model {record.title} is of {', '.join(gone)}, which {record.table.name} does not have any more: "
+            f"model {record.title} is of {', '.join(missing)}, which {record.table.name} does not have any more: "
             f"DROP IMPUTATION MODEL {record.name}, and create one of the columns that there are"
         )
 
@@ -122,8 +122,8 @@ def fitted_now(engine: Engine, record: Record, progress: Progress | None) -> tup
         if record.imputer not in get_args(Method) or not _is_plain(statistics, record):
             _check_values(record)
             remote.check_functions(engine, record)
-            fitted_values = KeptTable(
-                engine, scan, statistics, the_one(record.imputer, "a model needs"), record.seed, progress
+            fitted_values = CachedTable(
+                engine, scan, statistics, single_imputer(record.imputer, "a model needs"), record.seed, progress
             )
             for name in record.columns:
                 fitted_values.given(Column(scan.alias, name), Outcome(), None)
@@ -192,7 +192,7 @@ def _training_rows(engine: Engine, scan: Scan, statistics: Statistics, record: R
             cells, none = cache.some(known, ids), not len(ids)
     if none and record.where is not None:
         raise DataError(f"no row of {record.table.name} satisfies {record.where}: there is nothing to learn from")
-    keys = cache.lasting(record.salt, ids)
+    keys = cache.stable_keys(record.salt, ids)
     return Rows({column: finite(cells[column.name]) for column in kept_columns}, keys, learn)
 
 

@@ -13,7 +13,7 @@ from imputedb.answers.request import DRAWN, EXPECTED, PLANNED, QueryOptions
 from imputedb.answers.respond import respond
 from imputedb.errors import QueryError
 from imputedb.imputers.protocol import Progress
-from imputedb.imputers.registry import Choice, chosen
+from imputedb.imputers.registry import Choice, imputers_of
 from imputedb.models.model import Model
 from imputedb.result import Result
 from imputedb.sql.model_statement import ModelStatement, versioned
@@ -49,7 +49,7 @@ def complete(
     number = arguments.whole("draw", draw, 0, example=", such as 0, the first one")
     with self._engine.lock:
         text = f"SELECT * FROM {quoted(self._engine.named(table).path)}"
-    options = QueryOptions(0.0, chosen(imputer), seed, PLANNED, fit="table", values=values, draw=number)
+    options = QueryOptions(0.0, imputers_of(imputer), seed, PLANNED, fit="table", values=values, draw=number)
     return respond(self._engine, self._planner, text, options, None, progress)
 
 

@@ -13,7 +13,7 @@ from imputedb.engines.offers import KeptModels
 from imputedb.engines.record import Record
 from imputedb.errors import DataError, QueryError, StorageError, UnknownName
 from imputedb.imputers.protocol import Progress
-from imputedb.imputers.registry import the_one
+from imputedb.imputers.registry import single_imputer
 from imputedb.models.fitted import Fitted
 from imputedb.models.kept import beside_models, beside_samples, with_models
 from imputedb.models.model import Model, model
@@ -144,7 +144,7 @@ def create(engine: Engine, statement: ModelStatement, progress: Progress | None 
         raise DataError(f"there is an imputation model {statement.name} already: CREATE OR REPLACE, REFRESH or DROP it")
     table = engine.named(statement.table)
     statistics = engine.statistics(table)
-    imputer = the_one(statement.imputer or "tree", "a model needs").name
+    imputer = single_imputer(statement.imputer or "tree", "a model needs").name
     options = {"sample": SAMPLE, "draws": DRAWS, "seed": 0, **statement.options}
     model_fitting.check_options(options)
     record = Record(

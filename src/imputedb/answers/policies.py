@@ -4,7 +4,7 @@ from imputedb import arguments
 from imputedb.algebra.relation import Table
 from imputedb.engines.engine import Engine
 from imputedb.errors import DataError, QueryError
-from imputedb.imputers.registry import chosen
+from imputedb.imputers.registry import imputers_of
 from imputedb.sql.policy_statement import PolicyStatement
 from imputedb.statistics.policy import ACTIONS, DEFAULT, MEASURES, STALE, Policy
 
@@ -70,7 +70,7 @@ def checked(engine: Engine, table: Table, column: str, policy: Policy) -> Policy
         raise QueryError(f"{policy.action} fills nothing in, and {', '.join(idle)} would have no effect: leave it out")
     if policy.refuse and policy.above is None:
         raise QueryError("refuse goes with above, the share in percent from which answers are refused: say both")
-    if policy.imputer is not None and not chosen(policy.imputer):
+    if policy.imputer is not None and not imputers_of(policy.imputer):
         raise QueryError(f"{policy.imputer!r} fills nothing in: give the column the policy DROP")
     return engine.checked(table, engine.own_name(table, column), policy)
 

@@ -68,9 +68,9 @@ class Change:
 
     def __str__(self) -> str:
         """The removed lines with a minus, and the added ones with a plus."""
-        gone = [f"- {self.table}.{self.column} {line}" for line in self.before if line not in self.after]
+        missing = [f"- {self.table}.{self.column} {line}" for line in self.before if line not in self.after]
         come = [f"+ {self.table}.{self.column} {line}" for line in self.after if line not in self.before]
-        return "\n".join([*gone, *come])
+        return "\n".join([*missing, *come])
 
 
 def exported(engine: Engine) -> str:

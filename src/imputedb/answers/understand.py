@@ -9,7 +9,7 @@ from imputedb.answers.query import Call, answer_to
 from imputedb.answers.request import PLANNED, QueryOptions
 from imputedb.engines.engine import Engine
 from imputedb.errors import Error, QueryError, Unplanned
-from imputedb.imputers.registry import chosen
+from imputedb.imputers.registry import imputers_of
 from imputedb.sql.enclosed import Keeps
 from imputedb.sql.parameters import Given, by_name
 from imputedb.sql.pivots import listed, unlisted
@@ -100,7 +100,7 @@ def _listed(engine: Engine, planner: Planner, text: str) -> str | None:
 
     Values that are declared missing are not listed.
     """
-    call = Call(engine, planner, QueryOptions(0.0, chosen("drop"), 0, PLANNED))
+    call = Call(engine, planner, QueryOptions(0.0, imputers_of("drop"), 0, PLANNED))
 
     def values(query: str) -> list[str]:
         return [str(value) for (value,) in answer_to(call, planner.with_files(query))]

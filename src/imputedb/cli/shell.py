@@ -20,7 +20,7 @@ from imputedb.cli.output.tables import frontier_table, printed, profile_tables
 from imputedb.database import Database
 from imputedb.errors import DataError, Error, QueryError, StorageError
 from imputedb.files import check_place
-from imputedb.imputers.registry import chosen, known_names
+from imputedb.imputers.registry import imputers_of, known_names
 from imputedb.notes import Question
 from imputedb.sql.tokens import first_word, split, tokens
 
@@ -158,7 +158,7 @@ class Shell:
     def dot_imputer(self, text: str) -> None:
         """.imputer [NAME]       tree, knn, mean, hotdeck, drop; several with commas"""
         if text:
-            chosen(text.split(","))
+            imputers_of(text.split(","))
             self.imputer = text
         self.write(f"imputer {self.imputer}")
 

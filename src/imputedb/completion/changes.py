@@ -45,16 +45,16 @@ class Changes:
         change, index = quoted((CHANGE,)), quoted((self.index,))
         text = f"SELECT {change}, count(*) FROM {index} GROUP BY ALL"
         found = {str(name): int(n) for name, n in self.engine.fetched(text)}
-        gone = self.engine.fetched(f"SELECT count(*) FROM ({self._gone})")[0][0] if self._gone else 0
-        return {NEW: 0, CHANGED: 0, SAME: 0} | found | {GONE: int(gone)}
+        missing = self.engine.fetched(f"SELECT count(*) FROM ({self._removed})")[0][0] if self._removed else 0
+        return {NEW: 0, CHANGED: 0, SAME: 0} | found | {GONE: int(missing)}
 
     def text(self) -> str:
         """The SELECT of the index as it is kept with a run, in the order of its files; rows that are gone come last."""
         row, names = quoted((ROW,)), ", ".join(quoted((name,)) for name in (*self.key, HASH, CHANGE))
         place = quoted((PLACE,))
         index = f"SELECT row_number() OVER (ORDER BY {row}) - 1 AS {place}, {names} FROM {quoted((self.index,))}"
-        gone = f" UNION ALL SELECT NULL, {names} FROM ({self._gone})" if self._gone else ""
-        return f"SELECT * FROM ({index}{gone}) ORDER BY {place} NULLS LAST, {_names(self.key)}"
+        missing = f" UNION ALL SELECT NULL, {names} FROM ({self._removed})" if self._removed else ""
+        return f"SELECT * FROM ({index}{missing}) ORDER BY {place} NULLS LAST, {_names(self.key)}"
 
     def numbers(self, rows: str) -> NDArray[np.int64]:
         """(n,) a whole number for each row of a table, by its key, in the order of row ids.
@@ -72,7 +72,7 @@ class Changes:
         return np.fromiter((one for (one,) in found), np.int64, len(found))
 
     @property
-    def _gone(self) -> str:
+    def _removed(self) -> str:
         """The SELECT of the earlier rows that are there no more; empty where there is no earlier run."""
         if self.earlier is None:
             return ""
@@ -138,11 +138,11 @@ def check_key(engine: Engine, table: Table, key: Sequence[str]) -> None:
     names = _names(key)
     missing = " OR ".join(f"{quoted((name,))} IS NULL" for name in key)
     text = f"SELECT count(*), count(*) FILTER (WHERE {missing}) FROM {quoted(table.path)}"
-    ((rows, gone),) = engine.fetched(text)
+    ((rows, absent),) = engine.fetched(text)
     ((apart,),) = engine.fetched(f"SELECT count(*) FROM (SELECT DISTINCT {names} FROM {quoted(table.path)})")
-    if gone:
+    if absent:
         raise DataError(
-            f"the key ({', '.join(key)}) is missing in {gone:,} of {rows:,} rows: it has to tell rows apart"
+            f"the key ({', '.join(key)}) is missing in {absent:,} of {rows:,} rows: it has to tell rows apart"
         )
     if apart < rows:
         raise DataError(

@@ -127,7 +127,7 @@ def moved(values: tuple[list[object], list[object]], missing: tuple[int, int]) -
     """
     if not values[0]:
         return 0.0 if not values[1] else inf
-    counts = [np.append(found, gone) for found, gone in zip(_counted(*values), missing, strict=True)]
+    counts = [np.append(found, absent) for found, absent in zip(_counted(*values), missing, strict=True)]
     return index(counts[0], counts[1]) or 0.0
 
 

@@ -104,16 +104,16 @@ class Compatible:
     def draw(self, number: int, trace: Trace) -> dict[str, Vector]:
         """One draw: the values of missing cells by incomplete column."""
         now, y = self._started(number), self._outcome(number)
-        gone = [one for one in (*self.variables, self.outcome) if one.missing.any()]
+        missing = [one for one in (*self.variables, self.outcome) if one.missing.any()]
         lost: dict[str, int] = {}
-        self._record(now, y, gone, trace)
+        self._record(now, y, missing, trace)
         for cycle in range(1, self.cycles + 1):
             for one in self.variables:
                 if one.missing.any():
                     self._step(one, now, y, (number, cycle), lost)
             if self.outcome.missing.any():
                 self._renew(now, y, (number, cycle))
-            self._record(now, y, gone, trace)
+            self._record(now, y, missing, trace)
         for one in self.variables:
             if one.name in lost:
                 message = "of some cells no value goes with the outcome: they keep the one that they started with"
@@ -143,12 +143,12 @@ class Compatible:
 
     def _renew(self, now: Mapping[str, Vector], y: Vector, what: tuple[int, int]) -> None:
         """Draws the missing cells of the outcome."""
-        keys, gone = self.keys[self.outcome.missing], self.outcome.missing
+        keys, missing = self.keys[self.outcome.missing], self.outcome.missing
         fit = self._fit(now, y, (*what, self.outcome.name))
-        some = {name: values[gone] for name, values in now.items()}
+        some = {name: values[missing] for name, values in now.items()}
         about = (self.seed, *what, self.outcome.name)
         noise, chance = random.normal(keys, *about, "normal"), random.uniform(keys, *about, "uniform")
-        y[gone] = fit.outcome(self._matrix(some, len(keys)), noise, chance)
+        y[missing] = fit.outcome(self._matrix(some, len(keys)), noise, chance)
 
     def _step(
         self, one: Variable, now: dict[str, Vector], y: Vector, what: tuple[int, int], lost: dict[str, int]
@@ -186,10 +186,10 @@ class Compatible:
                 blocks.append(((values - values.mean()) / (values.std() or 1.0))[:, None])
         return np.concatenate(blocks, axis=1)
 
-    def _record(self, now: Mapping[str, Vector], y: Vector, gone: Sequence[Variable], trace: Trace) -> None:
+    def _record(self, now: Mapping[str, Vector], y: Vector, missing: Sequence[Variable], trace: Trace) -> None:
         """Records means of the completed columns in the trace."""
-        values = {one.column: y if one is self.outcome else now[one.name] for one in gone}
-        for one in gone:
+        values = {one.column: y if one is self.outcome else now[one.name] for one in missing}
+        for one in missing:
             filled = values[one.column][one.missing]
             trace.add(one.column, float(filled.mean()), float(filled.std()))
             trace.methods[one.column] = f"{self.model}, {self.formula.text}"

@@ -131,8 +131,8 @@ def prepared(engine: Engine, substantive: Substantive, found: Source, seed: int)
     again = [name for name in outcomes if name in formula.columns]
     if again or not outcomes:
         raise QueryError(f"the outcome of {substantive.formula!r} is a column of its own")
-    gone = {column.name: int(found.missing[column]) for column in found.targets}
-    ordered = sorted(formula.columns, key=lambda name: (gone.get(name, 0), name))
+    missing = {column.name: int(found.missing[column]) for column in found.targets}
+    ordered = sorted(formula.columns, key=lambda name: (missing.get(name, 0), name))
     variables = [_variable(found, name, cells[name], levels[name]) for name in ordered]
     outcome = _outcome(substantive, found, formula.outcome, outcomes, cells)
     return Compatible(

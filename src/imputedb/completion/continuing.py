@@ -8,7 +8,7 @@ from imputedb.completion.request import Request
 from imputedb.engines.engine import Engine
 from imputedb.errors import QueryError
 from imputedb.imputers.protocol import Imputer, Progress
-from imputedb.imputers.registry import the_one, with_cycles
+from imputedb.imputers.registry import single_imputer, with_cycles
 
 
 def furthered(
@@ -20,7 +20,7 @@ def furthered(
 ) -> Completed:
     """A run, given as itself or by its folder, with further cycles; `imputer` is needed where it is the user's own."""
     found = run if isinstance(run, Completed) else opened(run)
-    one = the_one(str(found.manifest["imputer"]) if imputer is None else imputer, "completed data sets need")
+    one = single_imputer(str(found.manifest["imputer"]) if imputer is None else imputer, "completed data sets need")
     with engine.callers_frames(str(found.manifest["source"])):
         return continued(engine, found, one, more, progress)
 

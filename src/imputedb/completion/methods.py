@@ -10,7 +10,7 @@ from imputedb import arguments
 from imputedb.engines.engine import Engine
 from imputedb.errors import QueryError
 from imputedb.imputers.protocol import Imputer, Progress
-from imputedb.imputers.registry import Cycles, the_one
+from imputedb.imputers.registry import Cycles, single_imputer
 from imputedb.sql.parameters import Given
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ def sensitivity(
 
     question = Question(column, analysis, by, of, hypothesis, m, seed, level)
     with self._engine.callers_frames(source):
-        return swept(self._engine, source, the_one(imputer, "departures need"), question, shifts, progress)
+        return swept(self._engine, source, single_imputer(imputer, "departures need"), question, shifts, progress)
 
 
 def pool_scores(
@@ -261,7 +261,7 @@ def pool_scores(
     from imputedb.completion.fitting import Model
     from imputedb.completion.scoring import Scoring, scored
 
-    one = the_one(imputer, "scores need")
+    one = single_imputer(imputer, "scores need")
     with self._engine.callers_frames(source):
         return scored(self._engine, Scoring(source, formula, Model(model), one, m, folds, seed), progress)
 

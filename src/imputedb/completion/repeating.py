@@ -11,7 +11,7 @@ from imputedb.completion.request import Request
 from imputedb.engines.engine import Engine
 from imputedb.errors import QueryError, StorageError, UnknownName
 from imputedb.imputers.protocol import Imputer, Progress
-from imputedb.imputers.registry import the_one, with_cycles
+from imputedb.imputers.registry import single_imputer, with_cycles
 
 
 def repeated(
@@ -42,7 +42,7 @@ def repeated(
 def _request(found: Archived, imputer: str | Imputer | None) -> Request:
     known, record = found.manifest, found.record
     try:
-        one = the_one(str(known["imputer"]) if imputer is None else imputer, "completed data sets need")
+        one = single_imputer(str(known["imputer"]) if imputer is None else imputer, "completed data sets need")
     except UnknownName as error:
         raise QueryError(f"the run is of {known['settings']}: hand that imputer in") from error
     if imputer is None and record["cycles"] is not None:

@@ -43,10 +43,10 @@ def drawn(completed: Completed) -> dict[str, "Figure"]:
     names = [name for name in completed.manifest["columns"] if name + FLAG in first.columns]
     if not names and completed.manifest["columns"]:
         raise QueryError("this run does not say which cells were imputed: write it with flags")
-    plain, gone = _gone(first)
+    plain, missing = _with_missing(first)
     found = {
-        "patterns": pictures.pattern_map(pattern_table(gone, plain)),
-        "flux": pictures.flux_plot(flux(gone, plain)),
+        "patterns": pictures.pattern_map(pattern_table(missing, plain)),
+        "flux": pictures.flux_plot(flux(missing, plain)),
     }
     if names:
         found["densities"] = pictures.densities(_values(completed, first, names))
@@ -61,7 +61,7 @@ def drawn(completed: Completed) -> dict[str, "Figure"]:
     return found
 
 
-def _gone(frame: "pd.DataFrame") -> tuple[list[str], "np.ndarray[tuple[int, int], np.dtype[np.bool_]]"]:
+def _with_missing(frame: "pd.DataFrame") -> tuple[list[str], "np.ndarray[tuple[int, int], np.dtype[np.bool_]]"]:
     plain = [str(name) for name in frame.columns if not str(name).endswith(FLAG)]
     flags = [frame[n + FLAG] if n + FLAG in frame.columns else frame[n].isna() for n in plain]
     return plain, np.stack([np.asarray(flag, bool) for flag in flags], axis=1)
@@ -175,12 +175,12 @@ def _mcar(completed: Completed) -> str:
 
 
 def _tested(frame: "pd.DataFrame") -> McarTest | None:
-    plain, gone = _gone(frame)
+    plain, missing = _with_missing(frame)
     numeric = [place for place, name in enumerate(plain) if frame[name].dtype.kind in "fiu"]
     if len(numeric) < 2:
         return None
     values = np.stack([frame[plain[place]].to_numpy(np.float64) for place in numeric], axis=1)
-    values[gone[:, numeric]] = np.nan
+    values[missing[:, numeric]] = np.nan
     try:
         return little(values, [plain[place] for place in numeric])
     except (DataError, np.linalg.LinAlgError):

@@ -15,7 +15,7 @@ from imputedb.completion.manifest import FORMAT
 from imputedb.completion.source import Source
 from imputedb.errors import QueryError
 from imputedb.imputers.protocol import Imputer, assumption_of
-from imputedb.imputers.registry import Cycles, the_one, with_cycles
+from imputedb.imputers.registry import Cycles, single_imputer, with_cycles
 
 AUTO: Literal["auto"] = "auto"
 """The value of m for as many draws as are needed."""
@@ -85,7 +85,7 @@ def requested(
     Raises:
         QueryError: m, the imputer or cycles are wrong.
     """
-    one, substantive = the_one(imputer, "completed data sets need"), None
+    one, substantive = single_imputer(imputer, "completed data sets need"), None
     if formula is not None:
         substantive = Substantive(formula, model, cycles)
     else:

@@ -142,7 +142,7 @@ def read(engine: Engine, staged: Staged, wanted: Sequence[str] | None = None, *,
         dict(sorted(left.items())),
         fingerprint(engine, table),
         permits(cache, decided, rows.columns),
-        {column: cache.meant(column.name) & rows.columns[column].missing for column in own},
+        {column: cache.meaningful_nulls(column.name) & rows.columns[column].missing for column in own},
         {column: statistics.columns[column.name].missing for column in columns},
         statistics.policy_texts,
         statistics.content,
@@ -205,16 +205,16 @@ def completed_columns(source: Source, filled: Mapping[Column, Array]) -> dict[st
     """The columns of a draw by name, categories as text, NaN where a number stays missing."""
     found: dict[str, Array] = {}
     for column, cells in source.rows.columns.items():
-        values, gone = cells.values.copy(), cells.missing.copy()
+        values, missing = cells.values.copy(), cells.missing.copy()
         if column in filled:
             values[cells.missing] = np.ma.getdata(filled[column])
-            gone[cells.missing] = np.ma.getmaskarray(filled[column])
-        gone |= source.meant.get(column, False)
-        whole = cells.like(values, gone).numbers()
+            missing[cells.missing] = np.ma.getmaskarray(filled[column])
+        missing |= source.meant.get(column, False)
+        whole = cells.like(values, missing).numbers()
         values = whole.values
         if whole.kind is Kind.CATEGORY:
             names = np.array([*cells.levels, None], dtype=object)
-            found[column.name] = names[np.where(gone, len(cells.levels), values).astype(np.intp)]
+            found[column.name] = names[np.where(missing, len(cells.levels), values).astype(np.intp)]
         else:
-            found[column.name] = np.where(gone, np.nan, values.astype(np.float64)) if gone.any() else values
+            found[column.name] = np.where(missing, np.nan, values.astype(np.float64)) if missing.any() else values
     return found

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
 from imputedb.errors import DataError
-from imputedb.execution.table import Stored
+from imputedb.execution.table import StoredRows
 from imputedb.imputers.random import keyed
 from imputedb.imputers.request import Request
 from imputedb.imputers.rows import Array, Rows
@@ -53,13 +53,13 @@ def halved(after: Rows, target: Column, gaps: Flags, flag: Flags, unfilled: Flag
         distinct, patterns = np.unique(lacking, axis=0, return_inverse=True)
     else:
         distinct, patterns = np.zeros((1, 0), bool), np.zeros(len(flag), np.intp)
-    names = [tuple(column.name for column, gone in zip(others, row, strict=True) if gone) for row in distinct]
+    names = [tuple(column.name for column, absent in zip(others, row, strict=True) if absent) for row in distinct]
     half = keyed(after.keys, seed, "half") >> np.uint64(63) == 0
     missing, flag = gaps & ~unfilled, flag & ~unfilled
     return Halves(np.ravel(patterns), names, missing, flag & half, flag & ~half)
 
 
-def check_enough(table: Stored, target: Column, split: Halves, level: float, sides: int) -> None:
+def check_enough(table: StoredRows, target: Column, split: Halves, level: float, sides: int) -> None:
     """Refuses a confidence level for which too few cells are hidden.
 
     Raises:

@@ -25,8 +25,8 @@ from imputedb.diagnostics.calibration import Flags, Halves, Pattern, by_pattern,
 from imputedb.diagnostics.evaluation import others
 from imputedb.engines.engine import Engine
 from imputedb.errors import CannotImpute, DataError
-from imputedb.execution.table import Stored, shown, stored
-from imputedb.imputers.hiding import hidden, own
+from imputedb.execution.table import StoredRows, display_value, stored
+from imputedb.imputers.hiding import cells_by_pattern, hidden
 from imputedb.imputers.protocol import Imputer, Progress
 from imputedb.imputers.request import Request
 from imputedb.imputers.rows import Array, Cells
@@ -156,7 +156,7 @@ def cell_intervals(
     _check_some(table, target)
     cells, gaps = table.rows.columns[target], table.gaps(target)
     dirty = _dirty(table)
-    laid = own(table.rows, dirty, share, seed, gaps)
+    laid = cells_by_pattern(table.rows, dirty, share, seed, gaps)
     flags = {one: flag & ~gaps for one, flag in laid.items()}  # missing cells stay as they are
     request = table.request(imputer, hidden(table.rows, flags), dirty, seed)
     found = request.best(progress)
@@ -172,12 +172,12 @@ def cell_intervals(
     return _together(table, request, target, level, intervals, patterns, [*found.notes, *others(request), *staying])
 
 
-def _dirty(table: Stored) -> list[Column]:
+def _dirty(table: StoredRows) -> list[Column]:
     known = {one: table.gaps(one) for one, its in table.rows.columns.items() if not its.missing.all()}
-    return [one for one, gone in known.items() if table.is_imputed(one) and gone.any()]
+    return [one for one, missing in known.items() if table.is_imputed(one) and missing.any()]
 
 
-def _check_some(table: Stored, target: Column) -> None:
+def _check_some(table: StoredRows, target: Column) -> None:
     if not table.gaps(target).any():
         raise DataError(f"{table.table.name}.{target.name} has no missing value: there is no cell to give an interval")
     if table.rows.columns[target].missing.all():
@@ -185,10 +185,10 @@ def _check_some(table: Stored, target: Column) -> None:
 
 
 def _left(
-    table: Stored, request: Request, target: Column, intervals: list[CellInterval]
+    table: StoredRows, request: Request, target: Column, intervals: list[CellInterval]
 ) -> tuple[list[CellInterval], list[Note]]:
     """The cells, without values where a policy leaves them missing, and a note on their number."""
-    places = np.flatnonzero(request.rows.columns[target].missing)[request.left(target)]
+    places = np.flatnonzero(request.rows.columns[target].missing)[request.left_missing(target)]
     rows = set(table.identities[places].tolist())
     stay = [replace(one, value=None) if one.row in rows else one for one in intervals]
     count = sum(one.value is None for one in stay)
@@ -209,7 +209,7 @@ def _chances(request: Request, target: Column, progress: Progress | None) -> Flo
 
 
 def _intervals(
-    table: Stored, cells: Cells, values: Array, split: Halves, level: float, policy: Policy
+    table: StoredRows, cells: Cells, values: Array, split: Halves, level: float, policy: Policy
 ) -> tuple[list[CellInterval], list[PatternCoverage]]:
     single, truth = values.astype(np.float64), cells.values.astype(np.float64)
     errors = np.zeros(len(truth))
@@ -225,7 +225,14 @@ def _intervals(
         patterns.append(_coverage(split, number, calibrating, pooled, holds, width))
     low, high = _bounded(low, high, cells.kind, policy)
     found = [
-        CellInterval(row, shown(values[place], cells), shown(low[place], cells), shown(high[place], cells), (), lacking)
+        CellInterval(
+            row,
+            display_value(values[place], cells),
+            display_value(low[place], cells),
+            display_value(high[place], cells),
+            (),
+            lacking,
+        )
         for place, row, lacking in _missing_cells(table, split)
     ]
     return found, patterns
@@ -243,7 +250,7 @@ def _bounded(low: Floats, high: Floats, kind: Kind, policy: Policy) -> tuple[Flo
 
 
 def _sets(
-    table: Stored, cells: Cells, values: Array, chances: Floats, split: Halves, level: float
+    table: StoredRows, cells: Cells, values: Array, chances: Floats, split: Halves, level: float
 ) -> tuple[list[CellInterval], list[PatternCoverage]]:
     truth = np.where(cells.missing, 0, cells.values).astype(np.intp)
     scores = 1 - chances[np.arange(len(truth)), truth]
@@ -259,8 +266,8 @@ def _sets(
     found = []
     for place, row, lacking in _missing_cells(table, split):
         ranked = np.argsort(-chances[place], kind="stable")
-        mine = tuple(shown(one, cells) for one in ranked if member[place, one])
-        found.append(CellInterval(row, shown(values[place], cells), None, None, mine, lacking))
+        mine = tuple(display_value(one, cells) for one in ranked if member[place, one])
+        found.append(CellInterval(row, display_value(values[place], cells), None, None, mine, lacking))
     return found, patterns
 
 
@@ -276,7 +283,7 @@ def _coverage(
     )
 
 
-def _missing_cells(table: Stored, split: Halves) -> Iterable[tuple[int, object, Pattern]]:
+def _missing_cells(table: StoredRows, split: Halves) -> Iterable[tuple[int, object, Pattern]]:
     """The missing cells in the order of keys: position, key value, and the other missing columns of the row."""
     places = np.flatnonzero(split.missing)
     identities = table.identities[places]
@@ -286,7 +293,7 @@ def _missing_cells(table: Stored, split: Halves) -> Iterable[tuple[int, object, 
 
 
 def _together(
-    table: Stored,
+    table: StoredRows,
     request: Request,
     target: Column,
     level: float,

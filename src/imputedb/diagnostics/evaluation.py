@@ -24,8 +24,8 @@ from imputedb import arguments, markup
 from imputedb.algebra.column import Column
 from imputedb.engines.engine import Engine
 from imputedb.errors import DataError, QueryError
-from imputedb.execution.table import Stored, shown, stored
-from imputedb.imputers.hiding import hidden, own, spared, uniform
+from imputedb.execution.table import StoredRows, display_value, stored
+from imputedb.imputers.hiding import cells_by_pattern, hidden, if_enough_left, uniform
 from imputedb.imputers.protocol import Imputer, Progress
 from imputedb.imputers.request import Request
 from imputedb.imputers.rows import Array, Cells, Rows
@@ -172,13 +172,15 @@ def evaluate(
     return Evaluation(table.table.name, pattern, count, by, tuple(scores), seconds, tuple(notes), policies)
 
 
-def _hidden(table: Stored, targets: Sequence[Column], pattern: Pattern, share: float, seed: int) -> dict[Column, Flags]:
+def _hidden(
+    table: StoredRows, targets: Sequence[Column], pattern: Pattern, share: float, seed: int
+) -> dict[Column, Flags]:
     """The hidden cells by column."""
     if pattern == "mcar":
         flags = _mcar(table.rows, targets, share, seed)
     else:
         lacking = np.logical_or.reduce([table.rows.columns[c].missing for c in targets])
-        flags = own(table.rows, targets, share, seed, lacking)
+        flags = cells_by_pattern(table.rows, targets, share, seed, lacking)
     return {column: flag for column, flag in flags.items() if flag.any()}
 
 
@@ -212,20 +214,20 @@ def _share_of(progress: Progress | None, number: int, of: int) -> Progress | Non
     return None if progress is None else lambda share: progress((number + share) / of)
 
 
-def targets_of(table: Stored, names: Sequence[str]) -> list[Column]:
+def targets_of(table: StoredRows, names: Sequence[str]) -> list[Column]:
     """The columns to evaluate: the named ones, else those with missing values, else all that can be imputed."""
     if names:
         return [table.target(name) for name in names]
-    table.refuse_nothing()
+    table.check_imputable()
     filled = [column for column in table.rows.columns if table.is_imputed(column)]
     return [column for column in filled if table.rows.columns[column].missing.any()] or filled
 
 
 def _mcar(rows: Rows, targets: Sequence[Column], share: float, seed: int) -> dict[Column, Flags]:
-    return {c: spared(rows.columns[c], uniform(rows, seed, "hide", c.name) < share) for c in targets}
+    return {c: if_enough_left(rows.columns[c], uniform(rows, seed, "hide", c.name) < share) for c in targets}
 
 
-def _along(table: Stored, flags: Mapping[Column, Flags], seed: int) -> dict[Column, Flags]:
+def _along(table: StoredRows, flags: Mapping[Column, Flags], seed: int) -> dict[Column, Flags]:
     """The hidden cells; with those of derived columns also the cells that they are computed from."""
     cells, statistics, found = table.rows.columns, table.statistics, dict(flags)
     for column, flag in flags.items():
@@ -238,12 +240,12 @@ def _along(table: Stored, flags: Mapping[Column, Flags], seed: int) -> dict[Colu
         lacking = np.logical_or.reduce(list(parts.values()))
         models = np.flatnonzero(lacking & cells[column].missing if (lacking & cells[column].missing).any() else lacking)
         picked = models[(uniform(table.rows, seed, "model", column.name) * len(models)).astype(np.intp)]
-        for one, gone in parts.items():
-            found[one] = found.get(one, False) | (known & gone[picked] & ~cells[one].missing)
+        for one, missing in parts.items():
+            found[one] = found.get(one, False) | (known & missing[picked] & ~cells[one].missing)
     return found
 
 
-def _groups(table: Stored, by: str | None) -> Mapping[str | None, Flags]:
+def _groups(table: StoredRows, by: str | None) -> Mapping[str | None, Flags]:
     everybody: dict[str | None, Flags] = {None: np.ones(len(table.rows.keys), bool)}
     if by is None:
         return everybody
@@ -255,7 +257,7 @@ def _groups(table: Stored, by: str | None) -> Mapping[str | None, Flags]:
             f"{GROUPS} values or fewer, such as classes of it"
         )
     for value in values[np.argsort(-counts, kind="stable")][:GROUPS]:
-        everybody[str(shown(value, cells))] = (cells.values == value) & ~cells.missing
+        everybody[str(display_value(value, cells))] = (cells.values == value) & ~cells.missing
     if cells.missing.any():
         everybody["NULL"] = cells.missing
     return everybody

@@ -155,12 +155,13 @@ def ampute(
         wanted = [_column(name, one, types) for one in columns] or list(types if mechanism == "mcar" else numeric)
         count = int(str(engine.rows(t.select([t.call("count_star")], engine.source(table, "t")))[0][0]))
         keys = np.arange(count, dtype=np.uint64)
-        gone = {one: _gone(one, values, numeric, keys, share, mechanism, seed) for one in wanted}
+        absent = {one: _gone(one, values, numeric, keys, share, mechanism, seed) for one in wanted}
         before = missing(engine, name)
-        _copy(engine, table, into, gone, types)
+        _copy(engine, table, into, absent, types)
     lacking = dict(zip(before.names, before.flags.T, strict=True))
     return {
-        one: Holes(int((flags & ~lacking[one]).sum()), int((flags | lacking[one]).sum())) for one, flags in gone.items()
+        one: Holes(int((flags & ~lacking[one]).sum()), int((flags | lacking[one]).sum()))
+        for one, flags in absent.items()
     }
 
 
@@ -217,10 +218,10 @@ def _probabilities(score: Vector, share: float) -> Vector:
     return np.asarray(1 / (1 + np.exp(-(low + score))))
 
 
-def _copy(engine: Engine, table: Table, into: str, gone: Mapping[str, Flags], types: Mapping[str, str]) -> None:
-    marks = engine.register({f"c{place}": flags for place, flags in enumerate(gone.values())})
+def _copy(engine: Engine, table: Table, into: str, absent: Mapping[str, Flags], types: Mapping[str, str]) -> None:
+    marks = engine.register({f"c{place}": flags for place, flags in enumerate(absent.values())})
     try:
-        holes = dict(zip(gone, (f"m.c{place}" for place in range(len(gone))), strict=True))
+        holes = dict(zip(absent, (f"m.c{place}" for place in range(len(absent))), strict=True))
         shown = ", ".join(
             f"CASE WHEN {holes[one]} THEN NULL ELSE s.{quoted((one,))} END AS {quoted((one,))}"
             if one in holes

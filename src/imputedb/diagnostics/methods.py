@@ -14,7 +14,7 @@ from imputedb.diagnostics.missing import Flux
 from imputedb.engines.engine import Engine
 from imputedb.imputers.knn import KNN
 from imputedb.imputers.protocol import Progress
-from imputedb.imputers.registry import Choice, chosen, the_one
+from imputedb.imputers.registry import Choice, imputers_of, single_imputer
 from imputedb.neighbours.metric import METRICS, MetricName
 from imputedb.neighbours.tuning import KS, Scan
 
@@ -60,7 +60,7 @@ def evaluate(
         return evaluation.evaluate(
             self._engine,
             table,
-            chosen(imputer),
+            imputers_of(imputer),
             share=share,
             pattern=pattern,
             by=by,
@@ -99,7 +99,7 @@ def cells(
         QueryError: the level, share or imputer is not valid, or there is no such table or column.
         DataError: nothing is missing, or too few cells can be hidden.
     """
-    one = the_one(imputer, "intervals of cells need")
+    one = single_imputer(imputer, "intervals of cells need")
     wishes: dict[str, Any] = {"level": level, "share": share, "seed": seed, "progress": progress}
     with self._engine.callers_frames(table):
         return cell_intervals(self._engine, table, column, one, **wishes)

@@ -54,9 +54,9 @@ class Pairs:
 
 def pairs(missing: Flags) -> Pairs:
     """The counts of pairs for (n, c) flags (van Buuren 2018, section 4.1.2)."""
-    gone = missing.astype(np.int64)
-    seen = 1 - gone
-    return Pairs(seen.T @ seen, seen.T @ gone, gone.T @ seen, gone.T @ gone)
+    absent = missing.astype(np.int64)
+    seen = 1 - absent
+    return Pairs(seen.T @ seen, seen.T @ absent, absent.T @ seen, absent.T @ absent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +83,11 @@ class Flux:
 def flux(missing: Flags, names: Sequence[str]) -> Mapping[str, Flux]:
     """The flux of every column of (n, c) flags."""
     n, c = missing.shape
-    seen, gone = ~missing, missing
+    seen, absent = ~missing, missing
     counts = pairs(missing)
-    all_seen, all_gone = max(int(seen.sum()), 1), int(gone.sum())
+    all_seen, all_gone = max(int(seen.sum()), 1), int(absent.sum())
     others = ~np.eye(c, dtype=bool)
-    whole = int((~gone.any(axis=1)).sum())
+    whole = int((~absent.any(axis=1)).sum())
     found = {}
     for place, name in enumerate(names):
         other = others[place]
@@ -122,15 +122,15 @@ def predictors(
     counts = pairs(missing)
     found = {}
     for place, name in enumerate(names):
-        gone = missing[:, place]
-        if not gone.any():
+        absent = missing[:, place]
+        if not absent.any():
             continue
         kept = []
         for other, predictor in enumerate(names):
-            share = counts.mr[place, other] / gone.sum()
+            share = counts.mr[place, other] / absent.sum()
             strength = max(
                 abs(_correlation(values[:, place], values[:, other])),
-                abs(_correlation(gone.astype(np.float64), values[:, other])),
+                abs(_correlation(absent.astype(np.float64), values[:, other])),
             )
             if other != place and strength >= correlation and share >= usable:
                 kept.append(predictor)

@@ -128,9 +128,9 @@ def sets(missing: Flags, names: Sequence[str]) -> Figure:
     """An UpSet plot: numbers of rows in which exactly a set of columns is missing, with the sets as dots below."""
     table = pattern_table(missing, names)
     some = [place for place in np.argsort(-table.rows, kind="stable") if table.lacking[place]]
-    shown, gone = some[:MOST_SETS], np.flatnonzero((~table.observed[some]).any(axis=0))
-    figure = blank(2.6 + 0.36 * len(shown), 2.6 + 0.24 * len(gone))
-    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[2.2, max(0.24 * len(gone), 0.6)])
+    shown, absent = some[:MOST_SETS], np.flatnonzero((~table.observed[some]).any(axis=0))
+    figure = blank(2.6 + 0.36 * len(shown), 2.6 + 0.24 * len(absent))
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[2.2, max(0.24 * len(absent), 0.6)])
     counts: NDArray[np.int64] = table.rows[shown]
     above.bar(range(len(shown)), counts, color=IMPUTED, width=0.7)
     for x, count in enumerate(counts):
@@ -142,16 +142,16 @@ def sets(missing: Flags, names: Sequence[str]) -> Figure:
     above.margins(y=0.22)
     above.spines[["top", "right"]].set_visible(False)
     above.tick_params(axis="x", length=0)
-    for y, column in enumerate(gone):
+    for y, column in enumerate(absent):
         below.plot(range(len(shown)), [y] * len(shown), "o", color="#dddddd", markersize=5)
         mine = [x for x, place in enumerate(shown) if not table.observed[place, column]]
         below.plot(mine, [y] * len(mine), "o", color=IMPUTED, markersize=6)
     for x, place in enumerate(shown):
-        ends = [y for y, column in enumerate(gone) if not table.observed[place, column]]
+        ends = [y for y, column in enumerate(absent) if not table.observed[place, column]]
         below.plot([x, x], [min(ends), max(ends)], color=IMPUTED, linewidth=1.2)
-    below.set_yticks(range(len(gone)), [legible(table.columns[column]) for column in gone], fontsize=8)
+    below.set_yticks(range(len(absent)), [legible(table.columns[column]) for column in absent], fontsize=8)
     below.set_xticks([])
-    below.set_ylim(len(gone) - 0.4, -0.6)
+    below.set_ylim(len(absent) - 0.4, -0.6)
     hidden = len(some) - len(shown)
     below.set_xlabel("missing together, and nothing else" + (f" ({hidden:,} rarer sets not shown)" if hidden else ""))
     below.tick_params(length=0)

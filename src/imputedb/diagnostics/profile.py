@@ -105,7 +105,7 @@ def _patterns(engine: Engine, table: Table, dirty: list[str]) -> tuple[Pattern, 
     flags = [t.is_missing(engine.reading(table, column, "t")) for column in dirty]
     rows = engine.rows(t.select([t.call("count_star"), *flags], t.table(table.path, "t"), groups=flags))
     found = [
-        Pattern(int(count), tuple(c for c, gone in zip(dirty, missing, strict=True) if gone))
+        Pattern(int(count), tuple(c for c, absent in zip(dirty, missing, strict=True) if absent))
         for count, *missing in rows
     ]
     return tuple(sorted(found, key=lambda pattern: (-pattern.rows, pattern.missing)))

@@ -9,9 +9,9 @@ from imputedb.engines.engine import Engine
 from imputedb.errors import DataError, QueryError
 from imputedb.execution.table import stored
 from imputedb.imputers.knn import KNN
-from imputedb.imputers.part import Part
+from imputedb.imputers.part import TargetGroup
 from imputedb.imputers.permitted import only_permitted
-from imputedb.imputers.registry import by_neighbours
+from imputedb.imputers.registry import knn_imputer
 from imputedb.imputers.request import Request
 from imputedb.neighbours.metric import METRICS, MetricName
 from imputedb.neighbours.settings import MOST_K
@@ -43,7 +43,7 @@ def scan(
         QueryError: there is no such metric, or a number is out of range.
         UnknownName: no table or column of that name.
     """
-    imputer = by_neighbours(imputer, "a scan")
+    imputer = knn_imputer(imputer, "a scan")
     ks = [arguments.whole("k", k, 1, MOST_K) for k in arguments.listed("ks", ks, example="such as [5, 10, 20]")]
     metrics = [arguments.one_of("metric", one, METRICS) for one in arguments.names("metrics", metrics)]
     columns, seed = arguments.names("columns", columns), arguments.seed(seed)
@@ -65,7 +65,7 @@ def scan(
     return Scan(errors, metric, k)
 
 
-def _parts(request: Request, imputer: KNN, name: str) -> list[Part]:
+def _parts(request: Request, imputer: KNN, name: str) -> list[TargetGroup]:
     """The columns of a table that are imputed by neighbours.
 
     Raises:

@@ -73,11 +73,11 @@ class LruCache(Generic[Key, Value]):
         key: str,
         invalidated: str,
         bound: int,
-        gone: Callable[[Value], object] | None = None,
+        missing: Callable[[Value], object] | None = None,
         size: Callable[[Value], int] | None = None,
     ) -> None:
         self.name, self.key, self.invalidated, self.bound = name, key, invalidated, bound
-        self._on_evicted, self._size = gone, size
+        self._on_evicted, self._size = missing, size
         self._values: OrderedDict[Key, Value] = OrderedDict()
         self._hits = self._misses = 0
 

@@ -8,15 +8,15 @@ from imputedb.algebra.column import Column
 from imputedb.algebra.relation import Fill, Scan, Table
 from imputedb.engines.engine import Engine
 from imputedb.execution.batch import Batch
-from imputedb.execution.bundle import Drawn
+from imputedb.execution.bundle import ColumnDraws
 from imputedb.execution.columns import ColumnCache
 from imputedb.execution.form import coarser_cells, form, layered
-from imputedb.execution.kept import KeptTable
+from imputedb.execution.kept import CachedTable
 from imputedb.execution.model import ModelTable
 from imputedb.execution.on_sample import on_sample
 from imputedb.execution.outcome import Outcome
 from imputedb.imputers.protocol import Progress
-from imputedb.imputers.registry import the_one
+from imputedb.imputers.registry import single_imputer
 from imputedb.imputers.rows import Array
 from imputedb.models.kept import StoredImputer
 from imputedb.notes import Note, NoteKind
@@ -26,11 +26,11 @@ from imputedb.sql.expression import names_of
 from imputedb.sql.generate import ROW
 from imputedb.statistics.table import Statistics
 
-_Source: TypeAlias = ModelTable | KeptTable
+_Source: TypeAlias = ModelTable | CachedTable
 """What kept values are read from: a kept model, or a fit to the table."""
 
 
-class _Layered(NamedTuple):
+class _DrawnTable(NamedTuple):
     """A table with drawn columns beside its own, as an item of FROM."""
 
     source: Tree
@@ -38,7 +38,7 @@ class _Layered(NamedTuple):
 
 
 @dataclass(slots=True)
-class Beside:
+class ImputedColumns:
     """The values beside tables in one run of a plan.
 
     Attributes:
@@ -65,9 +65,9 @@ class Beside:
     names: dict[str, list[str]] = field(default_factory=dict)
     fills: dict[Column, Fill] = field(default_factory=dict)
     drawn_from: dict[str, list[tuple[_Source, list[Column]]]] = field(default_factory=dict)
-    layers: "dict[str, _Layered]" = field(default_factory=dict)
+    layers: "dict[str, _DrawnTable]" = field(default_factory=dict)
 
-    def show(
+    def make_readable(
         self, imputer: StoredImputer, scans: Mapping[str, Scan], columns: Sequence[Column], outcome: Outcome
     ) -> list[str]:
         """Makes values of columns readable beside their tables; returns the names of the arrays, to be released."""
@@ -130,14 +130,14 @@ class Beside:
                 self.engine.make("VIEW", view, columns_now, self.engine.text(t.select(shown, source)))
                 source = t.table((view,), table.scan.alias)
                 yield view
-            self.layers[table.scan.alias] = _Layered(source, columns_now)
+            self.layers[table.scan.alias] = _DrawnTable(source, columns_now)
             self.fills |= fills
 
-    def _stored(self, scan: Scan) -> _Layered:
+    def _stored(self, scan: Scan) -> _DrawnTable:
         """A table as stored, with its row identifiers."""
         columns, row = list(self.statistics[scan.alias].columns), self.engine.reading(scan.table, ROW, scan.alias)
         columns += [name for name in names_of(row)[1:] if name not in columns]
-        return _Layered(self.engine.source(scan.table, scan.alias), columns)
+        return _DrawnTable(self.engine.source(scan.table, scan.alias), columns)
 
     def source(self, scan: Scan) -> Tree:
         """A scan as an item of FROM, with the values beside it."""
@@ -167,12 +167,12 @@ class Beside:
         columns: Sequence[Column],
         numbers: tuple[int, ...],
         outcome: Outcome,
-    ) -> list[dict[Column, Drawn]]:
+    ) -> list[dict[Column, ColumnDraws]]:
         """The draws of columns, table by table."""
         found = []
         for scan, mine in self._scans_of(batch, columns):
             tables = self._by_table(imputer, scan, mine, outcome)
-            values: dict[Column, Drawn] = {}
+            values: dict[Column, ColumnDraws] = {}
             for table, some in tables:
                 values |= table.drawn(some, numbers, outcome)
             self._warn_apart(scan, tables, outcome)
@@ -236,10 +236,10 @@ class Beside:
                 return on_sample(
                     self.engine, scan, statistics, column.name, imputer.base, self.seed, self.progress, drawn=drawn
                 )
-            return KeptTable(self.engine, scan, statistics, imputer.base, self.seed, self.progress)
+            return CachedTable(self.engine, scan, statistics, imputer.base, self.seed, self.progress)
         if not record.has_functions:
-            base = the_one(record.imputer, "a model needs")
-            return KeptTable(self.engine, scan, statistics, base, record.seed, self.progress)
+            base = single_imputer(record.imputer, "a model needs")
+            return CachedTable(self.engine, scan, statistics, base, record.seed, self.progress)
         model = ModelTable(self.engine, scan, statistics, record)
         why = model.unsuited(column)
         if not why:
@@ -247,7 +247,7 @@ class Beside:
         if why not in outcome.warnings:
             message = f"{why}: the column is imputed by a fit to its table"
             outcome.warnings.append(Note(NoteKind.UNSUITED, column, message))
-        return KeptTable(self.engine, scan, statistics, imputer.base, self.seed, self.progress)
+        return CachedTable(self.engine, scan, statistics, imputer.base, self.seed, self.progress)
 
 
 def _by_alias(columns: Sequence[Column]) -> dict[str, list[Column]]:

@@ -12,7 +12,7 @@ from imputedb.statistics.table import Kind
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Drawn:
+class ColumnDraws:
     """The draws of one column's missing cells: one value for each stored row and draw, however often the row is joined.
 
     Attributes:
@@ -68,8 +68,8 @@ def recoded(cells: Cells, levels: tuple[object, ...]) -> Cells:
     return Cells(values, cells.missing, cells.kind, levels, ordered=cells.ordered)
 
 
-def exploded(
-    draws: NDArray[np.int32] | None, count: int, drawn: Mapping[Column, tuple[Drawn, NDArray[np.intp]]]
+def repeated_by_draw(
+    draws: NDArray[np.int32] | None, count: int, drawn: Mapping[Column, tuple[ColumnDraws, NDArray[np.intp]]]
 ) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
     """The positions of rows and their draws, after rows that differ between draws are repeated for each draw.
 
@@ -89,7 +89,7 @@ def exploded(
     return np.concatenate([stays, np.repeat(many, len(numbers))]), after
 
 
-def shown(drawn: Drawn, places: NDArray[np.intp], draws: NDArray[np.int32], *, sparse: bool) -> Array:
+def engine_values(drawn: ColumnDraws, places: NDArray[np.intp], draws: NDArray[np.int32], *, sparse: bool) -> Array:
     """(n,) the values of rows in their draws, for the engine; NULL where nothing was drawn.
 
     Args:
@@ -111,6 +111,6 @@ def shown(drawn: Drawn, places: NDArray[np.intp], draws: NDArray[np.int32], *, s
     whole[has] = values
     if not sparse:
         return whole
-    gone = np.ones(len(places), bool)
-    gone[has[there]] = False
-    return np.ma.masked_array(whole, gone)
+    missing = np.ones(len(places), bool)
+    missing[has[there]] = False
+    return np.ma.masked_array(whole, missing)

@@ -85,7 +85,7 @@ class ColumnCache:
         hashes = self.cells([KEY], rows)[KEY].values.astype(np.uint64, copy=False)
         return mixed(hashes ^ np.uint64(self.statistics.content))
 
-    def lasting(self, salt: int, rows: NDArray[np.int64] | None = None) -> NDArray[np.uint64]:
+    def stable_keys(self, salt: int, rows: NDArray[np.int64] | None = None) -> NDArray[np.uint64]:
         """(n,) keys of random numbers that do not depend on other rows or on the engine.
 
         Args:
@@ -94,9 +94,9 @@ class ColumnCache:
         """
         return chance.keys(self.cells([NUMBER], rows)[NUMBER].values, salt)
 
-    def meant(self, name: str, rows: NDArray[np.int64] | None = None) -> NDArray[np.bool_]:
+    def meaningful_nulls(self, name: str, rows: NDArray[np.int64] | None = None) -> NDArray[np.bool_]:
         """(n,) where a NULL of a column has a meaning of its own."""
-        return means(self.cells([MEANT + name], rows)[MEANT + name])
+        return condition_holds(self.cells([MEANT + name], rows)[MEANT + name])
 
     def pieces(self, names: Sequence[str]) -> Iterator[dict[str, Cells]]:
         """The columns of all rows, in the table's order: as a whole if cached, else `PIECE` row ids at a time."""
@@ -205,7 +205,7 @@ class ColumnCache:
         return conversion.cells(values, measured(self.statistics.columns[name], self.statistics.policy(name)))
 
 
-def means(cells: Cells) -> NDArray[np.bool_]:
+def condition_holds(cells: Cells) -> NDArray[np.bool_]:
     """(n,) where a condition is true."""
     return cells.values.astype(np.bool_, copy=False) & ~cells.missing
 
@@ -221,7 +221,7 @@ def permits(cache: ColumnCache, targets: Collection[Column], columns: Collection
         weights = cache.cells([policy.weight])[policy.weight] if policy.weight else None
         clusters = cache.cells([policy.cluster])[policy.cluster] if policy.cluster else None
         own = policy.action in ("keep", "structural")
-        meant = cache.meant(column.name) & cache.cells([column.name])[column.name].missing if own else None
+        meant = cache.meaningful_nulls(column.name) & cache.cells([column.name])[column.name].missing if own else None
         found[column] = Permit(policy, outside, times, how, weights, in_order(policy, cache.cells), clusters, meant)
     return found
 

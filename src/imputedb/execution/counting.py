@@ -33,15 +33,15 @@ class Counting:
             return
 
         def counted() -> Tree:
-            gone = t.any_of([self._is_gone(column) for column in columns])
-            counts = {"rows": t.call("count_star"), "gone": t.call("count_star", where=gone)}
+            missing = t.any_of([self._is_missing(column) for column in columns])
+            counts = {"rows": t.call("count_star"), "gone": t.call("count_star", where=missing)}
             return self.staging.generator.columns(rows, counts)
 
         examined, dropped = self._counts(Drop(rows, frozenset(columns)), counted)
         outcome.dropped += dropped
         outcome.examined += examined
 
-    def _is_gone(self, column: Column) -> Tree:
+    def _is_missing(self, column: Column) -> Tree:
         missing, meaning = t.is_missing(bound(column)), self.staging.meaning(column)
         return missing if meaning is None else t.all_of([missing, t.negated(meaning)]) or missing
 

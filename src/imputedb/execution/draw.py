@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from imputedb.algebra.column import Column
 from imputedb.errors import CannotImpute
 from imputedb.execution.batch import Batch
-from imputedb.execution.bundle import Drawn
+from imputedb.execution.bundle import ColumnDraws
 from imputedb.execution.impute import Imputation
 from imputedb.execution.outcome import CENTRE, Outcome
 from imputedb.imputers import conversion
@@ -31,7 +31,7 @@ WHOLE = 50_000
 
 
 @dataclass(frozen=True, slots=True)
-class Drawing:
+class ImputeDraws:
     """The draws of one Impute.
 
     Attributes:
@@ -42,9 +42,9 @@ class Drawing:
 
     imputation: Imputation
     numbers: tuple[int, ...]
-    known: Mapping[Column, Drawn]
+    known: Mapping[Column, ColumnDraws]
 
-    def drawn(self, batch: Batch, targets: Sequence[Column], columns: Sequence[Column]) -> dict[Column, Drawn]:
+    def drawn(self, batch: Batch, targets: Sequence[Column], columns: Sequence[Column]) -> dict[Column, ColumnDraws]:
         """The draws of the targets' missing cells; targets without missing cells are absent.
 
         All draws learn from the same rows, so that they share preparation: the rows that all draws have, or for one
@@ -56,37 +56,43 @@ class Drawing:
             columns: columns to read, targets included.
         """
         cells = self.imputation.reader.cells(batch, targets)
-        gaps = {column: self.imputation.reader.gaps(batch, column, cells[column]) for column in targets}
+        gaps = {column: self.imputation.reader.missing_cells(batch, column, cells[column]) for column in targets}
         wanted = [column for column in targets if gaps[column].any()]
-        made = {c: _Making(batch.rows[c.relation][gaps[c]], len(self.numbers)) for c in wanted}
+        made = {c: _DrawCollector(batch.rows[c.relation][gaps[c]], len(self.numbers)) for c in wanted}
         for column in wanted:
-            self.imputation.noted(batch, column, gaps[column])
+            self.imputation.record_notes(batch, column, gaps[column])
             self.imputation.outcome.add_imputed(column, made[column].count)
             lacks = cells[column].missing.all() and self._base_table_lacks(batch, column)
             if lacks and not self.imputation.reader.policy(column).before:
-                made[column].centred(self._centre(column, batch.count))
+                made[column].put_centre(self._centre(column, batch.count))
         centred = [column for column in wanted if made[column].values is not None]
         if len(centred) < len(wanted):
             # draws below decide which rows are here, and must not decide what is modelled
             modelled = wanted if batch.draws is None else targets
             self._draw(batch, {column: gaps[column] for column in modelled if column not in centred}, columns, made)
         for column in wanted:
-            self.imputation.stays(column, made[column].without_value)
-        return {column: made[column].done(self.numbers) for column in wanted}
+            self.imputation.record_kept_missing(column, made[column].without_value)
+        return {column: made[column].collected(self.numbers) for column in wanted}
 
     def _base_table_lacks(self, batch: Batch, column: Column) -> bool:
         base = self.imputation.base_table(batch, [column])
         return base is None or bool(self.imputation.reader.cells(base[0], [column])[column].missing.all())
 
     def _draw(
-        self, batch: Batch, gaps: Mapping[Column, Flags], columns: Sequence[Column], made: Mapping[Column, "_Making"]
+        self,
+        batch: Batch,
+        gaps: Mapping[Column, Flags],
+        columns: Sequence[Column],
+        made: Mapping[Column, "_DrawCollector"],
     ) -> None:
         training = self._training_rows(batch, gaps)
         if training is not None:
             base, at, places = training
-            own = np.flatnonzero(self._once(batch, np.logical_or.reduce(list(gaps.values())) & ~batch.shared, gaps))
+            own = np.flatnonzero(
+                self._distinct_rows(batch, np.logical_or.reduce(list(gaps.values())) & ~batch.shared, gaps)
+            )
             indices = np.concatenate([np.full(len(at), EVERY), self._indices(batch, own)])
-            settled = {c: np.isin(base.rows[c.relation][at], _settled(batch, c, gap)) for c, gap in gaps.items()}
+            settled = {c: np.isin(base.rows[c.relation][at], _shared_rows(batch, c, gap)) for c, gap in gaps.items()}
             wanted = {c: np.concatenate([settled[c], gap[own]]) for c, gap in gaps.items()}
             drawn_rows = self._rows_of_draws(base, np.concatenate([at, places[own]]), indices, wanted, columns)
             self._misfits(base, drawn_rows)
@@ -94,7 +100,9 @@ class Drawing:
             return
         for index in range(len(self.numbers)):
             some = batch.shared | (self._indices(batch) == index)
-            mine = np.flatnonzero(self._once(batch, some, [column for column in gaps if gaps[column][some].any()]))
+            mine = np.flatnonzero(
+                self._distinct_rows(batch, some, [column for column in gaps if gaps[column][some].any()])
+            )
             wanted = {column: gap[mine] for column, gap in gaps.items() if gap[mine].any()}
             if not wanted:
                 continue
@@ -145,14 +153,16 @@ class Drawing:
             if whole.count <= WHOLE or reads_whole_tables(self.imputation.imputer):
                 return whole, np.arange(whole.count), places
             cells = self.imputation.reader.cells(whole, list(gaps))
-            useful = [~cells[c].missing | np.isin(whole.rows[c.relation], _settled(batch, c, gaps[c])) for c in gaps]
+            useful = [
+                ~cells[c].missing | np.isin(whole.rows[c.relation], _shared_rows(batch, c, gaps[c])) for c in gaps
+            ]
             return whole, np.flatnonzero(np.logical_or.reduce(useful)), places
-        shared = np.flatnonzero(self._once(batch, batch.shared, gaps))
+        shared = np.flatnonzero(self._distinct_rows(batch, batch.shared, gaps))
         return None if self._without_values(batch, list(gaps), shared) else (batch, shared, np.arange(batch.count))
 
-    def _once(self, batch: Batch, rows: Flags, targets: Iterable[Column]) -> Flags:
+    def _distinct_rows(self, batch: Batch, rows: Flags, targets: Iterable[Column]) -> Flags:
         """Some rows, reduced to one for each stored row and draw where a join repeats them."""
-        once = self.imputation.reader.once(batch, targets)
+        once = self.imputation.reader.distinct_rows(batch, targets)
         return rows if once is None else rows & once
 
     def _without_values(self, batch: Batch, targets: Sequence[Column], rows: Places) -> list[Column]:
@@ -187,7 +197,9 @@ class Drawing:
         rows = Rows(cells, keys[order], ~own if together else None, draws)
         return _DrawRows(rows, places, indices, ids, {column: flags[order] for column, flags in wanted.items()})
 
-    def _fill(self, batch: Batch, drawn_rows: "_DrawRows", indices: range, made: Mapping[Column, "_Making"]) -> None:
+    def _fill(
+        self, batch: Batch, drawn_rows: "_DrawRows", indices: range, made: Mapping[Column, "_DrawCollector"]
+    ) -> None:
         """Stores the values of some draws at their positions."""
         imputation, numbers = self.imputation, [self.numbers[index] for index in indices]
         request = imputation.request(batch, drawn_rows.rows, list(drawn_rows.wanted), drawn_rows.places)
@@ -280,7 +292,7 @@ class _Cells:
         return self.chosen[begin:end], self.found[begin:end] - start
 
 
-class _Making:
+class _DrawCollector:
     """The values of one column as they are collected, by draw."""
 
     def __init__(self, rows: NDArray[np.int64], m: int) -> None:
@@ -294,7 +306,7 @@ class _Making:
         """Number of drawn cells."""
         return len(self.rows)
 
-    def centred(self, centre: str | None) -> None:
+    def put_centre(self, centre: str | None) -> None:
         """Puts the same text into every cell."""
         self.values = np.full((self.m, self.count), centre, dtype=object)
         self._known[:] = True
@@ -311,14 +323,14 @@ class _Making:
         """Number of cells without a value in any draw."""
         return int(np.count_nonzero(~self._known.any(axis=0)))
 
-    def done(self, numbers: tuple[int, ...]) -> Drawn:
+    def collected(self, numbers: tuple[int, ...]) -> ColumnDraws:
         """The collected draws."""
         if self.values is None:
             self.values = np.full((self.m, self.count), None, dtype=object)
-        return Drawn(self.rows, numbers, self.values, None if self._known.all() else self._known)
+        return ColumnDraws(self.rows, numbers, self.values, None if self._known.all() else self._known)
 
 
-def _settled(batch: Batch, column: Column, gap: Flags) -> NDArray[np.int64]:
+def _shared_rows(batch: Batch, column: Column, gap: Flags) -> NDArray[np.int64]:
     """The stored rows whose missing cell is imputed in all draws."""
     return batch.rows[column.relation][gap & batch.shared]
 

@@ -33,27 +33,27 @@ _WHOLE = (Kind.INTEGER, Kind.DATE, Kind.TIMESTAMP, Kind.DURATION)
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class FillForm:
     """The form in which a column is filled.
 
     Attributes:
         fill: expression in the statement; None for values beside the table.
-        why: reason for the form.
+        reason: reason for the form.
         layered: whether the statement reads the table's rows with draws that it computes in layers.
     """
 
     fill: Fill | None
-    why: str
+    reason: str
     layered: bool = False
 
     @property
     def text(self) -> str:
         """The form and its reason, for display."""
         words = "layers of expressions" if self.layered else "an expression" if self.fill else "values beside the table"
-        return f"{words}: {self.why}"
+        return f"{words}: {self.reason}"
 
 
-def form(model: ModelTable, column: str, draw: int | None) -> Form:
+def form(model: ModelTable, column: str, draw: int | None) -> FillForm:
     """The form with the least expected cost; all forms give the same values, bit by bit.
 
     Args:
@@ -73,34 +73,34 @@ def form(model: ModelTable, column: str, draw: int | None) -> Form:
     if draw is not None:
         return _drawn(model, draw)
     if model.is_applied(column, draw):
-        return Form(None, "they are there already")
+        return FillForm(None, "they are there already")
     fitted = model.fitted()
     target = next(one for one in fitted.targets if fitted.features[one.feature].column.name == column)
     complete = _complete(model, fitted.features)
-    other = _unlike(model, fitted.features)
+    other = _unreadable_reason(model, fitted.features)
     if leaves(target.expected) == float("inf") or other:
-        return Form(None, other or "the function has no expression")
-    made, each_time = _making(model), _expression_price(model, column, *steps(target.expected, complete))
+        return FillForm(None, other or "the function has no expression")
+    made, each_time = _cost_of_values(model), _expression_price(model, column, *steps(target.expected, complete))
     if made <= each_time * (1 if _is_large(model) else price.REPEATED):
-        return Form(None, f"about {_shown(made)} ms once, and an expression about {_shown(each_time)} ms each time")
+        return FillForm(None, f"about {_shown(made)} ms once, and an expression about {_shown(each_time)} ms each time")
     fill = _written(model, target, complete)
     if fill is None:
-        return Form(None, "the expression of its function would be too long")
+        return FillForm(None, "the expression of its function would be too long")
     if not model.engine.keeps(model.scan.table):
-        return Form(fill, "values of this table cannot be kept")
+        return FillForm(fill, "values of this table cannot be kept")
     if _is_large(model):
-        return Form(fill, "values of the whole table would take too much memory")
-    return Form(fill, f"about {_shown(each_time)} ms, and to make values takes about {_shown(made)} ms")
+        return FillForm(fill, "values of the whole table would take too much memory")
+    return FillForm(fill, f"about {_shown(each_time)} ms, and to make values takes about {_shown(made)} ms")
 
 
-def _in_place(model: ModelTable, column: str, draw: int | None) -> Form:
+def _in_place(model: ModelTable, column: str, draw: int | None) -> FillForm:
     """The form on engines that keep their rows: an expression."""
     fitted, name = model.fitted(), f"{model.scan.table.name}.{column}"
     target = next(one for one in fitted.targets if fitted.features[one.feature].column.name == column)
-    other = _unlike(model, fitted.features)
+    other = _unreadable_reason(model, fitted.features)
     size = max(map(leaves, target.drawn)) if draw is not None else leaves(target.expected)
     if draw is not None and not other and size <= PLANNED and are_drawn(fitted, draw + 1):
-        return Form(None, "rows stay where they are", layered=True)
+        return FillForm(None, "rows stay where they are", layered=True)
     fill = None if other or size > PLANNED or draw is not None else _written(model, target, frozenset())
     if fill is None:
         many = f"{size:,.0f} leaves" if PLANNED < size < float("inf") else "no expression"
@@ -108,37 +108,37 @@ def _in_place(model: ModelTable, column: str, draw: int | None) -> Form:
         raise Unplanned(
             f"{reason}, and Spark takes expressions of {PLANNED} at most: ask for imputer='norm', or for 'mean'"
         )
-    return Form(fill, "rows stay where they are")
+    return FillForm(fill, "rows stay where they are")
 
 
-def _drawn(model: ModelTable, draw: int) -> Form:
+def _drawn(model: ModelTable, draw: int) -> FillForm:
     """The form of a kept model's draws: values beside the table, unless they would need too much memory."""
     fitted = model.fitted()
     if not _is_large(model):
-        return Form(None, "draws are made once")
-    other = _unlike(model, fitted.features)
+        return FillForm(None, "draws are made once")
+    other = _unreadable_reason(model, fitted.features)
     if other or not are_drawn(fitted, draw + 1, _complete(model, fitted.features)):
-        return Form(None, other or "what is drawn has no expression")
-    return Form(None, "values of the whole table would take too much memory", layered=True)
+        return FillForm(None, other or "what is drawn has no expression")
+    return FillForm(None, "values of the whole table would take too much memory", layered=True)
 
 
-def _sampled(model: ModelTable, sampled: SampledModel, column: str, draw: int | None) -> Form:
+def _sampled(model: ModelTable, sampled: SampledModel, column: str, draw: int | None) -> FillForm:
     """The form of a function that is fitted to a sample."""
-    fitted, other = sampled.fitted, _unlike(model, sampled.fitted.features)
+    fitted, other = sampled.fitted, _unreadable_reason(model, sampled.fitted.features)
     (target,), complete = fitted.targets, _complete(model, fitted.features)
     fill = None if other or draw is not None else _written(model, target, complete)
     layered = not other and draw is not None and are_drawn(fitted, draw + 1, complete)
     if fill is None and not layered:
-        return Form(None, other or f"the expression of the function of {column} would be too long")
+        return FillForm(None, other or f"the expression of the function of {column} would be too long")
     given_up = f", {sampled.lost_share:.1%} of what all explain given up" if sampled.lost_share >= 0.001 else ""
-    return Form(fill, f"by {sampled.predictor_count} of {sampled.candidate_count} columns{given_up}", layered)
+    return FillForm(fill, f"by {sampled.predictor_count} of {sampled.candidate_count} columns{given_up}", layered)
 
 
 def _shown(milliseconds: float) -> str:
     return f"{milliseconds:.1f}" if milliseconds < 10 else f"{milliseconds:,.0f}"
 
 
-def _making(model: ModelTable) -> float:
+def _cost_of_values(model: ModelTable) -> float:
     """Milliseconds to compute the values of all columns of the model."""
     statistics, fitted = model.statistics, model.fitted()
     cells = sum(statistics.columns[fitted.features[one.feature].column.name].missing for one in fitted.targets)
@@ -156,7 +156,7 @@ def _is_large(model: ModelTable) -> bool:
     return 8 * rows > LARGEST or not model.engine.keeps(model.scan.table)
 
 
-def _unlike(model: ModelTable, features: tuple[Feature, ...]) -> str:
+def _unreadable_reason(model: ModelTable, features: tuple[Feature, ...]) -> str:
     """The reason why a model cannot read the columns in a statement; empty if it can."""
     known = model.statistics.columns
     for feature in features:
@@ -206,10 +206,10 @@ def coarser_cells(model: ModelTable, column: str) -> int:
         target = next(one for one in fitted.targets if fitted.features[one.feature].column.name == column)
         complete = _complete(model, fitted.features)
         condition = coarser(fitted, target, _reads(model), complete=complete)
-        gone = t.is_missing(engine.reading(scan.table, column, scan.alias))
+        missing = t.is_missing(engine.reading(scan.table, column, scan.alias))
         found = 0
         if condition is not None:
-            count = t.call("count_star", where=t.all_of([gone, condition]))
+            count = t.call("count_star", where=t.all_of([missing, condition]))
             found = int(engine.rows(t.select([count], engine.source(scan.table, scan.alias)))[0][0])
         if model.sampled is not None:  # the digest identifies the rows
             engine.keep(key, found, tables=OF_STRUCTURE)

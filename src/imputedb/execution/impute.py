@@ -10,7 +10,7 @@ from imputedb.algebra.column import NO_COLUMNS, Column, Columns
 from imputedb.engines.engine import Engine
 from imputedb.errors import CannotImpute
 from imputedb.execution.batch import Batch
-from imputedb.execution.bundle import Drawn
+from imputedb.execution.bundle import ColumnDraws
 from imputedb.execution.columns import computed_from, in_order
 from imputedb.execution.outcome import CENTRE, Outcome
 from imputedb.execution.reader import Reader
@@ -50,7 +50,7 @@ class Imputation:
     progress: Progress | None
     outcome: Outcome
     deciding: Columns = NO_COLUMNS
-    known: Mapping[Column, Drawn] = field(default_factory=dict)
+    known: Mapping[Column, ColumnDraws] = field(default_factory=dict)
 
     @property
     def reader(self) -> Reader:
@@ -60,14 +60,14 @@ class Imputation:
     def values(self, batch: Batch, targets: Sequence[Column], columns: Sequence[Column]) -> dict[Column, Array]:
         """The values of the targets' missing cells as whole columns; targets without missing cells are absent."""
         gaps = self.counted(batch, targets)
-        return self.noted_values(self._from_base_tables(batch, targets, columns, gaps), gaps)
+        return self.values_with_notes(self._from_base_tables(batch, targets, columns, gaps), gaps)
 
     def counted(self, batch: Batch, targets: Sequence[Column]) -> dict[Column, NDArray[np.bool_]]:
         """The cells of the targets to be filled, after recording their numbers."""
         stored = self.reader.cells(batch, targets)
-        gaps = {column: self.reader.gaps(batch, column, cells) for column, cells in stored.items()}
+        gaps = {column: self.reader.missing_cells(batch, column, cells) for column, cells in stored.items()}
         for column, gap in gaps.items():
-            self.noted(batch, column, gap)
+            self.record_notes(batch, column, gap)
             filled = np.count_nonzero(gap) if batch.draws is None else len(np.unique(batch.rows[column.relation][gap]))
             self.outcome.add_imputed(column, int(filled))
         return gaps
@@ -102,17 +102,17 @@ class Imputation:
         relations = dict.fromkeys(column.relation for column in targets)
         return [[column for column in targets if column.relation == relation] for relation in relations]
 
-    def noted_values(
+    def values_with_notes(
         self, values: dict[Column, Array], gaps: Mapping[Column, NDArray[np.bool_]]
     ) -> dict[Column, Array]:
         """The values, after recording the numbers of cells that stay missing."""
         for column, array in values.items():
             if self.reader.policy(column).leaves:
                 stay = int(np.count_nonzero(conversion.missing(array) & gaps[column]))
-                self.stays(column, stay)
+                self.record_kept_missing(column, stay)
         return values
 
-    def noted(self, batch: Batch, column: Column, gap: NDArray[np.bool_]) -> None:
+    def record_notes(self, batch: Batch, column: Column, gap: NDArray[np.bool_]) -> None:
         """Records warnings of shares of imputed cells above a policy's limit, and of bounds unlike the observed values.
 
         Raises:
@@ -125,21 +125,21 @@ class Imputation:
         strange = outside(column, policy, self.reader.cells(batch, [column])[column])
         self.outcome.warnings += [one for one in (exceeded, strange) if one and one not in self.outcome.warnings]
 
-    def stays(self, column: Column, count: int) -> None:
+    def record_kept_missing(self, column: Column, count: int) -> None:
         """Records the number of cells that stay NULL by the column's policy."""
         if count:
             self.outcome.imputed[column] -= count
             words = f" stay NULL: {self.reader.policy(column).left}"
             self.outcome.warnings.append(Note(NoteKind.STAYS, column, f"{count:,} cells of ", column, words))
 
-    def decided(self, batch: Batch, values: Mapping[Column, Array]) -> dict[Column, Drawn]:
+    def new_draws(self, batch: Batch, values: Mapping[Column, Array]) -> dict[Column, ColumnDraws]:
         """The values that are draws; Imputes above see them, so that values of a row are consistent."""
-        found: dict[Column, Drawn] = {}
+        found: dict[Column, ColumnDraws] = {}
         for column in sorted(self.deciding.intersection(values)):
-            gap = self.reader.gaps(batch, column, self.reader.cells(batch, [column])[column])
+            gap = self.reader.missing_cells(batch, column, self.reader.cells(batch, [column])[column])
             ids, first = np.unique(batch.rows[column.relation][gap], return_index=True)
             given = values[column][gap][first]
-            found[column] = Drawn(ids, (0,), np.ma.getdata(given)[None], ~conversion.missing(given)[None])
+            found[column] = ColumnDraws(ids, (0,), np.ma.getdata(given)[None], ~conversion.missing(given)[None])
         return found
 
     def _given(self, batch: Batch, columns: Sequence[Column], order: NDArray[np.intp]) -> dict[Column, Cells]:
@@ -264,10 +264,12 @@ class Imputation:
     ) -> tuple[NDArray[np.intp], NDArray[np.uint64], NDArray[np.bool_] | None]:
         """The positions of the rows that an imputer gets, sorted by key; their keys; and which are to learn from."""
         keys = self.reader.keys(batch)
-        learn = self.reader.once(batch, gaps)
+        learn = self.reader.distinct_rows(batch, gaps)
         share = 1.0
         if learns_from_sample(self.imputer) and not any(self.reader.policy(column).leaves for column in gaps):
-            observed = {c: np.count_nonzero(~gone if learn is None else learn & ~gone) for c, gone in missing.items()}
+            observed = {
+                c: np.count_nonzero(~absent if learn is None else learn & ~absent) for c, absent in missing.items()
+            }
             counts = {column: int(np.count_nonzero(gap)) for column, gap in gaps.items()}
             enough = {column: checked.learning_rows(self.imputer, count) for column, count in counts.items()}
             share = max(rows / observed[column] for column, rows in enough.items())

@@ -9,9 +9,9 @@ from imputedb.algebra.column import Column
 from imputedb.algebra.relation import Scan
 from imputedb.engines.engine import Engine
 from imputedb.execution.batch import Batch
-from imputedb.execution.bundle import Drawn, shown
+from imputedb.execution.bundle import ColumnDraws, engine_values
 from imputedb.execution.columns import ColumnCache
-from imputedb.execution.draw import Drawing
+from imputedb.execution.draw import ImputeDraws
 from imputedb.execution.impute import Imputation
 from imputedb.execution.outcome import Outcome
 from imputedb.imputers import conversion
@@ -25,7 +25,7 @@ from imputedb.statistics.table import Statistics
 
 
 @dataclass(frozen=True, slots=True)
-class Remark:
+class ColumnNote:
     """A note about columns of a table, or about the table where no column is named."""
 
     columns: frozenset[str]
@@ -34,7 +34,7 @@ class Remark:
 
 
 @dataclass(frozen=True, slots=True)
-class Values:
+class FittedValues:
     """The values from one fit to a table.
 
     Attributes:
@@ -46,9 +46,9 @@ class Values:
     """
 
     expected: Mapping[str, Array] = field(default_factory=dict)
-    drawn: Mapping[str, Drawn] = field(default_factory=dict)
+    drawn: Mapping[str, ColumnDraws] = field(default_factory=dict)
     methods: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    remarks: tuple[Remark, ...] = ()
+    remarks: tuple[ColumnNote, ...] = ()
     chains: tuple[Chains, ...] = ()
 
     @property
@@ -59,7 +59,7 @@ class Values:
 
 
 @dataclass(frozen=True, slots=True)
-class KeptTable:
+class CachedTable:
     """A stored table with an imputer whose values are cached.
 
     Attributes:
@@ -94,11 +94,11 @@ class KeptTable:
         if found is None:
             one, rows = drawn[column.name], self._cache(self.scan).rows()
             sparse = one.known is not None or len(one.rows) < self.statistics.columns[column.name].missing
-            found = shown(one, one.places(rows), np.full(len(rows), draw, np.int32), sparse=sparse)
+            found = engine_values(one, one.places(rows), np.full(len(rows), draw, np.int32), sparse=sparse)
             self._keep(key, found, conversion.size(found))
         return found
 
-    def drawn(self, columns: Sequence[Column], numbers: tuple[int, ...], outcome: Outcome) -> dict[Column, Drawn]:
+    def drawn(self, columns: Sequence[Column], numbers: tuple[int, ...], outcome: Outcome) -> dict[Column, ColumnDraws]:
         """The draws of the missing cells of columns, for all rows; columns without missing cells are absent.
 
         All columns of the table are drawn together, so that they are consistent within a row.
@@ -108,34 +108,36 @@ class KeptTable:
 
     # -- computed once ------------------------------------------------------------------------------------------------
 
-    def _expected(self, name: str) -> Values:
+    def _expected(self, name: str) -> FittedValues:
         key = ("expected", self.scan.table, name, self.imputer, self.seed)
-        found: Values | None = self.engine.recall(key)
+        found: FittedValues | None = self.engine.recall(key)
         if found is None:
             outcome = Outcome()
             imputation, batch = self._imputation(outcome)
             target = Column(self._alias, name)
             values = imputation.values(batch, [target], self._read([name]))
             expected = {name: values.get(target, np.zeros(batch.count))}
-            found = self._kept(key, Values(expected), outcome)
+            found = self._cached_values(key, FittedValues(expected), outcome)
         return found
 
-    def _drawn(self, numbers: tuple[int, ...], wanted: Collection[str]) -> Values:
+    def _drawn(self, numbers: tuple[int, ...], wanted: Collection[str]) -> FittedValues:
         names = tuple(sorted({*self._incomplete(), *wanted}))
         key = ("drawn", self.scan.table, names, numbers, self.imputer, self.seed)
-        found: Values | None = self.engine.recall(key)
+        found: FittedValues | None = self.engine.recall(key)
         if found is None:
             outcome = Outcome()
             imputation, batch = self._imputation(outcome)
-            drawing, read = Drawing(imputation, numbers, {}), self._read(names)
-            drawn: dict[Column, Drawn] = {}
+            drawing, read = ImputeDraws(imputation, numbers, {}), self._read(names)
+            drawn: dict[Column, ColumnDraws] = {}
             for group in imputation.groups(batch, [Column(self._alias, name) for name in names]):
                 drawn |= drawing.drawn(batch, group, read)
                 drawing = replace(drawing, known=dict(drawn))
-            found = self._kept(key, Values(drawn={column.name: one for column, one in drawn.items()}), outcome)
+            found = self._cached_values(
+                key, FittedValues(drawn={column.name: one for column, one in drawn.items()}), outcome
+            )
         return found
 
-    def _kept(self, key: tuple[object, ...], values: Values, outcome: Outcome) -> Values:
+    def _cached_values(self, key: tuple[object, ...], values: FittedValues, outcome: Outcome) -> FittedValues:
         """The values with the notes of their fit, cached until the table is written."""
         remarks = [_remark(one, True) for one in outcome.warnings] + [_remark(one, False) for one in outcome.notes]
         methods = {column.name: tuple(names) for column, names in outcome.methods.items()}
@@ -181,7 +183,7 @@ class KeptTable:
 
     # -- what is said of it -------------------------------------------------------------------------------------------
 
-    def _noted(self, values: Values, columns: Sequence[Column], outcome: Outcome) -> Values:
+    def _noted(self, values: FittedValues, columns: Sequence[Column], outcome: Outcome) -> FittedValues:
         """The values, after recording the notes of the fit about some columns."""
         wanted = {column.name for column in columns}
         for remark in values.remarks:
@@ -203,5 +205,5 @@ class KeptTable:
         return named._replace(relation=self.scan.alias) if isinstance(named, Column) else named
 
 
-def _remark(note: Note, is_warning: bool) -> Remark:
-    return Remark(frozenset(one.name for one in note.words if isinstance(one, Column)), note, is_warning)
+def _remark(note: Note, is_warning: bool) -> ColumnNote:
+    return ColumnNote(frozenset(one.name for one in note.words if isinstance(one, Column)), note, is_warning)

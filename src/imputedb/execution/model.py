@@ -12,14 +12,14 @@ from imputedb.engines.cache import OF_STRUCTURE
 from imputedb.engines.engine import Engine
 from imputedb.engines.record import Record
 from imputedb.errors import DataError, QueryError
-from imputedb.execution.bundle import Drawn
-from imputedb.execution.columns import MEANT, NUMBER, ColumnCache, means
+from imputedb.execution.bundle import ColumnDraws
+from imputedb.execution.columns import MEANT, NUMBER, ColumnCache, condition_holds
 from imputedb.execution.draw import warned
 from imputedb.execution.outcome import Outcome
 from imputedb.imputers import conversion
 from imputedb.imputers.doubts import DONORS, doubts
 from imputedb.imputers.protocol import Imputer
-from imputedb.imputers.registry import the_one
+from imputedb.imputers.registry import single_imputer
 from imputedb.imputers.rows import Array, Cells, Rows
 from imputedb.models import chance
 from imputedb.models.feature import Feature
@@ -64,14 +64,14 @@ class ModelTable:
         self._warn_coarser({column: self._coarser().get(column.name, 0)}, outcome)
         return self._applied([column.name], draw)[column.name]
 
-    def drawn(self, columns: Sequence[Column], numbers: tuple[int, ...], outcome: Outcome) -> dict[Column, Drawn]:
+    def drawn(self, columns: Sequence[Column], numbers: tuple[int, ...], outcome: Outcome) -> dict[Column, ColumnDraws]:
         """The draws of the missing cells of columns, for all rows; columns without missing cells are absent.
 
         Raises: as `given`.
         """
         self._note(columns, outcome)
         self._warn_coarser({column: self._coarser().get(column.name, 0) for column in columns}, outcome)
-        imputer = the_one(self.record.imputer, "a model needs")
+        imputer = single_imputer(self.record.imputer, "a model needs")
         warned(imputer, outcome)
         few = {one.subject for one in outcome.warnings if is_of(NoteKind.FEW_OBSERVED, one)}
         for one in self._doubts(imputer, columns):
@@ -88,7 +88,7 @@ class ModelTable:
                 known = ~conversion.missing(arrays[0])[gaps]
                 values = np.stack([np.ma.getdata(array)[gaps] for array in arrays])
                 everywhere = None if known.all() else np.tile(known, (len(numbers), 1))
-                found[column] = Drawn(rows[gaps], numbers, values, everywhere)
+                found[column] = ColumnDraws(rows[gaps], numbers, values, everywhere)
         return found
 
     def keyed(self, numbers: NDArray[np.int64], draw: int) -> dict[str, Array]:
@@ -212,7 +212,7 @@ class ModelTable:
         """The rows as the model reads them, and flags of NULLs with a meaning of their own, by column; a large table in
         pieces."""
         names = [one.column.name for one in fitted.features]
-        lost = self._lost(set(names))
+        lost = self._dropped_columns(set(names))
         if lost:
             raise DataError(lost)
         targets = [fitted.features[one.feature].column.name for one in fitted.targets]
@@ -220,13 +220,13 @@ class ModelTable:
         for cells in self._cache.pieces([*names, NUMBER, *(MEANT + name for name in own)]):
             columns = {one.column: self._known(one, cells[one.column.name]) for one in fitted.features}
             keys = chance.keys(cells[NUMBER].values, self.record.salt)
-            yield Rows(columns, keys), {name: means(cells[MEANT + name]) for name in own}
+            yield Rows(columns, keys), {name: condition_holds(cells[MEANT + name]) for name in own}
 
     def _rows(self, fitted: Fitted) -> Rows:
         """All rows at once."""
         cells = self._cache.cells([one.column.name for one in fitted.features])
         columns = {one.column: self._known(one, cells[one.column.name]) for one in fitted.features}
-        return Rows(columns, self._cache.lasting(self.record.salt))
+        return Rows(columns, self._cache.stable_keys(self.record.salt))
 
     def _known(self, feature: Feature, cells: Cells) -> Cells:
         """A column as the model reads it; since the fit, whole numbers may have become codes of categories, or the
@@ -270,7 +270,7 @@ class ModelTable:
         outcome.models[self.record.title] = self.record.imputer
         for column in columns:
             outcome.add_method(column, self.record.title)
-            few = self._few(column)
+            few = self._note_few_rows(column)
             outcome.warnings += [few] if few and few not in outcome.warnings else []
         stale = self.stale()
         if stale and any(self.statistics.policy(column.name).stale == "refuse" for column in columns):
@@ -278,7 +278,7 @@ class ModelTable:
         if stale and stale not in outcome.warnings:
             outcome.warnings.append(Note(NoteKind.STALE, self.record.title, stale))
 
-    def _few(self, column: Column) -> Note | None:
+    def _note_few_rows(self, column: Column) -> Note | None:
         """A note that the model has learnt a column from few rows."""
         fitted = self.fitted()
         (known,) = (one.column for one in fitted.features if one.column.name == column.name)
@@ -294,7 +294,7 @@ class ModelTable:
         if not policy.plain or policy.leaves or policy.measure or policy.imputer not in (None, self.record.imputer):
             return f"the policy of {column} asks for what model {self.record.title} does not know of"
         names = {one.column.name for one in self.fitted().features} - {column.name}
-        lost = self._lost(names)
+        lost = self._dropped_columns(names)
         if lost:
             return lost
         barred = sorted(name for name in names if not policy.predicts(name))
@@ -304,7 +304,7 @@ class ModelTable:
             return f"model {self.record.title} reads {', '.join(barred)}, which the policy of {column} forbids"
         return ""
 
-    def _lost(self, names: Iterable[str]) -> str:
+    def _dropped_columns(self, names: Iterable[str]) -> str:
         """A message about columns that the table does not have any more; empty where it has all."""
         lost = sorted(set(names).difference(self.statistics.columns))
         if not lost:

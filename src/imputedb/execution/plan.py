@@ -22,10 +22,10 @@ from imputedb.algebra.relation import (
 )
 from imputedb.algebra.walk import aliases, bottom_up, columns_read, scans
 from imputedb.engines.engine import Engine
-from imputedb.execution.beside import Beside
-from imputedb.execution.bundle import Drawn
+from imputedb.execution.beside import ImputedColumns
+from imputedb.execution.bundle import ColumnDraws
 from imputedb.execution.counting import Counting
-from imputedb.execution.draw import Drawing, warned
+from imputedb.execution.draw import ImputeDraws, warned
 from imputedb.execution.impute import Imputation
 from imputedb.execution.outcome import Outcome
 from imputedb.execution.staging import Staging
@@ -43,14 +43,14 @@ from imputedb.statistics.table import Statistics
 
 
 @dataclass(slots=True)
-class Actual:
+class Measurement:
     """Measurements of one operator: its output rows, and its seconds."""
 
     rows: int
     seconds: float
 
 
-Watch = Callable[[Relation, Relation, Actual], object]
+Watch = Callable[[Relation, Relation, Measurement], object]
 """Receiver of each operator of a watched run: the operator, its staged rows, and its measurements."""
 
 
@@ -84,13 +84,13 @@ class Execution:
     deciding: Columns = NO_COLUMNS
     drawn_tables: frozenset[Table] = frozenset()
     draw: int = 0
-    _drawn: dict[Column, Drawn] = field(default_factory=dict)
-    _beside: Beside = field(init=False)
+    _drawn: dict[Column, ColumnDraws] = field(default_factory=dict)
+    _beside: ImputedColumns = field(init=False)
     _staging: Staging = field(init=False)
 
     def __post_init__(self) -> None:
         number = self.numbers[0] if self.numbers and self.engine.fills_by_expression else None
-        self._beside = Beside(
+        self._beside = ImputedColumns(
             self.engine, self.statistics, self.seed, self.progress, self.drawn_tables, self.draw, number
         )
         self._staging = Staging(self.engine, self.statistics, self.imputers, self._beside, self.names)
@@ -161,21 +161,21 @@ class Execution:
         """The relation after all blocking Imputes in it; `wanted` are the columns that operators above read."""
         match relation:
             case Scan() | Staged():
-                return self._seen(relation, relation, wanted)
+                return self._measured(relation, relation, wanted)
             case Join(left, right):
                 below = wanted | columns_read(relation)
                 ready = replace(
                     relation, left=self._ready(left, below, outcome), right=self._ready(right, below, outcome)
                 )
-                return self._seen(relation, ready, wanted)
+                return self._measured(relation, ready, wanted)
             case Filter(input_):
                 ready_input = self._ready(input_, wanted | columns_read(relation), outcome)
-                return self._seen(relation, replace(relation, input=ready_input), wanted)
+                return self._measured(relation, replace(relation, input=ready_input), wanted)
             case Drop(input_, columns):
                 conditions = [self._staging.meaning(column) for column in columns]
                 read = columns.union(*(columns_in(condition) for condition in conditions if condition is not None))
                 dropped = replace(relation, input=self._ready(input_, wanted | read, outcome))
-                return self._seen(relation, dropped, wanted)
+                return self._measured(relation, dropped, wanted)
             case Impute(input_, columns, imputer):
                 return self._imputed(relation, input_, columns, self.imputers[imputer], wanted, outcome)
             case Aggregate(input_) | Project(input_) | Sort(input_) | Limit(input_):
@@ -191,12 +191,12 @@ class Execution:
             Counting(self._staging).filled(filled, self._first, outcome)
             if self.numbers is not None:
                 warned(imputer, outcome)
-            return self._seen(node, filled, wanted)
+            return self._measured(node, filled, wanted)
         if is_stored(imputer) and self._reads_beside(below, columns):
             filled = replace(node, input=self._ready(below, wanted | columns, outcome))
-            self.names += self._beside.show(imputer, self._staging.scans, sorted(columns), outcome)
+            self.names += self._beside.make_readable(imputer, self._staging.scans, sorted(columns), outcome)
             Counting(self._staging).filled(filled, self._first, outcome)
-            return self._seen(node, filled, wanted)
+            return self._measured(node, filled, wanted)
         ready = self._ready(below, wanted | columns, outcome)
         began = perf_counter()
         batch = self._staging.batch(ready, wanted)
@@ -208,24 +208,24 @@ class Execution:
         if is_stored(imputer):
             gaps, values = imputation.counted(batch, targets), dict[Column, Array]()
             if self.numbers is None:
-                values = imputation.noted_values(self._beside.values(imputer, batch, targets, outcome), gaps)
+                values = imputation.values_with_notes(self._beside.values(imputer, batch, targets, outcome), gaps)
             else:
                 for drawn in self._beside.drawn(imputer, batch, targets, self.numbers, outcome):
                     batch = self._staging.bundled(batch, drawn)
             staged = self._staging.staged(node, batch, values, wanted)
         elif self.numbers is None:
             values = imputation.values(batch, targets, read)
-            self._drawn |= imputation.decided(batch, values)
+            self._drawn |= imputation.new_draws(batch, values)
             staged = self._staging.staged(node, batch, values, wanted)
         else:
-            drawing = Drawing(imputation, self.numbers, self._drawn)
+            drawing = ImputeDraws(imputation, self.numbers, self._drawn)
             for group in imputation.groups(batch, targets):
                 drawn = drawing.drawn(batch, group, read)
                 self._drawn |= drawn
                 batch = self._staging.bundled(batch, drawn)
             staged = self._staging.staged(node, batch, {}, wanted)
         if self.watch:
-            self.watch(node, staged, Actual(batch.count, perf_counter() - began))
+            self.watch(node, staged, Measurement(batch.count, perf_counter() - began))
         return staged
 
     # -- kept values --------------------------------------------------------------------------------------------------
@@ -259,12 +259,12 @@ class Execution:
         """The available columns that can predict others."""
         return frozenset(Column(alias, name) for alias in sources for name in self.statistics[alias].regressors)
 
-    def _seen(self, node: Relation, ready: Relation, wanted: Columns) -> Relation:
+    def _measured(self, node: Relation, ready: Relation, wanted: Columns) -> Relation:
         """The relation itself; in a watched run, its output is stored."""
         if self.watch is None:
             return ready
         began = perf_counter()
         batch = self._staging.batch(ready, wanted)
         staged = self._staging.staged(node, batch, {}, wanted)
-        self.watch(node, staged, Actual(batch.count, perf_counter() - began))
+        self.watch(node, staged, Measurement(batch.count, perf_counter() - began))
         return staged

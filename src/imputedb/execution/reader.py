@@ -69,14 +69,14 @@ class Reader:
         """The columns of a scan."""
         return ColumnCache(self.engine, scan, self.statistics[scan.alias])
 
-    def gaps(self, batch: Batch, column: Column, cells: Cells) -> NDArray[np.bool_]:
+    def missing_cells(self, batch: Batch, column: Column, cells: Cells) -> NDArray[np.bool_]:
         """The cells to impute: those that are missing without a meaning of their own."""
         scan = next(scan for scan in batch.scans if scan.alias == column.relation)
         if not self.has_meaning(column):
             return cells.missing
-        return cells.missing & ~self.cache(scan).meant(column.name, batch.at(scan.alias, None))
+        return cells.missing & ~self.cache(scan).meaningful_nulls(column.name, batch.at(scan.alias, None))
 
-    def once(self, batch: Batch, targets: Iterable[Column]) -> NDArray[np.bool_] | None:
+    def distinct_rows(self, batch: Batch, targets: Iterable[Column]) -> NDArray[np.bool_] | None:
         """(n,) one row for each stored row and draw, where all targets are of one table; None if none is repeated."""
         relations = {column.relation for column in targets}
         if len(relations) != 1 or len(batch.scans) == 1:

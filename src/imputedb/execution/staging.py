@@ -10,8 +10,8 @@ from imputedb.algebra.relation import Fill, Impute, Relation, Scan, Staged
 from imputedb.algebra.walk import aliases
 from imputedb.engines.engine import Engine
 from imputedb.execution.batch import Batch
-from imputedb.execution.beside import Beside
-from imputedb.execution.bundle import Drawn, exploded, shown
+from imputedb.execution.beside import ImputedColumns
+from imputedb.execution.bundle import ColumnDraws, engine_values, repeated_by_draw
 from imputedb.execution.columns import ColumnCache
 from imputedb.imputers import checked
 from imputedb.imputers.protocol import Imputer, fills_in_sql
@@ -38,7 +38,7 @@ class Staging:
     engine: Engine
     statistics: Mapping[str, Statistics]
     imputers: Mapping[str, Imputer]
-    beside: Beside
+    beside: ImputedColumns
     names: list[str]
     scans: dict[str, Scan] = field(default_factory=dict)
 
@@ -93,16 +93,18 @@ class Staging:
         drawn = batch.draws is not None
         return Staged(name, batch.scans, batch.whole, reads, frozenset(batch.kept), filled, node, drawn)
 
-    def bundled(self, batch: Batch, drawn: Mapping[Column, Drawn]) -> Batch:
+    def bundled(self, batch: Batch, drawn: Mapping[Column, ColumnDraws]) -> Batch:
         """The rows of a batch, with those that differ between draws repeated for each draw."""
         if not drawn:
             return batch
         places = {column: one.places(batch.rows[column.relation]) for column, one in drawn.items()}
-        order, draws = exploded(batch.draws, batch.count, {column: (drawn[column], places[column]) for column in drawn})
+        order, draws = repeated_by_draw(
+            batch.draws, batch.count, {column: (drawn[column], places[column]) for column in drawn}
+        )
         rows = {alias: ids[order] for alias, ids in batch.rows.items()}
         kept = {column: array[order] for column, array in batch.kept.items()}
         given = {column: array[order] for column, array in batch.given.items()}
-        given |= {c: shown(one, places[c][order], draws, sparse=self._is_sparse(c)) for c, one in drawn.items()}
+        given |= {c: engine_values(one, places[c][order], draws, sparse=self._is_sparse(c)) for c, one in drawn.items()}
         return Batch(batch.scans, rows, kept, given, batch.filled, draws)
 
     def of_column(self, column: Column) -> ColumnStatistics:

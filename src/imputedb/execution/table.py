@@ -26,7 +26,7 @@ from imputedb.statistics.table import Kind, Statistics
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredRows:
     """The rows of a table in the order of their keys.
 
     Attributes:
@@ -61,7 +61,7 @@ class Stored:
         """Whether a policy permits imputing a column."""
         return self.statistics.policy(column.name).action in ("impute", "structural")
 
-    def at(self, places: NDArray[np.intp], barred: Columns = NO_COLUMNS) -> "Stored":
+    def at(self, places: NDArray[np.intp], barred: Columns = NO_COLUMNS) -> "StoredRows":
         """Some rows in the given order, without columns that are barred as predictors."""
         rows = self.rows.at(places)
         columns = {column: cells for column, cells in rows.columns.items() if column not in barred}
@@ -71,7 +71,7 @@ class Stored:
             self, rows=Rows(columns, rows.keys), identities=self.identities[places], permits=known, meant=meant
         )
 
-    def refuse_nothing(self) -> None:
+    def check_imputable(self) -> None:
         """Refuses a table without any column that can be imputed from others or predict them.
 
         Raises:
@@ -115,7 +115,7 @@ class Stored:
         raise UnknownName(f"no column {name!r} in {self.table.name}; there are {', '.join(self.statistics.columns)}")
 
 
-def stored(engine: Engine, name: str, wanted: Sequence[str] = ()) -> Stored:
+def stored(engine: Engine, name: str, wanted: Sequence[str] = ()) -> StoredRows:
     """The rows of a table; wanted columns are included even if they cannot predict others.
 
     Raises:
@@ -133,8 +133,8 @@ def stored(engine: Engine, name: str, wanted: Sequence[str] = ()) -> Stored:
     cells = {Column(table.name, name): columns[name].at(order) for name in names}
     found = {c: permit.at(order) for c, permit in permits(cache, list(cells), list(cells)).items()}
     own = [c for c in cells if statistics.policy(c.name).action in ("keep", "structural")]
-    meant = {column: cache.meant(column.name)[order] for column in own}
-    return Stored(
+    meant = {column: cache.meaningful_nulls(column.name)[order] for column in own}
+    return StoredRows(
         table, statistics, Rows(cells, keys[order]), statistics.key or "rowid", identities[order], found, meant
     )
 
@@ -149,7 +149,7 @@ def _informative(statistics: Statistics, wanted: Sequence[str]) -> frozenset[str
     return statistics.regressors | read | {name for name in named if statistics.columns[name].kind is not Kind.OPAQUE}
 
 
-def shown(value: Any, cells: Cells) -> object:
+def display_value(value: Any, cells: Cells) -> object:
     """A value of a column for display: categories as text, dates as dates."""
     match cells.kind:
         case Kind.CATEGORY:

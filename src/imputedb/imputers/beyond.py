@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 
 from imputedb.imputers.chained.column_model import Matrix, Vector
 from imputedb.imputers.random import generator
-from imputedb.imputers.straight import Line
-from imputedb.imputers.surface import Ladder, Surface, ladder
+from imputedb.imputers.straight import RegressionLine
+from imputedb.imputers.surface import SortedDonors, Surface, sorted_donors
 from imputedb.notes import Note, NoteKind, Question
 from imputedb.statistics.skewness import PER_INFLUENCES, PER_SKEWNESS, by_chance, weighted
 
@@ -49,7 +49,7 @@ MOST_UNSURE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
-class Foretold:
+class ExpectedError:
     """The components of one estimate's error, before any draw is made.
 
     Attributes:
@@ -58,8 +58,8 @@ class Foretold:
         sampled: sampling variance of the estimate in the complete table, about the population.
         bias: expected error of the draws.
         shown: the part of `needed` that appears as variance between draws.
-        unsure: squared relative error of `needed`; it has 2 / unsure degrees of freedom.
-        lean: shift of the standardised error that skewed residuals cause.
+        dispersion: squared relative error of `needed`; it has 2 / unsure degrees of freedom.
+        skew_shift: shift of the standardised error that skewed residuals cause.
     """
 
     slope: bool
@@ -67,8 +67,8 @@ class Foretold:
     sampled: float
     bias: float
     shown: float
-    unsure: float
-    lean: float
+    dispersion: float
+    skew_shift: float
 
     def covered(self, question: Question) -> float:
         """The expected coverage of intervals of 95 %."""
@@ -77,11 +77,11 @@ class Foretold:
         everything = self.needed + self._beside(question)
         part = self.needed / everything
         reach = NORMAL * np.sqrt((self.shown + self._beside(question)) / everything)
-        off = self.bias / np.sqrt(everything) - self.lean * part**1.5
-        wide = 1 / np.sqrt(1 - min(self.unsure * part**2, MOST_UNSURE))
+        off = self.bias / np.sqrt(everything) - self.skew_shift * part**1.5
+        wide = 1 / np.sqrt(1 - min(self.dispersion * part**2, MOST_UNSURE))
         return float(special.ndtr((reach - off) / wide) - special.ndtr((-reach - off) / wide))
 
-    def off(self, question: Question) -> float:
+    def standardised_bias(self, question: Question) -> float:
         """The bias in standard errors."""
         return float(abs(self.bias) / np.sqrt(self.needed + self._beside(question)))
 
@@ -90,13 +90,13 @@ class Foretold:
         """The ratio of the standard deviation that draws show to the one that they should show."""
         return float(np.sqrt(self.shown / self.needed))
 
-    def causes(self) -> dict[NoteKind, "Foretold"]:
+    def causes(self) -> dict[NoteKind, "ExpectedError"]:
         """The same estimate with only one cause of low coverage, by cause."""
-        sure = replace(self, bias=0.0, shown=self.needed, unsure=0.0, lean=0.0)
+        sure = replace(self, bias=0.0, shown=self.needed, dispersion=0.0, skew_shift=0.0)
         return {
             NoteKind.BEYOND: replace(sure, bias=self.bias),
             NoteKind.NARROW: replace(sure, shown=self.shown),
-            NoteKind.SKEWED: replace(sure, unsure=self.unsure, lean=self.lean),
+            NoteKind.SKEWED: replace(sure, dispersion=self.dispersion, skew_shift=self.skew_shift),
         }
 
     def _beside(self, question: Question) -> float:
@@ -118,7 +118,7 @@ class Matching:
     same: bool
 
 
-def short(found: Line, there: Surface, matching: Matching) -> Iterator[Note]:
+def coverage_notes(found: RegressionLine, there: Surface, matching: Matching) -> Iterator[Note]:
     """Notes on intervals with low expected coverage, about a population and about the complete table's answer.
 
     Args:
@@ -126,7 +126,7 @@ def short(found: Line, there: Surface, matching: Matching) -> Iterator[Note]:
         there: the expected values.
         matching: the way in which donors are found.
     """
-    known = foretold(found, there, matching)
+    known = expected_errors(found, there, matching)
     questions: tuple[Question, ...] = ("population", "answer")
     for question in questions if known else ():
         worst = min(known, key=lambda one: one.covered(question))
@@ -140,7 +140,7 @@ def short(found: Line, there: Surface, matching: Matching) -> Iterator[Note]:
             yield Note(kind, found.column, found.column, f": {words}{way}").of(question)
 
 
-def _because(kind: NoteKind, worst: Foretold, question: Question, matching: Matching, *, bent: bool) -> str:
+def _because(kind: NoteKind, worst: ExpectedError, question: Question, matching: Matching, *, bent: bool) -> str:
     what, they = ("slopes", "they") if worst.slope else ("its mean", "it")
     match kind:
         case NoteKind.NARROW:
@@ -151,23 +151,23 @@ def _because(kind: NoteKind, worst: Foretold, question: Question, matching: Matc
             )
         case NoteKind.SKEWED:
             return (
-                f"how far {what} may be off rests on few values that are far out, as on {2 / worst.unsure:.0f} rows "
-                "like others, among those that rows which miss it take theirs from"
+                f"how far {what} may be off rests on few values that are far out, as on "
+                f"{2 / worst.dispersion:.0f} rows like others, among those that rows which miss it take theirs from"
             )
         case _ if bent and matching.by_line:
             return (
                 f"{matching.imputer} finds donors by a straight line, and it bends with what predicts it; that puts "
-                f"{what} by {worst.off(question):.1f} standard errors off"
+                f"{what} by {worst.standardised_bias(question):.1f} standard errors off"
             )
         case _:
             line = "a curve" if bent else "a straight line"
             return (
                 f"rows that miss it lie beyond those that have it, so that no donor's value is as far out as {line} "
-                f"expects; that puts {what} by {worst.off(question):.1f} standard errors off"
+                f"expects; that puts {what} by {worst.standardised_bias(question):.1f} standard errors off"
             )
 
 
-def foretold(found: Line, there: Surface, matching: Matching) -> list[Foretold]:
+def expected_errors(found: RegressionLine, there: Surface, matching: Matching) -> list[ExpectedError]:
     """The error components of the mean, of the slope on the line, and of the slopes on each predictor.
 
     Args:
@@ -176,9 +176,9 @@ def foretold(found: Line, there: Surface, matching: Matching) -> list[Foretold]:
         matching: the way in which donors are found.
     """
     known, wanted = there.expected(found)
-    rungs = ladder(found.ends[0])
-    near = rungs.nearest(found.ends[1]) if matching.by_line else there.near()
-    values = found.own(found.y)
+    rungs = sorted_donors(found.fitted_values[0])
+    near = rungs.nearest(found.fitted_values[1]) if matching.by_line else there.near()
+    values = found.in_own_units(found.y)
     left = values - known
     noise = (left**2)[near].mean(axis=1)
     off = (known[near].mean(axis=1) - wanted) * (BENT if len(there.weights) and not matching.by_line else 1.0)
@@ -196,7 +196,7 @@ def foretold(found: Line, there: Surface, matching: Matching) -> list[Foretold]:
             shown = min(needed, float(gaps**2 @ values[near].var(axis=1) + np.var(moved @ gaps, ddof=1)))
         sampled = float(here**2 @ left**2 + gaps**2 @ noise) if slope else spread
         lean = float(uses * left @ own) / needed**1.5 / 2
-        out.append(Foretold(slope, needed, sampled, float(gaps @ off), shown, float(own @ own) / needed**2, lean))
+        out.append(ExpectedError(slope, needed, sampled, float(gaps @ off), shown, float(own @ own) / needed**2, lean))
     return out
 
 
@@ -205,22 +205,22 @@ def _by_donor(near: NDArray[np.intp], gaps: Vector, rows: int) -> Vector:
     return np.asarray(np.bincount(near.ravel(), np.repeat(gaps / near.shape[1], near.shape[1]), rows), np.float64)
 
 
-def _numbers(found: Line) -> Iterator[tuple[bool, Vector, Vector]]:
+def _numbers(found: RegressionLine) -> Iterator[tuple[bool, Vector, Vector]]:
     """Whether it is a slope, and (n,) and (g,) weights of observed and missing cells: of the mean, then of slopes."""
     yield False, np.ones(len(found.y)), np.ones(len(found.gaps))
-    for here, gaps in (found.ends, *zip(found.x.T[1:], found.gaps.T[1:], strict=True)):
+    for here, gaps in (found.fitted_values, *zip(found.x.T[1:], found.gaps.T[1:], strict=True)):
         centre = np.concatenate([here, gaps]).mean()
         yield True, here - centre, gaps - centre
 
 
-def _moved(found: Line, rungs: Ladder, values: Vector) -> Matrix:
+def _moved(found: RegressionLine, rungs: SortedDonors, values: Vector) -> Matrix:
     """(turns, g) the mean of each missing cell's donors, by drawn coefficients."""
     turns = generator("line", "coefficients")
     drawn = np.stack([found.model.drawn(turns)[0] for _ in range(TURNS)])
     return np.asarray(rungs.means(values, (drawn @ found.gaps.T).ravel()).reshape(TURNS, -1))
 
 
-def few_donors(found: Line, there: Surface) -> Iterator[Note]:
+def few_donors(found: RegressionLine, there: Surface) -> Iterator[Note]:
     """A note on a skewed column of which few donors are near the missing values.
 
     A row's weight is one, plus the number of missing cells that it is expected to give its value to.
@@ -228,7 +228,7 @@ def few_donors(found: Line, there: Surface) -> Iterator[Note]:
     near = there.near()
     weights = 1 + np.bincount(near.ravel(), minlength=len(found.y)) / near.shape[1]
     rows = found.times * float(weights.sum() ** 2 / (weights @ weights))
-    values, along = found.own(found.y), found.ends[0]
+    values, along = found.in_own_units(found.y), found.fitted_values[0]
     share = weights / weights.sum()
     values, along = values - share @ values, along - share @ along
     spread = float(share @ along**2)

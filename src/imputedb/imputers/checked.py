@@ -184,10 +184,10 @@ def _one_draw(imputer: Imputer, rows: Rows, targets: Sequence[Column], seed: int
     if mine is None:
         return values
     for column, found in values.items():
-        gone = rows.columns[column].missing
-        whole = (np.ma.zeros if np.ma.isMaskedArray(found) else np.zeros)(len(gone), found.dtype)
-        whole[mine[gone[mine]]] = found
-        values[column] = whole[gone]
+        missing = rows.columns[column].missing
+        whole = (np.ma.zeros if np.ma.isMaskedArray(found) else np.zeros)(len(missing), found.dtype)
+        whole[mine[missing[mine]]] = found
+        values[column] = whole[missing]
     return values
 
 

@@ -34,10 +34,10 @@ def checked_values(name: str, column: Column, cells: Cells, given: Any) -> Array
     if given is None:
         raise ExtensionError(f"imputer {name} gives nothing for {column}: it gives a value for each missing cell")
     try:
-        gone, values = bool(np.ma.getmaskarray(given).any()), np.asarray(given)
+        missing, values = bool(np.ma.getmaskarray(given).any()), np.asarray(given)
     except ValueError as error:
         raise ExtensionError(f"{who} what is no array: {error}") from error
-    if gone:
+    if missing:
         raise ExtensionError(f"{who} values that are missing")
     count = int(np.count_nonzero(cells.missing))
     if values.shape != (count,):

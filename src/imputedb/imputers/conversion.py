@@ -79,11 +79,11 @@ def only(values: Array, places: NDArray[np.bool_]) -> Array:
 
 def patch(values: Array, places: NDArray[np.intp], like: Cells, rows: int) -> Array:
     """(rows,) an array of imputed values at the positions of their rows, categories as text, without masked values."""
-    gone = np.ma.getmaskarray(values)
-    if gone.any():
+    absent = np.ma.getmaskarray(values)
+    if absent.any():
         filled = np.zeros(rows, bool)
-        filled[places[~gone]] = True
-        return only(patch(np.ma.getdata(values)[~gone], places[~gone], like, rows), filled)
+        filled[places[~absent]] = True
+        return only(patch(np.ma.getdata(values)[~absent], places[~absent], like, rows), filled)
     values = np.ma.getdata(values)
     if like.kind is Kind.CATEGORY:
         values = named(values, like)

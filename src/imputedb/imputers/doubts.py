@@ -8,14 +8,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from imputedb.algebra.column import Column
-from imputedb.imputers.beyond import Matching, few_donors, short
+from imputedb.imputers.beyond import Matching, coverage_notes, few_donors
 from imputedb.imputers.chained.chained import Chained
 from imputedb.imputers.feedback import fed_back
 from imputedb.imputers.leverage import leverage
 from imputedb.imputers.protocol import Imputer, Stretches, matches_lines, same_donors, takes_donors, takes_lines
 from imputedb.imputers.rows import Rows
 from imputedb.imputers.scales import scales
-from imputedb.imputers.straight import bends, line, shaped
+from imputedb.imputers.straight import curvature_note, regression_line, residual_note
 from imputedb.imputers.stretched import Stretched
 from imputedb.imputers.surface import surface
 from imputedb.imputers.tree import Tree
@@ -49,8 +49,8 @@ def doubts(imputer: Imputer, rows: Rows, targets: Sequence[Column], question: Qu
     """
     found: list[Note] = []
     for column in targets:
-        gone = rows.columns[column].missing
-        if gone.any():
+        missing = rows.columns[column].missing
+        if missing.any():
             found += _few(rows, column, donors=takes_donors(imputer))
             found += _few_events(imputer, rows, column)
             found += _alone(rows, column)
@@ -65,15 +65,17 @@ def _by_a_line(imputer: Imputer, rows: Rows, column: Column) -> Iterator[Note]:
     """Notes on donors that cannot follow a relation, or on relations that a linear model cannot follow."""
     if takes_donors(imputer):
         scale = scales(rows, [column]).get(column) if isinstance(imputer, Stretches) else None
-        if (found := line(rows, column, scale, None if scale is None else scale.back)) is not None:
+        if (found := regression_line(rows, column, scale, None if scale is None else scale.inverse)) is not None:
             there = surface(found)
-            yield from short(found, there, Matching(imputer.name, matches_lines(imputer), same_donors(imputer)))
+            yield from coverage_notes(
+                found, there, Matching(imputer.name, matches_lines(imputer), same_donors(imputer))
+            )
             yield from few_donors(found, there)
     elif takes_lines(imputer):
         stretch = imputer.scale(rows, column) if isinstance(imputer, Stretched) else None
-        if (found := line(rows, column, None if stretch is None else stretch.there)) is not None:
-            yield from bends(found)
-            yield from shaped(found)
+        if (found := regression_line(rows, column, None if stretch is None else stretch.forward)) is not None:
+            yield from curvature_note(found)
+            yield from residual_note(found)
 
 
 def _few(rows: Rows, column: Column, *, donors: bool) -> Iterator[Note]:
@@ -121,12 +123,12 @@ def _few_events(imputer: Imputer, rows: Rows, column: Column) -> Iterator[Note]:
 
 def _alone(rows: Rows, column: Column) -> Iterator[Note]:
     """A note on missing cells of rows in which all other columns are missing too."""
-    gone = np.flatnonzero(rows.columns[column].missing)
-    count = len(gone)
+    missing = np.flatnonzero(rows.columns[column].missing)
+    count = len(missing)
     for other, cells in rows.columns.items():
         if other != column:
-            gone = gone[cells.missing[gone]]
-        if not len(gone):
+            missing = missing[cells.missing[missing]]
+        if not len(missing):
             return
     if len(rows.columns) == 1:
         words = " is drawn unconditionally: no other column is at hand that could tell of it"
@@ -135,7 +137,7 @@ def _alone(rows: Rows, column: Column) -> Iterator[Note]:
         yield Note(
             NoteKind.UNCONDITIONAL,
             column,
-            f"{len(gone):,} of the {count:,} missing cells of ",
+            f"{len(missing):,} of the {count:,} missing cells of ",
             column,
             " are drawn unconditionally: their rows lack every other column too",
         )

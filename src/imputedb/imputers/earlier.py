@@ -47,8 +47,8 @@ def earlier(rows: Rows, targets: Sequence[Column], fill: Fill, count: int) -> It
     times = rows.columns[CLOCK]
     plain = Rows({c: cells for c, cells in rows.columns.items() if c != CLOCK}, rows.keys, rows.learn, rows.draws)
     found = [{c: _nothing(plain.columns[c]) for c in targets} for _ in range(count)]
-    for taught, recipients in blocks(plain, targets, times):
-        some = _only(plain, taught, recipients)
+    for training, recipients in blocks(plain, targets, times):
+        some = _only(plain, training, recipients)
         known = [
             c
             for c in targets
@@ -58,7 +58,9 @@ def earlier(rows: Rows, targets: Sequence[Column], fill: Fill, count: int) -> It
             continue
         for values, one in zip(found, fill(some, known), strict=True):
             for column in one:
-                _put(values[column], plain.columns[column], some.columns[column], one[column], recipients, len(taught))
+                _put(
+                    values[column], plain.columns[column], some.columns[column], one[column], recipients, len(training)
+                )
     yield from found
 
 
@@ -72,8 +74,8 @@ def blocks(rows: Rows, targets: Sequence[Column], times: Cells) -> Iterator[tupl
     usable = ~times.missing if rows.learn is None else rows.learn & ~times.missing
     order = np.flatnonzero(usable)
     order = order[np.lexsort((rows.keys[order], times.values[order]))]
-    gone = np.logical_or.reduce([rows.columns[column].missing for column in targets])
-    recipients = np.flatnonzero(gone & ~times.missing)
+    missing = np.logical_or.reduce([rows.columns[column].missing for column in targets])
+    recipients = np.flatnonzero(missing & ~times.missing)
     before = np.searchsorted(times.values[order], times.values[recipients], "left")
     steps = _series(len(order))
     sizes = steps[np.searchsorted(steps, before, "right") - 1]
@@ -89,10 +91,10 @@ def _series(most: int) -> NDArray[np.int64]:
     return np.array(steps)
 
 
-def _only(rows: Rows, taught: Places, recipients: Places) -> Rows:
+def _only(rows: Rows, training: Places, recipients: Places) -> Rows:
     """The rows to learn from and the rows to fill in, with only the categories that occur in the former."""
-    some = rows.at(np.concatenate([taught, recipients]))
-    learn = np.arange(len(some.keys)) < len(taught)
+    some = rows.at(np.concatenate([training, recipients]))
+    learn = np.arange(len(some.keys)) < len(training)
     columns = {c: _learnt(cells, learn) if cells.kind is Kind.CATEGORY else cells for c, cells in some.columns.items()}
     draws = some.draws
     if draws is not None:
@@ -111,15 +113,15 @@ def _learnt(cells: Cells, learn: NDArray[np.bool_]) -> Cells:
     return Cells(np.maximum(codes, 0).astype(cells.values.dtype), codes < 0, cells.kind, levels, ordered=cells.ordered)
 
 
-def _put(into: Array, whole: Cells, some: Cells, values: Array, recipients: Places, taught: int) -> None:
+def _put(into: Array, whole: Cells, some: Cells, values: Array, recipients: Places, training: int) -> None:
     """Writes the imputed values of some rows to their positions among the missing cells of all rows."""
     data = np.ma.getdata(values)
     if whole.kind is Kind.CATEGORY:
         names = {level: code for code, level in enumerate(whole.levels)}
         codes = np.array([names[level] for level in some.levels], data.dtype)
         data = codes[data.astype(np.intp)]
-    filled = some.missing[taught:]  # includes cells whose category was not learnt
+    filled = some.missing[training:]  # includes cells whose category was not learnt
     mine = whole.missing[recipients]
-    first = int(np.count_nonzero(some.missing[:taught]))
+    first = int(np.count_nonzero(some.missing[:training]))
     at = (np.cumsum(whole.missing) - 1)[recipients[mine]]
     into[at] = data[first:][mine[filled]]

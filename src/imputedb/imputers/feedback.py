@@ -42,7 +42,7 @@ def fed_back(imputer: Imputer, rows: Rows, targets: Sequence[Column], *, drawn: 
     if drawn and all(_nested(missing[a], missing[b]) for a, b in combinations(missing, 2)):
         return
     for column in shifted:
-        shares = {c: float(gone[missing[column]].mean()) for c, gone in missing.items() if c != column}
+        shares = {c: float(absent[missing[column]].mean()) for c, absent in missing.items() if c != column}
         others = sorted((c for c in shares if shares[c] >= MATTERS), key=lambda c: (-shares[c], c.name))
         if others:
             worst = ", ".join(c.name for c in others[:NAMED]) + (" and others" if len(others) > NAMED else "")

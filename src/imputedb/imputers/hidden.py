@@ -80,7 +80,7 @@ def misfits(request: Request) -> dict[Column, list[Note]]:
         return {}
     places = _seen(request.rows)
     rows = replace(request.rows.at(places), learn=None, draws=None)
-    possible = {column: _possible(request, column)[places] for column in request.targets}
+    possible = {column: _permitted_cells(request, column)[places] for column in request.targets}
     if not all(fine.any() for column, fine in possible.items() if rows.columns[column].kind in NAMED):
         return {}  # a category is so rare that it cannot be drawn here
     hidden = _hidden(rows, possible)
@@ -97,18 +97,18 @@ def misfits(request: Request) -> dict[Column, list[Note]]:
     known = {column: _known(columns[column], hidden[column], [one[column] for one in drawn]) for column in hidden}
     wanted = [column for column in wanted if np.count_nonzero(known[column]) >= FEWEST]
     versions = {
-        column: _versions(rows.columns[column], columns[column], [one[column] for one in drawn], known[column])
+        column: _true_and_drawn(rows.columns[column], columns[column], [one[column] for one in drawn], known[column])
         for column in hidden
     }
     found: dict[Column, list[Note]] = {}
     for column in wanted:
-        gone = request.rows.columns[column].missing
-        judged = _Judged(rows, column, known[column], versions, request.filler(column))
-        found[column] = list(judged.sentences(float(gone.mean()) * np.sqrt(len(gone)), len(wanted)))
+        missing = request.rows.columns[column].missing
+        judged = _HiddenCells(rows, column, known[column], versions, request.filler(column))
+        found[column] = list(judged.notes(float(missing.mean()) * np.sqrt(len(missing)), len(wanted)))
     return found
 
 
-def sure_enough(comparisons: int) -> float:
+def critical_value(comparisons: int) -> float:
     """Standard errors above which the largest of some comparisons is significant; tails decrease as exp(-x**2 / 2)."""
     return float(np.sqrt(SURE**2 + 2 * np.log(max(1.0, comparisons / USUAL))))
 
@@ -121,7 +121,7 @@ def _seen(rows: Rows) -> NDArray[np.intp]:
     return places
 
 
-def _possible(request: Request, column: Column) -> Flags:
+def _permitted_cells(request: Request, column: Column) -> Flags:
     """(n,) the observed cells of a target whose values its policy permits; only these can be compared."""
     cells, policy = request.rows.columns[column], request.permit(column).policy
     if not policy.bounds:
@@ -139,18 +139,20 @@ def _hidden(rows: Rows, possible: Mapping[Column, Flags]) -> dict[Column, Flags]
         possible: (n,) by target its observed cells that may be hidden, at most half of them.
     """
     targets = list(possible)
-    gone = np.stack([rows.columns[column].missing for column in targets], axis=1)
-    models = np.flatnonzero(gone.any(axis=1))
+    missing = np.stack([rows.columns[column].missing for column in targets], axis=1)
+    models = np.flatnonzero(missing.any(axis=1))
     if not len(models):
         return {column: np.zeros(len(rows.keys), bool) for column in targets}
     bits = keyed(rows.keys, "laid")
     laid = (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53 < LAID
     picked = models[(mixed(bits) % np.uint64(len(models))).astype(np.intp)]
-    found = laid[:, None] & gone[picked] & ~gone
-    return {column: _spared(found[:, place] & fine, fine) for place, (column, fine) in enumerate(possible.items())}
+    found = laid[:, None] & missing[picked] & ~missing
+    return {
+        column: _if_enough_left(found[:, place] & fine, fine) for place, (column, fine) in enumerate(possible.items())
+    }
 
 
-def _spared(flags: Flags, observed: Flags) -> Flags:
+def _if_enough_left(flags: Flags, observed: Flags) -> Flags:
     """The cells to hide, or none if these are more than half of the observed ones."""
     return flags if 2 * np.count_nonzero(flags) <= np.count_nonzero(observed) else np.zeros(len(flags), bool)
 
@@ -163,7 +165,7 @@ def _known(after: Cells, hidden: Flags, drawn: Sequence[Array]) -> Flags:
     return hidden & ~stays
 
 
-def _versions(cells: Cells, after: Cells, drawn: Sequence[Array], known: Flags) -> Matrix:
+def _true_and_drawn(cells: Cells, after: Cells, drawn: Sequence[Array], known: Flags) -> Matrix:
     """(1 + draws, n) the values of a column: the true ones, then those with the hidden cells of each draw."""
     found = np.tile(np.where(cells.missing, 0, cells.values).astype(np.float64), (1 + len(drawn), 1))
     for place, values in enumerate(drawn, 1):
@@ -172,7 +174,7 @@ def _versions(cells: Cells, after: Cells, drawn: Sequence[Array], known: Flags) 
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Judged:
+class _HiddenCells:
     """The hidden cells of one column, beside their draws.
 
     Where another column was hidden in the same row, drawn values of both are compared with true values of both.
@@ -191,7 +193,7 @@ class _Judged:
     versions: Mapping[Column, Matrix]
     filler: Imputer
 
-    def sentences(self, weight: float, columns: int) -> Iterator[Note]:
+    def notes(self, weight: float, columns: int) -> Iterator[Note]:
         """The note, if any; `weight` turns a bias into standard errors of a mean, `columns` is the number checked."""
         cells, mine = self.rows.columns[self.column], self.versions[self.column][:, self.hidden]
         if not np.isfinite(mine).all():
@@ -199,20 +201,20 @@ class _Judged:
         compared = [
             replace(one, level=level)
             for level, values in _standardised(cells, mine)
-            for one in self._going_with(values)
+            for one in self._association_errors(values)
         ]
-        least = sure_enough(columns * len(compared))
-        found = [one for one in compared if abs(one.sure) > least and abs(one.size) * weight > MATTERS]
+        least = critical_value(columns * len(compared))
+        found = [one for one in compared if abs(one.z) > least and abs(one.size) * weight > MATTERS]
         if found:
-            yield max(found, key=lambda one: abs(one.sure)).note
-        elif cells.kind not in NAMED and (note := self._narrow(mine)):
+            yield max(found, key=lambda one: abs(one.z)).note
+        elif cells.kind not in NAMED and (note := self._coverage_note(mine)):
             yield note
 
-    def _narrow(self, mine: Matrix) -> Note | None:
+    def _coverage_note(self, mine: Matrix) -> Note | None:
         """A note if too many true values lie outside all draws."""
         truth, draws = mine[0], mine[1:]
         outside = float(((truth < draws.min(axis=0)) | (truth > draws.max(axis=0))).mean())
-        expected = float(np.mean(2 / (self._apart(draws) + 1)))
+        expected = float(np.mean(2 / (self._distinct_draws(draws) + 1)))
         if outside - expected <= max(OUTSIDE, SURE * np.sqrt(expected * (1 - expected) / len(truth))):
             return None
         return Note(
@@ -224,7 +226,7 @@ class _Judged:
             "intervals are too short",
         )
 
-    def _apart(self, draws: Matrix) -> Counts:
+    def _distinct_draws(self, draws: Matrix) -> Counts:
         """(h,) the number of different draws of each cell; a donor that is drawn twice counts once."""
         different = np.full(draws.shape[1], len(draws))
         if takes_donors(self.filler):
@@ -232,7 +234,7 @@ class _Judged:
             different = np.where(repeated < len(draws) - 1, different - repeated, different)
         return different
 
-    def _going_with(self, values: Matrix) -> Iterator[Misfit]:
+    def _association_errors(self, values: Matrix) -> Iterator[Misfit]:
         """The differences between true and drawn means: of the values, and of products with other columns."""
         yield self._compared(values)
         lines: list[tuple[Column, Matrix]] = []
@@ -296,17 +298,17 @@ def _line(values: Matrix) -> Iterator[tuple[bool, Matrix]]:
     deviation = float(values[0].std())
     if not np.isfinite(deviation) or deviation <= 0:
         return
-    line = _taken_in((values - values[0].mean()) / deviation)
+    line = _clipped((values - values[0].mean()) / deviation)
     if not line[0].any():  # constant up to rounding
         return
     yield False, line
     square = line**2 - (line[0] ** 2).mean()
     bent = square - line * float(square[0] @ line[0]) / float(line[0] @ line[0])
     if (spread := float(bent[0].std())) > 1e-6:
-        yield True, _taken_in(bent / spread)
+        yield True, _clipped(bent / spread)
 
 
-def _taken_in(values: Matrix) -> Matrix:
+def _clipped(values: Matrix) -> Matrix:
     """Standardised values, clipped so that a few extreme ones do not dominate."""
     found = np.clip(values, -EXTREME, EXTREME)
     found = found - found[0].mean()

@@ -23,7 +23,9 @@ def hidden(rows: Rows, flags: Mapping[Column, Flags]) -> Rows:
     return replace(rows, columns=columns)
 
 
-def own(rows: Rows, targets: Sequence[Column], share: float, seed: int, models: Flags) -> dict[Column, Flags]:
+def cells_by_pattern(
+    rows: Rows, targets: Sequence[Column], share: float, seed: int, models: Flags
+) -> dict[Column, Flags]:
     """The cells to hide of each target, if some rows are given the missingness of others.
 
     Args:
@@ -41,10 +43,10 @@ def own(rows: Rows, targets: Sequence[Column], share: float, seed: int, models: 
         raise DataError("the table has no missing value, so no pattern of its own: hide cells with 'mcar'")
     picked = places[(uniform(rows, seed, "model") * len(places)).astype(np.intp)]
     chosen = uniform(rows, seed, "hide") < share
-    return {c: spared(rows.columns[c], chosen & rows.columns[c].missing[picked]) for c in targets}
+    return {c: if_enough_left(rows.columns[c], chosen & rows.columns[c].missing[picked]) for c in targets}
 
 
-def spared(cells: Cells, flags: Flags) -> Flags:
+def if_enough_left(cells: Cells, flags: Flags) -> Flags:
     """The cells to hide; none if these are more than half of the observed ones."""
     flags = flags & ~cells.missing
     observed = int((~cells.missing).sum())

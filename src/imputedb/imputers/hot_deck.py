@@ -74,15 +74,15 @@ class HotDeck:
         filled = {c: rows.columns[c].values[rows.columns[c].missing].copy() for c in targets}
         called = labels(rows.columns)
         classes = self._classes(rows, targets)
-        for some, gone in self._recipients(rows, targets):
+        for some, absent in self._recipients(rows, targets):
             label = " ".join(called[column] for column in some)
             chosen = set(some) <= set(drawn)
             what: tuple[int | str, ...] = (seed, draw, label) if chosen else (seed, label)
             donors = _donors(rows, some, what, classes, bootstrap=chosen)
-            picked = _picked(donors, rows.keys[gone], classes, gone, what, whole=len(some) == 1)
+            picked = _donor_rows(donors, rows.keys[absent], classes, absent, what, whole=len(some) == 1)
             for column in some:
                 missing = rows.columns[column].missing
-                at = (np.cumsum(missing) - 1)[gone[picked >= 0]]
+                at = (np.cumsum(missing) - 1)[absent[picked >= 0]]
                 filled[column][at] = rows.columns[column].values[picked[picked >= 0]]
         return filled
 
@@ -131,25 +131,25 @@ def _donors(
     return np.asarray(found[begin + lots.astype(np.intp)])
 
 
-def _picked(
+def _donor_rows(
     donors: Places,
     keys: NDArray[np.uint64],
     classes: NDArray[np.int64] | None,
-    gone: Places,
+    missing: Places,
     what: tuple[int | str, ...],
     *,
     whole: bool,
 ) -> Places:
     """(g,) the donor of each row to impute: of its class where that has one, else any if `whole`; -1 for none."""
     if not len(donors):
-        return np.full(len(gone), -1)
+        return np.full(len(missing), -1)
     hashed = keyed(keys, *what)
     picked = donors[(hashed % np.uint64(len(donors))).astype(np.intp)]
     if classes is None:
         return np.asarray(picked)
     order = donors[np.argsort(classes[donors], kind="stable")]
     line = classes[order]
-    begin, end = np.searchsorted(line, classes[gone], "left"), np.searchsorted(line, classes[gone], "right")
+    begin, end = np.searchsorted(line, classes[missing], "left"), np.searchsorted(line, classes[missing], "right")
     some = end > begin
     sizes = np.maximum(end - begin, 1).astype(np.uint64)
     within = order[np.minimum(begin + (hashed % sizes).astype(np.intp), len(order) - 1)]

@@ -10,7 +10,7 @@ from imputedb import arguments
 from imputedb.algebra.column import Column
 from imputedb.errors import CannotImpute, QueryError
 from imputedb.imputers.earlier import CLOCK, blocks
-from imputedb.imputers.order import by_key, by_name, named, training_rows, turned_back
+from imputedb.imputers.order import by_key, by_name, in_original_order, named, training_rows
 from imputedb.imputers.protocol import Progress, Work, apart
 from imputedb.imputers.random import keyed
 from imputedb.imputers.rows import Array, Cells, Rows
@@ -171,7 +171,7 @@ class KNN:
             groups=groups,
             times=times,
             draw=draw is not None,
-            taught=rows.learn,
+            is_donor=rows.learn,
             progress=progress,
         )
         for place, flags in filled.left.items():
@@ -184,7 +184,7 @@ class KNN:
         warnings += impute.notes(filled, {place: order[place] for place in wanted}, cells)
         empty = {place: attributes[place].values[:0] for place in wanted}
         values = {order[place]: {**empty, **filled.values}[place] for place in wanted}
-        return {c: turned_back(stored.columns[c].missing, turn, v) for c, v in values.items()}, warnings
+        return {c: in_original_order(stored.columns[c].missing, turn, v) for c, v in values.items()}, warnings
 
     def scan(
         self,

@@ -58,8 +58,8 @@ class Mean:
         return {column: _centred(rows.columns[column], rows.training(column)) for column in targets}
 
 
-def _centred(cells: Cells, taught: NDArray[np.bool_]) -> Array:
-    observed = cells.values[taught]
+def _centred(cells: Cells, training: NDArray[np.bool_]) -> Array:
+    observed = cells.values[training]
     if cells.kind in (Kind.CATEGORY, Kind.BOOLEAN):
         values, counts = np.unique(observed, return_counts=True)
         centre = values[np.argmax(counts)]

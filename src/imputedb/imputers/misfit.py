@@ -15,7 +15,7 @@ class Misfit:
         imputer: name of the imputer that draws it.
         cells: number of hidden cells.
         size: mean difference, in standard deviations of the column.
-        sure: mean difference divided by its standard error.
+        z: mean difference divided by its standard error.
         about: the columns whose relation to it the draws do not follow; empty for a biased mean.
         curved: whether the relation is to the square of one column, or to the product of two.
         level: the category concerned; None for numbers.
@@ -25,7 +25,7 @@ class Misfit:
     imputer: str
     cells: int
     size: float
-    sure: float
+    z: float
     about: tuple[Column, ...] = ()
     curved: bool = False
     level: str | None = None

@@ -92,7 +92,7 @@ def training_rows(rows: Rows) -> Rows:
     return replace(rows.at(np.flatnonzero(rows.learn)), learn=None)
 
 
-def turned_back(missing: NDArray[np.bool_], turn: NDArray[np.intp] | None, values: Array) -> Array:
+def in_original_order(missing: NDArray[np.bool_], turn: NDArray[np.intp] | None, values: Array) -> Array:
     """Values of the sorted rows' missing cells, in the original order of the rows.
 
     Args:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class TargetGroup:
     """The targets of one request that one imputer fills from the same columns.
 
     Attributes:
@@ -64,30 +64,30 @@ class Part:
     def _before(self) -> str | None:
         return self.request.permit(self.targets[0]).policy.before
 
-    def sees(self, column: Column) -> bool:
+    def may_use(self, column: Column) -> bool:
         """Whether draws of another target may be used: it must not depend on anything that this part may not use."""
         other = self.request.permit(column)
         same = self._before is None or self._before == other.policy.before
         return column not in self.barred and self.barred <= other.barred | {column} and same
 
-    def meets(self, columns: Sequence[Column]) -> bool:
+    def shares_rows(self, columns: Sequence[Column]) -> bool:
         """Whether a row misses both a target and one of some columns, so that the draws of these matter."""
-        cells, gone = self.request.rows.columns, self._gone
-        return any(bool((cells[column].missing & gone).any()) for column in columns)
+        cells, missing = self.request.rows.columns, self._missing
+        return any(bool((cells[column].missing & missing).any()) for column in columns)
 
-    def seeing(self, filled: Mapping[Column, Array]) -> "Part":
+    def with_draws(self, filled: Mapping[Column, Array]) -> "TargetGroup":
         """The same part, given draws of other targets."""
-        return replace(self, known={c: values for c, values in filled.items() if self.sees(c)})
+        return replace(self, known={c: values for c, values in filled.items() if self.may_use(c)})
 
-    def _looks_at(self, column: Column) -> bool:
+    def _is_predictor(self, column: Column) -> bool:
         """Whether a column is a predictor; one that is filled later and missing wherever targets are is useless."""
         if column in self.targets or column in self.barred:
             return column in self.targets
         later = column in self.request.imputed and column not in self.known
-        return not later or not bool(self.request.rows.columns[column].missing[self._gone].all())
+        return not later or not bool(self.request.rows.columns[column].missing[self._missing].all())
 
     @property
-    def _gone(self) -> NDArray[np.bool_]:
+    def _missing(self) -> NDArray[np.bool_]:
         """(n,) where a target is missing."""
         found: NDArray[np.bool_] = np.logical_or.reduce([self.request.rows.columns[c].missing for c in self.targets])
         return found
@@ -96,7 +96,7 @@ class Part:
     def rows(self) -> Rows:
         """The rows with the columns that may be used."""
         rows = self.request.rows
-        columns = {c: cells for c, cells in rows.columns.items() if self._looks_at(c)}
+        columns = {c: cells for c, cells in rows.columns.items() if self._is_predictor(c)}
         columns |= {c: patched(columns[c], values) for c, values in self.known.items() if c in columns}
         if self.times is not None:
             columns[CLOCK] = self.times
@@ -116,7 +116,7 @@ class Part:
         if found is None:
             return {}
         if follows_order(self.imputer):
-            return found.shown()
+            return found.as_columns()
         return lags(rows, self.targets, found, both=self.times is None) if self.imputer.uses_predictors else {}
 
     @property
@@ -150,7 +150,7 @@ class Part:
         self, seen: Mapping[Column, Array], progress: Progress | None, wanted: Sequence[Column]
     ) -> tuple[Mapping[Column, Array], list[Note]]:
         """Single values, or a draw for targets in `drawn`, given draws of other targets."""
-        part, notes = self.seeing(seen) if self.meets(list(seen)) else self, list[Note]()
+        part, notes = self.with_draws(seen) if self.shares_rows(list(seen)) else self, list[Note]()
 
         def single(rows: Rows, targets: Sequence[Column]) -> Iterator[Mapping[Column, Array]]:
             mine = frozenset(wanted).intersection(targets)
@@ -219,7 +219,7 @@ class Part:
             if not targets:
                 return iter([{} for _ in numbers])
             draw, limits = self._drawing(targets), self._bounds(rows, targets)
-            found = replace(draw, heard=heard)(rows, numbers, progress)
+            found = replace(draw, on_movement=heard)(rows, numbers, progress)
             return iter(within(rows, numbers, list(found), draw, limits, [], self.seed)) if limits else found
 
         return earlier(self.rows, self.targets, each, len(numbers))
@@ -232,12 +232,12 @@ class _Draw:
     imputer: Imputer
     targets: tuple[Column, ...]
     seed: int
-    heard: checked.OnMovement | None = None
+    on_movement: checked.OnMovement | None = None
 
     def __call__(
         self, rows: Rows, numbers: Sequence[int], progress: Progress | None = None
     ) -> Iterator[Mapping[Column, Array]]:
-        return checked.draws(self.imputer, rows, self.targets, self.seed, numbers, progress, self.heard)
+        return checked.draws(self.imputer, rows, self.targets, self.seed, numbers, progress, self.on_movement)
 
 
 def patched(cells: Cells, values: Array) -> Cells:

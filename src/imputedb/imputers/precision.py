@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
-from imputedb.imputers.hiding import hidden, own
+from imputedb.imputers.hiding import cells_by_pattern, hidden
 from imputedb.imputers.rows import Cells, Rows
 from imputedb.statistics.conformal import needed, two_sided
 from imputedb.statistics.table import Kind
@@ -53,7 +53,7 @@ def imprecise(request: "Request", column: Column) -> Flags:
         return np.zeros(int(cells.missing.sum()), bool)
     rows = replace(request.rows, draws=None)
     partly = [c for c, its in rows.columns.items() if its.missing.any() and not its.missing.all()]
-    laid = own(rows, partly, SHARE, request.seed, cells.missing)
+    laid = cells_by_pattern(rows, partly, SHARE, request.seed, cells.missing)
     flags = {c: flag & ~cells.missing for c, flag in laid.items()}  # the rows in question stay as they are
     tried = replace(request, rows=hidden(rows, flags), targets=[column])
     if flags[column].sum() < needed(LEVEL, 2):
@@ -96,15 +96,15 @@ def _patterns(rows: Rows, beside: Sequence[Column]) -> NDArray[np.intp]:
 
 def _chances(tried: "Request", column: Column, cells: Cells, known: Flags) -> Floats:
     """(n,) the probability of the category that is drawn most often."""
-    gone = tried.rows.columns[column].missing
-    counts = np.zeros((int(gone.sum()), max(len(cells.levels), 2)), np.intp)
+    missing = tried.rows.columns[column].missing
+    counts = np.zeros((int(missing.sum()), max(len(cells.levels), 2)), np.intp)
     places = np.arange(len(counts))
     for draw in tried.drawn(range(1, DRAWS + 1)):
         counts[places, np.ma.getdata(draw[column]).astype(np.intp)] += 1
     unanimous = counts.max(axis=1)
-    hit = (counts.argmax(axis=1) == cells.values[gone].astype(np.intp))[known[gone]]
-    found = np.full(len(gone), np.nan)
-    found[gone] = np.array([_alike(unanimous[known[gone]], hit, one) for one in range(DRAWS + 1)])[unanimous]
+    hit = (counts.argmax(axis=1) == cells.values[missing].astype(np.intp))[known[missing]]
+    found = np.full(len(missing), np.nan)
+    found[missing] = np.array([_alike(unanimous[known[missing]], hit, one) for one in range(DRAWS + 1)])[unanimous]
     return found
 
 

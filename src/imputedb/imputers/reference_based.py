@@ -188,10 +188,10 @@ class _Trial:
 
     def _complete(self, name: str, what: str) -> Cells:
         cells = self._cells(name)
-        gone = int(np.count_nonzero(cells.missing))
-        if gone:
+        missing = int(np.count_nonzero(cells.missing))
+        if missing:
             way = "; name it as the first visit, or impute it before" if what == "covariate" else ""
-            raise CannotImpute(f"{what} {name!r} misses {gone:,} values: it has to be complete{way}")
+            raise CannotImpute(f"{what} {name!r} misses {missing:,} values: it has to be complete{way}")
         return cells
 
     def _read_arms(self) -> dict[object, Flags]:

@@ -61,7 +61,7 @@ Choice = str | Imputer | Sequence[str | Imputer]
 """A choice of imputers: a name, an imputer object, or several of these for the planner to choose from."""
 
 
-def chosen(choice: Choice) -> tuple[Imputer, ...]:
+def imputers_of(choice: Choice) -> tuple[Imputer, ...]:
     """The imputers of a choice, none for `drop`.
 
     Raises:
@@ -92,20 +92,20 @@ def _all_chosen(choice: Choice) -> tuple[Imputer, ...]:
     return (one,)
 
 
-def the_one(choice: Choice, purpose: str) -> Imputer:
+def single_imputer(choice: Choice, purpose: str) -> Imputer:
     """The imputer of a choice that must be a single one.
 
     Raises:
         UnknownName: no imputer has the name.
         QueryError: there are several, or none; the message names the purpose.
     """
-    found = chosen(choice)
+    found = imputers_of(choice)
     if len(found) != 1:
         raise QueryError(f"{purpose} one imputer that fills in")
     return found[0]
 
 
-def by_neighbours(imputer: object, what: str) -> KNN:
+def knn_imputer(imputer: object, what: str) -> KNN:
     """The KNN imputer of a user, or by default `KNN()`.
 
     Raises:
@@ -142,7 +142,7 @@ def with_cycles(imputers: tuple[Imputer, ...], cycles: Cycles) -> tuple[Imputer,
     return found
 
 
-def as_long(imputer: Imputer, other: Imputer) -> Imputer:
+def with_cycles_of(imputer: Imputer, other: Imputer) -> Imputer:
     """An imputer with the number of cycles of another one's chains."""
     cycles = cycles_of(other)
     return imputer if cycles is None else _with_cycles(imputer, cycles)

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from imputedb.algebra.column import Column
 from imputedb.imputers.chained.chains import Movements
 from imputedb.imputers.order import by_name
-from imputedb.imputers.part import Part, patched
+from imputedb.imputers.part import TargetGroup, patched
 from imputedb.imputers.permit import FREE, Permit
 from imputedb.imputers.precision import imprecise
 from imputedb.imputers.protocol import Imputer, Progress
-from imputedb.imputers.registry import as_long, the_one
+from imputedb.imputers.registry import single_imputer, with_cycles_of
 from imputedb.imputers.rows import Array, Cells, Rows
 from imputedb.notes import Note
 
@@ -51,7 +51,7 @@ class Request:
         own = self.permit(column).policy.imputer
         if own is None or own == self.imputer.name:
             return self.imputer
-        return as_long(the_one(own, "a column needs"), self.imputer)
+        return with_cycles_of(single_imputer(own, "a column needs"), self.imputer)
 
     def method(self, column: Column) -> str:
         """The method of a column: the name of its imputer, or its derivation."""
@@ -73,10 +73,10 @@ class Request:
 
     def _fillable(self, column: Column, cells: Cells) -> bool:
         action = self.permit(column).policy.action
-        gaps = cells.missing & ~self._meant(column)
+        gaps = cells.missing & ~self._meaningful_nulls(column)
         return action in ("impute", "structural") and bool(gaps.any()) and not cells.missing.all()
 
-    def _meant(self, column: Column) -> NDArray[np.bool_]:
+    def _meaningful_nulls(self, column: Column) -> NDArray[np.bool_]:
         """(n,) where a NULL of a column has a meaning of its own, and is not imputed."""
         meant = self.permit(column).meant
         return np.zeros(len(self.rows.keys), bool) if meant is None else meant
@@ -117,15 +117,15 @@ class Request:
         assert derivation is not None
         parts = {one: self.rows.columns[one] for one in derivation.parts}
         whole = {c: patched(its, known[c]) if c in known else its for c, its in parts.items()}
-        stays = {c: its.like(its.values, its.missing | self._meant(c)) for c, its in whole.items()}
+        stays = {c: its.like(its.values, its.missing | self._meaningful_nulls(c)) for c, its in whole.items()}
         cells = derivation(stays, like)
-        values, gone = cells.values[like.missing].astype(like.values.dtype), cells.missing[like.missing]
-        return np.ma.masked_array(values, gone) if gone.any() else values
+        values, missing = cells.values[like.missing].astype(like.values.dtype), cells.missing[like.missing]
+        return np.ma.masked_array(values, missing) if missing.any() else values
 
     def _wanted(self, filled: Mapping[Column, Array]) -> Mapping[Column, Array]:
         return {column: filled[column] for column in self.targets if column in filled}
 
-    def parts(self) -> list["Part"]:
+    def parts(self) -> list["TargetGroup"]:
         """The parts, in the order in which they are filled.
 
         The most restricted part comes first. Its draws are seen by all later parts with at least the same predictors,
@@ -136,10 +136,10 @@ class Request:
             permit = self.permit(column)
             key = (permit.barred - {column}, self.filler(column), permit.policy.rests_on)
             groups.setdefault(key, []).append(column)
-        gone = {column: np.count_nonzero(self.rows.columns[column].missing) for column in self.imputed}
+        missing = {column: np.count_nonzero(self.rows.columns[column].missing) for column in self.imputed}
         ordered = by_name(self.rows.columns)
         found = [
-            Part(self, self.filler(some[0]), tuple(some), self.permit(some[0]).barred - {some[0]})
+            TargetGroup(self, self.filler(some[0]), tuple(some), self.permit(some[0]).barred - {some[0]})
             for some in groups.values()
         ]
         return sorted(
@@ -147,7 +147,7 @@ class Request:
             key=lambda part: (
                 -len(part.barred),
                 part.times is None,
-                sum(int(gone[column]) for column in part.targets),
+                sum(int(missing[column]) for column in part.targets),
                 min(map(ordered.index, part.targets)),
             ),
         )
@@ -189,21 +189,24 @@ class Request:
         parts = self.parts()
         together = [
             None
-            if part.meets(self._before(parts, part))
+            if part.shares_rows(self._before(parts, part))
             else part.draws(numbers, progress, None if moved is None else partial(moved.add, place))
             for place, part in enumerate(parts)
         ]
         for number in numbers:
             filled: dict[Column, Array] = {}
             for part, stream in zip(parts, together, strict=True):
-                filled |= next(part.seeing(filled).draws([number], progress) if stream is None else stream)
+                filled |= next(part.with_draws(filled).draws([number], progress) if stream is None else stream)
                 filled |= self._computed(filled)
             yield self._wanted(filled | self._computed(filled))
 
     def _masked(self, filled: Mapping[Column, Array]) -> Mapping[Column, Array]:
-        return {c: np.ma.masked_array(v, self.left(c)) if self.left(c).any() else v for c, v in filled.items()}
+        return {
+            c: np.ma.masked_array(v, self.left_missing(c)) if self.left_missing(c).any() else v
+            for c, v in filled.items()
+        }
 
-    def left(self, column: Column) -> NDArray[np.bool_]:
+    def left_missing(self, column: Column) -> NDArray[np.bool_]:
         """(k,) the missing cells of a target that stay missing because they are less precise than its policy requires.
 
         A cell of a derived column stays missing if one of its parts does.
@@ -228,8 +231,8 @@ class Request:
                 left[column] |= left[part] & cells[column].missing
         return {column: left[column][cells[column].missing] for column in self.targets}
 
-    def _before(self, parts: Sequence["Part"], part: "Part") -> list[Column]:
-        return [column for other in parts[: parts.index(part)] for column in other.targets if part.sees(column)]
+    def _before(self, parts: Sequence["TargetGroup"], part: "TargetGroup") -> list[Column]:
+        return [column for other in parts[: parts.index(part)] for column in other.targets if part.may_use(column)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,13 +59,13 @@ class Scale:
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.log(values + self.plus)
 
-    def back(self, values: Vector) -> Vector:
+    def inverse(self, values: Vector) -> Vector:
         """(n,) the inverse transformation."""
         if self.name == "cube root":
             return np.asarray(values**3)
         return np.asarray(np.exp(np.minimum(values, 700.0)) - self.plus)
 
-    def slope(self, values: Vector) -> Vector:
+    def log_derivative(self, values: Vector) -> Vector:
         """(n,) logarithms of the derivatives."""
         if self.name == "cube root":
             return np.asarray(-np.log(3.0) - 2 / 3 * np.log(np.abs(values)))
@@ -81,7 +81,7 @@ def scales(rows: Rows, targets: Sequence[Column]) -> Mapping[Column, Scale]:
             continue
         places = _seen(rows, column)
         values = cells.values[places].astype(np.float64)
-        if len(values) < FEWEST or not np.isfinite(values).all() or not odd(values):
+        if len(values) < FEWEST or not np.isfinite(values).all() or not is_irregular(values):
             continue
         scale = _chosen(rows, column, places, values)
         if scale is not None:
@@ -91,8 +91,8 @@ def scales(rows: Rows, targets: Sequence[Column]) -> Mapping[Column, Scale]:
 
 def scaled(cells: Cells, scale: Scale) -> Cells:
     """The cells of a column on a scale."""
-    gone = _empty(cells)
-    return Cells(scale(np.where(gone, np.nan, cells.values.astype(np.float64))), gone, Kind.NUMBER)
+    missing = _empty(cells)
+    return Cells(scale(np.where(missing, np.nan, cells.values.astype(np.float64))), missing, Kind.NUMBER)
 
 
 def distinct(cells: Cells, scale: Scale) -> tuple[Array, Vector]:
@@ -118,7 +118,7 @@ def _seen(rows: Rows, column: Column) -> NDArray[np.intp]:
     return places
 
 
-def odd(values: Vector) -> bool:
+def is_irregular(values: Vector) -> bool:
     """Whether numbers are skewed or heavy-tailed."""
     largest = float(np.abs(values).max())
     plain = values / largest if largest > 0 else values
@@ -131,7 +131,7 @@ def odd(values: Vector) -> bool:
 
 
 def _chosen(rows: Rows, column: Column, places: NDArray[np.intp], values: Vector) -> Scale | None:
-    x = beside(rows, column, places)
+    x = predictor_matrix(rows, column, places)
     held = keyed(rows.keys[places], "held") % np.uint64(4) == 0
     judged = held & (values != 0)  # many zeros say nothing about the scale
     if np.count_nonzero(judged) < FEWEST // 4 or not (~held).any():
@@ -140,7 +140,7 @@ def _chosen(rows: Rows, column: Column, places: NDArray[np.intp], values: Vector
     best: tuple[float, Scale | None] = (0.0, None)
     for scale in _candidates(values):
         with np.errstate(divide="ignore"):
-            gained = _likelihood(x, scale(values), scale.slope(values), held)[judged] - plain
+            gained = _likelihood(x, scale(values), scale.log_derivative(values), held)[judged] - plain
         total, error = float(gained.sum()), float(gained.std() * np.sqrt(len(gained)))
         if np.isfinite(total) and total > error and total > best[0]:
             best = total, scale
@@ -162,28 +162,28 @@ def _likelihood(x: Vector, y: Vector, slope: Vector, held: NDArray[np.bool_]) ->
     return np.asarray(-0.5 * (left / deviation) ** 2 - np.log(deviation) + slope)
 
 
-def beside(rows: Rows, column: Column, places: NDArray[np.intp]) -> Vector:
+def predictor_matrix(rows: Rows, column: Column, places: NDArray[np.intp]) -> Vector:
     """(n, p) predictors: ones, normal scores of other columns, and indicators of the most frequent category."""
     parts = [np.ones(len(places))]
     others = [c for c in rows.columns if c != column and rows.columns[c].kind is not Kind.OPAQUE]
     for other in sorted(others, key=str)[:BESIDE]:
         cells = rows.columns[other]
-        values, gone = cells.values[places].astype(np.float64), cells.missing[places]
-        if gone.all():
+        values, missing = cells.values[places].astype(np.float64), cells.missing[places]
+        if missing.all():
             continue
         if cells.kind in (Kind.CATEGORY, Kind.BOOLEAN):
-            levels, counts = np.unique(values[~gone], return_counts=True)
+            levels, counts = np.unique(values[~missing], return_counts=True)
             part = (values == levels[counts.argmax()]).astype(np.float64)
         else:
-            part = _scores(values, gone)
-        part[gone] = 0.0
+            part = _scores(values, missing)
+        part[missing] = 0.0
         if part.std() > 0:
             parts.append(part)
     return np.stack(parts, axis=1)
 
 
-def _scores(values: Vector, gone: NDArray[np.bool_]) -> Vector:
+def _scores(values: Vector, missing: NDArray[np.bool_]) -> Vector:
     from scipy import special
 
-    ranks = np.searchsorted(np.sort(values[~gone]), values, side="left") + 0.5
-    return np.asarray(special.ndtri(np.clip(ranks / (np.count_nonzero(~gone) + 1), 1e-9, 1 - 1e-9)))
+    ranks = np.searchsorted(np.sort(values[~missing]), values, side="left") + 0.5
+    return np.asarray(special.ndtri(np.clip(ranks / (np.count_nonzero(~missing) + 1), 1e-9, 1 - 1e-9)))

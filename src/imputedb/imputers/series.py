@@ -40,7 +40,7 @@ class Series:
         """The order of some rows."""
         return Series(self.groups[places], self.times.at(places))
 
-    def shown(self) -> dict[Column, Cells]:
+    def as_columns(self) -> dict[Column, Cells]:
         """The order as columns of rows."""
         return {GROUPS: Cells(self.groups, np.zeros(len(self.groups), bool), Kind.INTEGER), TIMES: self.times}
 
@@ -282,8 +282,8 @@ def _step(row: np.intp, before: np.intp, after: np.intp | None, times: Floats, v
 def in_own_type(values: Floats, cells: Cells) -> Array:
     """The missing values in the column's own type; masked where there is no value."""
     found = values[cells.missing]
-    gone = np.isnan(found)
-    whole = np.where(gone, 0.0, found)
+    missing = np.isnan(found)
+    whole = np.where(missing, 0.0, found)
     kind = cells.values.dtype
     typed = (np.rint(whole) if kind.kind in "iu" else whole).astype(kind)
-    return np.ma.masked_array(typed, gone) if gone.any() else typed
+    return np.ma.masked_array(typed, missing) if missing.any() else typed

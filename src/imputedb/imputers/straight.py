@@ -50,7 +50,7 @@ Stretch: TypeAlias = Callable[[Vector], Vector]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Line:
+class RegressionLine:
     """The regression line of one column.
 
     Attributes:
@@ -75,28 +75,30 @@ class Line:
     deviation: float
     times: float
 
-    def own(self, values: Vector) -> Vector:
+    def in_own_units(self, values: Vector) -> Vector:
         """(k,) standardised values in the column's own units; unchanged without a scale."""
         return values if self.back is None else self.back(values * self.deviation + self.centre)
 
     @property
-    def ends(self) -> tuple[Vector, Vector]:
+    def fitted_values(self) -> tuple[Vector, Vector]:
         """(n,) and (g,) the fitted values of observed rows, and of rows that miss the column."""
         return self.x @ self.model.beta, self.gaps @ self.model.beta
 
     def standard_errors(self, off: Vector) -> tuple[float, float]:
         """The bias of a mean, and of a slope on the line, in standard errors, if missing cells have errors `off`."""
-        known, wanted = self.ends
-        everyone = np.concatenate([known, wanted])
-        apart = everyone - everyone.mean()
+        known, wanted = self.fitted_values
+        all_values = np.concatenate([known, wanted])
+        apart = all_values - all_values.mean()
         spread = float(apart @ apart)
-        count, sigma = len(everyone), self.model.sigma
+        count, sigma = len(all_values), self.model.sigma
         mean = float(off.sum()) / np.sqrt(count * (sigma**2 + spread / count))
-        slope = float(off @ (wanted - everyone.mean())) / (sigma * np.sqrt(spread)) if spread > 0 else 0.0
+        slope = float(off @ (wanted - all_values.mean())) / (sigma * np.sqrt(spread)) if spread > 0 else 0.0
         return float(mean), slope
 
 
-def line(rows: Rows, column: Column, there: Stretch | None = None, back: Stretch | None = None) -> Line | None:
+def regression_line(
+    rows: Rows, column: Column, there: Stretch | None = None, back: Stretch | None = None
+) -> RegressionLine | None:
     """The regression line of a numeric column, on a scale or not; None if there are too few data.
 
     Args:
@@ -109,11 +111,11 @@ def line(rows: Rows, column: Column, there: Stretch | None = None, back: Stretch
     if cells.kind not in (Kind.NUMBER, Kind.INTEGER):
         return None
     some = _seen(rows)
-    gone = cells.missing[some]
+    missing = cells.missing[some]
     values = cells.values[some].astype(np.float64)
-    values = values if there is None else there(np.where(gone, np.nan, values))
+    values = values if there is None else there(np.where(missing, np.nan, values))
     finite = np.isfinite(values)
-    observed, gaps = np.flatnonzero(~gone & finite), np.flatnonzero(gone)
+    observed, gaps = np.flatnonzero(~missing & finite), np.flatnonzero(missing)
     if len(observed) < FEWEST or not len(gaps):
         return None
     beside = {
@@ -137,7 +139,7 @@ def line(rows: Rows, column: Column, there: Stretch | None = None, back: Stretch
     if model.sigma <= 1e-9:
         return None
     times = (len(rows.keys) if rows.learn is None else np.count_nonzero(rows.learn)) / len(some)
-    return Line(column, y, x[observed], x[gaps], model, back, centre, deviation, float(times))
+    return RegressionLine(column, y, x[observed], x[gaps], model, back, centre, deviation, float(times))
 
 
 def _seen(rows: Rows) -> NDArray[np.intp]:
@@ -152,9 +154,9 @@ def _known(missing: Flags, observed: NDArray[np.intp], gaps: NDArray[np.intp]) -
     return bool(missing[observed].mean() <= OFTEN and missing[gaps].mean() <= OFTEN)
 
 
-def bends(found: Line) -> Iterator[Note]:
+def curvature_note(found: RegressionLine) -> Iterator[Note]:
     """A note on a curved relation, for imputers that draw from a linear model."""
-    known, wanted = found.ends
+    known, wanted = found.fitted_values
     apart = known - known.mean()
     if float(apart @ apart) <= 1e-9 * len(apart):
         return
@@ -179,11 +181,11 @@ def bends(found: Line) -> Iterator[Note]:
         )
 
 
-def shaped(found: Line) -> Iterator[Note]:
+def residual_note(found: RegressionLine) -> Iterator[Note]:
     """A note on residuals that are not normal, for imputers that draw normal residuals."""
     from scipy import special
 
-    known, wanted = found.ends
+    known, wanted = found.fitted_values
     sigma, count = found.model.sigma, len(known)
     points = np.quantile(found.y, np.linspace(0.02, 0.98, 33), method="inverted_cdf")
     by_line = special.ndtr((points[:, None] - known) / sigma)
@@ -194,8 +196,8 @@ def shaped(found: Line) -> Iterator[Note]:
     error = apart.std(axis=1) / np.sqrt(count)
     place = int(np.argmax(np.where(distance > SURE * error, distance, 0.0)))
     share = float((found.y <= points[place]).mean())
-    everyone = count + len(wanted)
-    matters = distance[place] * len(wanted) / np.sqrt(everyone * max(share * (1 - share), 1 / everyone))
+    all_values = count + len(wanted)
+    matters = distance[place] * len(wanted) / np.sqrt(all_values * max(share * (1 - share), 1 / all_values))
     if distance[place] > SURE * error[place] and matters > MATTERS:
         yield Note(
             NoteKind.SHAPE,

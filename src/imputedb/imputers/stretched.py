@@ -11,7 +11,7 @@ from imputedb.imputers.chained.chains import Movement
 from imputedb.imputers.chained.design import closed
 from imputedb.imputers.protocol import Converges, Draws, Progress, Work, apart
 from imputedb.imputers.rows import Array, Cells, Rows
-from imputedb.imputers.stretch import Stretch, TwoParts, stretches
+from imputedb.imputers.stretch import MonotoneScale, TwoPartScale, scales_of
 from imputedb.statistics.table import Kind
 
 
@@ -73,17 +73,17 @@ class Stretched:
 
     def stretched(self, rows: Rows, targets: Sequence[Column]) -> Mapping[Column, str]:
         """The names of the scales on which targets are drawn."""
-        return {c: stretch.name for c, stretch in stretches(rows, dict.fromkeys(targets, True)).items()}
+        return {c: stretch.name for c, stretch in scales_of(rows, dict.fromkeys(targets, True)).items()}
 
-    def scale(self, rows: Rows, column: Column) -> Stretch | None:
+    def scale(self, rows: Rows, column: Column) -> MonotoneScale | None:
         """The scale on which a column is drawn; None for the original numbers."""
-        return stretches(rows, {column: True}).get(column)
+        return scales_of(rows, {column: True}).get(column)
 
     def prepared(self, rows: Rows, targets: Sequence[Column]) -> "Prepared":
         """The prepared rows, on their scales."""
-        found = stretches(rows, {column: column in targets for column in rows.columns})
+        found = scales_of(rows, {column: column in targets for column in rows.columns})
         parts = {
-            c: _part(_flag(c, rows) if isinstance(stretch, TwoParts) else None, rows.columns[c], stretch)
+            c: _part(_flag(c, rows) if isinstance(stretch, TwoPartScale) else None, rows.columns[c], stretch)
             for c, stretch in found.items()
         }
         columns = dict(rows.columns)
@@ -98,7 +98,7 @@ class Stretched:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class ScaledColumn:
     """A number on its scale.
 
     Attributes:
@@ -109,7 +109,7 @@ class Part:
     """
 
     stored: Cells
-    stretch: Stretch
+    stretch: MonotoneScale
     cells: Cells
     flag: Column | None
 
@@ -118,10 +118,10 @@ class Part:
         """Whether the number is not zero."""
         return Cells(np.asarray(self.stored.values != 0), self.stored.missing, Kind.BOOLEAN)
 
-    def turned_back(self, values: Array, flags: Array | None) -> Array:
+    def in_own_units(self, values: Array, flags: Array | None) -> Array:
         """The values of the missing cells, transformed back to the column's own type."""
         places = values.astype(np.float64)[self.stored.missing[self.cells.missing]]
-        numbers = self.stretch.back(places)
+        numbers = self.stretch.inverse(places)
         if flags is not None:
             numbers = np.where(flags.astype(bool), numbers, 0.0)
         observed = self.stored.values[~self.stored.missing]
@@ -136,11 +136,11 @@ def _flag(column: Column, rows: Rows) -> Column:
     return Column(column.relation, name)
 
 
-def _part(flag: Column | None, cells: Cells, stretch: Stretch) -> Part:
+def _part(flag: Column | None, cells: Cells, stretch: MonotoneScale) -> ScaledColumn:
     values = cells.values.astype(np.float64)
-    there = stretch.there(np.where(cells.missing, np.nan, values))
-    gone = cells.missing | ~np.isfinite(there)
-    return Part(cells, stretch, Cells(np.where(gone, 0.0, there), gone, Kind.NUMBER), flag)
+    there = stretch.forward(np.where(cells.missing, np.nan, values))
+    missing = cells.missing | ~np.isfinite(there)
+    return ScaledColumn(cells, stretch, Cells(np.where(missing, 0.0, there), missing, Kind.NUMBER), flag)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,7 +154,7 @@ class Prepared:
     """
 
     ready: Draws
-    parts: Mapping[Column, Part]
+    parts: Mapping[Column, ScaledColumn]
     targets: tuple[Column, ...]
 
     def run_many(
@@ -173,4 +173,4 @@ class Prepared:
         part = self.parts.get(column)
         if part is None:
             return values[column]
-        return part.turned_back(values[column], None if part.flag is None else values[part.flag])
+        return part.in_own_units(values[column], None if part.flag is None else values[part.flag])

@@ -14,7 +14,7 @@ from imputedb.imputers.chained.column_model import Matrix, Vector
 from imputedb.imputers.chained.pmm import TIED
 from imputedb.imputers.chained.regression import of_rows
 from imputedb.imputers.random import uniform
-from imputedb.imputers.straight import ROWS_A_COEFFICIENT, SURE, Line
+from imputedb.imputers.straight import ROWS_A_COEFFICIENT, SURE, RegressionLine
 
 DONORS = 5
 
@@ -36,19 +36,19 @@ class Surface:
     bends: tuple[Matrix, Matrix]
     weights: Vector
 
-    def expected(self, found: Line) -> tuple[Vector, Vector]:
+    def expected(self, found: RegressionLine) -> tuple[Vector, Vector]:
         """(n,) and (g,) expected values in the column's own units; on a scale, averaged over residuals (Duan 1983)."""
         if found.back is None:
             return self.ends
         left = np.quantile(found.y - self.ends[0], (np.arange(RESIDUALS) + 0.5) / RESIDUALS)
-        known, wanted = (np.mean([found.own(end + one) for one in left], axis=0) for end in self.ends)
+        known, wanted = (np.mean([found.in_own_units(end + one) for one in left], axis=0) for end in self.ends)
         return known, wanted
 
     def near(self) -> NDArray[np.intp]:
         """(g, donors) the nearest donors, by fitted value and by the predictors with a significant square."""
         if not len(self.weights):
             known, wanted = self.ends
-            return ladder(known).nearest(wanted)
+            return sorted_donors(known).nearest(wanted)
         from scipy import spatial
 
         donors, gaps = (
@@ -58,7 +58,7 @@ class Surface:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Ladder:
+class SortedDonors:
     """Donors sorted by their predictions, so that the nearest donors of a prediction are contiguous.
 
     Attributes:
@@ -71,13 +71,13 @@ class Ladder:
     between: Vector
     donors: int
 
-    def first(self, wanted: Vector) -> NDArray[np.intp]:
+    def first_nearest(self, wanted: Vector) -> NDArray[np.intp]:
         """(k,) the position in the order of the first nearest donor of each prediction."""
         return np.searchsorted(self.between, wanted)
 
     def nearest(self, wanted: Vector) -> NDArray[np.intp]:
         """(k, donors) the nearest donors of each prediction."""
-        return np.asarray(self.order[self.first(wanted)[:, None] + np.arange(self.donors)])
+        return np.asarray(self.order[self.first_nearest(wanted)[:, None] + np.arange(self.donors)])
 
     def means(self, values: Vector, wanted: Vector) -> Vector:
         """(k,) the mean value of the nearest donors of each prediction.
@@ -87,19 +87,19 @@ class Ladder:
             wanted: (k,) predictions.
         """
         sums = np.convolve(values[self.order], np.ones(self.donors), "valid")
-        return np.asarray(sums[self.first(wanted)] / self.donors)
+        return np.asarray(sums[self.first_nearest(wanted)] / self.donors)
 
 
-def ladder(known: Vector) -> Ladder:
+def sorted_donors(known: Vector) -> SortedDonors:
     """The donors sorted by their predictions."""
     ties = uniform(np.arange(len(known), dtype=np.uint64), "line")
     tied = known + TIED * (np.abs(known).max() or 1.0) * ties
     order = np.argsort(tied)
     line, donors = tied[order], min(DONORS, len(known))
-    return Ladder(order, (line[:-donors] + line[donors:]) / 2, donors)
+    return SortedDonors(order, (line[:-donors] + line[donors:]) / 2, donors)
 
 
-def surface(found: Line) -> Surface:
+def surface(found: RegressionLine) -> Surface:
     """The line with its significant squares."""
     numbers = [j for j in range(1, found.x.shape[1]) if len(np.unique(found.x[:, j])) > 2]
     if not numbers or len(found.y) < ROWS_A_COEFFICIENT * (found.x.shape[1] + len(numbers)):
@@ -117,9 +117,9 @@ def surface(found: Line) -> Surface:
     return Surface((x @ beta, gaps @ beta), (here, there), moved)
 
 
-def _straight(found: Line) -> Surface:
+def _straight(found: RegressionLine) -> Surface:
     none = np.zeros((len(found.y), 0)), np.zeros((len(found.gaps), 0))
-    return Surface(found.ends, none, np.zeros(0))
+    return Surface(found.fitted_values, none, np.zeros(0))
 
 
 def _sure(x: Matrix, y: Vector, count: int) -> NDArray[np.bool_]:

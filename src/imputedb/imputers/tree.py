@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from imputedb import arguments, kernel
 from imputedb.algebra.column import Column
 from imputedb.imputers.chained.chains import Movement
-from imputedb.imputers.order import by_key, by_name, turned_back
+from imputedb.imputers.order import by_key, by_name, in_original_order
 from imputedb.imputers.protocol import Progress, Work
 from imputedb.imputers.rows import Array, Rows
 from imputedb.imputers.scales import Scale, distinct, scaled, scales, unscaled
@@ -168,7 +168,7 @@ class Prepared:
         for column, values in zip(self.targets, one.values, strict=True):
             own = column in drawn and column in self.scales
             given = unscaled(values, *self._known[column]) if own else values
-            found[column] = turned_back(self.missing[column], self.turn, given)
+            found[column] = in_original_order(self.missing[column], self.turn, given)
         return found
 
     @cached_property

@@ -83,8 +83,8 @@ def _outside(rows: Rows, number: int, values: Mapping[Column, Array], limits: Ma
     """The rows of a draw that violate a bound."""
     bad = np.zeros(len(rows.keys), bool)
     for column, limit in limits.items():
-        gone = np.flatnonzero(rows.columns[column].missing)
-        bad[gone] |= ~limit.permits(np.ma.getdata(values[column])) & ~np.ma.getmaskarray(values[column])
+        missing = np.flatnonzero(rows.columns[column].missing)
+        bad[missing] |= ~limit.permits(np.ma.getdata(values[column])) & ~np.ma.getmaskarray(values[column])
     if rows.draws is not None:
         bad &= (rows.draws == EVERY) | (rows.draws == number)
     return np.flatnonzero(bad)
@@ -92,16 +92,16 @@ def _outside(rows: Rows, number: int, values: Mapping[Column, Array], limits: Ma
 
 def _copied(rows: Rows, numbers: Sequence[int], outside: Sequence[Places], copies: int) -> tuple[Rows, list[int]]:
     """The rows to learn from, then copies of other rows, each for one draw; and where each draw's copies begin."""
-    taught = np.arange(len(rows.keys)) if rows.learn is None else np.flatnonzero(rows.learn)
+    training = np.arange(len(rows.keys)) if rows.learn is None else np.flatnonzero(rows.learn)
     repeated = [np.repeat(places, copies) for places in outside]
-    places = np.concatenate([taught, *repeated])
+    places = np.concatenate([training, *repeated])
     some = rows.at(places)
-    turn = np.concatenate([np.zeros(len(taught), np.uint64), *(_turns(len(part), copies) for part in outside)])
+    turn = np.concatenate([np.zeros(len(training), np.uint64), *(_turns(len(part), copies) for part in outside)])
     keys = np.where(turn > 0, mixed(mixed(some.keys) ^ turn), some.keys)
     draws = [np.full(len(part), number) for part, number in zip(repeated, numbers, strict=True)]
-    learn = np.arange(len(places)) < len(taught)
-    starts = (len(taught) + np.cumsum([0, *map(len, repeated[:-1])])).tolist()
-    return Rows(some.columns, keys, learn, np.concatenate([np.full(len(taught), EVERY), *draws])), starts
+    learn = np.arange(len(places)) < len(training)
+    starts = (len(training) + np.cumsum([0, *map(len, repeated[:-1])])).tolist()
+    return Rows(some.columns, keys, learn, np.concatenate([np.full(len(training), EVERY), *draws])), starts
 
 
 def _turns(count: int, copies: int) -> NDArray[np.uint64]:
@@ -155,10 +155,10 @@ def _forced(
         for column, limit in limits.items():
             if column not in blocks:
                 continue
-            gone = rows.columns[column].missing
+            missing = rows.columns[column].missing
             places, block = map(np.concatenate, zip(*blocks[column], strict=True))
             values = one[column].copy()
-            index = (np.cumsum(gone) - 1)[places]
+            index = (np.cumsum(missing) - 1)[places]
             still = np.isin(places, wrong) & ~limit.permits(np.ma.getdata(values)[index])
             if not still.any():
                 continue
@@ -243,8 +243,8 @@ def expected(
             before = np.stack([np.ma.getdata(one[column]) for one in plain])
             moved = _means(limit, np.ma.getdata(values[column]), before, after)
         typed = moved.astype(values[column].dtype)
-        gone = np.ma.getmaskarray(values[column])
-        found[column] = np.ma.masked_array(typed, gone) if gone.any() else typed
+        missing = np.ma.getmaskarray(values[column])
+        found[column] = np.ma.masked_array(typed, missing) if missing.any() else typed
     return found
 
 

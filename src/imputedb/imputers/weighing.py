@@ -40,13 +40,13 @@ def weighed(rows: Rows, targets: Sequence[Column], what: tuple[int, ...], fill: 
         return fill(rows, targets)
     plain = replace(rows, columns={c: cells for c, cells in rows.columns.items() if c != WEIGHTS})
     times = _times(rows, what)
-    taught = np.repeat(np.arange(len(times)), times)
+    training = np.repeat(np.arange(len(times)), times)
     recipients = np.flatnonzero(np.logical_or.reduce([rows.columns[c].missing for c in targets]))
-    some = plain.at(np.concatenate([taught, recipients]))
-    learn = np.arange(len(some.keys)) < len(taught)
+    some = plain.at(np.concatenate([training, recipients]))
+    learn = np.arange(len(some.keys)) < len(training)
     draws = None if some.draws is None else np.where(learn, EVERY, some.draws)
     found = fill(replace(some, learn=learn, draws=draws), targets)
-    return {c: values[int(np.count_nonzero(rows.columns[c].missing[taught])) :] for c, values in found.items()}
+    return {c: values[int(np.count_nonzero(rows.columns[c].missing[training])) :] for c, values in found.items()}
 
 
 def _times(rows: Rows, what: tuple[int, ...]) -> NDArray[np.intp]:

@@ -16,7 +16,7 @@ NOTHING = Interval(math.nan, math.nan)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Reach:
+class RowBounds:
     """The possible values of each row, and the rows that may belong to an aggregate.
 
     Worst-case bounds (Manski 1989; Horowitz & Manski 2000) assume nothing about why values are missing, only what they
@@ -66,7 +66,7 @@ class Reach:
 
     def largest(self) -> Interval:
         """MAX."""
-        least = Reach(-self.high, -self.low, self.certain, self.possible).least()
+        least = RowBounds(-self.high, -self.low, self.certain, self.possible).least()
         return Interval(-least.high, -least.low)
 
 

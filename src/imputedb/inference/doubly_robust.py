@@ -21,7 +21,7 @@ LEAST_LEFT = 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class PartlyObserved:
     """A quantity by row, partly observed, with the predictions of two models.
 
     Attributes:
@@ -36,16 +36,16 @@ class Part:
     expected: Vector
     chance: Vector
 
-    def within(self, rows: Flags) -> "Part":
+    def within(self, rows: Flags) -> "PartlyObserved":
         """The same quantity where `rows` holds, and a known 0 elsewhere."""
-        return Part(
+        return PartlyObserved(
             np.where(rows, self.values, 0.0),
             self.observed | ~rows,
             np.where(rows, self.expected, 0.0),
             np.where(rows, self.chance, 1.0),
         )
 
-    def less(self, factor: float, other: "Part") -> "Part":
+    def minus(self, factor: float, other: "PartlyObserved") -> "PartlyObserved":
         """The difference of this quantity and a multiple of another, which is observed in the same rows."""
         values, expected = self.values - factor * other.values, self.expected - factor * other.expected
         return replace(self, values=values, expected=expected)
@@ -78,12 +78,12 @@ class Corrected:
         return float(centred @ centred) * rows / (rows - 1) + self.spare
 
 
-def known(values: Vector) -> Part:
+def known(values: Vector) -> PartlyObserved:
     """A quantity that is observed in every row."""
-    return Part(values, np.ones(len(values), bool), values, np.ones(len(values)))
+    return PartlyObserved(values, np.ones(len(values), bool), values, np.ones(len(values)))
 
 
-def corrected(part: Part, *, alike: bool = True) -> Corrected:
+def corrected(part: PartlyObserved, *, alike: bool = True) -> Corrected:
     """Augmented inverse probability weighting (Robins, Rotnitzky & Zhao 1994) with normalised weights.
 
     An observed value counts as it is, a missing one as f + r, where r is the mean of the observed residuals z - f with
@@ -98,14 +98,14 @@ def corrected(part: Part, *, alike: bool = True) -> Corrected:
     (HC3; MacKinnon & White 1985). With `alike` it is also at least what residuals of one common variance would give.
     Both variances rely on e: if only f is right, the estimate is consistent, and the interval approximate.
     """
-    gone = int(np.count_nonzero(~part.observed))
-    if not gone:
+    missing = int(np.count_nonzero(~part.observed))
+    if not missing:
         return Corrected(part.values.astype(np.float64))
     weights = np.where(part.observed, (1 - part.chance) / part.chance, 0.0)
     if not weights.sum() > 0:
         return Corrected(np.where(part.observed, part.values, part.expected), math.nan, math.nan, 0.0)
     share = weights / weights.sum()
-    weights = gone * share
+    weights = missing * share
     residuals = np.where(part.observed, part.values - part.expected, 0.0)
     shift = float(share @ residuals)
     spread = np.where(part.observed, residuals - shift, 0.0)
@@ -179,7 +179,7 @@ class Robust:
         return Interval(self.scale.back(middle - wide), self.scale.back(middle + wide))
 
 
-def total(part: Part, question: Question = "population", level: float = 0.95) -> Robust:
+def total(part: PartlyObserved, question: Question = "population", level: float = 0.95) -> Robust:
     """SUM of a quantity, and COUNT as the SUM of an indicator.
 
     About the population: n times its mean, where n is the number of the table's rows.
@@ -191,7 +191,9 @@ def total(part: Part, question: Question = "population", level: float = 0.95) ->
     return _robust(Robust(found.total, question=_known(question), level=level), found, 1.0, len(part.values))
 
 
-def average(part: Part, members: Part, question: Question = "population", level: float = 0.95) -> Robust:
+def average(
+    part: PartlyObserved, members: PartlyObserved, question: Question = "population", level: float = 0.95
+) -> Robust:
     """AVG over the rows that belong: the ratio of two totals, with a linearised variance.
 
     Args:
@@ -210,7 +212,7 @@ def average(part: Part, members: Part, question: Question = "population", level:
     mean = above.total / below
     seen = part.values[part.observed & (members.values > 0)]
     proportion = _is_condition(seen)
-    linear = corrected(part.less(mean, members), alike=not proportion)
+    linear = corrected(part.minus(mean, members), alike=not proportion)
     if proportion:
         plain, mean = replace(plain, scale=LOGIT), min(max(mean, 0.0), 1.0)
     return _robust(replace(plain, estimate=mean), linear, below, below)

@@ -8,7 +8,7 @@ from imputedb.algebra.column import Column
 from imputedb.algebra.relation import Table
 from imputedb.engines.record import Record
 from imputedb.imputers.protocol import Imputer, Progress, Work
-from imputedb.imputers.registry import the_one
+from imputedb.imputers.registry import single_imputer
 from imputedb.imputers.rows import Array, Rows
 from imputedb.models import price
 
@@ -117,7 +117,7 @@ def beside_models(imputers: Sequence[Imputer], models: Sequence[Record]) -> tupl
 def beside_samples(imputers: Sequence[Imputer]) -> tuple[Imputer, ...]:
     """The imputers and, as alternatives, functions of the same families fitted to samples of tables."""
     bases = dict.fromkeys(one.base if is_stored(one) else one for one in imputers)
-    short = [one for one in bases if one.name in SHORT and one == the_one(one.name, "a model needs")]
+    short = [one for one in bases if one.name in SHORT and one == single_imputer(one.name, "a model needs")]
     return (*imputers, *(StoredImputer(one, on_sample=True) for one in short))
 
 

@@ -26,7 +26,7 @@ from imputedb.neighbours.index import Index, built
 from imputedb.neighbours.metric import Floats, Space
 from imputedb.neighbours.search import Cells, Copies, Found, Ints, Progress, cells_of
 from imputedb.neighbours.settings import Settings, Uniforms
-from imputedb.neighbours.weights import Learner
+from imputedb.neighbours.weights import WeightLearner
 from imputedb.neighbours.whole import middles
 from imputedb.notes import Note, NoteKind
 
@@ -72,7 +72,7 @@ def fill(
     times: Floats | None = None,
     draw: bool = False,
     index: Index | None = None,
-    taught: NDArray[np.bool_] | None = None,
+    is_donor: NDArray[np.bool_] | None = None,
     progress: Progress | None = None,
 ) -> Filled:
     """Values for the missing cells of the targets.
@@ -86,12 +86,12 @@ def fill(
         times: (n,) time of each row; only strictly earlier rows are donors. NaN where unknown.
         draw: whether values are drawn, for multiple imputation.
         index: an index of the same rows, if there is one.
-        taught: (n,) whether a row may be a donor; by default all are.
+        is_donor: (n,) whether a row may be a donor; by default all are.
         progress: called with the share that is done; an exception in it stops the work, as Ctrl-C does.
     """
     if isinstance(settings.weights, tuple) and len(settings.weights) != len(attributes):
         raise QueryError(f"{len(settings.weights)} weights for {len(attributes)} columns")
-    work = _Work(attributes, targets, settings, uniforms, groups, draw, progress, taught)
+    work = _Work(attributes, targets, settings, uniforms, groups, draw, progress, is_donor)
     if not work.wanting:
         return Filled({}, {})
     index = index or built(
@@ -101,14 +101,14 @@ def fill(
         [work.weights(target) for target in work.wanting],
         work.order,
         condition=condition(len(work.order), groups, times),
-        space=None if taught is None else _space(attributes, settings, taught),
+        space=None if is_donor is None else _space(attributes, settings, is_donor),
         progress=work.partial_progress(0.0, LEARNING),
     )
     return work.run(index)
 
 
-def _space(attributes: Sequence[Attribute], settings: Settings, taught: NDArray[np.bool_]) -> Space:
-    return space_of(attributes, settings.metric, settings.scaling, settings.lacking, np.flatnonzero(taught))
+def _space(attributes: Sequence[Attribute], settings: Settings, is_donor: NDArray[np.bool_]) -> Space:
+    return space_of(attributes, settings.metric, settings.scaling, settings.lacking, np.flatnonzero(is_donor))
 
 
 class _Work:
@@ -121,15 +121,15 @@ class _Work:
         groups: Ints | None,
         draw: bool,
         progress: Progress | None,
-        taught: NDArray[np.bool_] | None,
+        is_donor: NDArray[np.bool_] | None,
     ) -> None:
         self.attributes, self.settings, self.uniforms = attributes, settings, uniforms
         self.groups, self.draw, self.progress = groups, draw, progress
         self.gaps = {target: np.flatnonzero(~attributes[target].observed) for target in targets}
         self.wanting = [target for target in targets if len(self.gaps[target])]
         self.order: Ints = np.argsort(uniforms("order"), kind="stable")
-        self.taught = np.ones(len(self.order), bool) if taught is None else taught
-        self._learner = Learner(attributes, self.order[self.taught[self.order]])
+        self.is_donor = np.ones(len(self.order), bool) if is_donor is None else is_donor
+        self._learner = WeightLearner(attributes, self.order[self.is_donor[self.order]])
         self._learnt: dict[int, Floats] = {}
         self._uniform: Floats | None = None
 
@@ -216,7 +216,7 @@ class _Work:
 
     def _observed(self, targets: Sequence[int]) -> NDArray[np.bool_]:
         """(n,) the rows that may be donors and have all of some targets."""
-        found: NDArray[np.bool_] = np.logical_and.reduce([self.attributes[t].observed for t in targets]) & self.taught
+        found: NDArray[np.bool_] = np.logical_and.reduce([self.attributes[t].observed for t in targets]) & self.is_donor
         return found
 
     def _copies(self, targets: Sequence[int]) -> Copies:
@@ -249,7 +249,7 @@ class _Work:
             return
         attribute = self.attributes[target]
         rows = self.gaps[target][lost]
-        known = replace(attribute, missing=attribute.missing | ~self.taught)
+        known = replace(attribute, missing=attribute.missing | ~self.is_donor)
         for stage, here, values in stand_ins(known, rows, self.settings, self.groups):
             filled.values[target][lost[here]] = values
             filled.left[target][lost[here]] = False

@@ -19,7 +19,7 @@ MOST_FILES = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredIndexes:
     """A stored partition with its time of creation, in seconds since 1970."""
 
     partition: Partition
@@ -55,7 +55,7 @@ def keep(database: str, fingerprint: str, partition: Partition, made: float) -> 
         temporary.unlink(missing_ok=True)
 
 
-def taken(database: str, fingerprint: str) -> Kept | None:
+def taken(database: str, fingerprint: str) -> StoredIndexes | None:
     """The partition with a fingerprint; None where there is none, or the file is damaged."""
     try:
         with np.load(_path(database, fingerprint), allow_pickle=False) as file:
@@ -66,4 +66,4 @@ def taken(database: str, fingerprint: str) -> Kept | None:
             found = Partition(file["centres"], order, offsets, lists, int(file["probes"]), float(head["recall"]))
     except (OSError, ValueError, KeyError, IndexError, EOFError, BadZipFile):
         return None
-    return Kept(found, min(float(head["made"]), time())) if head["fingerprint"] == fingerprint else None
+    return StoredIndexes(found, min(float(head["made"]), time())) if head["fingerprint"] == fingerprint else None

@@ -58,8 +58,8 @@ def nearest_lists(space: Space, centres: Floats, queries: Floats, weights: Float
     """(q, count) the lists whose centres are nearest to each query; the first lists where no coordinate is shared."""
     donors = Donors(space, centres.T, len(centres))
     cells = _one_each(len(queries))
-    everyone = np.ones(len(centres), np.uint8)
-    rows = donors.nearest(queries, cells, [everyone], count, weights).rows.astype(np.int64)
+    all_rows = np.ones(len(centres), np.uint8)
+    rows = donors.nearest(queries, cells, [all_rows], count, weights).rows.astype(np.int64)
     lost = (rows < 0).any(axis=1)
     rows[lost] = np.arange(count)
     return rows

@@ -13,7 +13,7 @@ from imputedb.neighbours.metric import Floats, MetricName
 from imputedb.neighbours.search import Cells, Ints
 from imputedb.neighbours.settings import Settings
 from imputedb.neighbours.votes import shares
-from imputedb.neighbours.weights import Learner
+from imputedb.neighbours.weights import WeightLearner
 
 KS = (1, 3, 5, 10, 20, 40)
 CELLS = 400
@@ -79,8 +79,8 @@ def scanned(
             else:
                 rows = folds(target, hidden)
                 parts = [
-                    _apart(attributes, settings, taught, way, target, recipients, hidden, ks)
-                    for taught, recipients in rows
+                    _apart(attributes, settings, training, way, target, recipients, hidden, ks)
+                    for training, recipients in rows
                 ]
             found.append(_errors(attributes[target], parts, len(ks)))
         for place, k in enumerate(ks):
@@ -98,7 +98,7 @@ def _hidden(attribute: Attribute, order: Ints) -> Ints:
 def _apart(
     attributes: Sequence[Attribute],
     settings: Settings,
-    taught: Ints,
+    training: Ints,
     way: Settings,
     target: int,
     recipients: Ints,
@@ -106,11 +106,11 @@ def _apart(
     ks: Sequence[int],
 ) -> tuple[Floats, Floats]:
     """Predictions of the recipients from all other rows, in the form of `predictions`."""
-    places = np.concatenate([taught, recipients])
+    places = np.concatenate([training, recipients])
     some = [replace(one, values=one.values[places], missing=one.missing[places]) for one in attributes]
-    search = _Search(some, settings, np.arange(len(taught)), None, None)
-    rows = np.arange(len(taught), len(places))
-    return search.predictions(way, target, rows, np.concatenate([np.flatnonzero(np.isin(taught, hidden)), rows]), ks)
+    search = _Search(some, settings, np.arange(len(training)), None, None)
+    rows = np.arange(len(training), len(places))
+    return search.predictions(way, target, rows, np.concatenate([np.flatnonzero(np.isin(training, hidden)), rows]), ks)
 
 
 class _Search:
@@ -125,7 +125,7 @@ class _Search:
         times: Floats | None,
     ) -> None:
         self._attributes, self._settings, self._order = attributes, settings, order
-        self._learner = Learner(attributes, order)
+        self._learner = WeightLearner(attributes, order)
         self._limits = condition(len(order), groups, times) if groups is not None or times is not None else None
         self._indexes: dict[MetricName, Index] = {}
 
@@ -168,7 +168,7 @@ def _errors(attribute: Attribute, parts: Sequence[tuple[Floats, Floats]], count:
     return [float(error) / deviation for error in np.sqrt(np.mean(off**2, axis=1))]
 
 
-def _weights(learner: Learner, width: int, target: int, settings: Settings) -> Floats:
+def _weights(learner: WeightLearner, width: int, target: int, settings: Settings) -> Floats:
     if settings.weights == "learnt":
         return learner.weights(target)
     return np.ones(width) if settings.weights is None else np.array(settings.weights)

@@ -15,7 +15,7 @@ FLOOR = 0.01
 """What a coordinate that explains nothing still weighs beside one that explains all: it breaks ties."""
 
 
-class Learner:
+class WeightLearner:
     """A learner of weights: the share of the target's variance that a coordinate alone explains.
 
     1. Every coordinate is cut into at most 16 classes at its quantiles; categories are classes. Rows with a missing

@@ -79,7 +79,7 @@ def drawn(db: Database, table: str, column: str, imputer: str, progress: Progres
         result = db.complete(table, values="drawn", draw=number, imputer=imputer)
         place = result.columns.index(column)
         values = [row[0] for row in result.first(len(missing), items=[f"c{place}"])]
-        draws.append([one for one, gone in zip(values, missing, strict=True) if gone and one is not None])
-        observed = [one for one, gone in zip(values, missing, strict=True) if not gone]
+        draws.append([one for one, absent in zip(values, missing, strict=True) if absent and one is not None])
+        observed = [one for one, absent in zip(values, missing, strict=True) if not absent]
         methods = ", ".join(sorted({name for key, name in result.report.methods.items() if key.endswith(column)}))
     return Drawn(observed, draws, methods or imputer)

@@ -32,14 +32,14 @@ def considered(plan: Relation, problem: Problem) -> Iterator[Considered]:
 
     A condition on a missing value keeps the row, since it may hold.
     """
-    gone: Columns = frozenset().union(*(node.columns for node in bottom_up(plan) if isinstance(node, Drop)))
+    absent: Columns = frozenset().union(*(node.columns for node in bottom_up(plan) if isinstance(node, Drop)))
     missing = frozenset(problem.columns)
     sure = [predicate for predicate in problem.query.joins if not predicate.reads & missing]
     left = [scan.alias for scan in problem.query.sources]
     while left:
         together = _connected(left[0], sure)
         left = [alias for alias in left if alias not in together]
-        columns = tuple(sorted(column for column in gone if column.relation in together))
+        columns = tuple(sorted(column for column in absent if column.relation in together))
         if columns:
             yield Considered(_joined(problem.query, together, sure, missing), columns)
 

@@ -21,22 +21,22 @@ def cleaned(candidate: Candidate, mask: int, problem: Problem) -> list[Candidate
 
     Rows are not dropped for columns whose missingness is tested, unless a policy says so or no imputer is given.
     """
-    gone = mask & problem.dropped_only
-    if gone == mask:
-        return [candidate.dropped(gone, problem)]
-    found = _imputed(candidate, mask, gone, problem)
-    may_go = gone | (mask & ~problem.read_as_stored if problem.imputers else mask)
+    missing = mask & problem.dropped_only
+    if missing == mask:
+        return [candidate.dropped(missing, problem)]
+    found = _imputed(candidate, mask, missing, problem)
+    may_go = missing | (mask & ~problem.read_as_stored if problem.imputers else mask)
     if may_go == mask:
         found.append(candidate.dropped(mask, problem))
-    elif may_go != gone:
+    elif may_go != missing:
         found += _imputed(candidate, mask, may_go, problem)
     return found
 
 
-def _imputed(candidate: Candidate, mask: int, gone: int, problem: Problem) -> list[Candidate]:
+def _imputed(candidate: Candidate, mask: int, missing: int, problem: Problem) -> list[Candidate]:
     """The candidate without rows in which some columns are missing, and with the others imputed, by each imputer."""
-    start = candidate.dropped(gone, problem) if gone else candidate
-    mask &= ~gone
+    start = candidate.dropped(missing, problem) if missing else candidate
+    mask &= ~missing
     return [
         start.imputed(mask, number, problem)
         for number in range(len(problem.imputers))

@@ -11,7 +11,7 @@ from imputedb.algebra.relation import Scan, Table
 from imputedb.algebra.scalar import AllOf, Scalar
 from imputedb.imputers import checked
 from imputedb.imputers.protocol import Imputer, Work, fills_in_sql
-from imputedb.imputers.registry import the_one
+from imputedb.imputers.registry import single_imputer
 from imputedb.models.kept import StoredImputer, is_stored
 from imputedb.planning import cost
 from imputedb.statistics.cardinality import dropped
@@ -260,7 +260,7 @@ class Problem:
             parts.setdefault(own.get(column, imputer.name), set()).add(column)
         penalty = time = 0.0
         for name, part in sorted(parts.items()):
-            one = imputer if name == imputer.name else the_one(name, "a column needs")
+            one = imputer if name == imputer.name else single_imputer(name, "a column needs")
             anew = any(self._is_fetched_anew[column.relation] for column in part)
             lost, taken = price(one, self._work(part, rows, attributes), anew=anew)
             if one.uses_predictors:

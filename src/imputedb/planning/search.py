@@ -128,13 +128,13 @@ def completing(problem: Problem) -> Frontier:
 
 def _completed(source: Source, problem: Problem, columns: Columns, imputer: Imputer | None) -> Candidate:
     statistics = problem.statistics[source.scan.alias]
-    gone = frozenset(c for c in columns if imputer is None or statistics.policy(c.name).action == "drop")
+    missing = frozenset(c for c in columns if imputer is None or statistics.policy(c.name).action == "drop")
     candidate = scanned(source)
-    if gone:
-        rows = source.rows * (1 - max(statistics.missing_share(column.name) for column in gone))
-        time = cost.filtering(source.rows, len(gone))
-        candidate = Candidate(Drop(source.scan, gone), rows, 0, source.attributes, 1.0, 1, time)
-    rest = columns - gone
+    if missing:
+        rows = source.rows * (1 - max(statistics.missing_share(column.name) for column in missing))
+        time = cost.filtering(source.rows, len(missing))
+        candidate = Candidate(Drop(source.scan, missing), rows, 0, source.attributes, 1.0, 1, time)
+    rest = columns - missing
     if rest and imputer is not None:
         penalty, time = problem.priced(imputer, rest, candidate.rows, source.attributes)
         relation = Impute(candidate.relation, rest, imputer.name, problem.own(rest))

@@ -13,7 +13,7 @@ from imputedb.algebra.relation import Table
 from imputedb.engines.cache import STRUCTURAL, LruCache
 from imputedb.engines.engine import Engine
 from imputedb.errors import UnknownName
-from imputedb.execution.table import Stored, stored
+from imputedb.execution.table import StoredRows, stored
 from imputedb.imputers.knn import KNN, uniforms
 from imputedb.imputers.order import by_name
 from imputedb.imputers.random import keyed
@@ -27,7 +27,7 @@ from imputedb.neighbours.index import Index, built
 from imputedb.neighbours.metric import Floats
 from imputedb.neighbours.search import Cells, Copies, Ints
 from imputedb.neighbours.settings import Settings
-from imputedb.neighbours.weights import Learner
+from imputedb.neighbours.weights import WeightLearner
 
 Rows32 = NDArray[np.int32]
 KEPT = 4
@@ -62,8 +62,8 @@ class Reasons:
 class Lookup:
     """One table with an index for one way of finding neighbours."""
 
-    def __init__(self, table: Stored, imputer: KNN, home: str | None, fingerprint: str) -> None:
-        table.refuse_nothing()
+    def __init__(self, table: StoredRows, imputer: KNN, home: str | None, fingerprint: str) -> None:
+        table.check_imputable()
         self.stored, self.imputer = table, imputer
         self.order = by_name(table.rows.columns)
         self.attributes = [imputer.attribute(column, table.rows.columns[column]) for column in self.order]
@@ -76,7 +76,7 @@ class Lookup:
         self._copies: dict[Column, Copies] = {}
         self._weights: dict[Column, Floats] = {}
         self._random: Ints = np.argsort(self._uniform("order"), kind="stable")
-        self._learner = Learner(self.attributes, self._random)
+        self._learner = WeightLearner(self.attributes, self._random)
         self.index = self._indexed(home, fingerprint)
 
     def _indexed(self, home: str | None, fingerprint: str) -> Index:

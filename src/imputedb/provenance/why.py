@@ -11,11 +11,11 @@ from imputedb import arguments
 from imputedb.algebra.column import Column
 from imputedb.engines.engine import Engine
 from imputedb.errors import DataError
-from imputedb.execution.table import shown
+from imputedb.execution.table import display_value
 from imputedb.imputers.earlier import blocks
 from imputedb.imputers.knn import KNN
 from imputedb.imputers.permitted import bounds
-from imputedb.imputers.registry import by_neighbours
+from imputedb.imputers.registry import knn_imputer
 from imputedb.imputers.rows import Array
 from imputedb.neighbours.search import Ints
 from imputedb.provenance.index import Lookup, Lookups, Reasons
@@ -53,7 +53,7 @@ def why(
         UnknownName: no table, column or row of that name.
         DataError: the column cannot be imputed by neighbours.
     """
-    knn = by_neighbours(imputer, "why")
+    knn = knn_imputer(imputer, "why")
     _check_salt(salt)
     lookup = lookups.of(engine, table, knn, [column])
     name = lookup.stored.target(column)
@@ -125,7 +125,7 @@ def _withheld(lookup: Lookup, column: Column, places: Sequence[int], reasons: Re
     if not found.permits[column].policy.below:
         return reasons
     left = np.zeros(len(cells.missing), bool)
-    left[cells.missing] = found.request(lookup.imputer, found.rows, [column], 0).left(column)
+    left[cells.missing] = found.request(lookup.imputer, found.rows, [column], 0).left_missing(column)
     words = ["imprecise" if left[place] else word for place, word in zip(places, reasons.fallback, strict=True)]
     return replace(reasons, fallback=words)
 
@@ -141,7 +141,9 @@ def _explained(lookup: Lookup, column: Column, place: int, reasons: Reasons, cel
     graded = lookup.graded(column)
     names = lookup.stored.identities
     neighbours = tuple(
-        Neighbour(_named(names, int(row), salt), float(distance), float(weight), shown(cells.values[row], cells))
+        Neighbour(
+            _named(names, int(row), salt), float(distance), float(weight), display_value(cells.values[row], cells)
+        )
         for row, distance, weight in zip(reasons.rows[cell], reasons.distances[cell], reasons.shares[cell], strict=True)
         if row >= 0
     )
@@ -153,8 +155,8 @@ def _explained(lookup: Lookup, column: Column, place: int, reasons: Reasons, cel
         key=lookup.stored.key,
         value=None
         if reasons.fallback[cell] in NOTHING
-        else shown(_values(lookup, column, reasons.values)[cell], cells),
-        observed=None if cells.missing[place] else shown(cells.values[place], cells),
+        else display_value(_values(lookup, column, reasons.values)[cell], cells),
+        observed=None if cells.missing[place] else display_value(cells.values[place], cells),
         metric=lookup.imputer.metric,
         neighbours=neighbours,
         effective=float(reasons.effective[cell]),
@@ -210,7 +212,7 @@ def audit(
     columns, seed = arguments.names("columns", columns), arguments.seed(seed)
     limit = arguments.whole("the limit", limit, 1, example=" rows")
     _check_salt(salt)
-    lookup = lookups.of(engine, table, by_neighbours(imputer, "an audit"), columns)
+    lookup = lookups.of(engine, table, knn_imputer(imputer, "an audit"), columns)
     found = lookup.stored
     names = [found.target(name) for name in columns] or [
         c for c in found.rows.columns if found.is_imputed(c) and found.gaps(c).any() and _by_neighbours(lookup, c)
@@ -248,11 +250,11 @@ def _timely(lookup: Lookup, column: Column, places: Ints) -> Iterator[tuple[Look
     if times is None:
         yield lookup, places.tolist()
         return
-    for taught, recipients in blocks(found.rows, [column], times):
+    for training, recipients in blocks(found.rows, [column], times):
         mine = recipients[np.isin(recipients, places)]
-        if len(mine) and (~found.rows.columns[column].missing[taught]).any():
-            some = found.at(np.concatenate([taught, mine]))
-            yield Lookup(some, lookup.imputer, None, ""), list(range(len(taught), len(taught) + len(mine)))
+        if len(mine) and (~found.rows.columns[column].missing[training]).any():
+            some = found.at(np.concatenate([training, mine]))
+            yield Lookup(some, lookup.imputer, None, ""), list(range(len(training), len(training) + len(mine)))
 
 
 def _sampled(lookup: Lookup, name: Column, limit: int, total: int, seed: int) -> NDArray[np.intp]:
@@ -272,7 +274,7 @@ def _audited(lookup: Lookup, column: Column, places: Sequence[int], salt: str | 
     found = there.sum(axis=1)
     ends = [np.where(found > 0, reasons.distances[np.arange(count), at], np.nan) for at in (0 * found, found - 1)]
     permitted = _values(lookup, column, reasons.values)
-    values = [None if reasons.fallback[i] in NOTHING else str(shown(permitted[i], cells)) for i in range(count)]
+    values = [None if reasons.fallback[i] in NOTHING else str(display_value(permitted[i], cells)) for i in range(count)]
     nothing = np.full(count, np.nan)
     return {
         "row": np.array([str(_named(lookup.stored.identities, place, salt)) for place in places], object),

@@ -74,11 +74,11 @@ class ChainedImputer(Transformer):
         cells, levels = [], {}
         for spot, place in enumerate(used):
             values = np.concatenate([self._fit_X[:, place], filled[:, place]])
-            gone = np.concatenate([self._fit_missing[:, place], missing[:, place]])
+            absent = np.concatenate([self._fit_missing[:, place], missing[:, place]])
             if nominal[place]:  # categories may be any numbers; the kernel's are whole
-                levels[spot], codes = np.unique(np.where(gone, values[~gone][0], values), return_inverse=True)
+                levels[spot], codes = np.unique(np.where(absent, values[~absent][0], values), return_inverse=True)
                 values = codes.astype(np.int64)
-            cells.append(kernel.Cells(values, gone, bool(nominal[place])))
+            cells.append(kernel.Cells(values, absent, bool(nominal[place])))
         targets = [spot for spot, place in enumerate(used) if wanted[:, place].any()]
         threads = self.n_jobs if self.n_jobs and self.n_jobs > 0 else 0
         found = kernel.fill(
@@ -92,6 +92,6 @@ class ChainedImputer(Transformer):
             threads=threads,
         )
         for spot, values in zip(targets, found.values, strict=True):
-            gone = wanted[:, used[spot]]
-            given = values[len(values) - int(gone.sum()) :]
-            filled[gone, used[spot]] = levels[spot][given.astype(np.intp)] if spot in levels else given
+            absent = wanted[:, used[spot]]
+            given = values[len(values) - int(absent.sum()) :]
+            filled[absent, used[spot]] = levels[spot][given.astype(np.intp)] if spot in levels else given

@@ -85,7 +85,7 @@ class KNNImputer(Transformer):
     def _indexed(self) -> Index:
         measures = [Measure.NOMINAL if nominal else Measure.NUMERIC for nominal in self._nominal()]
         columns = zip(self._fit_X.T, self._fit_missing.T, measures, strict=True)
-        attributes = [Attribute(values, gone | np.isnan(values), measure) for values, gone, measure in columns]
+        attributes = [Attribute(values, missing | np.isnan(values), measure) for values, missing, measure in columns]
         return Index(attributes, self._settings())
 
     def _fill(self, filled: Matrix, missing: Flags, wanted: Flags, keys: Places) -> None:  # noqa: ARG002

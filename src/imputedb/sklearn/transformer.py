@@ -59,13 +59,13 @@ class Transformer(TransformerMixin, BaseEstimator):
     def _fill_in_time(self, filled: Matrix, missing: Flags, wanted: Flags) -> None:
         """Imputes rows from earlier rows of `fit`; without earlier rows values stay missing."""
         column, count = self._clock(), len(self._fit_X)
-        for taught, recipients in _earlier(self._fit_X[:, column], filled[:, column], np.asarray(wanted.any(axis=1))):
-            empty = np.asarray(self._fit_missing[taught].all(axis=0))
+        for training, recipients in _earlier(self._fit_X[:, column], filled[:, column], np.asarray(wanted.any(axis=1))):
+            empty = np.asarray(self._fit_missing[training].all(axis=0))
             here = recipients - count
             some = wanted[here] & ~empty
             if not some.any():
                 continue
-            part = self._part(taught, empty)
+            part = self._part(training, empty)
             values = filled[here]
             part._fill(values, missing[here], some, here)
             filled[here] = values
@@ -78,13 +78,13 @@ class Transformer(TransformerMixin, BaseEstimator):
         """Imputes the wanted cells in place; `keys` are the keys of the rows."""
         raise NotImplementedError
 
-    def _part(self, taught: Places, empty: Flags) -> Any:
+    def _part(self, training: Places, empty: Flags) -> Any:
         """A copy that was fitted to some of the rows only."""
         part = clone(self).set_params(before=None)
         part.n_features_in_, part.empty_features_ = self.n_features_in_, empty
         if hasattr(self, "feature_names_in_"):
             part.feature_names_in_ = self.feature_names_in_
-        part._learn(self._fit_X[taught], self._fit_missing[taught])
+        part._learn(self._fit_X[training], self._fit_missing[training])
         if hasattr(self, "_seed"):
             part._seed = self._seed
         return part

@@ -104,8 +104,8 @@ def with_columns(expression: Tree, meant: Mapping[str, Tree]) -> Tree:
     """
 
     found: Tree = _replaced(expression, meant)
-    gone = any_of([is_missing(meant[name]) for name in references(expression)])
-    return found if gone is None or is_strict(expression, lambda _: True) else null_where(gone, found)
+    missing = any_of([is_missing(meant[name]) for name in references(expression)])
+    return found if missing is None or is_strict(expression, lambda _: True) else null_where(missing, found)
 
 
 def _replaced(tree: Any, meant: Mapping[str, Tree]) -> Any:

@@ -36,7 +36,7 @@ SURE, WORTH = 3.0, 0.25
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Related:
+class RelatedColumn:
     """Another column by level, in two halves of the rows.
 
     Attributes:
@@ -55,7 +55,7 @@ def candidate(distinct: int, observed: int) -> bool:
     return 2 <= distinct <= MOST_LEVELS and observed >= ROWS_A_LEVEL * distinct
 
 
-def coded(levels: Vector, counts: Vector, others: Sequence[Related]) -> bool:
+def coded(levels: Vector, counts: Vector, others: Sequence[RelatedColumn]) -> bool:
     """Whether levels, in ascending order and with their frequencies, are codes."""
     if len(levels) <= 2:
         return True
@@ -75,7 +75,7 @@ def _one_peak(counts: Vector) -> bool:
     return bool((np.diff(steps) <= 0).all())
 
 
-def _compared(levels: Vector, other: Related) -> tuple[bool, bool]:
+def _compared(levels: Vector, other: RelatedColumn) -> tuple[bool, bool]:
     """Whether on the second half means by level are better than a line, and a line better than a constant."""
     n, y = other.rows[0], other.means[0]
     if np.count_nonzero(n) < 3:
@@ -92,7 +92,7 @@ def _compared(levels: Vector, other: Related) -> tuple[bool, bool]:
     return bent > max(SURE * bent_error, WORTH * whole), straight > SURE * straight_error
 
 
-def _gain(other: Related, better: Vector, worse: Vector) -> tuple[float, float]:
+def _gain(other: RelatedColumn, better: Vector, worse: Vector) -> tuple[float, float]:
     """The reduction of the squared error on the second half, and its standard error."""
     n, y, variance = other.rows[1], other.means[1], other.variances[1]
     apart = better - worse

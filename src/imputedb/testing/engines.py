@@ -105,8 +105,8 @@ def _trees(engine: Engine, _: Table) -> None:
 
 def _readings(engine: Engine, table: Table) -> None:
     for name in _TYPES:
-        gone = t.call("count_star", where=t.is_missing(engine.reading(table, name, "a")))
-        ((seen,),) = engine.rows(t.select([gone], engine.source(table, "a")))
+        missing = t.call("count_star", where=t.is_missing(engine.reading(table, name, "a")))
+        ((seen,),) = engine.rows(t.select([missing], engine.source(table, "a")))
         require(seen == _missing(name), f"{name} reads as NULL in {seen} rows, and misses {_missing(name)} values")
 
 

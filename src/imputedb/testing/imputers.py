@@ -12,7 +12,7 @@ import numpy as np
 from imputedb.algebra.column import Column
 from imputedb.imputers import checked, checked_values
 from imputedb.imputers.protocol import Imputer, Work, draws_differ, is_proper, learns_from_sample, reports_notes
-from imputedb.imputers.registry import Choice, the_one
+from imputedb.imputers.registry import Choice, single_imputer
 from imputedb.imputers.rows import Array, Cells, Rows
 from imputedb.statistics.table import Kind
 from imputedb.testing.check import Check, require
@@ -44,7 +44,7 @@ def imputer_checks(imputer: Choice) -> list[Check]:
     Raises:
         ExtensionError: the object is not an imputer: a member is missing or is not valid.
     """
-    one = the_one(imputer, "checks are of")
+    one = single_imputer(imputer, "checks are of")
     return [Check(f"imputer {one.name}", promise, _bound(find, one)) for promise, find in PROMISES.items()]
 
 

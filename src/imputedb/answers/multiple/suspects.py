@@ -116,11 +116,11 @@ def skewed(name: str, groups: Vector, skewness: Vector, df: Vector, missing: Map
     """
     there, skew, rows = _means(groups, skewness, df + 1)
     shares = np.array([missing.get(int(group), 0.0) for group in there])
-    told = rows * (1 - shares)
-    lacking = PER_SKEWNESS * (skew**2 - by_chance(told)) - told
+    observed = rows * (1 - shares)
+    lacking = PER_SKEWNESS * (skew**2 - by_chance(observed)) - observed
     if len(lacking) and lacking.max() > 0:
         worst = int(np.argmax(lacking))
-        worth = f" (worth {told[worst]:,.0f}, for what is missing)" if shares[worst] > 0 else ""
+        worth = f" (worth {observed[worst]:,.0f}, for what is missing)" if shares[worst] > 0 else ""
         words = (
             f"{name}: with a skewness of {skew[worst]:.1f}, {rows[worst]:,.0f} rows{worth} are too few for an interval "
             "that covers as told"

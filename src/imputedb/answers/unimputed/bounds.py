@@ -14,7 +14,7 @@ from imputedb.answers.unimputed.rows import Quantities, groups_of
 from imputedb.engines.engine import Engine
 from imputedb.errors import CannotImpute, DataError, QueryError
 from imputedb.imputers.permitted import bounds
-from imputedb.inference.bounds import Reach, limits
+from imputedb.inference.bounds import RowBounds, limits
 from imputedb.inference.rubin import Interval
 from imputedb.planning.problem import Problem
 from imputedb.sql import ast as t
@@ -86,7 +86,7 @@ class WorstCase:
             for group in range(len(keys)):
                 mine = (codes == group) & ~unknown
                 maybe = (possible & mine) | ((certain | possible) & unknown & bool(reachable[group]))
-                table[group][place] = _bounds(output.kind, Reach(low, high, certain & mine, maybe))
+                table[group][place] = _bounds(output.kind, RowBounds(low, high, certain & mine, maybe))
         return keys, table
 
     def _reachable(self, found: Quantities, codes: NDArray[np.intp], count: int, unknown: bool) -> Flags:
@@ -237,7 +237,7 @@ class WorstCase:
                 raise QueryError(f"no bounds of {output.text}: it may not move one way with {column}")
 
 
-def _bounds(kind: str, reach: Reach) -> Interval:
+def _bounds(kind: str, reach: RowBounds) -> Interval:
     match kind:
         case "count":
             return reach.count()

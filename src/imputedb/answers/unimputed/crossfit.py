@@ -16,7 +16,7 @@ from imputedb.imputers.chained.logistic import logistic
 from imputedb.imputers.protocol import Imputer
 from imputedb.imputers.random import keyed
 from imputedb.imputers.rows import Cells, Rows
-from imputedb.inference.doubly_robust import Flags, Part, Vector
+from imputedb.inference.doubly_robust import Flags, PartlyObserved, Vector
 from imputedb.statistics.table import Kind
 
 FOLDS = 5
@@ -53,7 +53,7 @@ class CrossFit:
         """(n,) the fold of each row, by a hash of its key."""
         return (keyed(self.rows.keys, self.seed, "fold") % np.uint64(FOLDS)).astype(np.int64)
 
-    def part(self, values: Vector, observed: Flags, permitted: Flags | None = None) -> Part:
+    def part(self, values: Vector, observed: Flags, permitted: Flags | None = None) -> PartlyObserved:
         """The quantity with predictions of both models.
 
         Args:
@@ -66,17 +66,17 @@ class CrossFit:
             CannotImpute: it is observed in no permitted row.
         """
         if observed.all():
-            return Part(values, observed, values, np.ones(len(values)))
+            return PartlyObserved(values, observed, values, np.ones(len(values)))
         alone = np.zeros(len(values), bool) if permitted is None else observed & ~permitted
-        taught = observed & ~alone
-        if not taught.any():
+        training = observed & ~alone
+        if not training.any():
             more = " with a value that its policy permits" if alone.any() else ""
             raise CannotImpute(f"the quantity is observed in no row{more}: nothing to learn from")
         rows = self._informative(observed)
         with one_thread():
             x = self._features(rows)
-            expected, chance = self._expected(rows, x, values, taught), self._chance(x, taught, alone)
-            return Part(values, observed, np.where(alone, values, expected), np.where(alone, 1.0, chance))
+            expected, chance = self._expected(rows, x, values, training), self._chance(x, training, alone)
+            return PartlyObserved(values, observed, np.where(alone, values, expected), np.where(alone, 1.0, chance))
 
     def _informative(self, observed: Flags) -> Rows:
         """The rows without predictors that are missing in most rows where the quantity is missing.
@@ -105,9 +105,9 @@ class CrossFit:
         found = np.empty(len(values))
         for fold in range(FOLDS):
             unseen = self.folds == fold
-            taught = observed & ~unseen
-            square = float(apart[taught] @ apart[taught])
-            share = float(np.clip(apart[taught] @ wrong[taught] / square, 0, 1)) if square > 0 else 0.0
+            training = observed & ~unseen
+            square = float(apart[training] @ apart[training])
+            share = float(np.clip(apart[training] @ wrong[training] / square, 0, 1)) if square > 0 else 0.0
             found[unseen] = (by_imputer + share * apart)[unseen]
         return np.clip(found, values[observed].min(), values[observed].max())
 
@@ -115,9 +115,9 @@ class CrossFit:
         found = np.full(len(values), float(values[observed].mean()))
         for fold in range(FOLDS):
             unseen = self.folds == fold
-            taught = self._sample(observed & ~unseen)
-            if len(taught):
-                found[unseen] = x[unseen] @ regression(x[taught], values[taught])
+            training = self._sample(observed & ~unseen)
+            if len(training):
+                found[unseen] = x[unseen] @ regression(x[training], values[training])
         return found
 
     def _by_imputer(self, imputer: Imputer, rows: Rows, values: Vector, observed: Flags) -> Vector:
@@ -125,11 +125,11 @@ class CrossFit:
         for fold in range(FOLDS):
             unseen = self.folds == fold
             hidden = unseen | ~observed
-            taught = values[~hidden]
-            if not unseen.any() or not len(taught) or (taught == taught[0]).all():
-                found[unseen] = taught.mean() if len(taught) else found[unseen]
+            training = values[~hidden]
+            if not unseen.any() or not len(training) or (training == training[0]).all():
+                found[unseen] = training.mean() if len(training) else found[unseen]
                 continue
-            target = Cells(np.where(hidden, taught[0], values), hidden, Kind.NUMBER)
+            target = Cells(np.where(hidden, training[0], values), hidden, Kind.NUMBER)
             given = Rows({**rows.columns, TARGET: target}, rows.keys)
             filled = checked.imputed(imputer, given, [TARGET], self.seed)[0][TARGET]
             found[unseen] = filled.astype(np.float64)[unseen[hidden]]
@@ -142,9 +142,9 @@ class CrossFit:
             found = np.ones(len(observed))
             for fold in range(FOLDS):
                 unseen = self.folds == fold
-                taught = self._sample(~unseen & ~alone)
-                labels = observed[taught].astype(np.float64)
-                found[unseen] = logistic(x[unseen] @ classification(x[taught], labels))
+                training = self._sample(~unseen & ~alone)
+                labels = observed[training].astype(np.float64)
+                found[unseen] = logistic(x[unseen] @ classification(x[training], labels))
             self.clipped.append(int(np.count_nonzero((found < LEAST) & ~alone)))
             self._chances[key] = np.maximum(found, LEAST)
         return self._chances[key]

@@ -36,10 +36,10 @@ def features(rows: Rows) -> Matrix:
     blocks = [made.x[:, 1:]]
     for place, part in enumerate(made.parts.values()):
         if not part.classes:
-            blocks.append(bends(made.x[:, part.places.start], ~made.gone[:, place]))
-    gone = {column.tobytes(): column for column in made.gone.T if column.any()}
-    if gone:
-        blocks.append(np.column_stack(list(gone.values())).astype(np.float64))
+            blocks.append(bends(made.x[:, part.places.start], ~made.missing[:, place]))
+    missing = {column.tobytes(): column for column in made.missing.T if column.any()}
+    if missing:
+        blocks.append(np.column_stack(list(missing.values())).astype(np.float64))
     whole = np.concatenate(blocks, axis=1)
     deviation = whole.std(axis=0)
     varied = deviation > 1e-9

@@ -12,8 +12,8 @@ from imputedb.engines.engine import Engine
 from imputedb.errors import DataError, QueryError
 from imputedb.imputers.permitted import bounds
 from imputedb.imputers.protocol import Imputer
-from imputedb.imputers.registry import the_one
-from imputedb.inference.doubly_robust import Flags, Part, Robust, average, known, total
+from imputedb.imputers.registry import single_imputer
+from imputedb.inference.doubly_robust import Flags, PartlyObserved, Robust, average, known, total
 from imputedb.notes import Note, NoteKind, Question
 from imputedb.planning.problem import Problem
 
@@ -61,7 +61,7 @@ class DoublyRobust:
     level: float = 0.95
     seed: int = 0
     _fits: dict[Columns, CrossFit] = field(default_factory=dict)
-    _parts: dict[tuple[int, int, str], Part] = field(default_factory=dict)
+    _parts: dict[tuple[int, int, str], PartlyObserved] = field(default_factory=dict)
 
     def answered(self) -> Answered:
         """The estimates.
@@ -117,7 +117,7 @@ class DoublyRobust:
             return total(part, self.question, self.level)
         return average(part, members, self.question, self.level)
 
-    def _part(self, found: Quantities, name: tuple[int, int, str], of: Quantity) -> Part:
+    def _part(self, found: Quantities, name: tuple[int, int, str], of: Quantity) -> PartlyObserved:
         if name not in self._parts:
             self._parts[name] = self._fit(found, of.reads).part(of.values, of.observed, self._permitted(found, of))
         return self._parts[name]
@@ -151,7 +151,7 @@ class DoublyRobust:
             raise QueryError(
                 f"policies fill {', '.join(map(str, sorted(of)))} by different imputers: name one for both"
             )
-        return the_one(names.pop(), "a column needs") if names else self.imputer
+        return single_imputer(names.pop(), "a column needs") if names else self.imputer
 
     def _warnings(self) -> list[Note]:
         clipped = max((count for fit in self._fits.values() for count in fit.clipped), default=0)

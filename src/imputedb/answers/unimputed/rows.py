@@ -194,9 +194,9 @@ class Quantities:
         """
         certain, denied = np.ones(self.count, bool), np.zeros(self.count, bool)
         for name, tree in self._conditions(place).items():
-            gone = np.ma.getmaskarray(self._stored[name])
+            missing = np.ma.getmaskarray(self._stored[name])
             holds = np.ma.filled(self._stored[name], 0.0) > 0
-            unknown = gone & self._missing(self.dirty(tree))
+            unknown = missing & self._missing(self.dirty(tree))
             always, never = settled(tree)
             certain &= holds | (unknown & always)
             denied |= ~holds & (~unknown | never)
@@ -217,16 +217,16 @@ class Quantities:
         """The groups as texts of their keys, the group of each row, and whether it is known (None if it always is)."""
         groups = groups_of(self.problem.query)
         reads = self.dirty([group.tree for group in groups])
-        gone = self._missing(reads)
+        absent = self._missing(reads)
         texts = [_texts(self._stored[f"key {place}"]) for place in range(len(groups))]
         rows: list[tuple[str | None, ...]] = list(zip(*texts, strict=True)) if texts else [()] * self.count
-        seen = {key for key, missing in zip(rows, gone.tolist(), strict=True) if not missing}
+        seen = {key for key, missing in zip(rows, absent.tolist(), strict=True) if not missing}
         nothing: list[tuple[str | None, ...]] = [()]
         found = sorted(seen, key=lambda key: [(part is not None, part or "") for part in key]) if texts else nothing
         _refuse(self.count > 0 and not found, "what it groups by is observed in no row")
         places = {key: place for place, key in enumerate(found)}
         codes = np.array([places.get(key, -1) for key in rows], np.intp)
-        return found, codes, Quantity(np.ones(self.count), ~gone, reads) if reads else None
+        return found, codes, Quantity(np.ones(self.count), ~absent, reads) if reads else None
 
     def check_rows_stand_alone(self) -> None:
         """Refuses a join that repeats incomplete rows, since estimates assume that rows are independent.
@@ -282,8 +282,8 @@ def groups_of(query: Query) -> Sequence[Scalar]:
 
 
 def _texts(array: NDArray[Any]) -> list[str | None]:
-    values, gone = np.ma.getdata(array).tolist(), np.ma.getmaskarray(array).tolist()
-    return [None if missing else str(value) for value, missing in zip(values, gone, strict=True)]
+    values, absent = np.ma.getdata(array).tolist(), np.ma.getmaskarray(array).tolist()
+    return [None if missing else str(value) for value, missing in zip(values, absent, strict=True)]
 
 
 def _number(tree: Tree) -> Tree:

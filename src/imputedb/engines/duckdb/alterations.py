@@ -128,21 +128,21 @@ def _check_import(session: Session, folder: Token) -> None:
 
 def _dropped(store: MetadataStore, tables: Tables, found: Sequence[Token]) -> Action:
     """Forgets declarations about tables that are dropped, one by one or with their schema."""
-    gone: list[Table] = []
+    missing: list[Table] = []
     if found[1].word == "table":
         at = 1
         while at < len(found) and (at == 1 or found[at].text == ","):
             table, at = _table(tables, found, at + 1)
-            gone += [table] if table else []
+            missing += [table] if table else []
     elif found[1].word == "schema":
         path, _ = _path(found, 2)
-        gone = [table for table in store.tables() if _is_in(tables, table, path)]
+        missing = [table for table in store.tables() if _is_in(tables, table, path)]
 
     def forget() -> None:
-        for table in gone:
+        for table in missing:
             store.undeclare(table)
 
-    return forget if gone else _no_action
+    return forget if missing else _no_action
 
 
 def _is_in(tables: Tables, table: Table, schema: Sequence[str]) -> bool:

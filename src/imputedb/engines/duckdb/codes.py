@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from imputedb.engines.duckdb.column_aggregates import EVERYTHING, Query, StoredColumn, TableSample
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
-from imputedb.statistics.codes import MOST_LEVELS, Related, candidate, coded
+from imputedb.statistics.codes import MOST_LEVELS, RelatedColumn, candidate, coded
 from imputedb.statistics.histogram import Quantiles
 from imputedb.statistics.table import ColumnStatistics, Kind
 
@@ -81,7 +81,9 @@ def _is_coded(values: NDArray[np.float64], others: Sequence[NDArray[np.float64]]
     return coded(levels, counts.astype(np.float64), related)
 
 
-def _related(other: NDArray[np.float64], places: NDArray[np.intp], halves: NDArray[np.intp], levels: int) -> Related:
+def _related(
+    other: NDArray[np.float64], places: NDArray[np.intp], halves: NDArray[np.intp], levels: int
+) -> RelatedColumn:
     """Moments of another column by half and level."""
     there = np.isfinite(other)
     cell, y = (halves * levels + places)[there], other[there]
@@ -90,7 +92,7 @@ def _related(other: NDArray[np.float64], places: NDArray[np.intp], halves: NDArr
     sums = [np.bincount(cell, weights=y**power, minlength=2 * levels).reshape(2, levels) for power in range(3)]
     rows, total, squares = (np.asarray(one, np.float64) for one in sums)
     means = total / np.maximum(rows, 1)
-    return Related(rows, means, np.maximum(squares / np.maximum(rows, 1) - means**2, 0.0))
+    return RelatedColumn(rows, means, np.maximum(squares / np.maximum(rows, 1) - means**2, 0.0))
 
 
 def _compares(one: ColumnStatistics) -> bool:

@@ -102,14 +102,14 @@ def check_suits(table: Table, shape: Shape) -> None:
     for column, policy in shape.policies.items():
         type_name = shape.types[column]
         kind, place = profile.kind_of(type_name), f"{table.name}.{column}"
-        gone = [name for name in policy.columns if name not in shape.types]
+        missing = [name for name in policy.columns if name not in shape.types]
         try:
             measure.check(place, type_name, kind, policy)
             if (policy.low is not None or policy.high is not None) and not measure.levels_of(type_name):
                 _check_range(place, type_name, kind, policy)
             for value in policy.values if kind in _ORDERED else ():
                 number(value, kind)
-            why = f"{', '.join(gone)} is not there" if gone else _unsuited(shape, policy)
+            why = f"{', '.join(missing)} is not there" if missing else _unsuited(shape, policy)
             if not why:
                 continue
         except DataError as error:
@@ -144,30 +144,30 @@ def prune(engine: DuckDB, table: Table, *, replaced: bool = True) -> None:
     Notes in the session's remarks name what is removed and, for a table that replaces another, what is kept.
     """
     with engine.session.writes.writing():
-        kept, gone = _pruned(engine, table)
+        kept, missing = _pruned(engine, table)
     if kept and replaced:
         words = f"{table.name} is replaced, and keeps the policies and declared values of {', '.join(sorted(kept))}"
         engine.session.remarks.append(Note(NoteKind.REPLACED, table.name, words))
-    engine.session.remarks += [forgotten(table.name, column, why) for column, why in sorted(gone.items())]
+    engine.session.remarks += [forgotten(table.name, column, why) for column, why in sorted(missing.items())]
 
 
 def _pruned(engine: DuckDB, table: Table) -> tuple[set[str], dict[str, str]]:
     """The columns that keep declarations, and by column the reasons why declarations are removed."""
-    types, kept, gone = engine.tables.shape(table).types, set[str](), dict[str, str]()
+    types, kept, missing = engine.tables.shape(table).types, set[str](), dict[str, str]()
     for column, policy in list(engine.store.policies(table).items()):
         try:
             decide(engine, table, column, policy)
             kept.add(column)
         except (DataError, QueryError) as error:
             engine.store.decide(table, column, None)
-            gone[column] = str(error).partition("\n")[0]
+            missing[column] = str(error).partition("\n")[0]
     for column, codes in list(engine.store.missing(table).items()):
         if codes and (column not in types or not all(_holds(engine, types[column], code) for code in codes)):
             engine.store.declare(table, column, ())
-            gone.setdefault(column, f"it cannot hold {', '.join(codes)}" if column in types else "it is not there")
+            missing.setdefault(column, f"it cannot hold {', '.join(codes)}" if column in types else "it is not there")
         elif codes:
             kept.add(column)
-    return kept, gone
+    return kept, missing
 
 
 def meaning(connection: duckdb.DuckDBPyConnection, shape: Shape, column: str, alias: str) -> Tree | None:
@@ -275,8 +275,8 @@ def _check_series(engine: DuckDB, table: Table, column: str, policy: Policy) -> 
     for name in groups:
         if profile.kind_of(types[name]) is Kind.OPAQUE:
             raise DataError(f"{table.name}.{name} is {types[name]}, which makes no groups")
-        gone = t.call("count_star", where=t.is_missing(engine.reading(table, name, "t")))
-        ((rows,),) = engine.rows(t.select([gone], engine.source(table, "t")))
+        missing = t.call("count_star", where=t.is_missing(engine.reading(table, name, "t")))
+        ((rows,),) = engine.rows(t.select([missing], engine.source(table, "t")))
         if rows:
             raise DataError(
                 f"{table.name}.{name} is missing in {rows} rows, of which nobody knows the group: "
@@ -292,8 +292,8 @@ def _check_cluster(engine: DuckDB, table: Table, column: str, cluster: str) -> N
         raise DataError(f"{place}, which is {kind}, makes no clusters of the rows of {table.name}.{column}")
     value = engine.reading(table, name, "t")
     distinct = {**t.call("count", value), "distinct": True}
-    gone = t.call("count_star", where=t.is_missing(value))
-    node = t.select([t.call("count_star"), gone, distinct], engine.source(table, "t"))
+    absent = t.call("count_star", where=t.is_missing(value))
+    node = t.select([t.call("count_star"), absent, distinct], engine.source(table, "t"))
     rows, missing, clusters = (int(str(one)) for one in engine.rows(node)[0])
     if missing:
         raise DataError(f"{place} is missing in {missing} rows, of unknown clusters: take a complete column")

@@ -113,7 +113,7 @@ class _CountedNote(NamedTuple):
 
 def _undetermined(engine: "DuckDB", table: Table, name: str, read: Collection[str]) -> _CountedNote:
     there = t.is_present(columns.stored(engine.tables.shape(table), name, "t", engine.texts.type_tree))
-    gone = t.any_of([t.is_missing(engine.reading(table, one, "t")) for one in sorted(read)])
+    missing = t.any_of([t.is_missing(engine.reading(table, one, "t")) for one in sorted(read)])
 
     def note(rows: int) -> Note:
         words = (
@@ -122,11 +122,11 @@ def _undetermined(engine: "DuckDB", table: Table, name: str, read: Collection[st
         )
         return Note(NoteKind.UNDETERMINED, f"{table.name}.{name}", words)
 
-    return _CountedNote(t.all_of([part for part in (there, gone) if part]) or there, note)
+    return _CountedNote(t.all_of([part for part in (there, missing) if part]) or there, note)
 
 
 def _equations(engine: "DuckDB", table: Table, name: str) -> _CountedNote:
-    gone = t.is_missing(columns.stored(engine.tables.shape(table), name, "t", engine.texts.type_tree))
+    missing = t.is_missing(columns.stored(engine.tables.shape(table), name, "t", engine.texts.type_tree))
     known = t.is_present(engine.reading(table, name, "t"))
 
     def note(rows: int) -> Note:
@@ -136,7 +136,7 @@ def _equations(engine: "DuckDB", table: Table, name: str) -> _CountedNote:
         )
         return Note(NoteKind.FOLLOWS, f"{table.name}.{name}", words)
 
-    return _CountedNote(t.all_of([gone, known]) or gone, note)
+    return _CountedNote(t.all_of([missing, known]) or missing, note)
 
 
 def check(shape: Shape, table: Table, column: str, text: str) -> None:

@@ -93,7 +93,9 @@ def _series(values: Any) -> Any:
     if hasattr(values, "reset_index"):
         return values.reset_index(drop=True)
     if isinstance(values, np.ma.MaskedArray):
-        return _objects([None if gone else v for v, gone in zip(values.data, np.ma.getmaskarray(values), strict=True)])
+        return _objects(
+            [None if missing else v for v, missing in zip(values.data, np.ma.getmaskarray(values), strict=True)]
+        )
     return values
 
 

@@ -55,9 +55,9 @@ def column(values: Sequence[Any]) -> Any:
     missing = np.array([value is None or value != value for value in values], bool)
     known = [value for value in values if value is not None and value == value]
     if not known or not all(isinstance(value, int | float) and not isinstance(value, bool) for value in known):
-        return np.array([None if gone else v for v, gone in zip(values, missing, strict=True)], object)
+        return np.array([None if absent else v for v, absent in zip(values, missing, strict=True)], object)
     whole = all(float(value).is_integer() and abs(value) < 2**53 for value in known)
-    numbers = np.array([0.0 if gone else v for v, gone in zip(values, missing, strict=True)], np.float64)
+    numbers = np.array([0.0 if absent else v for v, absent in zip(values, missing, strict=True)], np.float64)
     return np.ma.masked_array(numbers.astype(np.int64) if whole else numbers, missing)
 
 

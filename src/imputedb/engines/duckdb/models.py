@@ -87,8 +87,8 @@ class Models:
             self.records()
         except StorageError:
             with self._writing():
-                gone = [self._purged_from(catalog, name) for catalog in self._catalogs()]
-            return any(gone)
+                missing = [self._purged_from(catalog, name) for catalog in self._catalogs()]
+            return any(missing)
         return False
 
     def _purged_from(self, catalog: str, name: str) -> bool:

@@ -187,9 +187,9 @@ def missing(
     """Whether each column has a missing value."""
     found: dict[str, Any] = {}
     for names in portions(list(readings), TOGETHER):
-        gone = [t.all_of([t.is_missing(readings[name]), *_unmeant(meanings.get(name))]) for name in names]
+        absent = [t.all_of([t.is_missing(readings[name]), *_unmeant(meanings.get(name))]) for name in names]
         found |= dict(
-            zip(names, query(t.select([t.call("bool_or", one) for one in gone if one], source))[0], strict=True)
+            zip(names, query(t.select([t.call("bool_or", one) for one in absent if one], source))[0], strict=True)
         )
     return {name: bool(one) for name, one in found.items()}
 

@@ -62,12 +62,12 @@ def _column(cells: Sequence[Any]) -> Any:
     known = [cell for cell in cells if _has_value(cell)]
     kinds = {type(cell) for cell in known}
     if kinds <= {int, float} and known:
-        numbers = [0 if gone else cell for cell, gone in zip(cells, missing, strict=True)]
+        numbers = [0 if absent else cell for cell, absent in zip(cells, missing, strict=True)]
         whole = all(float(cell).is_integer() and abs(cell) < 2**53 for cell in known)
         return np.ma.masked_array(np.array(numbers, np.int64 if whole else np.float64), missing)
     same = len(kinds) == 1
     return np.array(
-        [None if gone else cell if same else _text(cell) for cell, gone in zip(cells, missing, strict=True)], object
+        [None if absent else cell if same else _text(cell) for cell, absent in zip(cells, missing, strict=True)], object
     )
 
 

@@ -91,8 +91,8 @@ class RemoteGathering(Gathering):
                 calls[f"nan {name}"] = t.call("count_star", where=t.call("isnan", t.reference("t", name)))
             meaning = meanings.get(name)
             if meaning is not None:
-                gone = t.all_of([t.is_missing(value), meaning])
-                calls[f"meant {name}"] = t.call("count_star", where=gone)
+                missing = t.all_of([t.is_missing(value), meaning])
+                calls[f"meant {name}"] = t.call("count_star", where=missing)
         (found,) = self.engine.rows(t.select(list(calls.values()), source))
         return dict(zip(calls, found, strict=True))
 

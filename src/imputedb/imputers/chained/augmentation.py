@@ -15,14 +15,14 @@ class Augmented(NamedTuple):
     weights: Vector
 
 
-def augmented(features: Matrix, codes: Vector, classes: int, everyone: Matrix | None = None) -> Augmented:
+def augmented(features: Matrix, codes: Vector, classes: int, all_rows: Matrix | None = None) -> Augmented:
     """The observations, and for each predictor and class two pseudo-observations at its mean +- half its deviation.
 
     All other predictors of a pseudo-observation are at their means; the added weights sum to p + 1 (White, Daniel &
-    Royston 2010, section 3). Means and deviations are those of `everyone`, which includes the rows to impute, and
+    Royston 2010, section 3). Means and deviations are those of `all_rows`, which includes the rows to impute, and
     pseudo-observations stay within its range. The first column, of ones, is not counted among the p predictors.
     """
-    whole = features if everyone is None else everyone
+    whole = features if all_rows is None else all_rows
     p = features.shape[1] - 1
     if p == 0:
         return Augmented(features, codes, np.ones(len(codes)))

@@ -52,31 +52,31 @@ class Patterns:
     Attributes:
         order: (n,) positions of the rows by pattern; within a pattern, rows to learn from come first, sorted by key.
         starts: (P + 1,) where each pattern begins in `order`.
-        taught: (P,) number of rows to learn from in each pattern.
+        fitted_rows: (P,) number of rows to learn from in each pattern.
     """
 
     order: NDArray[np.intp]
     starts: NDArray[np.int64]
-    taught: NDArray[np.int64]
+    fitted_rows: NDArray[np.int64]
 
 
-def patterns(gone: NDArray[np.bool_], keys: Keys, learn: NDArray[np.bool_] | None = None) -> Patterns:
+def patterns(missing: NDArray[np.bool_], keys: Keys, learn: NDArray[np.bool_] | None = None) -> Patterns:
     """Groups rows by their (n, c) flags: by the last flag, then the most frequent pattern first, then by all flags."""
-    bits = np.packbits(gone[:, gone.any(axis=0)], axis=1)
+    bits = np.packbits(missing[:, missing.any(axis=0)], axis=1)
     padded = np.ascontiguousarray(np.pad(bits, ((0, 0), (0, -bits.shape[1] % 4))))
     words = padded.view(np.uint32).astype(np.uint64).T
-    code = words[0] if len(words) else np.zeros(len(gone), np.uint64)
+    code = words[0] if len(words) else np.zeros(len(missing), np.uint64)
     for word in words[1:]:
         code = np.unique(code << np.uint64(32) | word, return_inverse=True)[1].astype(np.uint64)
     known, first, inverse = np.unique(code, return_index=True, return_inverse=True)
     learners = np.ones(len(code), bool) if learn is None else learn
-    taught = np.bincount(inverse, learners, len(known)).astype(np.int64)
-    turn = np.lexsort((known, -taught, gone[first, -1]))
+    fitted_rows = np.bincount(inverse, learners, len(known)).astype(np.int64)
+    turn = np.lexsort((known, -fitted_rows, missing[first, -1]))
     rank = np.empty(len(known), np.int64)
     rank[turn] = np.arange(len(known))
     order = np.lexsort((keys, ~learners, rank[inverse]))
     sizes = np.bincount(rank[inverse], minlength=len(known))
-    return Patterns(order, np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), taught[turn])
+    return Patterns(order, np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), fitted_rows[turn])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,8 +120,8 @@ class Chain:
         x: (n, q) the matrix, ones first; 0 where a value is missing; sorted by pattern.
         keys: (n,) keys of the rows.
         starts: (P + 1,) where each pattern begins.
-        taught: (P,) number of rows to learn from in each pattern.
-        gone: (P, q) missing columns of the matrix.
+        fitted_rows: (P,) number of rows to learn from in each pattern.
+        missing: (P, q) missing columns of the matrix.
         steps: incomplete columns in the order of the regressions.
         leading: number of steps whose columns are missing in rows to learn from; these come first.
         equations: the kernel's equations.
@@ -134,8 +134,8 @@ class Chain:
     x: Matrix
     keys: Keys
     starts: NDArray[np.int64]
-    taught: NDArray[np.int64]
-    gone: NDArray[np.uint8]
+    fitted_rows: NDArray[np.int64]
+    missing: NDArray[np.uint8]
     steps: Sequence[int]
     leading: int
     equations: _kernel.Equations
@@ -152,8 +152,8 @@ class Chain:
         draws forget more slowly than expectations converge: with 4 cycles the variance between draws of nhanes was 20 %
         too small at a rate of 0.13.
         """
-        gone = self.gone[self.taught > 0][:, list(self.steps[: self.leading])]
-        if not (gone[:, :-1] > gone[:, 1:]).any():
+        missing = self.missing[self.fitted_rows > 0][:, list(self.steps[: self.leading])]
+        if not (missing[:, :-1] > missing[:, 1:]).any():
             return 1
         wished = int(np.clip(np.ceil(np.log(0.01) / (2 * np.log(_rate(self.changes)))), *CYCLES))
         return min(wished, max(10, STEPS // max(self.leading, 1)))
@@ -190,7 +190,7 @@ class Chain:
         _kernel.fill_pattern_matrix(
             self.x.ravel(),
             self.starts,
-            self.gone.ravel(),
+            self.missing.ravel(),
             self.keys,
             list(self.steps),
             self.b.ravel(),
@@ -206,49 +206,54 @@ class Chain:
 
 
 def chain(
-    x: Matrix, gone: NDArray[np.bool_], keys: Keys, found: Patterns, steps: Sequence[int], deltas: Mapping[int, Delta]
+    x: Matrix,
+    missing: NDArray[np.bool_],
+    keys: Keys,
+    found: Patterns,
+    steps: Sequence[int],
+    deltas: Mapping[int, Delta],
 ) -> Chain:
     """The chain of a matrix (n, q) that is sorted by pattern, after its cycles of expectations.
 
     Args:
         x: the matrix, ones first; 0 where a value is missing.
-        gone: (P, q) missing columns of each pattern.
+        missing: (P, q) missing columns of each pattern.
         keys: (n,) keys of the rows.
         found: the patterns.
         steps: incomplete columns, in the order of the regressions. Columns that are complete in all rows to learn from
             come last, since they change nothing for the others.
         deltas: departures from missing at random, by column.
     """
-    q, flags = x.shape[1], np.ascontiguousarray(gone, np.uint8)
+    q, flags = x.shape[1], np.ascontiguousarray(missing, np.uint8)
     stated = [deltas.get(step, Delta(1.0, np.zeros(q))) for step in steps]
-    leading = int(np.count_nonzero(gone[found.taught > 0][:, list(steps)].any(axis=0)))
+    leading = int(np.count_nonzero(missing[found.fitted_rows > 0][:, list(steps)].any(axis=0)))
     equations = _kernel.Equations(
         q, list(steps), leading, [d.scale for d in stated], [s for d in stated for s in d.shift]
     )
     # the kernel numbers the patterns of many rows first
-    turn = np.argsort(-found.taught, kind="stable")[: max(1, PATTERN_CELLS // (q * q))]
-    turn = turn[found.taught[turn] > 0]
+    turn = np.argsort(-found.fitted_rows, kind="stable")[: max(1, PATTERN_CELLS // (q * q))]
+    turn = turn[found.fitted_rows[turn] > 0]
     for pattern in turn:
-        rows = x[found.starts[pattern] : found.starts[pattern] + found.taught[pattern]]
+        rows = x[found.starts[pattern] : found.starts[pattern] + found.fitted_rows[pattern]]
         equations.add(float(len(rows)), flags[pattern], (rows.T @ rows).ravel())
-    many = int((found.taught[turn] > q).sum())
+    many = int((found.fitted_rows[turn] > q).sum())
     _keep(equations, x, found, flags, np.setdiff1d(np.arange(len(flags)), turn[:many]))
     most = max(1, min(START_CYCLES, max(5, STEPS // max(leading, 1))))
     b, sigma = np.zeros((most * len(steps), q)), np.zeros(most * len(steps))
     changes, left_out = equations.expect(most, STILL, many, b.ravel(), sigma)
     count = len(changes) * len(steps)
     fits = b[:count], sigma[:count], changes, left_out
-    return Chain(x, keys, found.starts, found.taught, flags, steps, leading, equations, *fits)
+    return Chain(x, keys, found.starts, found.fitted_rows, flags, steps, leading, equations, *fits)
 
 
 def _keep(
     equations: _kernel.Equations, x: Matrix, found: Patterns, flags: NDArray[np.uint8], rare: NDArray[np.intp]
 ) -> None:
     """Keeps the rows of rare patterns, a systematic sample of them, each pattern by its share."""
-    stride = max(1, -(-int(found.taught[rare].sum()) // KEPT_ROWS))
+    stride = max(1, -(-int(found.fitted_rows[rare].sum()) // KEPT_ROWS))
     seen = 0
     for pattern in rare:
-        begin, count = int(found.starts[pattern]), int(found.taught[pattern])
+        begin, count = int(found.starts[pattern]), int(found.fitted_rows[pattern])
         rows = x[begin + (-seen) % stride : begin + count : stride]
         seen += count
         if len(rows):

@@ -56,19 +56,19 @@ class Design:
 
     Attributes:
         x: (n, q) the matrix, ones first; 0 where the value is missing.
-        gone: (n, c) whether the value of a column of the table is missing, in the order of `parts`.
+        missing: (n, c) whether the value of a column of the table is missing, in the order of `parts`.
         parts: by column of the table.
     """
 
     x: Matrix
-    gone: NDArray[np.bool_]
+    missing: NDArray[np.bool_]
     parts: Mapping[Column, Part]
 
     def flags(self, starts: NDArray[np.int64]) -> NDArray[np.bool_]:
         """(P, q) missing columns of the matrix, in the rows at some positions."""
         found = np.zeros((len(starts), self.x.shape[1]), bool)
         for place, part in enumerate(self.parts.values()):
-            found[:, part.places] = self.gone[starts, place, None]
+            found[:, part.places] = self.missing[starts, place, None]
         return found
 
 

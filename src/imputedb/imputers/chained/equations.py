@@ -73,7 +73,7 @@ class Equations:
         """
         flags = {c: self.rows.columns[c].missing for c in self.design.parts}
         learn = slice(None) if self.rows.learn is None else self.rows.learn
-        counts = {c: int(np.count_nonzero(gone[learn])) for c, gone in flags.items() if gone.any()}
+        counts = {c: int(np.count_nonzero(missing[learn])) for c, missing in flags.items() if missing.any()}
         return sorted(by_name(counts), key=lambda c: (not counts[c], counts[c]))
 
     @cached_property
@@ -117,7 +117,7 @@ class Equations:
     def pattern_matrix(self) -> PatternMatrix:
         """The matrix of the rows, sorted by their patterns of missingness."""
         chain = self.chain
-        return PatternMatrix(chain.x, chain.starts, chain.taught, chain.gone, chain.keys, self.steps)
+        return PatternMatrix(chain.x, chain.starts, chain.fitted_rows, chain.missing, chain.keys, self.steps)
 
     @cached_property
     def base_cycles(self) -> int:
@@ -130,7 +130,7 @@ class Equations:
     @property
     def learnt_from(self) -> int:
         """The number of rows to learn from."""
-        return int(self.found.taught.sum())
+        return int(self.found.fitted_rows.sum())
 
     @property
     def watched(self) -> list[int]:

@@ -30,5 +30,5 @@ def values(chain: Chain, targets: Sequence[Modelled], regressions: Regressions) 
 def _drawn(chain: Chain, targets: Sequence[Modelled], regressions: Regressions) -> Sequence[Array]:
     """(m, missing) values that the chain draws, by target."""
     block = chain.values([one.part.places.start for one in targets], regressions)
-    found = [(one, block[:, one.gone, k]) for k, one in enumerate(targets)]
+    found = [(one, block[:, one.missing_rows, k]) for k, one in enumerate(targets)]
     return [one.typed(drawn.reshape(-1, 1), bounded=False).reshape(drawn.shape) for one, drawn in found]

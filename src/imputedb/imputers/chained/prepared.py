@@ -211,14 +211,14 @@ class Prepared:
         if regressions:
             x = equations.chain.filled(regressions, x)
         for column in equations.incomplete:
-            part, gone = equations.part(column), np.flatnonzero(equations.rows.columns[column].missing)
+            part, missing = equations.part(column), np.flatnonzero(equations.rows.columns[column].missing)
             if column not in members:
-                settle(part, x, gone)
+                settle(part, x, missing)
             elif members[column].late:
-                x[gone, part.places] = expected[gone, part.places]
-                settle(part, x, gone)
+                x[missing, part.places] = expected[missing, part.places]
+                settle(part, x, missing)
             else:
-                x[gone, part.places] = 0.0
+                x[missing, part.places] = 0.0
         most = equations.base_cycles if cycles is None or not equations.base_cycles else cycles
         with np.errstate(all="ignore"):  # the caller's error state does not apply in this thread
             found = Imputation(equations.pattern_matrix, equations.members, x, seed, number, trace).run(most)

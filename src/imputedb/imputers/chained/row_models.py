@@ -37,7 +37,7 @@ class Modelled:
         stored: the same values, as stored.
         known: their distinct values, sorted.
         seen: positions of the rows to learn from.
-        gone: positions of the rows in which it is missing.
+        missing_rows: positions of the rows in which it is missing.
         present: codes of the observed categories, which models number from 0; only these are imputed.
         shift: departure from missing at random.
         delta: the departure of a number, in the units of the matrix.
@@ -53,7 +53,7 @@ class Modelled:
     stored: Array
     known: Array
     seen: Places
-    gone: Places
+    missing_rows: Places
     present: NDArray[np.intp]
     shift: Shift | None
     late: bool
@@ -66,7 +66,7 @@ class Modelled:
 
     def closed(self, block: Matrix, bounded: bool) -> Array:
         """The missing values in their own type, from (n, width) columns of the matrix."""
-        return self.typed(block[self.gone], bounded)
+        return self.typed(block[self.missing_rows], bounded)
 
     def typed(self, missing: Matrix, bounded: bool) -> Array:
         """Values in their own type, from (k, width) columns of the matrix for the missing cells only."""
@@ -109,11 +109,13 @@ def modelled(
     width = made.x.shape[1] - (part.places.stop - part.places.start)
     for one in (model, *others):
         if one.suits(observed) and _affordable(one, observed, width):
-            seen, gone = _places(learnt), _places(cells.missing)
+            seen, missing = _places(learnt), _places(cells.missing)
             known = np.unique(stored)
             delta = shift.delta(column, rows, made) if shift and not part.classes else None
             late = rows.learn is not None and not bool((cells.missing & rows.learn).any())
-            return Modelled(column, cells, part, one, observed, stored, known, seen, gone, present, shift, late, delta)
+            return Modelled(
+                column, cells, part, one, observed, stored, known, seen, missing, present, shift, late, delta
+            )
     raise CannotImpute(f"no model of {model.name} suits {column}: name another imputer for it")
 
 
@@ -137,24 +139,24 @@ class PatternMatrix:
     Attributes:
         x: (n, q) the matrix, ones first; 0 where a value is missing.
         starts: (P + 1,) where each pattern begins.
-        taught: (P,) number of rows to learn from in each pattern.
-        gone: (P, q) missing columns of each pattern.
+        fitted_rows: (P,) number of rows to learn from in each pattern.
+        missing: (P, q) missing columns of each pattern.
         keys: (n,) keys of the rows.
         columns: incomplete columns of the matrix.
     """
 
     x: Matrix
     starts: NDArray[np.int64]
-    taught: NDArray[np.int64]
-    gone: NDArray[np.uint8]
+    fitted_rows: NDArray[np.int64]
+    missing: NDArray[np.uint8]
     keys: Keys
     columns: Sequence[int]
 
     def nested(self, columns: Sequence[int]) -> bool:
         """Whether missingness is nested in rows to learn from: a missing column implies that later ones are missing."""
-        gone = self.gone[self.taught > 0][:, list(columns)]
-        gone = gone[:, gone.any(axis=0)]
-        return not bool((gone[:, :-1] > gone[:, 1:]).any())
+        missing = self.missing[self.fitted_rows > 0][:, list(columns)]
+        missing = missing[:, missing.any(axis=0)]
+        return not bool((missing[:, :-1] > missing[:, 1:]).any())
 
 
 class Imputation:
@@ -179,8 +181,8 @@ class Imputation:
         self._rows = _kernel.Imputation(
             patterns.x.ravel(),
             patterns.starts,
-            patterns.gone.ravel(),
-            patterns.taught,
+            patterns.missing.ravel(),
+            patterns.fitted_rows,
             patterns.keys,
             list(patterns.columns),
             x.ravel(),
@@ -231,8 +233,8 @@ class Imputation:
         """A draw by a model of one column that works on arrays."""
         shown = barred == 0
         shown[one.part.places] = False
-        features, unknown = (self.x[rows][:, shown] for rows in (one.seen, one.gone))
-        rng = Randomness(self.patterns.keys[one.gone], what, self._fits[one.column])
+        features, unknown = (self.x[rows][:, shown] for rows in (one.seen, one.missing_rows))
+        rng = Randomness(self.patterns.keys[one.missing_rows], what, self._fits[one.column])
         values = one.model.draw(one.observed, features, unknown, rng)
         if not one.part.classes:
             self._rows.put(one.part.places.start, np.ascontiguousarray(values, np.float64))
@@ -248,7 +250,7 @@ class Imputation:
         if one.shift:
             assert one.delta is not None
             place = one.part.places.start
-            moved = one.delta.scale * self.x[one.gone, place] + self.x[one.gone] @ one.delta.shift
+            moved = one.delta.scale * self.x[one.missing_rows, place] + self.x[one.missing_rows] @ one.delta.shift
             self._rows.put(place, np.ascontiguousarray(moved))
 
     def _closed(self, one: Modelled) -> Array:
@@ -257,7 +259,7 @@ class Imputation:
     def _record(self, one: Modelled) -> None:
         places, part = one.part.places, one.part
         if places.stop > places.start:
-            values = self.x[one.gone, places.start] * part.scale + part.centre
+            values = self.x[one.missing_rows, places.start] * part.scale + part.centre
             self.trace.add(one.column, float(values.mean()), float(values.std()))
 
 
@@ -272,20 +274,20 @@ def predicted(columns: Sequence[Modelled], x: Matrix) -> Mapping[Column, Array]:
     """The single best values, given the linear chain's expected values of other columns; changes the matrix `x`."""
     rough = [one for one in columns if not isinstance(one.model, Normal)]
     for one in rough:
-        settle(one.part, x, one.gone)
+        settle(one.part, x, one.missing_rows)
     found: dict[Column, Array] = {}
     for one in columns:
         if one in rough:
             shown = np.ones(x.shape[1], bool)
             shown[one.part.places] = False
-            values = one.model.predict(one.observed, x[one.seen][:, shown], x[one.gone][:, shown])
+            values = one.model.predict(one.observed, x[one.seen][:, shown], x[one.missing_rows][:, shown])
             if one.part.classes:
                 values = one.present[values.astype(np.intp)].astype(np.float64)
                 found[one.column] = closed(values, one.stored, bounded=True)
             elif one.shift:
                 assert one.delta is not None
-                values = one.delta.scale * values + x[one.gone] @ one.delta.shift
-            x[one.gone, one.part.places] = one.part.encoded(values) if one.part.classes else values[:, None]
+                values = one.delta.scale * values + x[one.missing_rows] @ one.delta.shift
+            x[one.missing_rows, one.part.places] = one.part.encoded(values) if one.part.classes else values[:, None]
         if one.column not in found:
             found[one.column] = _single(one, x)
     return found
@@ -293,11 +295,11 @@ def predicted(columns: Sequence[Modelled], x: Matrix) -> Mapping[Column, Array]:
 
 def _single(one: Modelled, x: Matrix) -> Array:
     if isinstance(one.model, Pmm) and not one.shift:
-        return one.donors(x[one.gone, one.part.places.start])
+        return one.donors(x[one.missing_rows, one.part.places.start])
     return one.closed(x[:, one.part.places], bounded=True)
 
 
-def settle(part: Part, x: Matrix, gone: Places) -> None:
+def settle(part: Part, x: Matrix, missing: Places) -> None:
     """Replaces numeric values of indicators, as the linear chain draws them, by zeros and ones."""
     if part.classes:
-        x[gone, part.places] = part.encoded(part.decoded(x[gone, part.places]))
+        x[missing, part.places] = part.encoded(part.decoded(x[missing, part.places]))

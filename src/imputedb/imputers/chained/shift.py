@@ -117,9 +117,9 @@ class _Groups:
     rows: Rows
 
     def __post_init__(self) -> None:
-        gone = int(np.count_nonzero(self.rows.columns[self.by].missing))
-        if gone:
-            raise CannotImpute(f"{self.by} misses {gone:,} values: a column that groups shifts has to be complete")
+        missing = int(np.count_nonzero(self.rows.columns[self.by].missing))
+        if missing:
+            raise CannotImpute(f"{self.by} misses {missing:,} values: a column that groups shifts has to be complete")
 
     def _codes(self, amounts: Mapping[object, float]) -> tuple[list[object], Sequence[object]]:
         """The groups, and their representation among the cells' values."""

@@ -100,22 +100,22 @@ class TwoLevel:
 
     def draw(self, observed: Observed, features: Matrix, unknown: Matrix, rng: Randomness) -> Vector:
         """Values, or donors' values, with all parameters drawn."""
-        level, gone = _level(observed, features)
+        level, missing = _level(observed, features)
         generator = rng.generator()
         state = _started(level)
         for _ in range(SWEEPS):
             state = _swept(level, state, generator)
         if not self.match:
-            return np.asarray(unknown @ state.beta + state.u[gone] + np.sqrt(state.sigma2) * rng.normal())
+            return np.asarray(unknown @ state.beta + state.u[missing] + np.sqrt(state.sigma2) * rng.normal())
         fit = _expected(level)
-        return taken(observed, features @ fit.beta + fit.u[level.cluster], unknown @ state.beta + state.u[gone],
+        return taken(observed, features @ fit.beta + fit.u[level.cluster], unknown @ state.beta + state.u[missing],
                      self.donors, rng)  # fmt: skip
 
     def predict(self, observed: Observed, features: Matrix, unknown: Matrix) -> Vector:
         """Best linear unbiased predictions, with variances by EM (Laird & Ware 1982)."""
-        level, gone = _level(observed, features)
+        level, missing = _level(observed, features)
         fit = _expected(level)
-        return np.asarray(unknown @ fit.beta + fit.u[gone])
+        return np.asarray(unknown @ fit.beta + fit.u[missing])
 
 
 def minds_clusters(imputer: object) -> bool:
@@ -131,14 +131,14 @@ def _level(observed: Observed, features: Matrix) -> tuple[_Level, Places]:
     """
     if observed.clusters is None:
         raise CannotImpute("2l.norm and 2l.pmm need to know the clusters of rows: say CLUSTER in the column's policy")
-    seen, gone = observed.clusters
-    count = int(max(seen.max(initial=-1), gone.max(initial=-1))) + 1
+    seen, missing = observed.clusters
+    count = int(max(seen.max(initial=-1), missing.max(initial=-1))) + 1
     sizes = np.bincount(seen, minlength=count).astype(np.float64)
     if np.count_nonzero(sizes) < 2:
         raise CannotImpute("all observed rows are of one cluster, so nothing tells how they differ: leave CLUSTER out")
     sums = np.stack([np.bincount(seen, column, count).astype(np.float64) for column in features.T], axis=1)
     totals = np.bincount(seen, observed.values, count).astype(np.float64)
-    return _Level(features, observed.values, seen, sizes, sums, totals), gone
+    return _Level(features, observed.values, seen, sizes, sums, totals), missing
 
 
 def _started(level: _Level) -> _State:

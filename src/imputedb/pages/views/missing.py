@@ -103,9 +103,9 @@ def _pairs(profile: Profile) -> None:
     names = sorted(missing, key=lambda name: -missing[name])[:_PAIRS]
     both = dict.fromkeys(((a, b) for a in names for b in names), 0)
     for pattern in profile.patterns:
-        gone = [name for name in names if name in pattern.missing]
-        for a in gone:
-            for b in gone:
+        absent = [name for name in names if name in pattern.missing]
+        for a in absent:
+            for b in absent:
                 both[a, b] += pattern.rows
     rows: list[list[object]] = []
     for a in names:

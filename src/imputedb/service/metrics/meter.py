@@ -163,8 +163,8 @@ class Meter:
             before = self._baselines.setdefault(statement, found)
             self._baselines.move_to_end(statement)
             if len(self._baselines) > _REMEMBERED:
-                gone, _ = self._baselines.popitem(last=False)
-                self._metrics["imputedb_estimate_drift"].remove(gone)
+                missing, _ = self._baselines.popitem(last=False)
+                self._metrics["imputedb_estimate_drift"].remove(missing)
         moves = [abs(now - before[key][0]) / before[key][1] for key, (now, _) in found.items() if key in before]
         self.of("imputedb_estimate_drift", statement).set(max(moves, default=0.0))
 
