@@ -15,12 +15,13 @@ from imputedb.answers.prepare import Planner
 from imputedb.answers.query import Call, as_it_stands, verbatim
 from imputedb.answers.remote import check_keeping
 from imputedb.answers.request import AIPW, BOUNDS, VERBATIM, QueryOptions
+from imputedb.answers.stored import check_complete, notes_of_stored, warned_of_stored
 from imputedb.answers.understand import check_query, classified, described, understood
 from imputedb.blocks.listings import showing
 from imputedb.diagnostics.departures import Departures, Key, swept
 from imputedb.engines.engine import Engine
 from imputedb.engines.offers import Frames
-from imputedb.errors import QueryError, Unplanned
+from imputedb.errors import QueryError
 from imputedb.execution.plan import Watch
 from imputedb.imputers.protocol import Imputer, Progress
 from imputedb.inference.estimate import Estimate
@@ -111,15 +112,18 @@ def _responded(call: Call, parsed: Classified, params: Given, frames: Frames) ->
             informed = replace(call, options=models.informed(engine, call.planner, options, around.query))
             return limited(informed, around.query, lambda one: kept(one, around, frames))
         case Apart() as apart:
-            _check_complete(engine, apart)
+            check_complete(engine, apart)
             return as_it_stands(engine, options, apart.text, by_name(params))
         case Writes() as writing:
-            return _warned_of_stored(engine, writing, as_it_stands(engine, options, writing.text, by_name(params)))
+            return warned_of_stored(engine, writing, as_it_stands(engine, options, writing.text, by_name(params)))
         case Execute() as executing:
             return as_it_stands(engine, options, executing.text, by_name(params))
-        case Other(text):
+        case Other(text) as other:
+            notes = notes_of_stored(engine, other)
             text = showing(described(call.planner, text))
-            return _said_of_files(parsed.verb, text, as_it_stands(engine, options, text, by_name(params)))
+            found = _said_of_files(parsed.verb, text, as_it_stands(engine, options, text, by_name(params)))
+            found.report = replace(found.report, notes=(*found.report.notes, *notes))
+            return found
         case _ as never:
             assert_never(never)
 
@@ -149,32 +153,6 @@ def _listing(engine: Engine, options: QueryOptions, columns: Sequence[str], rows
     finally:
         engine.forget([named])
     return Result(engine, held, list(columns), ["VARCHAR"] * len(columns), verbatim(options))
-
-
-def _mentioned(engine: Engine, words: frozenset[str]) -> list[str]:
-    """The incomplete tables, and the views, whose names are among some words."""
-    views = [str(name) for (name,) in engine.fetched("SELECT view_name FROM duckdb_views() WHERE NOT internal")]
-    tables = [table.name for table in engine.shapes() if table.name.lower() in words and engine.statistics(table).dirty]
-    return sorted({*tables, *(name for name in views if name.lower() in words)})
-
-
-def _warned_of_stored(engine: Engine, writing: Writes, result: Result) -> Result:
-    """The result, with a warning if it may have read missing values."""
-    names = _mentioned(engine, writing.words)
-    if names:
-        words = (
-            f"nothing is imputed in a query whose WITH writes: of {', '.join(names)} it reads what is stored, and NULL "
-            "is NULL; write first, and ask then"
-        )
-        note = Note(NoteKind.NOT_IMPUTED, ", ".join(names), words)
-        result.report = replace(result.report, warnings=(*result.report.warnings, note))
-    return result
-
-
-def _check_complete(engine: Engine, apart: Apart) -> None:
-    """Refuses a query that DuckDB splits into statements, if a table or view that it may read is incomplete."""
-    if _mentioned(engine, apart.words):
-        raise Unplanned("PIVOT inside a query, its columns named by the data: list them, PIVOT t ON c IN (...)")
 
 
 def _pivoted(engine: Engine, parsed: Classified, result: Result) -> Result:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
-from imputedb.sql.tokens import Token, string_of, tokens
+from imputedb.sql.tokens import Token, string_of, tokens, unquoted
 
 _QUERIES = ("select", "with", "from", "values", "table", "pivot", "unpivot")
 
@@ -81,12 +82,44 @@ def _reads(found: Sequence[Token]) -> bool:
 
 
 def merged(text: str, found: Sequence[Token]) -> Keeps | None:
-    """MERGE INTO ... USING (query)."""
-    for number, token in enumerate(found[:-1]):
-        if token.word == "using" and token.depth == 0 and found[number + 1].text == "(" and _opens(found, number + 1):
-            close = closing(found, number + 1)
-            return _cut(text, found[number + 1].end, found[close].begin) if found[0].word == "merge" else None
-    return None
+    """MERGE INTO ... USING (query), or USING a query of a WITH before it.
+
+    None where anything but its source reads a query of that WITH, as conditions may.
+    """
+    start = next(n for n, token in enumerate(found) if token.depth == 0 and token.word == "merge")
+    source = next(n for n, token in enumerate(found) if n > start and token.depth == 0 and token.word == "using") + 1
+    is_query = found[source].text == "(" and _opens(found, source)
+    close = closing(found, source) if is_query else source
+    named, given = _named(found[:start]), text.encode()[: found[start].begin].decode()
+    if _takes(found[close + 1 :], named):
+        return None
+    if is_query:
+        cut = _cut(text, found[source].end, found[close].begin)
+        return replace(cut, before=cut.before[len(given) :], query=_joined(given, cut.query)) if given else cut
+    if unquoted(found[source].word) not in named:
+        return None
+    cut = _cut(text, found[source].begin, found[source].end)
+    name = found[source].text
+    alias = f" AS {name}" if found[source + 1].word in ("on", "using") else ""
+    before, query = f"{cut.before[len(given) :]}(", f"{given}SELECT * FROM {name}\n"
+    return replace(cut, before=before, query=query, after=f"){alias}{cut.after}")
+
+
+def _takes(found: Sequence[Token], names: set[str]) -> bool:
+    """Whether some tokens read a table of some names."""
+    return any(
+        before.word in ("from", "join", ",", "table") and unquoted(token.word) in names and after.text != "."
+        for before, token, after in zip(found, found[1:], found[2:], strict=False)
+    )
+
+
+def _named(found: Sequence[Token]) -> set[str]:
+    """The names that a WITH gives to its queries, in lower case."""
+    return {
+        unquoted(token.word)
+        for before, token in pairwise(found)
+        if token.depth == 0 and before.word in ("with", "recursive", ",")
+    }
 
 
 def copied(text: str, found: Sequence[Token]) -> Keeps | None:

@@ -50,28 +50,16 @@ class Execute:
 
 @dataclass(frozen=True, slots=True)
 class Apart:
-    """A query that DuckDB splits into several statements: a PIVOT whose columns depend on the data.
-
-    Attributes:
-        text: whole text.
-        words: its words in lower case, table names included.
-    """
+    """A query that DuckDB splits into several statements: a PIVOT whose columns depend on the data."""
 
     text: str
-    words: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Writes:
-    """A query with a data-modifying statement in its WITH.
-
-    Attributes:
-        text: whole text.
-        words: its words in lower case, table names included.
-    """
+    """A query with a data-modifying statement in its WITH."""
 
     text: str
-    words: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +141,7 @@ def _kind(kind: duckdb.StatementType, text: str, found: Sequence[Token]) -> Stat
     kinds = duckdb.StatementType
     match kind:
         case kinds.SELECT | kinds.CREATE | kinds.INSERT | kinds.COPY if _writes(found):
-            return Writes(text, _words(found))
+            return Writes(text)
         case kinds.SELECT:
             return Other(text) if _shows(found) else Query(text)
         case kinds.CREATE:
@@ -165,15 +153,11 @@ def _kind(kind: duckdb.StatementType, text: str, found: Sequence[Token]) -> Stat
         case kinds.MERGE_INTO:
             return merged(text, found) or Other(text)
         case kinds.MULTI:
-            return Apart(text, _words(found))
+            return Apart(text)
         case kinds.EXECUTE:
             return _executed(text, found)
         case _:
             return Other(text)
-
-
-def _words(found: Sequence[Token]) -> frozenset[str]:
-    return frozenset(unquoted(token.word) for token in found)
 
 
 def _shows(found: Sequence[Token]) -> bool:
