@@ -12,7 +12,7 @@ from benchmarks.paper.part import Setting
 from imputedb.algebra.query import Query
 from imputedb.answers.prepare import Planner
 from imputedb.answers.request import PLANNED, QueryOptions
-from imputedb.blocks.block import Planned
+from imputedb.blocks.block import PlannedBlock
 from imputedb.engines.duckdb.engine import DuckDB
 
 KEPT = 0.9
@@ -72,7 +72,7 @@ def _complete(engine: DuckDB, number: int, sql: str, text: Mapping[str, Sequence
     """The case of a query; None where no row is complete, or nothing that it reads can be hidden."""
     asked = QueryOptions(0.0, asking.imputers("tree"), 0, PLANNED)
     block = Planner(engine).prepare(sql, asked).blocks[-1]
-    if not isinstance(block, Planned):
+    if not isinstance(block, PlannedBlock):
         return None
     tables, drivers = {}, {}
     for scan in block.problem.query.sources:

@@ -12,7 +12,7 @@ from benchmarks.paper.grid import Grid
 from benchmarks.paper.part import Absent, Data, Part, Setting
 from imputedb.answers.prepare import Planner
 from imputedb.answers.request import PLANNED, QueryOptions
-from imputedb.blocks.block import Planned
+from imputedb.blocks.block import PlannedBlock
 from imputedb.engines.duckdb.engine import DuckDB
 from imputedb.planning import search
 from imputedb.planning.frontier import Frontier
@@ -56,7 +56,7 @@ def _chain(engine: DuckDB, joins: int) -> Data:
     asked = QueryOptions(0.0, asking.imputers("tree"), 0, PLANNED)
     prepared, whole = _timed(lambda: Planner(engine).prepare(sql, asked))
     block = prepared.blocks[-1]
-    if not isinstance(block, Planned):
+    if not isinstance(block, PlannedBlock):
         raise Absent("a chain of joins that is planned")
     exact, exact_ms = _timed(lambda: search.plan(_problem(block), 0.0))
     approximate, approximate_ms = _timed(lambda: search.plan(_problem(block), search.SLACK))
@@ -71,7 +71,7 @@ def _chain(engine: DuckDB, joins: int) -> Data:
     }
 
 
-def _problem(block: Planned) -> Problem:
+def _problem(block: PlannedBlock) -> Problem:
     """The block's problem with nothing computed yet."""
     return Problem(block.problem.query, block.problem.statistics, block.problem.imputers)
 

@@ -14,7 +14,7 @@ from imputedb import arguments
 from imputedb.answers import description, model_methods, models, respond
 from imputedb.answers import methods as answering
 from imputedb.answers.explain import Explanation, explained
-from imputedb.answers.flags import check_alone, flagged
+from imputedb.answers.flags import check_no_error, flagged
 from imputedb.answers.multiple.measures import Measure, Measures
 from imputedb.answers.pace import pace
 from imputedb.answers.prepare import Planner
@@ -279,9 +279,9 @@ class Database:
         if flags:
             text, stated = limited(text)
             options = options.limited(stated.over(options.limits), perf_counter())
-            check_alone(options.limits.over(self._planner.limits))
+            check_no_error(options.limits.over(self._planner.limits))
             text = flagged(self._engine, self._planner, text, m, params)
-        return respond.departing(self._engine, self._planner, text, options, params, sensitivity, progress, watch)
+        return respond.with_departures(self._engine, self._planner, text, options, params, sensitivity, progress, watch)
 
     def explain(
         self,
@@ -307,7 +307,7 @@ class Database:
         options = options.limited(limits.over(self._planner.limits), perf_counter())
         with self._engine.callers_frames(text, statement=True):
             query = query_of(self._engine, self._planner, text, params)
-            options = models.informed(self._engine, self._planner, options, query)
+            options = models.with_known_models(self._engine, self._planner, options, query)
             prepared = self._planner.prepare(query, options)
             try:
                 with self._engine.own_statements(prepared.text):
@@ -324,7 +324,7 @@ class Database:
             try:
                 query = query_of(self._engine, self._planner, text, params)
                 options = QueryOptions(0.0, imputers_of(imputer), 0, PLANNED, fit=fit)
-                informed = models.informed(self._engine, self._planner, options, query)
+                informed = models.with_known_models(self._engine, self._planner, options, query)
                 return self._planner.prepare(query, informed).frontier
             finally:
                 self._planner.release()

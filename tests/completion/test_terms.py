@@ -200,8 +200,8 @@ def test_a_budget_goes_by_the_draws_of_this_process(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("imputedb.completion.cost.process_time", lambda: next(now))
     meter = Meter(budget=10)
     with pytest.raises(Beyond, match="9 of 20 draws are made"):
-        meter.room(1, 9, 20)
-    assert meter.room(2, 10, 20) == 1
+        meter.available_bytes(1, 9, 20)
+    assert meter.available_bytes(2, 10, 20) == 1
 
 
 @pytest.mark.parametrize(("imputer", "cycles"), [("norm", 1), ("pmm", 1)])

@@ -21,7 +21,7 @@ from imputedb.service.configuration import Configuration
 from imputedb.service.core import Core
 from imputedb.service.http.background import Background
 from imputedb.service.http.door import application
-from imputedb.service.jobs.runner import Runner
+from imputedb.service.jobs.runner import JobRunner
 from imputedb.service.jobs.store import Jobs
 from imputedb.service.metrics.meter import Meter
 from imputedb.service.request import Principal, Request
@@ -82,7 +82,7 @@ def asking(core: Core, folder: Path) -> Iterator[TestClient]:
     credentials = Credentials(core.configuration.security, is_loopback=core.configuration.is_loopback)
     side = Side(folder / "side.imputedb")
     jobs = Jobs(side)
-    runner = Runner(jobs, folder, "100MB", folder, lambda _: None)
+    runner = JobRunner(jobs, folder, "100MB", folder, lambda _: None)
     app = application(core, credentials, Meter().exposition, Background(core, jobs, runner, side))
     with TestClient(app, base_url="http://127.0.0.1") as found:
         yield found

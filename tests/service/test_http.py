@@ -18,7 +18,7 @@ import imputedb
 from imputedb.service.configuration import ROLES
 from imputedb.service.core import Answer, Core
 from imputedb.service.http.answers import Streamed, as_arrow
-from imputedb.service.http.door import Door
+from imputedb.service.http.door import HttpRoutes
 from imputedb.service.http.middleware import Bounds, Receive
 from imputedb.service.request import Request
 from imputedb.service.security import tokens
@@ -289,7 +289,7 @@ def test_an_answer_whose_caller_has_gone_is_let_go_of(core: Core) -> None:
         may_end.wait(60)
 
     async def asked() -> Future[Answer]:
-        door = Door(core, Credentials(core.configuration.security, is_loopback=True), lambda: b"")
+        door = HttpRoutes(core, Credentials(core.configuration.security, is_loopback=True), lambda: b"")
         run = core.answer(Request(READER, "SELECT 1"), form)
         waiting = asyncio.ensure_future(door._ended(Gone(), run))  # type: ignore[arg-type]
         await asyncio.to_thread(started.wait, 60)

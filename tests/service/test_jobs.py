@@ -15,7 +15,7 @@ import pytest
 
 import imputedb
 from imputedb.service.errors import NotFound
-from imputedb.service.jobs.runner import Ended, Runner
+from imputedb.service.jobs.runner import Ended, JobRunner
 from imputedb.service.jobs.store import ATTEMPTS, Job, Jobs
 from imputedb.service.request import Principal
 from imputedb.service.side import Side
@@ -32,15 +32,15 @@ class Bench:
         self.ended: list[Ended] = []
         self.runner = self.made()
 
-    def made(self) -> Runner:
-        runner = Runner(self.jobs, self.served, "500MB", self.folder / "jobs", lambda _: None)
+    def made(self) -> JobRunner:
+        runner = JobRunner(self.jobs, self.served, "500MB", self.folder / "jobs", lambda _: None)
         runner.observers.append(self.ended.append)
         return runner
 
     def until(self, job: Job, done: Callable[[Job], bool], seconds: float = 90) -> Job:
         last = time.monotonic() + seconds
         while time.monotonic() < last:
-            found = self.runner.seen(self.jobs.get(job.id))
+            found = self.runner.with_progress(self.jobs.get(job.id))
             if done(found):
                 return found
             time.sleep(0.05)
@@ -152,7 +152,7 @@ def test_a_job_is_cancelled_while_it_waits_and_while_it_runs(bench: Bench) -> No
     assert bench.jobs.get(second.id).state == "cancelled"
     bench.runner.cancel(first)
     assert bench.over(first).state == "cancelled"
-    again = bench.jobs.again(bench.jobs.get(second.id))
+    again = bench.jobs.requeue(bench.jobs.get(second.id))
     assert (again.state, again.attempts) == ("queued", 0)
     bench.until(again, lambda one: one.state == "running")
 
@@ -190,12 +190,12 @@ def test_a_job_under_way_at_the_end_is_taken_up_but_not_for_ever(bench: Bench) -
 KILLED = """
 import sys, time
 from pathlib import Path
-from imputedb.service.jobs.runner import Runner
+from imputedb.service.jobs.runner import JobRunner
 from imputedb.service.jobs.store import Jobs
 from imputedb.service.side import Side
 
 jobs = Jobs(Side(Path(sys.argv[2]) / "side.imputedb"))
-runner = Runner(jobs, Path(sys.argv[1]), "500MB", Path(sys.argv[2]) / "jobs", print)
+runner = JobRunner(jobs, Path(sys.argv[1]), "500MB", Path(sys.argv[2]) / "jobs", print)
 runner.start()
 while runner._now is None:
     time.sleep(0.01)

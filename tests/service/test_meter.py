@@ -33,7 +33,7 @@ Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 def meter(core: Core) -> Meter:
     found = Meter()
     core.observers.append(found.observe)
-    found.before_each_look(refreshing(core, found))
+    found.before_each_scrape(refreshing(core, found))
     return found
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from imputedb import connect
 from imputedb.service.core import Core
-from imputedb.service.postgres.server import Door
+from imputedb.service.postgres.server import PostgresServer
 from tests.service.conftest import configuration
 from tests.service.wire import (
     SYNC,
@@ -34,7 +34,7 @@ FOREVER = "SELECT count(*) FROM range(100000000) a, range(100000) b"
 
 
 @pytest.fixture(scope="module")
-def at(served: Path) -> Iterator[Door]:
+def at(served: Path) -> Iterator[PostgresServer]:
     core = Core(served, configuration(), lambda _: None)
     with door(core) as found:
         yield found
@@ -42,7 +42,7 @@ def at(served: Path) -> Iterator[Door]:
 
 
 @pytest.fixture
-def client(at: Door) -> Iterator[Client]:
+def client(at: PostgresServer) -> Iterator[Client]:
     with Client(at.port, user="ann", database="survey") as found:
         yield found
 
@@ -55,7 +55,7 @@ def test_a_session_begins_with_what_clients_must_know(client: Client) -> None:
     assert len(client.key) == 8
 
 
-def test_encryption_that_there_is_not_is_declined(at: Door) -> None:
+def test_encryption_that_there_is_not_is_declined(at: PostgresServer) -> None:
     with Client(at.port) as client:
         for number in (80877103, 80877104):
             client.send(struct.pack("!ii", 8, number))
@@ -73,7 +73,7 @@ def test_encryption_that_there_is_not_is_declined(at: Door) -> None:
         (struct.pack("!ii", 28, 3 << 16) + b"user\0ann\0client_enc\0", "08P01"),
     ],
 )
-def test_what_is_no_beginning_is_refused(at: Door, first: bytes, state_of_it: str) -> None:
+def test_what_is_no_beginning_is_refused(at: PostgresServer, first: bytes, state_of_it: str) -> None:
     with Client(at.port) as client:
         client.send(first)
         if struct.pack("!i", 80877103) in first:
@@ -83,7 +83,7 @@ def test_what_is_no_beginning_is_refused(at: Door, first: bytes, state_of_it: st
             client.one()
 
 
-def test_a_newer_version_is_told_what_is_spoken(at: Door) -> None:
+def test_a_newer_version_is_told_what_is_spoken(at: PostgresServer) -> None:
     with Client(at.port) as client:
         words = text("user", "ann", "_pq_.command_tag", "x") + b"\0"
         client.send(struct.pack("!ihh", len(words) + 8, 3, 2) + words)
@@ -91,7 +91,7 @@ def test_a_newer_version_is_told_what_is_spoken(at: Door) -> None:
 
 
 @pytest.mark.parametrize(("option", "why"), [("client_encoding", "LATIN1"), ("nothing_known", "1")])
-def test_settings_that_cannot_be_end_the_beginning(at: Door, option: str, why: str) -> None:
+def test_settings_that_cannot_be_end_the_beginning(at: PostgresServer, option: str, why: str) -> None:
     with Client(at.port) as client:
         assert kinds(client.start(user="ann", **{option: why}))[-1] == "E"
 
@@ -266,7 +266,7 @@ def test_what_was_done_to_missing_values_is_told(client: Client) -> None:
     assert all(name in head for name in (b"w_se\0", b"w_low\0", b"w_high\0", b"w_fmi\0"))
 
 
-def test_a_statement_is_cancelled_by_its_key_alone(at: Door, client: Client) -> None:
+def test_a_statement_is_cancelled_by_its_key_alone(at: PostgresServer, client: Client) -> None:
     for key in (client.key[:4] + b"\0\0\0\0", client.key):
         client.send(message("Q", text(FOREVER))) if key != client.key else None
         time.sleep(0.2)

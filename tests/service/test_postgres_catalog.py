@@ -16,7 +16,7 @@ import pytest
 import imputedb
 from imputedb.service.core import Core
 from imputedb.service.postgres.catalog import build
-from imputedb.service.postgres.server import Door
+from imputedb.service.postgres.server import PostgresServer
 from tests.service.conftest import configuration
 from tests.service.survey import surveyed
 from tests.service.wire import (
@@ -35,7 +35,7 @@ from tests.service.wire import (
 
 
 @pytest.fixture(scope="module")
-def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
     core = Core(
         surveyed(tmp_path_factory.mktemp("catalog")),
         configuration(roles={"reader": {"per_minute": 100_000}}),
@@ -49,7 +49,7 @@ def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
 
 
 @pytest.fixture(scope="module")
-def client(at: Door) -> Iterator[Client]:
+def client(at: PostgresServer) -> Iterator[Client]:
     with Client(at.port, user="ann", database="survey") as found:
         yield found
 
@@ -261,7 +261,7 @@ def test_settings_are_told_and_set_by_functions(client: Client) -> None:
     assert kinds(client.query("RESET imputedb.seed")) == "CZ"
 
 
-def test_psql_shows_tables_databases_schemas_and_functions(at: Door) -> None:
+def test_psql_shows_tables_databases_schemas_and_functions(at: PostgresServer) -> None:
     if shutil.which("psql") is None:
         pytest.skip("psql is not installed")
     asked = [
@@ -290,7 +290,7 @@ def test_psql_shows_tables_databases_schemas_and_functions(at: Door) -> None:
         assert line in found.stdout.split("\n"), (line, found.stdout)
 
 
-def test_sqlalchemy_reflects_tables(at: Door) -> None:
+def test_sqlalchemy_reflects_tables(at: PostgresServer) -> None:
     sqlalchemy = pytest.importorskip("sqlalchemy", reason="sqlalchemy is not installed")
     pytest.importorskip("psycopg", reason="psycopg is not installed")
     engine = sqlalchemy.create_engine(f"postgresql+psycopg://ann@127.0.0.1:{at.port}/survey")
@@ -311,7 +311,7 @@ def test_sqlalchemy_reflects_tables(at: Door) -> None:
     engine.dispose()
 
 
-def test_asyncpg_prepares_pages_cancels_and_pools(at: Door) -> None:
+def test_asyncpg_prepares_pages_cancels_and_pools(at: PostgresServer) -> None:
     asyncpg = pytest.importorskip("asyncpg", reason="asyncpg is not installed")
     target: dict[str, Any] = {"host": "127.0.0.1", "port": at.port, "user": "ann", "database": "survey", "timeout": 20}
 
@@ -336,7 +336,7 @@ def test_asyncpg_prepares_pages_cancels_and_pools(at: Door) -> None:
     asyncio.run(asyncio.wait_for(asked(), 60))
 
 
-def test_pg8000_asks_with_parameters(at: Door) -> None:
+def test_pg8000_asks_with_parameters(at: PostgresServer) -> None:
     native = pytest.importorskip("pg8000.native", reason="pg8000 is not installed")
     with native.Connection("ann", host="127.0.0.1", port=at.port, database="survey", timeout=20) as connection:
         found = connection.run("SELECT id, cost, tags FROM visit WHERE cost > :c ORDER BY id LIMIT 1", c=2)

@@ -15,7 +15,7 @@ from uuid import UUID
 import pytest
 
 from imputedb.service.core import Core
-from imputedb.service.postgres.server import Door
+from imputedb.service.postgres.server import PostgresServer
 from tests.service.conftest import configuration
 from tests.service.wire import MISTAKES, door
 
@@ -53,7 +53,7 @@ VALUES: list[tuple[str, Any]] = [
 
 
 @pytest.fixture(scope="module")
-def at(served: Path) -> Iterator[Door]:
+def at(served: Path) -> Iterator[PostgresServer]:
     core = Core(served, configuration(), lambda _: None)
     MISTAKES.clear()
     with door(core) as found:
@@ -65,7 +65,7 @@ def at(served: Path) -> Iterator[Door]:
 # -- psql -------------------------------------------------------------------------------------------------------------
 
 
-def psql(at: Door, *commands: str, code: int = 0, more: tuple[str, ...] = ()) -> tuple[str, str]:
+def psql(at: PostgresServer, *commands: str, code: int = 0, more: tuple[str, ...] = ()) -> tuple[str, str]:
     if shutil.which("psql") is None:
         pytest.skip("psql is not installed")
     asked = [part for one in commands for part in ("-c", one)]
@@ -77,7 +77,7 @@ def psql(at: Door, *commands: str, code: int = 0, more: tuple[str, ...] = ()) ->
     return found.stdout, found.stderr
 
 
-def test_psql_asks_and_is_told_what_was_imputed(at: Door) -> None:
+def test_psql_asks_and_is_told_what_was_imputed(at: PostgresServer) -> None:
     shown, said = psql(at, "SELECT count(*), avg(weight) > 0 FROM person", "SHOW imputedb.m")
     assert shown == "300|t\n1\n"
     assert "NOTICE:  imputed 67 of person.weight" in said
@@ -87,13 +87,13 @@ def test_psql_asks_and_is_told_what_was_imputed(at: Door) -> None:
     assert "did you mean person" in said
 
 
-def test_psql_gives_wishes_at_the_start(at: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_psql_gives_wishes_at_the_start(at: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGOPTIONS", "-c imputedb.m=3 -c imputedb.seed=5")
     shown, _ = psql(at, "SELECT avg(weight) AS w FROM person")
     assert shown.count("|") == 4
 
 
-def test_psql_reads_rows_in_parts(at: Door) -> None:
+def test_psql_reads_rows_in_parts(at: PostgresServer) -> None:
     shown, _ = psql(at, "SELECT * FROM range(7000)", more=("-v", "FETCH_COUNT=1000"))
     assert len(shown.split()) == 7000
 
@@ -102,7 +102,7 @@ def test_psql_reads_rows_in_parts(at: Door) -> None:
 
 
 @pytest.fixture
-def connection(at: Door) -> Iterator[Any]:
+def connection(at: PostgresServer) -> Iterator[Any]:
     psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed")
     with psycopg.connect(host="127.0.0.1", port=at.port, user="ann", dbname="survey", connect_timeout=10) as found:
         yield found

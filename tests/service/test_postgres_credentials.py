@@ -15,8 +15,8 @@ from imputedb.errors import QueryError, StorageError
 from imputedb.service.configuration import load
 from imputedb.service.core import Core, Done
 from imputedb.service.postgres import startup
-from imputedb.service.postgres.server import Door
-from imputedb.service.postgres.wire import Gone, Reader
+from imputedb.service.postgres.server import PostgresServer
+from imputedb.service.postgres.wire import Disconnected, Reader
 from imputedb.service.security import tokens
 from tests.service.conftest import configuration
 from tests.service.wire import Client, door, state
@@ -41,19 +41,21 @@ def core(served: Path, known: tuple[Path, dict[str, str]]) -> Iterator[Core]:
 
 
 @pytest.fixture
-def at(core: Core) -> Iterator[Door]:
+def at(core: Core) -> Iterator[PostgresServer]:
     with door(core) as found:
         yield found
 
 
-def connected(at: Door, user: str, password: str, **more: str) -> None:
+def connected(at: PostgresServer, user: str, password: str, **more: str) -> None:
     with psycopg.connect(
         host="127.0.0.1", port=at.port, user=user, password=password, connect_timeout=10, **more
     ) as it:
         assert it.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_a_token_is_a_password_and_its_name_the_user(at: Door, core: Core, known: tuple[Path, dict[str, str]]) -> None:
+def test_a_token_is_a_password_and_its_name_the_user(
+    at: PostgresServer, core: Core, known: tuple[Path, dict[str, str]]
+) -> None:
     seen: list[Done] = []
     core.observers.append(seen.append)
     connected(at, "ada", known[1]["ada"])
@@ -62,7 +64,9 @@ def test_a_token_is_a_password_and_its_name_the_user(at: Door, core: Core, known
     assert {one.request.door for one in seen if one.request} == {"postgres"}
 
 
-def test_nobody_else_comes_in_and_too_many_wrong_ones_wait(at: Door, known: tuple[Path, dict[str, str]]) -> None:
+def test_nobody_else_comes_in_and_too_many_wrong_ones_wait(
+    at: PostgresServer, known: tuple[Path, dict[str, str]]
+) -> None:
     said = set()
     for user, password in (("ada", known[1]["old"]), ("old", known[1]["old"]), ("nobody", known[1]["ada"])):
         with pytest.raises(psycopg.OperationalError) as caught:
@@ -76,7 +80,7 @@ def test_nobody_else_comes_in_and_too_many_wrong_ones_wait(at: Door, known: tupl
     connected(at, "ada", known[1]["ada"])
 
 
-def test_what_is_no_exchange_is_refused(at: Door) -> None:
+def test_what_is_no_exchange_is_refused(at: PostgresServer) -> None:
     for sent in (
         b"Q\0\0\0\x06a\0",
         b"p\0\0\0\x06a\0",
@@ -158,7 +162,7 @@ def test_what_comes_unencrypted_is_no_part_of_what_is_encrypted(certified: tuple
             try:
                 await startup._encrypt(inside, reader, writer)
                 await taken.put(await reader.read(100))
-            except Gone:
+            except Disconnected:
                 await taken.put(b"")
             writer.close()
 
@@ -224,7 +228,9 @@ def test_whoever_can_reach_the_door_has_to_show_who_he_is() -> None:
 def test_an_address_in_use_is_told(served: Path) -> None:
     core = Core(served, configuration(), lambda _: None)
     with door(core) as own:
-        other = Door(core, None, core.configuration.model_copy(update={"postgres": f"127.0.0.1:{own.port}"}), print)  # type: ignore[arg-type]
+        other = PostgresServer(
+            core, None, core.configuration.model_copy(update={"postgres": f"127.0.0.1:{own.port}"}), print
+        )  # type: ignore[arg-type]
         with pytest.raises(StorageError, match="in use"):
             other.open()
     core.close()

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from imputedb.service.core import Core
-from imputedb.service.postgres.server import Door
+from imputedb.service.postgres.server import PostgresServer
 from tests.service.conftest import configuration
 from tests.service.wire import (
     MISTAKES,
@@ -54,7 +54,7 @@ INTERESTING = (b"\0", b"\xff", b"\x7f\xff\xff\xff", b"\xff\xff\xff\xff", b"\0\0\
 
 
 @pytest.fixture(scope="module")
-def at(served: Path) -> Iterator[Door]:
+def at(served: Path) -> Iterator[PostgresServer]:
     core = Core(served, configuration(idle_seconds=2.0, roles={"reader": {"per_minute": 10**6}}), lambda _: None)
     MISTAKES.clear()
     with door(core) as found:
@@ -81,7 +81,7 @@ def mutated(rng: random.Random, data: bytes) -> bytes:
     return bytes(found)
 
 
-def test_mutated_frames_are_answered_or_refused_in_time(at: Door) -> None:
+def test_mutated_frames_are_answered_or_refused_in_time(at: PostgresServer) -> None:
     rng = random.Random(7)
     sent, before = 0, len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").is_dir() else 0
     while sent < FRAMES:
@@ -107,7 +107,7 @@ def test_mutated_frames_are_answered_or_refused_in_time(at: Door) -> None:
         assert len(os.listdir("/proc/self/fd")) <= before + 8
 
 
-def test_mutated_statements_are_answered_or_refused(at: Door) -> None:
+def test_mutated_statements_are_answered_or_refused(at: PostgresServer) -> None:
     rng = random.Random(11)
     words = " ".join(WORDS).split(" ")
     with Client(at.port, user="ann") as client:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from imputedb.service.core import Core
-from imputedb.service.postgres.server import Door
+from imputedb.service.postgres.server import PostgresServer
 from tests.service.conftest import configuration
 from tests.service.survey import surveyed
 from tests.service.wire import MISTAKES, door
@@ -22,7 +22,7 @@ SERVERS = sorted(Path("/usr/lib/postgresql").glob("*/bin")) if Path("/usr/lib/po
 
 
 @pytest.fixture(scope="module")
-def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
     core = Core(surveyed(tmp_path_factory.mktemp("programs")), configuration(), lambda _: None)
     MISTAKES.clear()
     with door(core) as found:
@@ -39,7 +39,7 @@ def said(*command: str, seconds: int = 60, **environment: str) -> list[str]:
     return found.stdout.splitlines()
 
 
-def test_jdbc_describes_pages_and_rolls_back(at: Door) -> None:
+def test_jdbc_describes_pages_and_rolls_back(at: PostgresServer) -> None:
     if shutil.which("java") is None or not JAR.exists():
         pytest.skip("java, or its PostgreSQL driver (libpostgresql-jdbc-java), is not installed")
     found = said("java", "-cp", str(JAR), str(CLIENTS / "Jdbc.java"), f"jdbc:postgresql://127.0.0.1:{at.port}/survey")
@@ -52,7 +52,7 @@ def test_jdbc_describes_pages_and_rolls_back(at: Door) -> None:
     ]  # fmt: skip
 
 
-def test_node_asks_with_values_and_names(at: Door) -> None:
+def test_node_asks_with_values_and_names(at: PostgresServer) -> None:
     folders = [os.environ.get("NODE_PATH", ""), "/usr/share/nodejs"]
     folder = next((one for one in folders if one and (Path(one) / "pg").is_dir()), None)
     if shutil.which("node") is None or folder is None:
@@ -64,7 +64,7 @@ def test_node_asks_with_values_and_names(at: Door) -> None:
     ]  # fmt: skip
 
 
-def test_postgresql_reads_foreign_tables(at: Door, tmp_path: Path) -> None:
+def test_postgresql_reads_foreign_tables(at: PostgresServer, tmp_path: Path) -> None:
     if not SERVERS or shutil.which("psql") is None or shutil.which("runuser") is None or os.getuid() != 0:
         pytest.skip("a PostgreSQL server, or a user to run it as, is not there")
     programs, folder = SERVERS[-1], Path("/tmp") / f"imputedb-{os.getpid()}"

@@ -13,7 +13,7 @@ import pytest
 
 from imputedb.service.core import Core
 from imputedb.service.postgres import reading
-from imputedb.service.postgres.server import Door
+from imputedb.service.postgres.server import PostgresServer
 from tests.service.conftest import configuration
 from tests.service.test_postgres import until
 from tests.service.wire import (
@@ -41,13 +41,13 @@ def core(served: Path) -> Iterator[Core]:
 
 
 @pytest.fixture(scope="module")
-def at(core: Core) -> Iterator[Door]:
+def at(core: Core) -> Iterator[PostgresServer]:
     with door(core) as found:
         yield found
 
 
 @pytest.fixture
-def client(at: Door) -> Iterator[Client]:
+def client(at: PostgresServer) -> Iterator[Client]:
     with Client(at.port, user="ann", database="survey") as found:
         yield found
 
@@ -148,7 +148,7 @@ def test_what_fails_holds_nothing(core: Core, client: Client, rest: str) -> None
     until(lambda: users(core) == 0)
 
 
-def test_a_client_who_goes_amid_his_answer_holds_nothing(core: Core, at: Door) -> None:
+def test_a_client_who_goes_amid_his_answer_holds_nothing(core: Core, at: PostgresServer) -> None:
     for asked in (
         f"SELECT '{'x' * 1000}' FROM range(12000)",
         f"COPY (SELECT '{'x' * 1000}' FROM range(12000)) TO STDOUT",
@@ -188,7 +188,7 @@ LONG = f"SELECT x, '{'x' * 1000}' FROM range(60000) t(x)"
 
 @pytest.mark.parametrize("asked", [LONG, f"COPY ({LONG}) TO STDOUT"])
 @pytest.mark.parametrize("by", ["key", "time"])
-def test_an_answer_that_is_being_sent_is_ended(at: Door, client: Client, asked: str, by: str) -> None:
+def test_an_answer_that_is_being_sent_is_ended(at: PostgresServer, client: Client, asked: str, by: str) -> None:
     if by == "time":
         client.query("SET statement_timeout = '1s'")
     client.send(message("Q", text(asked)))

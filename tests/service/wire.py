@@ -9,18 +9,18 @@ from contextlib import contextmanager
 from typing import Any
 
 from imputedb.service.core import Core
-from imputedb.service.postgres.server import Door
+from imputedb.service.postgres.server import PostgresServer
 from imputedb.service.security.tokens import Credentials
 
 SECONDS = 20
 
 
 @contextmanager
-def door(core: Core) -> Iterator[Door]:
+def door(core: Core) -> Iterator[PostgresServer]:
     """The Postgres door of a core, at a port of its own."""
     credentials = Credentials(core.configuration.security, is_loopback=core.configuration.is_loopback)
     configured = core.configuration.model_copy(update={"postgres": "127.0.0.1:0"})
-    found = Door(core, credentials, configured, MISTAKES.append)
+    found = PostgresServer(core, credentials, configured, MISTAKES.append)
     found.open()
     try:
         yield found

@@ -8,7 +8,7 @@ import pytest
 import imputedb
 from imputedb import Database
 from imputedb.answers.request import QueryOptions
-from imputedb.blocks.block import Written
+from imputedb.blocks.block import UnplannedBlock
 from imputedb.imputers.registry import imputers_of
 
 N = 4000
@@ -78,9 +78,9 @@ def drawn(db: Database, query: str, strategy: str = "planned") -> set[str]:
     """The columns whose missing values are drawn for the single best answer."""
     asked = QueryOptions(0.0, imputers_of("tree"), 0, strategy)
     blocks = db._planner.prepare(query, asked).blocks
-    return {c.name for block in blocks if not isinstance(block, Written) for c in block.problem.query.deciding} & set(
-        "yzsbkv"
-    )
+    return {
+        c.name for block in blocks if not isinstance(block, UnplannedBlock) for c in block.problem.query.deciding
+    } & set("yzsbkv")
 
 
 LINEAR = [

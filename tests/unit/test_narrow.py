@@ -48,7 +48,7 @@ def test_leaving_them_out_changes_no_answer(
     made: Database, query: str, imputer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spared = made.sql(query, imputer=imputer, seed=3)
-    monkeypatch.setattr(block, "narrowed", lambda relation, *_: relation)
+    monkeypatch.setattr(block, "reduced", lambda relation, *_: relation)
     with imputedb.connect() as other:
         for statement in MADE.split(";"):
             if statement.strip():

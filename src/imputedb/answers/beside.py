@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from imputedb.errors import QueryError
 
 
-def check_apart(own: Sequence[str], beside: Iterable[str], what: str) -> None:
+def check_distinct_names(own: Sequence[str], beside: Iterable[str], what: str) -> None:
     """Refuses an answer in which an added column has the name of one of the query's own.
 
     Args:

@@ -10,7 +10,7 @@ from typing import Literal
 from imputedb import arguments
 from imputedb.answers import models
 from imputedb.answers.membership import membership
-from imputedb.answers.methods import Opened
+from imputedb.answers.methods import OpenDatabase
 from imputedb.answers.multiple import pooled
 from imputedb.answers.multiple.aggregation import aggregation
 from imputedb.answers.prepare import Planner
@@ -51,7 +51,7 @@ class Description:
 
 
 def describe(
-    self: Opened,
+    self: OpenDatabase,
     text: str,
     parameters: Mapping[str, str] | None = None,
     *,
@@ -93,7 +93,7 @@ def describe(
         query = planner.with_files(filled.text)
         with engine.own_statements(query):
             about = membership(engine, query)
-            informed = models.informed(engine, planner, options, query)
+            informed = models.with_known_models(engine, planner, options, query)
             shown = about.named if about else _named(engine, planner, query, informed)
     finally:
         planner.release()
@@ -114,7 +114,7 @@ def _named(engine: Engine, planner: Planner, text: str, options: QueryOptions) -
         try:
             about = aggregation(engine, prepared, run)
         finally:
-            run.clear()
+            run.release_all()
         if about is not None:
             return pooled.named(about)
     return list(zip(prepared.columns, prepared.types, strict=True))

@@ -13,8 +13,8 @@ from imputedb.answers import remote
 from imputedb.answers.prepared import Prepared, chosen_plan, deciding_tables
 from imputedb.answers.query import answer
 from imputedb.answers.request import QueryOptions
-from imputedb.answers.run import written_words
-from imputedb.blocks.block import Written
+from imputedb.answers.run import unplanned_note
+from imputedb.blocks.block import UnplannedBlock
 from imputedb.engines.engine import Engine
 from imputedb.execution.form import form
 from imputedb.execution.model import ModelTable
@@ -134,8 +134,8 @@ def explained(engine: Engine, prepared: Prepared, options: QueryOptions, *, anal
     left_out: dict[str, str] = {}
     drawn_tables = deciding_tables(prepared, options.values)
     for block in prepared.blocks:
-        if isinstance(block, Written):
-            found.append((block.name, written_words(block)))
+        if isinstance(block, UnplannedBlock):
+            found.append((block.name, unplanned_note(block)))
             continue
         plan = chosen_plan(engine, block, options)
         found.append((block.name, plan))

@@ -1,6 +1,6 @@
 """Queries with flags: columns that tell whether each value was imputed."""
 
-from imputedb.answers.beside import check_apart
+from imputedb.answers.beside import check_distinct_names
 from imputedb.answers.prepare import Planner
 from imputedb.answers.understand import classified
 from imputedb.engines.engine import Engine
@@ -13,7 +13,7 @@ from imputedb.sql.statements import Query
 from imputedb.sql.tokens import tokens
 
 
-def check_alone(limits: Limits) -> None:
+def check_no_error(limits: Limits) -> None:
     """Refuses flags beside an error, of the statement or of the session.
 
     Raises:
@@ -47,7 +47,7 @@ def flagged(engine: Engine, planner: Planner, text: str, m: object, params: Give
     twice = next((name for place, name in enumerate(names) if lower[place] in lower[:place]), None)
     if twice is not None:
         raise QueryError(f"two columns are called {twice!r}: rename one, so that each has its own flag")
-    check_apart(names, [name + FLAG for name in names], "flags")
+    check_distinct_names(names, [name + FLAG for name in names], "flags")
     flags = "".join(f", IMPUTED({quoted((name,))}) AS {quoted((name + FLAG,))}" for name in names)
     return f"SELECT *{flags} FROM ({_alone(text)}) AS answer"
 

@@ -44,7 +44,7 @@ def limited(call: Call, query: str, keep: Work | None = None) -> Result:
             f"a limit of error ({error:g}) chooses the plan itself, and intervals do not include the effect of rows "
             f"that alpha {call.options.alpha:g} drops: leave alpha out, or the error"
         )
-    found = _timely(call, work) if error is None else _precise(call, query, error, keep)
+    found = _in_time(call, work) if error is None else _with_precision(call, query, error, keep)
     return _with_budget(found, call.options, began)
 
 
@@ -63,7 +63,7 @@ def _began(options: QueryOptions, until: float) -> float:
     return until - (options.limits.within_ms or 0.0) / 1e3
 
 
-def _timely(call: Call, work: Work) -> Result:
+def _in_time(call: Call, work: Work) -> Result:
     """The answer by the best plan expected to be in time, or by the fastest one if the former took too long."""
     try:
         return work(call)
@@ -87,12 +87,12 @@ def _with_budget(found: Result, options: QueryOptions, began: float) -> Result:
     budget = replace(found.report.budget or Budget(), within_ms=within, reached_ms=reached, error=error)
     if error is not None and found.has_estimates:
         budget = replace(budget, reached_error=half_width(_shown(found)))
-    broken = _broken(budget, found.report)
+    broken = _exceeded(budget, found.report)
     found.report = replace(found.report, budget=budget, warnings=(*found.report.warnings, *broken))
     return found
 
 
-def _broken(budget: Budget, report: Report) -> list[Note]:
+def _exceeded(budget: Budget, report: Report) -> list[Note]:
     """Warnings of exceeded limits."""
     notes = list[Note]()
     if budget.within_ms is not None and budget.reached_ms is not None and budget.reached_ms > budget.within_ms:
@@ -134,7 +134,7 @@ def _shown(found: Result) -> list[Estimate]:
 # -- within an error --------------------------------------------------------------------------------------------------
 
 
-def _precise(call: Call, query: str, goal: float, keep: Work | None) -> Result:
+def _with_precision(call: Call, query: str, goal: float, keep: Work | None) -> Result:
     """The answer by the fastest plan whose intervals are narrow enough, or else by the plan of least penalty.
 
     Choosing the narrowest of several intervals would make its coverage lower than its level.

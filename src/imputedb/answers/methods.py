@@ -20,7 +20,7 @@ from imputedb.statistics.policy import Action, Bound, Policy, as_bound, as_text
 from imputedb.statistics.policy import Measure as Taken
 
 
-class Opened(Protocol):
+class OpenDatabase(Protocol):
     """What these methods need of a database: its engine and its planner."""
 
     _engine: Engine
@@ -28,7 +28,7 @@ class Opened(Protocol):
 
 
 def policy(
-    self: Opened,
+    self: OpenDatabase,
     table: str,
     column: str,
     action: Action = "impute",
@@ -93,19 +93,19 @@ def policy(
     columns_policies.decide(self._engine, self._engine.named(table), column, wanted)
 
 
-def policies(self: Opened, table: str | None = None) -> list[tuple[str, str, str]]:
+def policies(self: OpenDatabase, table: str | None = None) -> list[tuple[str, str, str]]:
     """Table, column and policy in the syntax of CREATE IMPUTATION POLICY, of one table or of all."""
     with self._engine.lock:
         return columns_policies.listed(self._engine, table)
 
 
-def declared(self: Opened, table: str | None = None) -> list[tuple[str, str, tuple[str, ...]]]:
+def declared(self: OpenDatabase, table: str | None = None) -> list[tuple[str, str, tuple[str, ...]]]:
     """Table, column and declared missing values, of one table or of all."""
     with self._engine.lock:
         return columns_policies.declared(self._engine, table)
 
 
-def export_policies(self: Opened, path: str | Path | None = None) -> str:
+def export_policies(self: OpenDatabase, path: str | Path | None = None) -> str:
     """All policies and declared missing values as TOML; they are also written to a file if a path is given.
 
     Raises:
@@ -117,7 +117,7 @@ def export_policies(self: Opened, path: str | Path | None = None) -> str:
         return policy_file.written(self._engine, arguments.path("the path", path))
 
 
-def apply_policies(self: Opened, path: str | Path, *, dry_run: bool = False, exact: bool = False) -> list[Change]:
+def apply_policies(self: OpenDatabase, path: str | Path, *, dry_run: bool = False, exact: bool = False) -> list[Change]:
     """Makes policies and declared missing values those of a file of `export_policies`; returns the changes by column.
 
     Everything is checked before anything is changed.
@@ -138,7 +138,7 @@ def apply_policies(self: Opened, path: str | Path, *, dry_run: bool = False, exa
 
 
 def compare(
-    self: Opened,
+    self: OpenDatabase,
     text: str,
     *,
     ways: Sequence[str | Imputer] = WAYS,

@@ -100,7 +100,7 @@ def check_columns(record: Record, statistics: Statistics) -> None:
         )
 
 
-def fitted_now(engine: Engine, record: Record, progress: Progress | None) -> tuple[Record, bytes]:
+def fit_now(engine: Engine, record: Record, progress: Progress | None) -> tuple[Record, bytes]:
     """A record of the model fitted to the present rows, with its functions as bytes.
 
     Raises:
@@ -181,10 +181,10 @@ def _training_rows(engine: Engine, scan: Scan, statistics: Statistics, record: R
     known = [column.name for column in kept_columns]
     learn: NDArray[np.bool_] | None = None
     ids: NDArray[np.int64] | None = None
-    with _blamed(record.where):
+    with _blaming_condition(record.where):
         if scan.table != record.table or cache.is_cached or statistics.rows <= record.sample:
             cells = cache.cells(known)
-            learn = None if record.where is None else _learning(engine, scan.table, record.where)
+            learn = None if record.where is None else _training_flags(engine, scan.table, record.where)
             none = learn is not None and not learn.any()
         else:
             condition = None if record.where is None else _condition(engine, record.where)
@@ -197,7 +197,7 @@ def _training_rows(engine: Engine, scan: Scan, statistics: Statistics, record: R
 
 
 @contextmanager
-def _blamed(where: str | None) -> Iterator[None]:
+def _blaming_condition(where: str | None) -> Iterator[None]:
     """A context in which an error of the engine is reported as one of the condition on rows."""
     try:
         yield
@@ -213,7 +213,7 @@ def _condition(engine: Engine, where: str) -> Tree:
     return t.coalesce(t.cast(expression(engine.tree, where), t.plain_type("BOOLEAN")), t.literal(False))
 
 
-def _learning(engine: Engine, table: Table, where: str) -> NDArray[np.bool_]:
+def _training_flags(engine: Engine, table: Table, where: str) -> NDArray[np.bool_]:
     """(n,) the rows of a table for which a condition holds, in the table's order."""
     node = t.select([t.named(_condition(engine, where), "learn")], t.table(table.path, ""))
     return np.ma.getdata(engine.arrays(node)["learn"]).astype(np.bool_)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from imputedb import arguments
 from imputedb.answers import models
-from imputedb.answers.methods import Opened
+from imputedb.answers.methods import OpenDatabase
 from imputedb.answers.model_differences import Difference, differences
 from imputedb.answers.request import DRAWN, EXPECTED, PLANNED, QueryOptions
 from imputedb.answers.respond import respond
@@ -21,7 +21,7 @@ from imputedb.sql.paths import quoted
 
 
 def complete(
-    self: Opened,
+    self: OpenDatabase,
     table: str,
     *,
     values: Literal["expected", "drawn"] = "expected",
@@ -54,7 +54,7 @@ def complete(
 
 
 def create_model(
-    self: Opened,
+    self: OpenDatabase,
     name: str,
     table: str,
     columns: Sequence[str] = (),
@@ -102,10 +102,10 @@ def create_model(
         replaces=arguments.flag("replace", replace),
     )
     with self._engine.lock:
-        return models.loaded(self._engine, models.create(self._engine, wanted, progress))
+        return models.public_model(self._engine, models.create(self._engine, wanted, progress))
 
 
-def refresh_model(self: Opened, name: str, *, canary: bool = False, progress: Progress | None = None) -> Model:
+def refresh_model(self: OpenDatabase, name: str, *, canary: bool = False, progress: Progress | None = None) -> Model:
     """Fits a model to the present rows of its table: its next version, which becomes the current one.
 
     Args:
@@ -120,10 +120,10 @@ def refresh_model(self: Opened, name: str, *, canary: bool = False, progress: Pr
     """
     with self._engine.lock:
         made = models.refresh(self._engine, _name(name), progress, canary=arguments.flag("canary", canary))
-        return models.loaded(self._engine, made)
+        return models.public_model(self._engine, made)
 
 
-def compare_models(self: Opened, one: str, other: str) -> list[Difference]:
+def compare_models(self: OpenDatabase, one: str, other: str) -> list[Difference]:
     """The differences between two models of a table, or two versions such as `vitals@1` and `vitals@2`, by column.
 
     They are compared on the cells that are missing now; both models must be functions of a row.
@@ -138,7 +138,7 @@ def compare_models(self: Opened, one: str, other: str) -> list[Difference]:
         return differences(self._engine, pair[0], pair[1])
 
 
-def drop_model(self: Opened, name: str) -> None:
+def drop_model(self: OpenDatabase, name: str) -> None:
     """Drops a model, or one version of it, such as `vitals@1`.
 
     Raises:
@@ -150,7 +150,7 @@ def drop_model(self: Opened, name: str) -> None:
         models.drop(self._engine, called, version)
 
 
-def import_model(self: Opened, model: Model, *, table: str | None = None, replace: bool = False) -> Model:
+def import_model(self: OpenDatabase, model: Model, *, table: str | None = None, replace: bool = False) -> Model:
     """Stores a model that was saved elsewhere, as a model of a table of this database.
 
     Args:
@@ -166,10 +166,10 @@ def import_model(self: Opened, model: Model, *, table: str | None = None, replac
     if not isinstance(model, Model):
         raise QueryError(f"the model is {model!r}; it is one that load_model, or another database, gives")
     with self._engine.lock:
-        return models.loaded(self._engine, models.imported(self._engine, model, table, replaces=replace))
+        return models.public_model(self._engine, models.imported(self._engine, model, table, replaces=replace))
 
 
-def model(self: Opened, name: str) -> Model:
+def model(self: OpenDatabase, name: str) -> Model:
     """A kept model in its current version, or in that of the name, as in `vitals@3`.
 
     Raises:
@@ -178,10 +178,10 @@ def model(self: Opened, name: str) -> Model:
     """
     called, version = versioned(_name(name))
     with self._engine.lock:
-        return models.loaded(self._engine, models.store_of(self._engine).named(called, version))
+        return models.public_model(self._engine, models.store_of(self._engine).named(called, version))
 
 
-def models_of(self: Opened, table: str | None = None) -> list[Model]:
+def models_of(self: OpenDatabase, table: str | None = None) -> list[Model]:
     """The current version of each kept model, of one table or of all.
 
     Raises:
@@ -192,7 +192,7 @@ def models_of(self: Opened, table: str | None = None) -> list[Model]:
         if table is not None:
             path = self._engine.named(table)
             known = tuple(record for record in known if record.table == path)
-        return [models.loaded(self._engine, record) for record in known]
+        return [models.public_model(self._engine, record) for record in known]
 
 
 def _name(given: object) -> str:

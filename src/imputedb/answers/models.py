@@ -53,7 +53,9 @@ def store_of(engine: Engine) -> KeptModels:
     return engine.models
 
 
-def follow(engine: Engine, statement: ModelStatement, progress: Progress | None = None) -> list[tuple[object, ...]]:
+def execute_statement(
+    engine: Engine, statement: ModelStatement, progress: Progress | None = None
+) -> list[tuple[object, ...]]:
     """Executes a statement about models; returns the rows that it shows.
 
     Raises:
@@ -104,7 +106,7 @@ def listed(engine: Engine, records: Sequence[Record]) -> list[tuple[object, ...]
     ]
 
 
-def loaded(engine: Engine, record: Record) -> Model:
+def public_model(engine: Engine, record: Record) -> Model:
     """A model in its public form.
 
     Raises:
@@ -164,7 +166,7 @@ def create(engine: Engine, statement: ModelStatement, progress: Progress | None 
         seed=options["seed"],
         salt=names.salt(table, engine.session.home),
     )
-    record, content = model_fitting.fitted_now(engine, record, progress)
+    record, content = model_fitting.fit_now(engine, record, progress)
     with engine.snapshot():
         store_of(engine).drop(known)
         store_of(engine).add(record, content)
@@ -203,7 +205,7 @@ def refresh(engine: Engine, name: str, progress: Progress | None = None, *, cana
     if current.table not in engine.shapes():
         raise UnknownName(f"the table {current.table.name} of model {current.name} is gone: drop the model")
     following = replace(current, version=last + 1, is_current=not canary)
-    record, content = model_fitting.fitted_now(engine, following, progress)
+    record, content = model_fitting.fit_now(engine, following, progress)
     store_of(engine).add(record, content)
     return record
 
@@ -245,7 +247,7 @@ def rename(engine: Engine, name: str, after: str) -> None:
     store_of(engine).rename(one.name, after)
 
 
-def informed(engine: Engine, planner: Planner, options: QueryOptions, query: str) -> QueryOptions:
+def with_known_models(engine: Engine, planner: Planner, options: QueryOptions, query: str) -> QueryOptions:
     """The options with the kept models that may answer the query; those that policies want fresh are refreshed first.
 
     For single values, functions that are fitted to samples of large tables are further choices.

@@ -9,13 +9,13 @@ from imputedb.algebra.walk import bottom_up
 from imputedb.answers.multiple.pooled import PILOT
 from imputedb.answers.prepared import Prepared
 from imputedb.answers.request import FEW_DRAWS, QueryOptions
-from imputedb.blocks.block import Completed, Planned, Written
+from imputedb.blocks.block import CompletedBlock, PlannedBlock, UnplannedBlock
 from imputedb.imputers.protocol import Work
 from imputedb.models import price
 from imputedb.models.kept import StoredImputer, is_stored
 from imputedb.planning import cost
 from imputedb.planning.candidate import Candidate
-from imputedb.planning.forecast import Ahead, Forecast, of_draws
+from imputedb.planning.forecast import Forecast, ForecastWork, of_draws
 
 _MANY = (1000, 500, 200, 100, 50, PILOT)
 _FEW = (10, FEW_DRAWS, 2)
@@ -38,7 +38,7 @@ class Pace:
     """
 
     options: QueryOptions
-    ahead: Ahead
+    ahead: ForecastWork
     predicted: float
     seconds: float | None = None
     short: bool = False
@@ -109,20 +109,20 @@ def _with_draws(prepared: Prepared, options: QueryOptions) -> QueryOptions:
 
 def thresholds(prepared: Prepared) -> list[float]:
     """The alphas at which the plan of some block changes."""
-    frontiers = [block.frontier for block in prepared.blocks if not isinstance(block, Written)]
+    frontiers = [block.frontier for block in prepared.blocks if not isinstance(block, UnplannedBlock)]
     return sorted({point.low for frontier in frontiers for point in frontier})
 
 
-def plans(prepared: Prepared, alpha: float) -> list[tuple[Planned | Completed, Candidate]]:
+def plans(prepared: Prepared, alpha: float) -> list[tuple[PlannedBlock | CompletedBlock, Candidate]]:
     """The plan of each block for an alpha."""
-    blocks = [block for block in prepared.blocks if not isinstance(block, Written)]
+    blocks = [block for block in prepared.blocks if not isinstance(block, UnplannedBlock)]
     return [(block, block.frontier.choose(alpha)) for block in blocks]
 
 
-def ahead_of(prepared: Prepared, options: QueryOptions, forecast: Forecast) -> Ahead:
+def ahead_of(prepared: Prepared, options: QueryOptions, forecast: Forecast) -> ForecastWork:
     """The statement to run, with its estimated time."""
     chosen = plans(prepared, options.alpha)
-    written = sum(isinstance(block, Written) for block in prepared.blocks)
+    written = sum(isinstance(block, UnplannedBlock) for block in prepared.blocks)
     draws = options.most if options.m is None and options.most < _MANY[0] else options.m or PILOT
     filled, fits, leaves = set(), 0.0, []
     for block, plan in chosen:
@@ -133,11 +133,11 @@ def ahead_of(prepared: Prepared, options: QueryOptions, forecast: Forecast) -> A
     estimate = of_draws(sum(plan.time for _, plan in chosen) + cost.STATEMENT * written + fits, draws)
     key = (prepared.text, tuple((plan.time, plan.penalty) for _, plan in chosen), draws)
     kind = (frozenset(filled), draws > 1, written > 0, fits > 0, not forecast.has_run(key))
-    return Ahead(max(estimate, cost.STATEMENT), kind, key, tuple(leaves))
+    return ForecastWork(max(estimate, cost.STATEMENT), kind, key, tuple(leaves))
 
 
 def _fitted(
-    block: Planned | Completed, plan: Candidate, options: QueryOptions
+    block: PlannedBlock | CompletedBlock, plan: Candidate, options: QueryOptions
 ) -> Iterator[tuple[str, Hashable, float]]:
     """For each Impute its imputer, the cache key of its values if they are cached, and the time to compute these."""
     imputers = {one.name: one for one in block.problem.imputers}

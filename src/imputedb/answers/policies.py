@@ -9,7 +9,7 @@ from imputedb.sql.policy_statement import PolicyStatement
 from imputedb.statistics.policy import ACTIONS, DEFAULT, MEASURES, STALE, Policy
 
 
-def follow(engine: Engine, statement: PolicyStatement) -> list[tuple[str, str, str]]:
+def execute_statement(engine: Engine, statement: PolicyStatement) -> list[tuple[str, str, str]]:
     """Executes a statement about policies; returns the policies that it shows or makes.
 
     Raises:
@@ -66,7 +66,7 @@ def checked(engine: Engine, table: Table, column: str, policy: Policy) -> Policy
         raise DataError("structural needs a condition: where is the value not applicable?")
     if policy.action != "structural" and policy.when is not None:
         raise QueryError(f"a condition goes with action='structural', not with {policy.action!r}: leave when out")
-    if policy.action in ("keep", "drop") and (idle := _idle(policy)):
+    if policy.action in ("keep", "drop") and (idle := _unused_clauses(policy)):
         raise QueryError(f"{policy.action} fills nothing in, and {', '.join(idle)} would have no effect: leave it out")
     if policy.refuse and policy.above is None:
         raise QueryError("refuse goes with above, the share in percent from which answers are refused: say both")
@@ -90,7 +90,7 @@ _TEXTS = {
 """An example for each clause that is a text."""
 
 
-def _idle(policy: Policy) -> list[str]:
+def _unused_clauses(policy: Policy) -> list[str]:
     """The clauses of a policy that only affect imputation; `values` may also state the order of observed values."""
     names = _FILLING if policy.measure else (*_FILLING, "values")
     return [name for name in names if getattr(policy, name) not in (None, ())]

@@ -133,7 +133,7 @@ def applied(engine: Engine, text: str, source: str, *, dry_run: bool, exact: boo
     if exact:
         for table, column in sorted(known.keys() - wanted.keys(), key=lambda key: (key[0].path, key[1])):
             wanted[table, column] = ColumnDeclarations(table, column, None, ())
-    changed = [(known.get(key, _nothing(declared)), declared) for key, declared in wanted.items()]
+    changed = [(known.get(key, _undeclared(declared)), declared) for key, declared in wanted.items()]
     changed = [(before, after) for before, after in changed if before != after]
     if not dry_run:
         _put(engine, changed)
@@ -154,7 +154,7 @@ def _put(engine: Engine, changed: Sequence[tuple[ColumnDeclarations, ColumnDecla
                     engine.decide(after.table, after.column, after.policy)
 
 
-def _nothing(declared: ColumnDeclarations) -> ColumnDeclarations:
+def _undeclared(declared: ColumnDeclarations) -> ColumnDeclarations:
     return ColumnDeclarations(declared.table, declared.column, None, ())
 
 
@@ -194,7 +194,7 @@ def _place(engine: Engine, table: Table) -> dict[str, str]:
     return {"schema": table.schema, **bare} if table.schema != "main" or hidden else bare
 
 
-def _meant(engine: Engine, entry: Mapping[str, Any]) -> Table:
+def _table_of(engine: Engine, entry: Mapping[str, Any]) -> Table:
     home, name = engine.session.home, entry["table"]
     if "database" in entry:
         paths = [(entry["database"], entry.get("schema", "main"), name)]
@@ -272,7 +272,7 @@ def _declared(engine: Engine, entry: Mapping[str, Any]) -> ColumnDeclarations:
             raise DataError(f"{name!r} is missing")
     for name in entry.keys() & set(_PLACE):
         _text(name, entry[name])
-    table = _meant(engine, entry)
+    table = _table_of(engine, entry)
     codes = _texts("missing", entry.get("missing", []))
     column = engine.checked_codes(table, entry["column"], codes)
     options = {name: _option(name, entry[name]) for name in _POLICY if name in entry}

@@ -6,7 +6,7 @@ from imputedb.answers.request import BASE, QueryOptions
 from imputedb.answers.weights import by_weights
 from imputedb.blocks.listings import listed_without_ours
 from imputedb.blocks.plain import is_complete
-from imputedb.blocks.read_in import ReadIn, read_in
+from imputedb.blocks.read_in import FileCopies, read_in
 from imputedb.blocks.statement import blocks
 from imputedb.engines.cache import STRUCTURAL, LruCache
 from imputedb.engines.engine import Engine
@@ -41,7 +41,7 @@ class Planner:
             lambda kept: self._forget(kept[1]),
         )
         self._copies: list[Table] = []
-        self._read: list[ReadIn] = []
+        self._read: list[FileCopies] = []
         self.remarks: list[Note] = []
 
     def with_files(self, query: str) -> str:
@@ -67,7 +67,7 @@ class Planner:
         known = self.cache.recall(wishes)
         if known and known[0] == state:
             return known[1]
-        self._let_go()
+        self._drop_copies()
         found, lasting = self._prepared(text, options)
         if lasting:
             self.cache.keep(wishes, (state, found))
@@ -84,9 +84,9 @@ class Planner:
 
     def release(self) -> None:
         """Drops the copies of files that were made for a statement."""
-        self._let_go()
+        self._drop_copies()
         for read in self._read:
-            read.let_go(self._engine)
+            read.release(self._engine)
         self._read, self.remarks = [], []
         adopted = self._engine.adopted
         if len(adopted) > _PLANS_KEPT:  # some belong to plans that were not cached
@@ -94,7 +94,7 @@ class Planner:
             for name in {table.name for table in adopted} - kept:
                 self._engine.disown(name)
 
-    def _let_go(self) -> None:
+    def _drop_copies(self) -> None:
         """Drops the copies that were made for a query, which is prepared again."""
         self._engine.unmake("TABLE", [table.name for table in self._copies])
         for table in self._copies:

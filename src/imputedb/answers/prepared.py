@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from imputedb.algebra.column import Column, Columns
 from imputedb.algebra.relation import Scan, Table
 from imputedb.answers.request import BASE, COMPLETED, DRAWN, MIXED, PLANNED, QueryOptions
-from imputedb.blocks.block import Block, Completed, Planned, Written
+from imputedb.blocks.block import Block, CompletedBlock, PlannedBlock, UnplannedBlock
 from imputedb.engines.engine import Engine
 from imputedb.notes import Note
 from imputedb.planning import invariant, room
@@ -38,15 +38,15 @@ class Prepared:
     @property
     def frontier(self) -> Frontier | None:
         """The plans of the outermost block; if it is run as written, those of a table that it reads."""
-        return next((block.frontier for block in reversed(self.blocks) if not isinstance(block, Written)), None)
+        return next((block.frontier for block in reversed(self.blocks) if not isinstance(block, UnplannedBlock)), None)
 
     @property
     def is_base(self) -> bool:
         """Whether whole tables are completed and nothing else is."""
-        return not any(isinstance(block, Planned) for block in self.blocks)
+        return not any(isinstance(block, PlannedBlock) for block in self.blocks)
 
 
-def chosen_plan(engine: Engine, block: Planned | Completed, options: QueryOptions) -> Candidate:
+def chosen_plan(engine: Engine, block: PlannedBlock | CompletedBlock, options: QueryOptions) -> Candidate:
     """The plan that alpha chooses, after a check of its invariant."""
     room.check(block.problem, block.frontier, options.alpha)
     plan = block.chosen(engine, options.alpha)
@@ -62,9 +62,9 @@ def deciding_tables(prepared: Prepared, values: str | None = None) -> frozenset[
     """
     found: set[Table] = set()
     for block in prepared.blocks:
-        if not isinstance(block, Written) and values is not None:
+        if not isinstance(block, UnplannedBlock) and values is not None:
             found |= {scan.table for scan in block.problem.query.sources if values == DRAWN}
-        elif not isinstance(block, Written):
+        elif not isinstance(block, UnplannedBlock):
             tables = {scan.alias: scan.table for scan in block.problem.query.sources}
             statistics = block.problem.statistics
             decide = block.problem.query.deciding
@@ -80,7 +80,7 @@ def strategy(prepared: Prepared, options: QueryOptions) -> str:
     """The name of the strategy by which a statement was answered."""
     if options.strategy == BASE:
         return BASE
-    completed = any(isinstance(block, Completed) for block in prepared.blocks)
+    completed = any(isinstance(block, CompletedBlock) for block in prepared.blocks)
     if not completed:
         return PLANNED
     return COMPLETED if prepared.is_base else MIXED

@@ -94,11 +94,11 @@ def _answer_to(call: Call, query: str, *, alone: bool) -> Result:
             if changed:  # plans and rows must be of the same snapshot
                 prepared = planner.prepare(query, options)
             if call.executed and not prepared.blocks and not planner.has_read:
-                return as_it_stands(engine, options, call.executed.text)
+                return run_unchanged(engine, options, call.executed.text)
             planning_ms = (perf_counter() - began) * 1e3
             ours = prepared.blocks or options.method != IMPUTATION
             with engine.own_statements(query) if ours else nullcontext():
-                found = paced(call, prepared, planning_ms)
+                found = within_limits(call, prepared, planning_ms)
     if "json_execute" in query.lower():  # it may run a statement that writes
         engine.session.changed()
     return found
@@ -119,7 +119,7 @@ def likely_rows(call: Call, about: Membership) -> Result:
     return Result(engine, held, names, types, report, found.blocks, found.frontier)
 
 
-def paced(call: Call, prepared: Prepared, planning_ms: float) -> Result:
+def within_limits(call: Call, prepared: Prepared, planning_ms: float) -> Result:
     """The result of a prepared query by the plan that its limits permit; its time improves the forecast.
 
     Raises:
@@ -189,9 +189,9 @@ def answer(
         try:
             with nullcontext() if seconds is None else engine.session.within(seconds):
                 pooled = multiple.pooled(engine, prepared, run) if options.draws else None
-                held = pooled.held if pooled else run.through(prepared, take)
+                held = pooled.held if pooled else run.run_blocks(prepared, take)
         finally:
-            run.clear()
+            run.release_all()
     columns, types = (pooled.columns, pooled.types) if pooled else (prepared.columns, prepared.types)
     report = timed(replace(report, strategy=strategy(prepared, options), **run.reported()), began)
     report = replace(report, warnings=(*prepared.warnings, *report.warnings))
@@ -215,7 +215,7 @@ def _without_place() -> Iterator[None]:
         raise type(reason)(str(reason).splitlines()[0]) from error
 
 
-def as_it_stands(
+def run_unchanged(
     engine: Engine, options: QueryOptions, text: str, values: Mapping[str, object] | None = None
 ) -> Result:
     """DuckDB's result of a statement."""

@@ -30,7 +30,7 @@ def doubts(penalty: float, outcome: Outcome, options: QueryOptions) -> list[Note
     return found
 
 
-def apart(drawn: Sequence[tuple[str, Relation | str]]) -> Iterator[Note]:
+def completed_below_join(drawn: Sequence[tuple[str, Relation | str]]) -> Iterator[Note]:
     """Notes on tables that were completed below a join that is not planned."""
     for _, plan in drawn:
         if isinstance(plan, Impute):
@@ -49,7 +49,7 @@ def codes(column: str) -> Note:
     return Note(NoteKind.CODES, column, words)
 
 
-def inexact(column: str, step: float) -> Note:
+def inexact_integers(column: str, step: float) -> Note:
     """The note that whole numbers are imputed as doubles, which have gaps."""
     words = (
         f"{column} has whole numbers beyond 2^53, and is imputed by doubles, which are {step:,.0f} apart there: "

@@ -8,7 +8,7 @@ from imputedb.algebra.relation import Table
 from imputedb.answers.prepare import Planner
 from imputedb.answers.prepared import Prepared
 from imputedb.answers.request import IMPUTATION, QueryOptions
-from imputedb.blocks.block import Written
+from imputedb.blocks.block import UnplannedBlock
 from imputedb.engines.engine import Engine
 from imputedb.engines.record import Record
 from imputedb.errors import Unplanned
@@ -93,7 +93,7 @@ def to_fit(planner: Planner, options: QueryOptions, query: str) -> list[tuple[Ta
         check_imputers(wanted)
     found: dict[Table, None] = {}
     for block in prepared.blocks:
-        if not isinstance(block, Written):
+        if not isinstance(block, UnplannedBlock):
             statistics = block.problem.statistics
             found |= {one.table: None for one in block.problem.query.sources if statistics[one.alias].dirty}
     return [(table, one.base if is_stored(one) else one) for table in found for one in wanted]

@@ -8,15 +8,15 @@ from typing import assert_never
 import numpy as np
 
 from imputedb.answers import models, policies
-from imputedb.answers.keep import kept
+from imputedb.answers.keep import keep_answer
 from imputedb.answers.limits import limited
 from imputedb.answers.outcome import counted
 from imputedb.answers.prepare import Planner
-from imputedb.answers.query import Call, as_it_stands, verbatim
+from imputedb.answers.query import Call, run_unchanged, verbatim
 from imputedb.answers.remote import check_keeping
 from imputedb.answers.request import AIPW, BOUNDS, VERBATIM, QueryOptions
 from imputedb.answers.stored import check_complete, notes_of_stored, warned_of_stored
-from imputedb.answers.understand import check_query, classified, described, understood
+from imputedb.answers.understand import check_query, classified, described, with_values
 from imputedb.blocks.listings import showing
 from imputedb.diagnostics.departures import Departures, Key, swept
 from imputedb.engines.engine import Engine
@@ -30,7 +30,7 @@ from imputedb.result import Result
 from imputedb.sql.budget import LimitStatement
 from imputedb.sql.budget import limited as limited_text
 from imputedb.sql.csv_files import named_csv_files
-from imputedb.sql.enclosed import Keeps
+from imputedb.sql.enclosed import EnclosingStatement
 from imputedb.sql.model_statement import ModelStatement
 from imputedb.sql.parameters import Given, by_name
 from imputedb.sql.pivots import unlisted
@@ -59,7 +59,7 @@ def respond(
     try:
         with engine.callers_frames(text, statement=True) as frames:
             parsed = classified(engine, text)
-            if stated and not isinstance(parsed.statement, Query | Keeps | Execute):
+            if stated and not isinstance(parsed.statement, Query | EnclosingStatement | Execute):
                 raise QueryError("WITHIN and ERROR stand behind a query, or behind EXECUTE of one: leave them out here")
             found = _responded(call, parsed, params, frames)
             found.report = replace(found.report, notes=(*dict.fromkeys(planner.remarks), *found.report.notes))
@@ -68,7 +68,7 @@ def respond(
         planner.release()
 
 
-def departing(
+def with_departures(
     engine: Engine,
     planner: Planner,
     text: str,
@@ -97,38 +97,38 @@ def _responded(call: Call, parsed: Classified, params: Given, frames: Frames) ->
     engine, options = call.engine, call.options
     if isinstance(parsed.statement, Execute):
         call = replace(call, executed=parsed.statement)
-    match understood(engine, call.planner, parsed.statement, params):
+    match with_values(engine, call.planner, parsed.statement, params):
         case PolicyStatement() as about:
-            return _listing(engine, options, ("table", "column", "policy"), policies.follow(engine, about))
+            return _listing(engine, options, ("table", "column", "policy"), policies.execute_statement(engine, about))
         case ModelStatement() as about:
-            return _listing(engine, options, models.COLUMNS, models.follow(engine, about, call.progress))
+            return _listing(engine, options, models.COLUMNS, models.execute_statement(engine, about, call.progress))
         case LimitStatement() as about:
             call.planner.limits = about.applied(call.planner.limits)
             return _listing(engine, options, ("setting", "value"), [(f"imputedb.{about.name}", about.value)])
         case Query(query):
-            return limited(replace(call, options=models.informed(engine, call.planner, options, query)), query)
-        case Keeps() as around:
+            return limited(replace(call, options=models.with_known_models(engine, call.planner, options, query)), query)
+        case EnclosingStatement() as around:
             check_keeping(engine)
-            informed = replace(call, options=models.informed(engine, call.planner, options, around.query))
-            return limited(informed, around.query, lambda one: kept(one, around, frames))
+            informed = replace(call, options=models.with_known_models(engine, call.planner, options, around.query))
+            return limited(informed, around.query, lambda one: keep_answer(one, around, frames))
         case Apart() as apart:
             check_complete(engine, apart)
-            return as_it_stands(engine, options, apart.text, by_name(params))
+            return run_unchanged(engine, options, apart.text, by_name(params))
         case Writes() as writing:
-            return warned_of_stored(engine, writing, as_it_stands(engine, options, writing.text, by_name(params)))
+            return warned_of_stored(engine, writing, run_unchanged(engine, options, writing.text, by_name(params)))
         case Execute() as executing:
-            return as_it_stands(engine, options, executing.text, by_name(params))
+            return run_unchanged(engine, options, executing.text, by_name(params))
         case Other(text) as other:
             notes = notes_of_stored(engine, other)
             text = showing(described(call.planner, text))
-            found = _said_of_files(parsed.verb, text, as_it_stands(engine, options, text, by_name(params)))
+            found = _with_file_notes(parsed.verb, text, run_unchanged(engine, options, text, by_name(params)))
             found.report = replace(found.report, notes=(*found.report.notes, *notes))
             return found
         case _ as never:
             assert_never(never)
 
 
-def _said_of_files(verb: str, text: str, result: Result) -> Result:
+def _with_file_notes(verb: str, text: str, result: Result) -> Result:
     """The result, with notes on text files that a statement of DuckDB's reads."""
     names = named_csv_files(text) if verb in _READING else []
     notes = [

@@ -12,7 +12,7 @@ from imputedb.algebra.walk import bottom_up, scans
 from imputedb.answers import remarks
 from imputedb.answers.prepared import Prepared, chosen_plan, deciding_tables
 from imputedb.answers.request import DRAWN, EXPECTED, QueryOptions
-from imputedb.blocks.block import Block, Completed, Planned, Written
+from imputedb.blocks.block import Block, CompletedBlock, PlannedBlock, UnplannedBlock
 from imputedb.blocks.showing import not_imputable
 from imputedb.engines.engine import Engine, Held
 from imputedb.errors import CannotImpute, DataError, InternalError
@@ -73,12 +73,12 @@ class Run:
     _joined: set[str] = field(default_factory=set)
     _values: dict[str, str] = field(default_factory=dict)
 
-    def through(self, prepared: Prepared, take: Take | None = None) -> Held:
+    def run_blocks(self, prepared: Prepared, take: Take | None = None) -> Held:
         """Runs the blocks; returns the rows of the last one, or what `take` makes of them."""
         self.drawn_tables = deciding_tables(prepared, self.options.values)
         *before, last = prepared.blocks
         self.stage(before)
-        if isinstance(last, Completed):
+        if isinstance(last, CompletedBlock):
             raise InternalError("a statement without an answer")
         text = self.engine.text(self._statement(last))
         if take is None:
@@ -89,7 +89,7 @@ class Run:
     def stage(self, before: Sequence[Block]) -> None:
         """Runs the blocks that others read."""
         for block in before:
-            if isinstance(block, Completed):
+            if isinstance(block, CompletedBlock):
                 execution, plan = self.execution(block), self.plan(block).relation
                 names, statement = execution.complete(plan, block.stored, self._outcome, row_ids=block.row_ids)
                 self._made["VIEW"].append(block.name)
@@ -101,23 +101,23 @@ class Run:
                 with translated(imputed=True):
                     self.engine.make("TABLE", block.name, block.columns, _ordered(block, text))
 
-    def _statement(self, block: Planned | Written) -> Tree:
-        if isinstance(block, Planned):
+    def _statement(self, block: PlannedBlock | UnplannedBlock) -> Tree:
+        if isinstance(block, PlannedBlock):
             return self.execution(block).run(self.plan(block).relation, self._outcome)
-        return self.written(block)
+        return self.unplanned_statement(block)
 
-    def written(self, block: Written) -> Tree:
+    def unplanned_statement(self, block: UnplannedBlock) -> Tree:
         """The statement of a block that is not planned."""
         self._joined |= {block.name} if joins(block.node) else set()
-        self.drawn.append((block.name, written_words(block)))
+        self.drawn.append((block.name, unplanned_note(block)))
         return block.node
 
-    def ready(self, block: Planned) -> tuple[Execution, Relation]:
+    def ready(self, block: PlannedBlock) -> tuple[Execution, Relation]:
         """A block after its imputing, in all draws."""
         execution = self.execution(block)
         return execution, execution.ready(self.plan(block).relation, self._outcome)
 
-    def again(self, numbers: tuple[int, ...]) -> "Run":
+    def in_other_draws(self, numbers: tuple[int, ...]) -> "Run":
         """The same statement in other draws, which are not reported."""
         return Run(
             self.engine,
@@ -130,12 +130,12 @@ class Run:
             _made=self._made,
         )
 
-    def plan(self, block: Planned | Completed) -> Candidate:
+    def plan(self, block: PlannedBlock | CompletedBlock) -> Candidate:
         """The plan of a block, which is recorded."""
         plan = chosen_plan(self.engine, block, self.options)
         _check_imputable(plan.relation, block.problem.statistics)
         self._plans.append(plan)
-        unread = block.unread if isinstance(block, Completed) else frozenset[str]()
+        unread = block.unread if isinstance(block, CompletedBlock) else frozenset[str]()
         for node in bottom_up(plan.relation):
             if not isinstance(node, Impute):
                 continue
@@ -151,24 +151,24 @@ class Run:
         self._count_dropped(block, plan)
         return plan
 
-    def _note_imputer(self, block: Planned | Completed, node: Impute, column: Column) -> None:
+    def _note_imputer(self, block: PlannedBlock | CompletedBlock, node: Impute, column: Column) -> None:
         table = next(scan.table for scan in block.problem.query.sources if scan.alias == column.relation)
-        is_read = not isinstance(block, Completed) or column.name not in block.unread
+        is_read = not isinstance(block, CompletedBlock) or column.name not in block.unread
         if is_read and any(one.name == node.imputer and one.uses_predictors for one in self.options.imputers):
             self._learnt.setdefault(table, (block.problem.statistics[column.relation], set()))[1].add(column.name)
         if node.imputer.startswith((PREFIX, SAMPLED)):
             drawn = self.numbers is not None or table in self.drawn_tables
             self._values[table.name] = DRAWN if drawn else EXPECTED
 
-    def _count_dropped(self, block: Planned | Completed, plan: Candidate) -> None:
+    def _count_dropped(self, block: PlannedBlock | CompletedBlock, plan: Candidate) -> None:
         if self.again_only:
             return
         for one in considered(plan.relation, block.problem):
             self.execution(block).count_dropped(one.rows, one.columns, self._outcome)
-            if isinstance(block, Completed):
+            if isinstance(block, CompletedBlock):
                 self._outcome.unconditioned.update(scan.table.name for scan in scans(one.rows))
 
-    def execution(self, block: Planned | Completed) -> Execution:
+    def execution(self, block: PlannedBlock | CompletedBlock) -> Execution:
         """The execution of a block's plan."""
         options, statistics = self.options, block.problem.statistics
         imputers = {imputer.name: imputer for imputer in options.imputers}
@@ -202,14 +202,14 @@ class Run:
         self._names.append(self.engine.register(columns))
         return self._names[-1]
 
-    def gathered(self, text: str, width: int) -> str:
+    def make_table(self, text: str, width: int) -> str:
         """Makes a table of a query for the duration of the run; returns its name."""
         with translated():
             name = self.engine.gather(text, width)
         self._made["TABLE"].append(name)
         return name
 
-    def clear(self) -> None:
+    def release_all(self) -> None:
         """Releases everything that was made in the run."""
         for kind, names in self._made.items():
             self.engine.unmake(kind, names)
@@ -239,10 +239,14 @@ class Run:
             "convergence": worst(self._outcome.chains),
             "warnings": (
                 *remarks.doubts(penalty, self._outcome, self.options),
-                *remarks.apart(self.drawn if self._joined else []),
+                *remarks.completed_below_join(self.drawn if self._joined else []),
                 *self._keys(imputed),
                 *map(remarks.mode, sorted(modes)),
-                *(remarks.inexact(one, self._steps[one]) for one in sorted(_some(imputed)) if self._steps[one] > 1),
+                *(
+                    remarks.inexact_integers(one, self._steps[one])
+                    for one in sorted(_some(imputed))
+                    if self._steps[one] > 1
+                ),
             ),
             "notes": (
                 *remarks.unplanned(self.drawn, self.options),
@@ -258,16 +262,16 @@ class Run:
                 yield from key_notes(self.engine, table, statistics, names)
 
 
-def written_words(block: Written) -> Note:
+def unplanned_note(block: UnplannedBlock) -> Note:
     """The note on a block that is not planned; its subject is the reason."""
     words = f"as it is written: {block.reason}" if block.reason else "as it is written, over the rows above"
     return Note(NoteKind.AS_WRITTEN, block.reason, words)
 
 
-def _ordered(block: Planned | Written, text: str) -> str:
+def _ordered(block: PlannedBlock | UnplannedBlock, text: str) -> str:
     """The rows of a block in a fixed order unless it has its own, so that they do not depend on threads."""
-    node = block.node if isinstance(block, Written) else None
-    ordered = block.problem.query.order if isinstance(block, Planned) else node and is_ordered(node)
+    node = block.node if isinstance(block, UnplannedBlock) else None
+    ordered = block.problem.query.order if isinstance(block, PlannedBlock) else node and is_ordered(node)
     return text if ordered else f"SELECT * FROM ({text}) ORDER BY ALL"
 
 

@@ -10,7 +10,7 @@ from imputedb.answers.request import PLANNED, QueryOptions
 from imputedb.engines.engine import Engine
 from imputedb.errors import Error, QueryError, Unplanned
 from imputedb.imputers.registry import imputers_of
-from imputedb.sql.enclosed import Keeps
+from imputedb.sql.enclosed import EnclosingStatement
 from imputedb.sql.parameters import Given, by_name
 from imputedb.sql.pivots import listed, unlisted
 from imputedb.sql.statements import Apart, Classified, Execute, Query, Statement
@@ -30,7 +30,7 @@ def classified(engine: Engine, text: str) -> Classified:
     return engine.classified(text)
 
 
-def understood(engine: Engine, planner: Planner, statement: Statement, params: Given = None) -> Statement:
+def with_values(engine: Engine, planner: Planner, statement: Statement, params: Given = None) -> Statement:
     """A statement with parameters replaced by values; for EXECUTE, the prepared statement.
 
     Raises:
@@ -42,20 +42,20 @@ def understood(engine: Engine, planner: Planner, statement: Statement, params: G
         statement = engine.classified(written).statement if written else statement
     if isinstance(statement, Execute):
         before = engine.prepared(statement.name).statement
-        if not isinstance(before, Query | Keeps):
+        if not isinstance(before, Query | EnclosingStatement):
             return statement
         return _read(planner, engine.filled(before, engine.evaluated(dict(statement.values))))
-    if isinstance(statement, Query | Keeps):
+    if isinstance(statement, Query | EnclosingStatement):
         return _read(planner, engine.filled(statement, engine.constants(values)))
     return statement
 
 
-def _read(planner: Planner, statement: Query | Keeps) -> Query | Keeps:
+def _read(planner: Planner, statement: Query | EnclosingStatement) -> Query | EnclosingStatement:
     """A statement over tables in place of the text files of its query."""
     match statement:
         case Query(text):
             return replace(statement, text=planner.with_files(text))
-        case Keeps(query=text):
+        case EnclosingStatement(query=text):
             return replace(statement, query=planner.with_files(text))
         case _:
             assert_never(statement)
@@ -78,8 +78,8 @@ def query_of(engine: Engine, planner: Planner, text: str, params: Given = None) 
         QueryError: the statement has no query.
     """
     statement = classified(engine, text).statement
-    match understood(engine, planner, statement, params):
-        case Query(query) | Keeps(_, query):
+    match with_values(engine, planner, statement, params):
+        case Query(query) | EnclosingStatement(_, query):
             return query
         case _:
             raise Unplanned("no plan answers this statement: DuckDB runs it, or it is about policies")
@@ -91,7 +91,7 @@ def check_query(engine: Engine, planner: Planner, text: str, params: Given = Non
     Raises:
         QueryError: it is not a query.
     """
-    if not isinstance(understood(engine, planner, classified(engine, text).statement, params), Query):
+    if not isinstance(with_values(engine, planner, classified(engine, text).statement, params), Query):
         raise QueryError("this is run several times, so only a SELECT query is permitted, which writes nothing")
 
 

@@ -7,7 +7,7 @@ from imputedb.engines.engine import Engine
 from imputedb.planning.candidate import Candidate
 from imputedb.planning.frontier import Frontier
 from imputedb.planning.problem import Problem
-from imputedb.planning.reduce import narrowed
+from imputedb.planning.reduce import reduced
 from imputedb.sql.ast import Tree
 
 ANSWER = ""
@@ -15,7 +15,7 @@ ANSWER = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannedBlock:
     """A planned block, whose rows are stored under its name.
 
     Attributes:
@@ -35,7 +35,7 @@ class Planned:
         """The plan that alpha chooses, with early filters."""
         plan = self.frontier.choose(alpha)
         if id(plan) not in self._chosen:
-            relation = narrowed(
+            relation = reduced(
                 plan.relation,
                 self.problem,
                 lambda scan, name: engine.reading(scan.table, name, scan.alias),
@@ -46,7 +46,7 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class UnplannedBlock:
     """A block that DuckDB runs as written, over completed tables.
 
     Attributes:
@@ -61,7 +61,7 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class Completed:
+class CompletedBlock:
     """A table that is completed at its scan, and read under the name of a view.
 
     Attributes:
@@ -84,4 +84,4 @@ class Completed:
         return self.frontier.choose(alpha)
 
 
-Block = Planned | Written | Completed
+Block = PlannedBlock | UnplannedBlock | CompletedBlock

@@ -6,7 +6,7 @@ from typing import Any
 
 from imputedb.algebra.column import Column
 from imputedb.algebra.relation import Scan, Table
-from imputedb.blocks.block import Completed
+from imputedb.blocks.block import CompletedBlock
 from imputedb.blocks.reads import Read, Reads
 from imputedb.blocks.showing import not_imputable
 from imputedb.engines.engine import Engine
@@ -33,7 +33,7 @@ class Scans:
         self._base = base
         self._found: dict[str, _Scan] = {}
 
-    def blocks(self) -> list[Completed]:
+    def blocks(self) -> list[CompletedBlock]:
         """The blocks of these tables."""
         return [scan.completed(self._engine, self._imputers) for scan in self._found.values()]
 
@@ -97,7 +97,7 @@ class Scans:
 def _without_derived(statistics: Statistics, names: Collection[str]) -> set[str]:
     """The columns to complete for some columns: for derived ones those that they are computed from."""
     policies, columns = statistics.policies, statistics.columns
-    every = {*names, *derivation.behind(policies, columns, names)}
+    every = {*names, *derivation.sources_of(policies, columns, names)}
     return (every - derivation.derivations(policies, columns).keys()) & statistics.dirty
 
 
@@ -113,7 +113,7 @@ class _Scan:
     read_columns: set[str] = field(default_factory=set)
     deciding: set[str] = field(default_factory=set)
 
-    def completed(self, engine: Engine, imputers: Sequence[Imputer]) -> Completed:
+    def completed(self, engine: Engine, imputers: Sequence[Imputer]) -> CompletedBlock:
         """The block of the table."""
         scan = Scan(self.table, self.table.name)
         columns = frozenset(Column(scan.alias, name) for name in self.completed_columns)
@@ -123,4 +123,4 @@ class _Scan:
         unread = frozenset(self.completed_columns - self.read_columns)
         frontier = search.completing(problem)
         room.check(problem, frontier, 1.0)
-        return Completed(self.name, problem, frontier, self.stored, self.row_ids, unread)
+        return CompletedBlock(self.name, problem, frontier, self.stored, self.row_ids, unread)

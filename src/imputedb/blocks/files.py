@@ -44,7 +44,7 @@ class Files:
         self._known: dict[str, Table] = {}
         self.statement = self._copied(statement)
 
-    def meant(self, path: Sequence[str], within: object, meant: Meant) -> Table | Viewed | None:
+    def resolved(self, path: Sequence[str], within: object, meant: Meant) -> Table | Viewed | None:
         """The table or view of a path; files in the query of a view are copied too.
 
         Raises:

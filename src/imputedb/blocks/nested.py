@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from imputedb.algebra.relation import Table
-from imputedb.blocks.block import Planned, Written
-from imputedb.blocks.query import Making
+from imputedb.blocks.block import PlannedBlock, UnplannedBlock
+from imputedb.blocks.query import BlockBuilder
 from imputedb.blocks.reads import Reads
 from imputedb.engines.engine import Engine
 from imputedb.errors import Unplanned
@@ -55,8 +55,8 @@ class Nested:
         found: independent blocks in the order in which they run.
     """
 
-    def __init__(self, engine: Engine, reads: Reads, making: Making) -> None:
-        self.found: list[Planned | Written] = []
+    def __init__(self, engine: Engine, reads: Reads, making: BlockBuilder) -> None:
+        self.found: list[PlannedBlock | UnplannedBlock] = []
         self._engine = engine
         self._reads = reads
         self._making = making
@@ -167,10 +167,10 @@ class Nested:
         return t.rewrite(tree, change)
 
 
-def _estimated(block: Planned | Written, kinds: Mapping[str, tuple[str, Kind]]) -> Statistics:
+def _estimated(block: PlannedBlock | UnplannedBlock, kinds: Mapping[str, tuple[str, Kind]]) -> Statistics:
     """Statistics of rows that do not exist yet: complete, and without a key."""
     rows = 1000
-    if isinstance(block, Planned):
+    if isinstance(block, PlannedBlock):
         rows = max(2, round(block.frontier.choose(0.0).rows))
     columns = {
         name: ColumnStatistics(type_name, kind, 0, max(2, rows // 2)) for name, (type_name, kind) in kinds.items()

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from imputedb.blocks.block import ANSWER, Planned, Written
+from imputedb.blocks.block import ANSWER, PlannedBlock, UnplannedBlock
 from imputedb.blocks.completed import Scans
 from imputedb.blocks.reads import Reads
 from imputedb.engines.engine import Engine
@@ -16,7 +16,7 @@ from imputedb.sql.bind import bind
 from imputedb.sql.select import is_select
 
 
-class Making:
+class BlockBuilder:
     """The factory of blocks for the queries of one statement."""
 
     def __init__(
@@ -29,20 +29,20 @@ class Making:
         self._base = base
         self._always = always
 
-    def block(self, name: str, node: Tree, columns: Sequence[str]) -> Planned | Written:
+    def block(self, name: str, node: Tree, columns: Sequence[str]) -> PlannedBlock | UnplannedBlock:
         """The block of a query, planned if possible; its rows are stored under a name."""
         reason = "every table is completed first"
         if not self._base:
             is_wanted = self._always and name == ANSWER and is_select(node)
             if not self._reads.dirty(node) and not is_wanted:
-                return Written(name, columns, node, "")
+                return UnplannedBlock(name, columns, node, "")
             try:
                 return self._planned(name, node, columns)
             except Unplanned as error:
                 reason = str(error)
-        return Written(name, columns, self._scans.lowered(node), reason)
+        return UnplannedBlock(name, columns, self._scans.lowered(node), reason)
 
-    def _planned(self, name: str, node: Tree, columns: Sequence[str]) -> Planned:
+    def _planned(self, name: str, node: Tree, columns: Sequence[str]) -> PlannedBlock:
         if not is_select(node):
             raise Unplanned("a set operation whose parts do not stand on their own")
         inside, known = self._scans.conditions_in(node), self._engine.all_functions()
@@ -54,7 +54,7 @@ class Making:
             raise Unplanned(f"{twice} of one table are read under two names, and each cell has one value")
         frontier = search.plan(problem)
         room.check(problem, frontier, 1.0)
-        return Planned(name, columns, problem, frontier)
+        return PlannedBlock(name, columns, problem, frontier)
 
 
 def _read_twice(problem: Problem) -> str:

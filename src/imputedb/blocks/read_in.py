@@ -19,7 +19,7 @@ from imputedb.sql.subqueries import nodes
 from imputedb.sql.titles import titled
 
 
-class ReadIn(NamedTuple):
+class FileCopies(NamedTuple):
     """A query over tables in place of text files.
 
     Attributes:
@@ -32,29 +32,29 @@ class ReadIn(NamedTuple):
     copies: Sequence[Table] = ()
     notes: Sequence[Note] = ()
 
-    def let_go(self, engine: Engine) -> None:
+    def release(self, engine: Engine) -> None:
         """Drops the tables."""
         engine.unmake("TABLE", [table.name for table in self.copies])
         for table in self.copies:
             engine.disown(table.name)
 
 
-def read_in(engine: Engine, query: str) -> ReadIn:
+def read_in(engine: Engine, query: str) -> FileCopies:
     """A query over temporary tables in place of text files that it reads directly or through views and macros.
 
     A file stays if the query names a column that a star does not include, such as `filename`, or if the engine leaves
     it.
     """
     if engine.fills_by_expression:  # another engine's files are not here
-        return ReadIn(query)
+        return FileCopies(query)
     with engine.own_statements(query):
         if not _may_read(engine, query):
-            return ReadIn(query)
+            return FileCopies(query)
         tree = engine.written_out(engine.tree(query))
         files = _TextFiles(engine, tree)
         found = files.replaced(tree)
         notes = [*files.notes, *(engine.session.taken() if files.copies else ())]
-        return ReadIn(engine.text(found) if files.copies else query, files.copies, notes)
+        return FileCopies(engine.text(found) if files.copies else query, files.copies, notes)
 
 
 def _may_read(engine: Engine, query: str) -> bool:

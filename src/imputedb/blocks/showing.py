@@ -18,7 +18,7 @@ from imputedb.sql.expression import (
     whole_sources,
 )
 from imputedb.sql.flatten import is_bare
-from imputedb.sql.passing import Unseen
+from imputedb.sql.passing import UnseenTest
 from imputedb.sql.scope import Definition, Source
 from imputedb.sql.select import (
     adds_rows,
@@ -58,7 +58,7 @@ def as_stored(engine: Engine, whole: Tree, sources: Mapping[int, Source]) -> lis
     return [Note(NoteKind.AS_STORED, column, f"{column}: {words}") for column, words in found.items()]
 
 
-def unanswered(engine: Engine, unseen: Iterable[Unseen]) -> list[Note]:
+def unanswered(engine: Engine, unseen: Iterable[UnseenTest]) -> list[Note]:
     """Warnings of tests of missingness that see completed values."""
 
     def completed(table: Table, name: str) -> bool:

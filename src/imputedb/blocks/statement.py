@@ -11,7 +11,7 @@ from imputedb.blocks.completed import Scans
 from imputedb.blocks.emptied import counted
 from imputedb.blocks.files import Files, check_macros, check_missingness_macros, is_file
 from imputedb.blocks.nested import Nested
-from imputedb.blocks.query import Making
+from imputedb.blocks.query import BlockBuilder
 from imputedb.blocks.reads import Reads
 from imputedb.blocks.showing import as_stored, unanswered
 from imputedb.engines.engine import Engine
@@ -98,7 +98,7 @@ def blocks(
     warnings += unanswered(engine, resolver.passing.unseen) if imputers else []
     check_missingness_macros(engine, reads, whole)
     scans = Scans(engine, reads, imputers, base=base)
-    making = Making(engine, reads, scans, imputers, base=base, always=always)
+    making = BlockBuilder(engine, reads, scans, imputers, base=base, always=always)
     nested = Nested(engine, reads, making)
     last = making.block(ANSWER, whole if base else nested.settled(whole, []), columns)
     return Blocks([*scans.blocks(), *nested.found, last], files.copies, warnings, policies, itself)
@@ -117,7 +117,7 @@ def _about_derived(engine: Engine, reads: Reads, whole: Tree) -> list[Note]:
 def _resolved(engine: Engine, node: Tree, *, in_place: bool) -> tuple[Tree, Resolver, Files]:
     """A resolved statement, its resolver, and the files that it reads."""
     files, known = Files(engine, node, in_place=in_place), engine.names()
-    resolver = Resolver(replace(known, meant=lambda path, within: files.meant(path, within, known.meant)))
+    resolver = Resolver(replace(known, meant=lambda path, within: files.resolved(path, within, known.meant)))
     whole = resolver.statement(files.statement).node
     return whole, resolver, files
 

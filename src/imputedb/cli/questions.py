@@ -157,20 +157,20 @@ def _with_files(text: str, name: Callable[[str], str]) -> str:
     keeps = inside(text, found) if inside else None
     if keeps is None:
         return _query_with_files(text, name)
-    whole: str = keeps.around(_query_with_files(keeps.query, name))
+    whole: str = keeps.with_query(_query_with_files(keeps.query, name))
     return whole if keeps.target is None else f"{whole}{quoted(keeps.target[0])}{keeps.target[1]}"
 
 
 def _query_with_files(text: str, name: Callable[[str], str]) -> str:
     from imputedb.errors import Error
     from imputedb.sql.items import unqualified_tables
-    from imputedb.sql.parse import apart, parse
+    from imputedb.sql.parse import parse, scratch_connection
     from imputedb.sql.paths import quoted
     from imputedb.sql.tokens import string_of, tokens
 
     found, data = tokens(text), text.encode()
     try:
-        with apart() as parser:
+        with scratch_connection() as parser:
             places = unqualified_tables(parse(parser, text))
     except Error:  # not a query, or one without a syntax tree from DuckDB
         files = [path for one in found if one.text[:1] == "'" and is_data(path := string_of(one.text))]

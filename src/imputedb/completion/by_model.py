@@ -63,7 +63,7 @@ class ModelRows:
 
 
 @contextmanager
-def handed(engine: Engine, rows: ModelRows, found: Changes) -> Iterator[ModelTable]:
+def handed_rows(engine: Engine, rows: ModelRows, found: Changes) -> Iterator[ModelTable]:
     """The new and changed rows as a table with the model."""
     row, index = quoted((ROW,)), quoted((found.index,))
     name = engine.stage(

@@ -18,7 +18,7 @@ from imputedb.completion.publication import CURRENT, digest
 from imputedb.errors import StorageError
 from imputedb.inference.pooling import Pool, pool
 from imputedb.notes import Note, NoteKind, as_data, from_data
-from imputedb.sql.parse import apart
+from imputedb.sql.parse import scratch_connection
 from imputedb.sql.paths import one_file, quoted
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Completed:
         """
         draw = arguments.whole("the draw", draw, 1, self.m)
         self._check(self.manifest["files"][0 if self.manifest["long"] else draw - 1])
-        with _readable(self.folder), apart() as reader:
+        with _readable(self.folder), scratch_connection() as reader:
             rows = "read_parquet(?, hive_partitioning = false)"
             if self.manifest["long"]:
                 text = f'SELECT * EXCLUDE (".imp", ".id"){self._restored} FROM {rows} WHERE ".imp" = ? ORDER BY ".id"'

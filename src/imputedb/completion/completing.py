@@ -102,7 +102,7 @@ def complete(
         StorageError: the folder cannot be written, or another process is writing into it.
     """
     with engine.lock:
-        begun = _begun(engine, request, terms.budget, rows)
+        begun = _read_begun(engine, request, terms.budget, rows)
         if terms.fingerprint not in (None, begun.found.fingerprint):
             raise QueryError("the rows have changed since the run was made: impute them anew")
         contract = None if terms.contract is None else terms.contract.on(begun.found, flags=request.flags)
@@ -165,7 +165,7 @@ def draw_alone(
     if not numbers:
         raise QueryError("no draw is named: name some, such as 7, or leave it out to make the whole run")
     with engine.lock:
-        begun = _begun(engine, request)
+        begun = _read_begun(engine, request)
         with preparation(out, begun.name) as writing:
             if not writing.is_there:
                 report = progress or (lambda _: None)
@@ -173,7 +173,7 @@ def draw_alone(
         return begun.name
 
 
-def _begun(engine: Engine, request: Request, budget: float | None = None, rows: Staged | None = None) -> _Begun:
+def _read_begun(engine: Engine, request: Request, budget: float | None = None, rows: Staged | None = None) -> _Begun:
     """The rows of a request, read and checked."""
     began, meter = perf_counter(), Meter(budget)
     found = sources.read(engine, rows or sources.staged(engine, request.text), request.columns)

@@ -11,7 +11,7 @@ from imputedb.imputers.protocol import Imputer, Progress
 from imputedb.imputers.registry import single_imputer, with_cycles
 
 
-def furthered(
+def resumed(
     engine: Engine,
     run: Completed | str | Path,
     imputer: str | Imputer | None,

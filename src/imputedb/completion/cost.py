@@ -24,7 +24,7 @@ class Meter:
         before, self._last = self._last, process_time()
         return {"cpu_seconds": round(self._last - before, 3), "peak_bytes": peak_bytes()}
 
-    def room(self, made: int, done: int, of: int) -> int:
+    def available_bytes(self, made: int, done: int, of: int) -> int:
         """The number of draws that the budget has room for, if each takes as long as the earlier ones did.
 
         Args:

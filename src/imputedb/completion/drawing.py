@@ -65,7 +65,7 @@ def draw(
     moved, done, made = Movements(), len(numbers) - len(left), 0
 
     def room() -> int:
-        return meter.room(made, done, len(numbers))
+        return meter.available_bytes(made, done, len(numbers))
 
     for number, values, trace in _drawn(engine, request, found, left, moved, room) if left else ():
         record = _record(found, values, trace) | {"moved": list(map(_packed, moved.of(number)))}

@@ -181,14 +181,14 @@ def _written(
     """Writes all draws and the index; gives what the manifest has to say of them."""
     records: list[Mapping[str, Any]] = []
     before: Sequence[Path | None] = [None] * rows.m if base is None else base.files
-    with by_model.handed(engine, rows, found) as applied:
+    with by_model.handed_rows(engine, rows, found) as applied:
         numbers = found.numbers(applied.scan.table.name)
         drift = applied.drift() if len(numbers) else {}
         made = 0
         for draw in range(1, rows.m + 1):
             record = writing.finished(str(draw))
             if record is None:
-                meter.room(made, draw - 1, rows.m)
+                meter.available_bytes(made, draw - 1, rows.m)
                 with by_model.filled(engine, applied, numbers, draw) as values:
                     text = by_model.completed(engine, rows, found, values, before[draw - 1])
                     with writing.part(str(draw), f"m={draw}/part.parquet", {"rows": rows.statistics.rows}) as path:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from imputedb import arguments
-from imputedb.completion.methods import Opened
+from imputedb.completion.methods import OpenDatabase
 from imputedb.imputers.protocol import Imputer, Progress
 from imputedb.imputers.registry import Cycles
 from imputedb.sql.parameters import Given
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def increment(
-    self: Opened,
+    self: OpenDatabase,
     source: str,
     out: str | Path,
     model: str,
@@ -65,7 +65,7 @@ def increment(
 
 
 def estimate(
-    self: Opened,
+    self: OpenDatabase,
     source: str,
     *,
     m: int | Literal["auto"] = 20,
@@ -98,7 +98,7 @@ def estimate(
 
 
 def repeat(
-    self: Opened,
+    self: OpenDatabase,
     folder: str | Path,
     out: str | Path,
     run: str | None = None,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from imputedb.inference.scores import Scores
 
 
-class Opened(Protocol):
+class OpenDatabase(Protocol):
     """What these methods need of a database: its engine, and the resolution of texts with parameters."""
 
     _engine: Engine
@@ -30,7 +30,7 @@ class Opened(Protocol):
 
 
 def impute(
-    self: Opened,
+    self: OpenDatabase,
     source: str,
     out: str | Path,
     *,
@@ -117,7 +117,7 @@ def impute(
 
 
 def impute_draws(
-    self: Opened,
+    self: OpenDatabase,
     source: str,
     out: str | Path,
     draws: Sequence[int],
@@ -158,7 +158,7 @@ def impute_draws(
 
 
 def more(
-    self: Opened,
+    self: OpenDatabase,
     run: Completed | str | Path,
     cycles: int,
     *,
@@ -177,13 +177,13 @@ def more(
         QueryError: the imputer differs from that of the run, has no chains, or the rows have changed since.
         StorageError: there is no such run, or the folder cannot be written.
     """
-    from imputedb.completion.continuing import furthered
+    from imputedb.completion.continuing import resumed
 
-    return furthered(self._engine, run, imputer, cycles, progress)
+    return resumed(self._engine, run, imputer, cycles, progress)
 
 
 def sensitivity(
-    self: Opened,
+    self: OpenDatabase,
     source: str,
     column: str,
     shifts: Sequence[float],
@@ -219,15 +219,17 @@ def sensitivity(
         QueryError: the imputer is not chained, or there are no shifts.
         UnknownName: no such incomplete column or category.
     """
-    from imputedb.completion.sensitivity import Question, swept
+    from imputedb.completion.sensitivity import Question, swept_points
 
     question = Question(column, analysis, by, of, hypothesis, m, seed, level)
     with self._engine.callers_frames(source):
-        return swept(self._engine, source, single_imputer(imputer, "departures need"), question, shifts, progress)
+        return swept_points(
+            self._engine, source, single_imputer(imputer, "departures need"), question, shifts, progress
+        )
 
 
 def pool_scores(
-    self: Opened,
+    self: OpenDatabase,
     source: str,
     formula: str,
     model: str = "ols",
@@ -266,7 +268,7 @@ def pool_scores(
         return scored(self._engine, Scoring(source, formula, Model(model), one, m, folds, seed), progress)
 
 
-def likelihood(self: Opened, source: str, *, columns: Sequence[str] = (), level: float = 0.95) -> Likelihood:
+def likelihood(self: OpenDatabase, source: str, *, columns: Sequence[str] = (), level: float = 0.95) -> Likelihood:
     """Means, covariances, correlations and regressions of numeric columns by maximum likelihood, without draws (FIML).
 
     Values are assumed to be missing at random given the columns, and relations to be linear.

@@ -129,7 +129,7 @@ class Question:
                 raise QueryError(f"no departure by {self.by!r}; there are add, times and odds")
 
 
-def swept(
+def swept_points(
     engine: Engine,
     text: str,
     imputer: Imputer,

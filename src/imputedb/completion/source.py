@@ -102,7 +102,7 @@ def staged(engine: Engine, text: str) -> Staged:
     staged = Table("temp", "main", STAGED)
     whole = read_in(engine, query)
     engine.stage(whole.query, STAGED)
-    whole.let_go(engine)
+    whole.release(engine)
     engine.restate(staged, lineage.missing, lineage.policies)
     return Staged(staged, whole.notes)
 
@@ -123,10 +123,10 @@ def read(engine: Engine, staged: Staged, wanted: Sequence[str] | None = None, *,
         if name not in shape.types:
             raise UnknownName(f"no column {name!r} in {table.name}; there are {', '.join(shape.types)}")
     if wanted is not None:  # a derived column needs the columns that it is derived from
-        wanted = sorted({*wanted, *derivation.behind(statistics.policies, statistics.columns, wanted)})
+        wanted = sorted({*wanted, *derivation.sources_of(statistics.policies, statistics.columns, wanted)})
     left = {name: why for name in statistics.dirty if (why := _why_left(statistics, name, wanted))}
     targets = [name for name in shape.types if name in statistics.dirty and name not in left]
-    read = derivation.behind(statistics.policies, statistics.columns, targets)
+    read = derivation.sources_of(statistics.policies, statistics.columns, targets)
     names = [name for name in shape.types if name in {*targets, *read} or name in statistics.regressors]
     columns = tuple(Column(table.name, name) for name in targets)
     cache = ColumnCache(engine, Scan(table, "t"), statistics)

@@ -231,7 +231,7 @@ def _along(table: StoredRows, flags: Mapping[Column, Flags], seed: int) -> dict[
     """The hidden cells; with those of derived columns also the cells that they are computed from."""
     cells, statistics, found = table.rows.columns, table.statistics, dict(flags)
     for column, flag in flags.items():
-        names = derivation.behind(statistics.policies, statistics.columns, [column.name])
+        names = derivation.sources_of(statistics.policies, statistics.columns, [column.name])
         lacks = {c: table.gaps(c) if table.is_imputed(c) else cells[c].missing for c in cells if c.name in names}
         parts = {one: gaps for one, gaps in lacks.items() if gaps.any()}
         if not parts:

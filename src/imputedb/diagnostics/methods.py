@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class Opened(Protocol):
+class OpenDatabase(Protocol):
     """What these methods need of a database: its engine."""
 
     _engine: Engine
 
 
 def evaluate(
-    self: Opened,
+    self: OpenDatabase,
     table: str,
     *,
     imputer: Choice = ("tree", "knn", "mean", "hotdeck"),
@@ -71,7 +71,7 @@ def evaluate(
 
 
 def cells(
-    self: Opened,
+    self: OpenDatabase,
     table: str,
     column: str,
     *,
@@ -106,7 +106,7 @@ def cells(
 
 
 def scan(
-    self: Opened,
+    self: OpenDatabase,
     table: str,
     *,
     imputer: KNN | None = None,
@@ -132,7 +132,7 @@ def scan(
         return scanning.scan(self._engine, table, imputer, ks=ks, metrics=metrics, columns=columns, seed=seed)
 
 
-def mcar(self: Opened, table: str) -> McarTest:
+def mcar(self: OpenDatabase, table: str) -> McarTest:
     """Little's test of whether a table's numeric columns are missing completely at random.
 
     Raises:
@@ -142,7 +142,7 @@ def mcar(self: Opened, table: str) -> McarTest:
         return holes.mcar(self._engine, table)
 
 
-def flux(self: Opened, table: str) -> Mapping[str, Flux]:
+def flux(self: OpenDatabase, table: str) -> Mapping[str, Flux]:
     """Influx and outflux of each column: how well others can predict it, and how well it can predict others.
 
     Raises:
@@ -152,7 +152,7 @@ def flux(self: Opened, table: str) -> Mapping[str, Flux]:
         return holes.fluxes(self._engine, table)
 
 
-def pictures(self: Opened, table: str) -> dict[str, Figure]:
+def pictures(self: OpenDatabase, table: str) -> dict[str, Figure]:
     """Pictures of a table's missingness as matplotlib figures by name.
 
     `matrix` (rows and columns), `bars` (shares), `correlation` and `dendrogram` (what goes missing together), `sets`
@@ -166,7 +166,7 @@ def pictures(self: Opened, table: str) -> dict[str, Figure]:
 
 
 def ampute(
-    self: Opened,
+    self: OpenDatabase,
     table: str,
     into: str,
     *,

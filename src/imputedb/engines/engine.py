@@ -19,7 +19,7 @@ from imputedb.engines.offers import Declarations, Entrances, KeptModels, Macros
 from imputedb.engines.session import Session
 from imputedb.notes import Note
 from imputedb.sql.ast import Tree
-from imputedb.sql.enclosed import Keeps
+from imputedb.sql.enclosed import EnclosingStatement
 from imputedb.sql.scope import Catalog as Names
 from imputedb.sql.statements import Classified, Query
 from imputedb.statistics.table import Kind, Statistics
@@ -170,7 +170,7 @@ class Statements(Protocol):
     def evaluated(self, expressions: Mapping[str, str]) -> dict[str, Tree]:
         """The values of expressions without columns, as trees of constants."""
 
-    def filled(self, statement: Query | Keeps, values: Mapping[str, Tree]) -> Query | Keeps:
+    def filled(self, statement: Query | EnclosingStatement, values: Mapping[str, Tree]) -> Query | EnclosingStatement:
         """A statement with values in place of its parameters."""
 
     def combines(self, calls: Sequence[Tree], source: Tree) -> bool:

@@ -144,7 +144,7 @@ def _informative(statistics: Statistics, wanted: Sequence[str]) -> frozenset[str
     missing = [name for name in wanted if name.lower() not in known]
     if missing:
         raise UnknownName(f"no column {missing[0]!r}; there are {', '.join(statistics.columns)}")
-    read = derivation.behind(statistics.policies, statistics.columns, statistics.columns)
+    read = derivation.sources_of(statistics.policies, statistics.columns, statistics.columns)
     named = {known[name.lower()] for name in wanted}
     return statistics.regressors | read | {name for name in named if statistics.columns[name].kind is not Kind.OPAQUE}
 

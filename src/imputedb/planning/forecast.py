@@ -17,7 +17,7 @@ FARTHEST = 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class Ahead:
+class ForecastWork:
     """A statement whose time is to be forecast.
 
     Attributes:
@@ -71,18 +71,18 @@ class Forecast:
     _kinds: dict[Hashable, _Average] = field(default_factory=dict)
     _statements: dict[Hashable, _Average] = field(default_factory=dict)
 
-    def milliseconds(self, ahead: Ahead) -> float:
+    def milliseconds(self, ahead: ForecastWork) -> float:
         """The expected time."""
         return ahead.estimate * math.exp(self._ratio(ahead))
 
-    def upper(self, ahead: Ahead) -> float:
+    def upper(self, ahead: ForecastWork) -> float:
         """An upper limit of the time: one standard deviation above the expected one."""
         spread = self._all.spread(SPREAD)
         spread = self._kinds.get(ahead.kind, _Average()).spread(spread)
         known = self._statements.get(ahead.key)
         return self.milliseconds(ahead) * math.exp(spread if known is None else known.spread(spread))
 
-    def ran(self, ahead: Ahead, milliseconds: float) -> None:
+    def ran(self, ahead: ForecastWork, milliseconds: float) -> None:
         """Learns from a statement that has finished, or was cancelled."""
         seen, expected = math.log(max(milliseconds, 1e-3) / ahead.estimate), self._ratio(ahead)
         self._all.add(seen, expected)
@@ -93,7 +93,7 @@ class Forecast:
         if len(self._statements) > _REMEMBERED:
             del self._statements[next(iter(self._statements))]
 
-    def has_left(self, ahead: Ahead) -> None:
+    def has_left(self, ahead: ForecastWork) -> None:
         """Records that a statement has left values in the cache."""
         for key in ahead.leaves:
             self._statements.setdefault(key, _Average())
@@ -102,7 +102,7 @@ class Forecast:
         """Whether a statement has run before, or its values are cached."""
         return key in self._statements
 
-    def _ratio(self, ahead: Ahead) -> float:
+    def _ratio(self, ahead: ForecastWork) -> float:
         found = self._kinds.get(ahead.kind, _Average()).mean(self._all.mean(0.0))
         known = self._statements.get(ahead.key)
         return found if known is None else known.mean(found, OWN_PRIOR)

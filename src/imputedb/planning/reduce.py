@@ -37,7 +37,7 @@ Reading = Callable[[Scan, str], Tree]
 """A stored column of a table as an expression, NULL where it is missing."""
 
 
-def narrowed(relation: Relation, problem: Problem, reading: Reading, source: Callable[[Scan], Tree]) -> Relation:
+def reduced(relation: Relation, problem: Problem, reading: Reading, source: Callable[[Scan], Tree]) -> Relation:
     """The plan with a filter below each Impute that rejects rows which cannot pass the conditions above.
 
     Conditions above are evaluated on stored values. A row for which a condition is false, whatever its missing values
@@ -45,10 +45,10 @@ def narrowed(relation: Relation, problem: Problem, reading: Reading, source: Cal
     where b is 3. Only strict conditions are used (`sql.strictness`). Rows without a join partner are not imputed
     either.
     """
-    return _Narrow(problem, reading, source).below(relation, ())
+    return _Reduction(problem, reading, source).below(relation, ())
 
 
-class _Narrow:
+class _Reduction:
     def __init__(self, problem: Problem, reading: Reading, source: Callable[[Scan], Tree]) -> None:
         self._problem = problem
         self._reading = reading
@@ -82,11 +82,11 @@ class _Narrow:
         applied = _applied(relation)
         usable = [p for p in above if p.reads and p.relations <= here and p not in applied]
         decisive = [p for p in usable if _decides_early(p, columns, dirty)]
-        if isinstance(relation, Scan) and not self._pays(relation, columns, decisive, imputer):
+        if isinstance(relation, Scan) and not self._is_worthwhile(relation, columns, decisive, imputer):
             return relation
         return Filter(relation, tuple(_possible(p, dirty) for p in decisive)) if decisive else relation
 
-    def _pays(self, scan: Scan, columns: Columns, decisive: Sequence[Scalar], imputer: str) -> bool:
+    def _is_worthwhile(self, scan: Scan, columns: Columns, decisive: Sequence[Scalar], imputer: str) -> bool:
         """Whether the values that need not be imputed are many, or cost more than finding the rows."""
         statistics = self._problem.statistics[scan.alias]
         one = next(known for known in self._problem.imputers if known.name == imputer)

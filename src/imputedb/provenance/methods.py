@@ -14,7 +14,7 @@ from imputedb.provenance.reason import Why
 from imputedb.provenance.why import AUDITED
 
 
-class Opened(Protocol):
+class OpenDatabase(Protocol):
     """What these methods need of a database: its engine and its cache of indexes."""
 
     _engine: Engine
@@ -22,7 +22,7 @@ class Opened(Protocol):
 
 
 def why(
-    self: Opened, table: str, column: str, row: object, *, imputer: KNN | None = None, salt: str | None = None
+    self: OpenDatabase, table: str, column: str, row: object, *, imputer: KNN | None = None, salt: str | None = None
 ) -> Why:
     """The provenance of one cell under nearest neighbours: its donors, their distances and values, and their agreement.
 
@@ -44,7 +44,7 @@ def why(
 
 
 def audit(
-    self: Opened,
+    self: OpenDatabase,
     table: str,
     into: str,
     *,

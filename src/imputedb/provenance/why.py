@@ -226,7 +226,7 @@ def audit(
         places = _sampled(lookup, name, limit, total, seed)
         if len(places):
             mine = _permitted(engine, lookups, lookup, name, table, columns)
-            parts += [_audited(one, name, at, salt) for one, at in _timely(mine, name, places)]
+            parts += [_audited(one, name, at, salt) for one, at in _earlier_donors(mine, name, places)]
     if not parts:
         raise DataError(f"nothing is missing in {table}: there is nothing to audit")
     return total, {head: np.concatenate([part[head] for part in parts])[:limit] for head in parts[0]}
@@ -243,7 +243,7 @@ def _are_audits(engine: Engine, name: str, heads: Sequence[str]) -> bool:
     return all(list(shape.types) == heads for shape in same)
 
 
-def _timely(lookup: Lookup, column: Column, places: Ints) -> Iterator[tuple[Lookup, list[int]]]:
+def _earlier_donors(lookup: Lookup, column: Column, places: Ints) -> Iterator[tuple[Lookup, list[int]]]:
     """The index of the rows that some cells may be predicted from, with the positions of the cells' rows in it."""
     found = lookup.stored
     times = found.permits[column].times

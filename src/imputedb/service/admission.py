@@ -63,7 +63,7 @@ class Run(Generic[Given]):
                 self._interrupt()
         self._stopping()
 
-    def again(self) -> None:
+    def interrupt_again(self) -> None:
         """Interrupts a stopped request once more: an interrupt between two calls has no effect."""
         with self._lock:
             if self._stopped is not None and self._interrupt is not None:
@@ -204,7 +204,7 @@ class Admission:
             for run in due:
                 run.stop(run.overdue())
             for run in stopping:
-                run.again()
+                run.interrupt_again()
             time.sleep(_AGAIN)
 
     def refuse(self) -> None:

@@ -235,7 +235,7 @@ class Core:
                 known = ours(error)
                 status = type(known).__name__
                 if isinstance(known, StorageError | InternalError):
-                    self.instances.mend()
+                    self.instances.reopen_if_broken()
                 raise known from error
             finally:
                 self._notify(kind, request, status, time.monotonic() - began, run.waited or 0.0, found)
@@ -256,7 +256,7 @@ class Core:
             raise
 
     def _on_session(self, work: Callable[[Lease, Run[Given]], Given], run: Run[Given]) -> Given:
-        lease = self.instances.take()
+        lease = self.instances.lease()
         kept = False
         try:
             found = work(lease, run)
@@ -268,7 +268,7 @@ class Core:
 
     @contextmanager
     def _leased(self) -> Iterator[Lease]:
-        lease = self.instances.take()
+        lease = self.instances.lease()
         try:
             yield lease
         finally:

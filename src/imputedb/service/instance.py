@@ -69,7 +69,7 @@ class Instance:
         self._users = 0
         self._is_retired = False
 
-    def take(self) -> Lease:
+    def lease(self) -> Lease:
         """A lease of an idle session, or of a new one."""
         with self._lock:
             self._users += 1
@@ -78,17 +78,17 @@ class Instance:
             worker = None if self._workers is None else self._workers.take()
             return Lease(self, session or self.database.session(), worker)
         except BaseException:
-            self.left()
+            self.release_user()
             raise
 
-    def give_back(self, session: Database, worker: Worker | None) -> None:
+    def return_session(self, session: Database, worker: Worker | None) -> None:
         """Returns a session to the pool, and its worker to the workers."""
         if self._workers is not None and worker is not None:
             self._workers.give_back(worker)
         with self._lock:
             self._idle.append(session)
 
-    def left(self) -> None:
+    def release_user(self) -> None:
         """Counts one user less; the last user of a retired instance closes it."""
         with self._lock:
             self._users -= 1
@@ -109,7 +109,7 @@ class Instance:
             self._workers.close()
         self.database.close()
 
-    def kept(self, session: Database) -> list[Model]:
+    def listed_models(self, session: Database) -> list[Model]:
         """The current version of each kept model; they are read once."""
         if self._kept is None:
             self._kept = session.models()
@@ -163,8 +163,8 @@ class Lease:
         with self._lock:
             is_over, self._is_ended = self._is_ended, True
         if not is_over:
-            self.instance.give_back(self.session, self._worker)
-            self.instance.left()
+            self.instance.return_session(self.session, self._worker)
+            self.instance.release_user()
 
 
 class Instances:
@@ -181,7 +181,7 @@ class Instances:
         self._failed: Stamp | None = None
         self._now = Instance(path, configuration)
 
-    def take(self) -> Lease:
+    def lease(self) -> Lease:
         """A session of the current file, or of the last file that could be opened."""
         try:
             there = stamp(self._path)
@@ -190,9 +190,9 @@ class Instances:
         with self._lock:
             if there not in (self._now.stamp, self._failed):
                 self._reopen(there)
-            return self._now.take()
+            return self._now.lease()
 
-    def mend(self) -> bool:
+    def reopen_if_broken(self) -> bool:
         """Reopens the database where no statement runs any more; gives whether it works now."""
         with self._lock:
             return self._now.is_sound() or self._reopen(self._now.stamp)

@@ -15,13 +15,13 @@ from imputedb.service.core import Core
 from imputedb.service.http.background import Background
 from imputedb.service.http.door import application
 from imputedb.service.http.server import serve
-from imputedb.service.jobs.runner import Ended, Runner
+from imputedb.service.jobs.runner import Ended, JobRunner
 from imputedb.service.jobs.store import Jobs
 from imputedb.service.log import Journal
 from imputedb.service.metrics.gauges import refreshing
 from imputedb.service.metrics.jobs import observing
 from imputedb.service.metrics.meter import Meter
-from imputedb.service.postgres.server import Door
+from imputedb.service.postgres.server import PostgresServer
 from imputedb.service.security.tokens import Credentials
 from imputedb.service.side import Side
 
@@ -41,7 +41,7 @@ class Service:
     core: Core
     side: Side
     jobs: Jobs
-    runner: Runner
+    runner: JobRunner
     meter: Meter
 
     @property
@@ -71,11 +71,11 @@ def opened(path: Path, configuration: Configuration, journal: Journal) -> Iterat
         core = Core(path, configuration, journal.warn)
         ending.callback(core.close)
         core.observers += [audit.observe, meter.observe, journal.observe]
-        meter.before_each_look(refreshing(core, meter))
+        meter.before_each_scrape(refreshing(core, meter))
         folder = configuration.jobs or path.with_name(path.name + ".jobs")
         confined = core.instances.memory if configuration.sandbox else None
-        runner = Runner(jobs, path, configuration.memory, folder, journal.warn, confined)
-        meter.before_each_look(lambda: meter.of("imputedb_jobs_waiting").set(jobs.waiting()))
+        runner = JobRunner(jobs, path, configuration.memory, folder, journal.warn, confined)
+        meter.before_each_scrape(lambda: meter.of("imputedb_jobs_waiting").set(jobs.waiting()))
         runner.observers += [observing(meter), lambda ended: _note(journal, ended)]
         ending.callback(runner.close)
         runner.start()
@@ -142,12 +142,12 @@ def _beside(
     if configuration.postgres is None:
         yield
         return
-    door = Door(
+    door = PostgresServer(
         service.core, credentials, configuration, lambda name: journal.warn("a mistake of ours", exception=name)
     )
     door.open()
     journal.note("listening", address=f"postgres://{configuration.postgres}")
-    service.meter.before_each_look(lambda: service.meter.of("imputedb_connections", "postgres").set(door.connections))
+    service.meter.before_each_scrape(lambda: service.meter.of("imputedb_connections", "postgres").set(door.connections))
     try:
         yield
     finally:

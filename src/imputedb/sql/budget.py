@@ -134,12 +134,12 @@ def limit_statement(text: str, found: Sequence[Token]) -> LimitStatement | None:
     reader.expect("imputedb", ".")
     name = reader.next()
     if name not in ("within_ms", "error"):
-        raise reader.wrong()
+        raise reader.syntax_error()
     value = None
     if verb == "set":
-        if not (reader.skip("=") or reader.skip("to")):
-            raise reader.wrong()
+        if not (reader.accept("=") or reader.accept("to")):
+            raise reader.syntax_error()
         value = reader.number()
     if not reader.is_done:
-        raise reader.wrong()
+        raise reader.syntax_error()
     return LimitStatement(name, value)

@@ -21,7 +21,7 @@ _QUERIES = {"SELECT_NODE", "SET_OPERATION_NODE"}
 _PIECE = re.compile(r"SELECT imputedb_query_(\d+)|imputedb_value_(\d+)")
 
 
-class Room:
+class RecursionLimit:
     """Python's recursion limit, shared by all threads, raised while any thread descends into a tree.
 
     A tree of DuckDB may have a thousand levels of expressions, each of which takes several Python calls.
@@ -32,7 +32,7 @@ class Room:
         self._within = 0
         self._before = 0
 
-    def take(self) -> None:
+    def raise_limit(self) -> None:
         """Raises the limit."""
         with self._lock:
             if self._within == 0:
@@ -40,7 +40,7 @@ class Room:
                 sys.setrecursionlimit(max(self._before, _LEVELS))
             self._within += 1
 
-    def give_back(self) -> None:
+    def restore(self) -> None:
         """Restores the limit once no thread needs it."""
         with self._lock:
             self._within -= 1
@@ -49,7 +49,7 @@ class Room:
                     sys.setrecursionlimit(self._before)
 
 
-ROOM = Room()
+ROOM = RecursionLimit()
 
 
 def is_deep(text: str) -> bool:

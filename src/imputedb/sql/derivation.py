@@ -17,7 +17,7 @@ from imputedb.sql.ast import (
     rewrite,
 )
 from imputedb.sql.ast import parts as below
-from imputedb.sql.parse import apart, parse
+from imputedb.sql.parse import parse, scratch_connection
 from imputedb.sql.strictness import is_strict
 
 _BEFORE = "SELECT ("
@@ -41,13 +41,13 @@ def parts(text: str, columns: Collection[str]) -> frozenset[str]:
 @lru_cache(maxsize=1024)
 def _read(text: str) -> frozenset[str]:
     """The lower-case names that an expression reads; cached."""
-    with apart() as parser:
+    with scratch_connection() as parser:
         return frozenset(references(parse(parser, f"{_BEFORE}{text})")["select_list"]))
 
 
-def places(text: str, column: str) -> list[tuple[int, int]]:
+def byte_ranges(text: str, column: str) -> list[tuple[int, int]]:
     """The byte ranges of the references to a column in an expression."""
-    with apart() as parser:
+    with scratch_connection() as parser:
         items = parse(parser, f"{_BEFORE}{text})")["select_list"]
     found = [node for node in _nodes(items, frozenset()) if _named(node) == column.lower()]
     starts = [int(node["query_location"]) - len(_BEFORE) for node in found]
@@ -59,7 +59,7 @@ def derivations(policies: Mapping[str, Derives], columns: Collection[str]) -> di
     return {name: parts(policy.derived, columns) for name, policy in policies.items() if policy.derived}
 
 
-def behind(policies: Mapping[str, Derives], columns: Collection[str], names: Collection[str]) -> frozenset[str]:
+def sources_of(policies: Mapping[str, Derives], columns: Collection[str], names: Collection[str]) -> frozenset[str]:
     """The columns of a table that some columns are computed from, directly or through others."""
     known = derivations(policies, columns)
     found, waiting = set[str](), list(names)

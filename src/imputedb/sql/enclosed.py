@@ -12,7 +12,7 @@ _QUERIES = ("select", "with", "from", "values", "table", "pivot", "unpivot")
 
 
 @dataclass(frozen=True, slots=True)
-class Keeps:
+class EnclosingStatement:
     """A statement that uses the rows of a query.
 
     Attributes:
@@ -29,21 +29,21 @@ class Keeps:
     target: tuple[str, str] | None = None
     parameters: frozenset[str] = frozenset()
 
-    def around(self, query: str) -> str:
+    def with_query(self, query: str) -> str:
         """The statement with another query."""
         return f"{self.before}{query}{self.after}"
 
 
-def created(text: str, found: Sequence[Token]) -> Keeps | None:
+def created(text: str, found: Sequence[Token]) -> EnclosingStatement | None:
     """CREATE TABLE ... AS query."""
     for number, token in enumerate(found[:-1]):
         if token.word == "as" and token.depth == 0 and _opens(found, number + 1):
-            ends = [one.begin for one, *_ in _followed(found, ("with", "no", "data"), ("with", "data"))]
+            ends = [one.begin for one, *_ in _after_phrases(found, ("with", "no", "data"), ("with", "data"))]
             return _cut(text, found[number + 1].begin, ends[0] if ends else len(text.encode()))
     return None
 
 
-def inserted(text: str, found: Sequence[Token]) -> Keeps | None:
+def inserted(text: str, found: Sequence[Token]) -> EnclosingStatement | None:
     """INSERT INTO ... query; None where it inserts plain VALUES."""
     start = next(n for n, token in enumerate(found) if token.depth == 0 and token.word == "insert")
     begin = next((n for n, token in enumerate(found) if n > start + 1 and token.depth == 0 and _opens(found, n)), None)
@@ -51,7 +51,7 @@ def inserted(text: str, found: Sequence[Token]) -> Keeps | None:
         return None
     if found[begin].word == "values" and not _reads(found[begin:]):
         return None
-    ends = [one.begin for one, *_ in _followed(found[begin:], ("on", "conflict"), ("returning",))]
+    ends = [one.begin for one, *_ in _after_phrases(found[begin:], ("on", "conflict"), ("returning",))]
     cut = _cut(text, found[begin].begin, ends[0] if ends else len(text.encode()))
     if start == 0:
         return cut
@@ -81,7 +81,7 @@ def _reads(found: Sequence[Token]) -> bool:
     return bool(words & {"select", "from"}) and "default" not in words
 
 
-def merged(text: str, found: Sequence[Token]) -> Keeps | None:
+def merged(text: str, found: Sequence[Token]) -> EnclosingStatement | None:
     """MERGE INTO ... USING (query), or USING a query of a WITH before it.
 
     None where anything but its source reads a query of that WITH, as conditions may.
@@ -122,7 +122,7 @@ def _named(found: Sequence[Token]) -> set[str]:
     }
 
 
-def copied(text: str, found: Sequence[Token]) -> Keeps | None:
+def copied(text: str, found: Sequence[Token]) -> EnclosingStatement | None:
     """COPY (query) TO."""
     if found[1].text != "(":
         return None
@@ -136,7 +136,7 @@ def copied(text: str, found: Sequence[Token]) -> Keeps | None:
     return replace(cut, after=after, target=(string_of(written.text), data[written.end :].decode()))
 
 
-def pivoted(text: str, found: Sequence[Token]) -> Keeps | None:
+def pivoted(text: str, found: Sequence[Token]) -> EnclosingStatement | None:
     """PIVOT of a table, as a PIVOT of a query."""
     if found[0].word not in ("pivot", "pivot_wider"):
         return None
@@ -153,7 +153,7 @@ def closing(found: Sequence[Token], opening: int) -> int:
     return next(n for n in range(opening + 1, len(found)) if found[n].text == ")" and found[n].depth == depth)
 
 
-def _followed(found: Sequence[Token], *phrases: tuple[str, ...]) -> list[Sequence[Token]]:
+def _after_phrases(found: Sequence[Token], *phrases: tuple[str, ...]) -> list[Sequence[Token]]:
     """For each occurrence of a phrase outside of parentheses, the tokens from there on."""
     return [
         found[n:]
@@ -172,9 +172,11 @@ def _opens(found: Sequence[Token], number: int) -> bool:
     return found[number].word in _QUERIES and not alone
 
 
-def _cut(text: str, begin: int, end: int) -> Keeps:
+def _cut(text: str, begin: int, end: int) -> EnclosingStatement:
     data = text.encode()
-    return Keeps(data[:begin].decode(), data[begin:end].decode().rstrip("; \n\t") + "\n", data[end:].decode())
+    return EnclosingStatement(
+        data[:begin].decode(), data[begin:end].decode().rstrip("; \n\t") + "\n", data[end:].decode()
+    )
 
 
 def created_query(text: str) -> str | None:

@@ -135,7 +135,7 @@ def _macro(tree: Tree, macros: Macros) -> Macro | None:
 
 def _in_place(tree: Tree, macro: Macro, is_function: Callable[[tuple[str, ...]], bool]) -> Tree:
     given = _given(macro.parameters, tree)
-    body = _unasking(macro.body) if macro.built_in else macro.body
+    body = _without_tests(macro.body) if macro.built_in else macro.body
 
     def change(part: Tree) -> Tree | None:
         called = _on_column(part, is_function)
@@ -165,10 +165,10 @@ def _argument(part: Tree, given: Mapping[str, Tree]) -> Tree | None:
     return found
 
 
-def _unasking(tree: Any) -> Any:
+def _without_tests(tree: Any) -> Any:
     if isinstance(tree, list):
-        return [_unasking(part) for part in tree]
+        return [_without_tests(part) for part in tree]
     if not isinstance(tree, dict):
         return tree
-    whole = {key: _unasking(part) if isinstance(part, (dict, list)) else part for key, part in tree.items()}
+    whole = {key: _without_tests(part) if isinstance(part, (dict, list)) else part for key, part in tree.items()}
     return {**whole, "tests_missingness": False} if "class" in tree and tests_missingness(tree) else whole

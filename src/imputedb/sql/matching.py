@@ -42,7 +42,7 @@ class Matching:
             source.nullable = True
             self._settled.pop(source.number, None)
 
-    def look(self, node: Tree, frame: Frame) -> None:
+    def record_clauses(self, node: Tree, frame: Frame) -> None:
         """Records which matches the clauses of an unresolved SELECT decide."""
         aliases = {str(item["alias"]).lower(): item for item in node["select_list"] if item.get("alias")}
         found = [part for clause in _CLAUSES for tree in t.parts([node[clause]]) for part in _by_row(tree)]

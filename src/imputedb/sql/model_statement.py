@@ -76,22 +76,22 @@ def is_about_models(words: Sequence[str]) -> bool:
 class _ModelParser(TokenReader):
     def statement(self) -> ModelStatement:
         verb = self.next()
-        replaces = verb == "create" and self.skip("or", "replace")
+        replaces = verb == "create" and self.accept("or", "replace")
         self.expect("imputation", "models" if verb == "show" else "model")
         if verb == "show":
             found = ModelStatement(verb)
         elif verb == "create":
             found = self._created(replaces)
         else:
-            if_exists = verb == "drop" and self.skip("if", "exists")
+            if_exists = verb == "drop" and self.accept("if", "exists")
             name, version = self._versioned()
             if verb in ("refresh", "alter") and version is not None:
-                raise self.wrong()
+                raise self.syntax_error()
             altered = self._altered(name) if verb == "alter" else None
-            canary = verb == "refresh" and self.skip("as", "canary")
+            canary = verb == "refresh" and self.accept("as", "canary")
             found = altered or ModelStatement(verb, name, version, if_exists=if_exists, canary=canary)
         if not self.is_done:
-            raise self.wrong()
+            raise self.syntax_error()
         return found
 
     def _created(self, replaces: bool) -> ModelStatement:
@@ -99,13 +99,13 @@ class _ModelParser(TokenReader):
         self.expect("on")
         table = self.path()
         columns = tuple(self.list()) if self.word() == "(" else ()
-        where = self.until("using", "with") if self.skip("where") else None
-        imputer = self.name() if self.skip("using") else None
-        options = self._options() if self.skip("with") else {}
+        where = self.until("using", "with") if self.accept("where") else None
+        imputer = self.name() if self.accept("using") else None
+        options = self._options() if self.accept("with") else {}
         return ModelStatement("create", name, None, table, columns, where, imputer, options, replaces=replaces)
 
     def _altered(self, name: str) -> ModelStatement:
-        if self.skip("rename", "to"):
+        if self.accept("rename", "to"):
             return ModelStatement("alter", name, renamed=self.name())
         self.expect("set", "version")
         return ModelStatement("alter", name, self._whole())
@@ -116,24 +116,24 @@ class _ModelParser(TokenReader):
         while True:
             word = self.next()
             if word not in OPTIONS or word in found:
-                raise self.wrong()
-            self.skip("=")
+                raise self.syntax_error()
+            self.accept("=")
             found[word] = self._whole()
-            if self.skip(")"):
+            if self.accept(")"):
                 return found
             self.expect(",")
 
     def _versioned(self) -> tuple[str, int | None]:
         """A name, and the version after its @."""
         name, version = versioned(self.name())
-        if self.skip("@"):
+        if self.accept("@"):
             return name, self._whole()
         return name, version
 
     def _whole(self) -> int:
         number = self.number()
         if not (number.is_integer() and number >= 0):
-            raise self.wrong()
+            raise self.syntax_error()
         return int(number)
 
 

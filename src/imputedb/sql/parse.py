@@ -28,7 +28,7 @@ _TOO_DEEP = "Max expression depth limit"
 """What it says where the user's bound of depth is lower than what is written."""
 
 
-def apart() -> Connection:
+def scratch_connection() -> Connection:
     """A connection to a new in-memory database, for parsing or reading files where no other is available."""
     return duckdb.connect()
 
@@ -95,7 +95,7 @@ def stored(connection: Connection, text: str) -> Tree:
     """
     if not divides_integers(connection):
         return parse(connection, text)
-    with apart() as other:
+    with scratch_connection() as other:
         return parse(other, text)
 
 
@@ -153,7 +153,7 @@ def _texts(connection: Connection, statements: Sequence[str]) -> list[str]:
     text = f"SELECT json_deserialize_sql(s::JSON), {_OF_INTEGERS} FROM (SELECT unnest(?) AS s)"
     found = connection.execute(text, [statements]).fetchall()
     if found[0][1] and any(DIVISION in one for one in statements):
-        found = connection.execute(text, [[_called(one) for one in statements]]).fetchall()
+        found = connection.execute(text, [[_with_division_calls(one) for one in statements]]).fetchall()
     return [one for one, _ in found]
 
 
@@ -164,7 +164,7 @@ DIVISION = '"function_name": "/"'
 """What a tree has as JSON if it divides."""
 
 
-def _called(statement: str) -> str:
+def _with_division_calls(statement: str) -> str:
     """A tree with divisions written as function calls, which no setting changes."""
 
     def change(node: Tree) -> Tree | None:
@@ -181,10 +181,10 @@ def _data(node: Tree) -> str:
 
 def expression_texts(connection: Connection, trees: Sequence[Tree]) -> list[str]:
     """The text of each expression, without outer parentheses."""
-    return [bare(text) for text in titles(connection, trees)]
+    return [without_parentheses(text) for text in titles(connection, trees)]
 
 
-def bare(text: str) -> str:
+def without_parentheses(text: str) -> str:
     """A text without a pair of outer parentheses."""
     if not (text.startswith("(") and text.endswith(")")):
         return text

@@ -24,7 +24,7 @@ _PASSING_MODIFIERS = {"ORDER_MODIFIER", "LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIE
 
 
 @dataclass(frozen=True, slots=True)
-class Unseen:
+class UnseenTest:
     """A test of missingness that sees completed values, because stored ones cannot be passed on.
 
     Attributes:
@@ -48,7 +48,7 @@ class Passing:
     """
 
     def __init__(self, sources: Mapping[int, Source], catalog: Catalog, meaning: Meaning) -> None:
-        self.unseen: dict[Unseen, None] = {}
+        self.unseen: dict[UnseenTest, None] = {}
         self._sources = sources
         self._catalog = catalog
         self._meaning = meaning
@@ -142,7 +142,7 @@ class Passing:
         """Records that a test of a source's column sees completed values."""
         behind = frozenset(self._behind(source, own, set()))
         if behind:
-            self.unseen[Unseen(own, where or _where(source), behind)] = None
+            self.unseen[UnseenTest(own, where or _where(source), behind)] = None
 
     def note_names(self, tree: Any, sources: Sequence[Source], where: str) -> None:
         """Records the same for tests in unresolved expressions."""
@@ -157,7 +157,7 @@ class Passing:
         behind = frozenset(self._behind_expressions(self._shown(tree), set()))
         if behind:
             named = t.is_reference(tree) and str(tree["column_names"][-1])
-            self.unseen[Unseen(named or str(tree.get("alias") or "an expression"), where, behind)] = None
+            self.unseen[UnseenTest(named or str(tree.get("alias") or "an expression"), where, behind)] = None
 
     def _shown(self, tree: Tree) -> Iterator[Tree]:
         """The expressions whose values are shown, through subqueries, aggregates and windows that pass values on."""
@@ -237,7 +237,7 @@ class Passing:
     def _note_item(self, definition: Definition, place: int, name: str) -> None:
         behind = frozenset(self._behind_query(definition, place, set()))
         if behind:
-            self.unseen[Unseen(name.rsplit(" (stored", 1)[0], _putting_together(definition), behind)] = None
+            self.unseen[UnseenTest(name.rsplit(" (stored", 1)[0], _putting_together(definition), behind)] = None
 
     def _behind(self, source: Source, own: str, seen: Seen) -> Iterator[tuple[Table, str]]:
         """The base table columns whose values a source's column may show."""

@@ -63,11 +63,11 @@ class _PolicyParser(TokenReader):
             self.next()
         self.next()
         if self.next() not in ("policy", "policies"):
-            raise self.wrong()
+            raise self.syntax_error()
         table: str | None = None
         columns: tuple[str, ...] = ()
         options: dict[str, object] = {}
-        if_exists = verb == "drop" and self.skip("if", "exists")
+        if_exists = verb == "drop" and self.accept("if", "exists")
         if self.word() == "on":
             self.next()
             table = self.path()
@@ -75,7 +75,7 @@ class _PolicyParser(TokenReader):
         while not self.is_done:
             options |= self._option(self.next())
         if (verb != "show" and table is None) or (verb in ("create", "alter") and not columns):
-            raise self.wrong()
+            raise self.syntax_error()
         return PolicyStatement(verb, table, columns, options, if_exists)
 
     def _option(self, word: str) -> dict[str, object]:
@@ -104,7 +104,7 @@ class _PolicyParser(TokenReader):
             case _ if word in _LATER:
                 raise Unplanned(f"{_LATER[word]} is not built yet: leave it out of the policy")
             case _:
-                raise self.wrong()
+                raise self.syntax_error()
 
     def _limits(self, word: str) -> dict[str, object]:
         """The options after a word that begins a limit."""
@@ -117,7 +117,7 @@ class _PolicyParser(TokenReader):
             return {"below": self.number()}
         self.expect("above")
         share = self.number()
-        if not (self.skip("%") or self.skip("percent")) and 0 < share <= 1:
+        if not (self.accept("%") or self.accept("percent")) and 0 < share <= 1:
             raise QueryError(
                 f"{word.upper()} ABOVE {share:g} may mean {share:g} % or {100 * share:g} %: write the one that is meant"
             )
@@ -137,13 +137,13 @@ class _PolicyParser(TokenReader):
     def _one_of(self, words: Sequence[str]) -> str:
         found = self.next()
         if found not in words:
-            raise self.wrong()
+            raise self.syntax_error()
         return found
 
     def _measure(self) -> str:
         found = self.next()
         if found not in ("nominal", "ordinal", "numeric"):
-            raise self.wrong()
+            raise self.syntax_error()
         return found
 
     def _bound(self) -> float | str | None:

@@ -56,7 +56,7 @@ class Catalog:
     functions: frozenset[str]
     own: frozenset[str]
 
-    def meant(self, path: tuple[str, ...]) -> tuple[str, str] | None:
+    def relation_of(self, path: tuple[str, ...]) -> tuple[str, str] | None:
         """The catalog relation of a path; None for any other path."""
         match path[-2:]:
             case (schema, name) if schema in _HOMES:
@@ -71,7 +71,7 @@ def reads_catalog(tree: Tree, catalog: Catalog) -> bool:
     """Whether a query reads the catalog: a relation of it, or no relation but a function of it."""
     tables = [path_of(node) for node in nodes(tree) if node.get("type") == "BASE_TABLE"]
     given = {str(entry["key"]).lower() for node in nodes(tree) for entry in (node.get("cte_map") or {}).get("map", ())}
-    if any(catalog.meant(path) for path in tables if path[-1] not in given or len(path) > 1):
+    if any(catalog.relation_of(path) for path in tables if path[-1] not in given or len(path) > 1):
         return True
     if any(path[-1] not in given for path in tables):
         return False
@@ -115,7 +115,7 @@ def _in_main(tree: Any, *, is_alias: bool) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Mending:
+class CatalogTranslation:
     """The translator of a catalog query.
 
     Attributes:
@@ -127,16 +127,16 @@ class Mending:
     catalog: Catalog
     value: Callable[[str, list[str]], str | None]
 
-    def mended(self, tree: Any) -> Any:
+    def translated(self, tree: Any) -> Any:
         """The translated query."""
         if isinstance(tree, list):
-            return [self.mended(part) for part in tree]
+            return [self.translated(part) for part in tree]
         if not isinstance(tree, dict):
             return tree
         if tree.get("class") == "CAST" and (numbered := self._to_oid(tree)) is not None:
             return numbered
         items = tree.get("select_list")
-        node = {key: self.mended(part) for key, part in tree.items() if key != "select_list"}
+        node = {key: self.translated(part) for key, part in tree.items() if key != "select_list"}
         if items is not None:
             node["select_list"] = [self._item(one) for one in items]
         match node.get("class"):
@@ -158,13 +158,13 @@ class Mending:
 
     def _item(self, item: Tree) -> Tree:
         """An output with PostgreSQL's name for it."""
-        found: Tree = self.mended(item)
+        found: Tree = self.translated(item)
         name = item["alias"] or title_of(item)
         return {**found, "alias": name} if name and found.get("class") not in ("STAR", "COLUMN_REF") else found
 
     def _table(self, node: Tree) -> Tree:
         path = path_of(node)
-        meant = self.catalog.meant(path)
+        meant = self.catalog.relation_of(path)
         if meant is None and len(path) > 1:  # DuckDB's own catalogs are not readable
             raise UnknownName(f"no table {'.'.join(path)} can be read beside {CATALOG} and {INFORMATION}")
         if meant is None:
@@ -202,7 +202,7 @@ class Mending:
         if inner.get("class") != "CAST" or type_name(inner["type_expr"]) not in OIDS:
             return None
         kind = _look_up(type_name(inner["type_expr"]))
-        looked_up = t.call(f"pg_oid_of_{kind}", self.mended(inner["child"]))
+        looked_up = t.call(f"pg_oid_of_{kind}", self.translated(inner["child"]))
         return {**looked_up, "alias": tree["alias"]}
 
     def _cast(self, node: Tree) -> Tree:

@@ -147,7 +147,7 @@ class Resolver:
         source = self._from.resolved(node["from_table"], frame, ctes)
         frame.aliases = {str(item["alias"]).lower(): None for item in node["select_list"] if item.get("alias")}
 
-        self._references.matching.look(node, frame)
+        self._references.matching.record_clauses(node, frame)
 
         def bound(tree: Any) -> Any:
             return self._references.expression(tree, frame, ctes)

@@ -11,7 +11,7 @@ from imputedb import duckdb_errors
 from imputedb.errors import QueryError, Unplanned
 from imputedb.sql.budget import LimitStatement, limit_statement
 from imputedb.sql.effects import Effect, effect
-from imputedb.sql.enclosed import Keeps, closing, copied, created, inserted, merged
+from imputedb.sql.enclosed import EnclosingStatement, closing, copied, created, inserted, merged
 from imputedb.sql.model_statement import ModelStatement, model_statement
 from imputedb.sql.parameters import numbered
 from imputedb.sql.policy_statement import PolicyStatement, policy_statement
@@ -70,7 +70,7 @@ class Other:
 
 
 Ours = PolicyStatement | ModelStatement | LimitStatement
-Statement = Query | Keeps | Ours | Execute | Apart | Writes | Other
+Statement = Query | EnclosingStatement | Ours | Execute | Apart | Writes | Other
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ def _statement(connection: duckdb.DuckDBPyConnection, text: str, tokens_of_it: S
     except ValueError:  # as above, for a single statement
         return Other(text)
     kind = _kind(about, text, tokens_of_it)
-    return replace(kind, parameters=names) if isinstance(kind, Query | Keeps) else kind
+    return replace(kind, parameters=names) if isinstance(kind, Query | EnclosingStatement) else kind
 
 
 def _kind(kind: duckdb.StatementType, text: str, found: Sequence[Token]) -> Statement:

@@ -35,11 +35,11 @@ class TokenReader:
     def next(self) -> str:
         """Reads the next token, in lower case."""
         if self.is_done:
-            raise self.wrong()
+            raise self.syntax_error()
         self._at += 1
         return self._found[self._at - 1].word
 
-    def skip(self, *words: str) -> bool:
+    def accept(self, *words: str) -> bool:
         """Reads a sequence of words if it is next; returns whether it was."""
         ahead = [token.word for token in self._found[self._at : self._at + len(words)]]
         if ahead != list(words):
@@ -49,8 +49,8 @@ class TokenReader:
 
     def expect(self, *words: str) -> None:
         """Reads a sequence of words that must be next."""
-        if not self.skip(*words):
-            raise self.wrong()
+        if not self.accept(*words):
+            raise self.syntax_error()
 
     def name(self) -> str:
         """Reads a name or a text, and removes its quotes."""
@@ -63,30 +63,30 @@ class TokenReader:
     def path(self) -> str:
         """Reads a qualified name with dots."""
         parts = [self.name()]
-        while self.skip("."):
+        while self.accept("."):
             parts.append(self.name())
         return ".".join(parts)
 
     def number(self) -> float:
         """Reads a number."""
-        sign = -1.0 if self.skip("-") else 1.0
+        sign = -1.0 if self.accept("-") else 1.0
         try:
             return sign * float(self.name())
         except ValueError:
-            raise self.wrong() from None
+            raise self.syntax_error() from None
 
     def list(self) -> list[str]:
         """Reads a list of names or texts in parentheses, with signs before numbers."""
         self.expect("(")
         names = []
         while True:
-            sign = "-" if self.skip("-") else ""
+            sign = "-" if self.accept("-") else ""
             names.append(sign + self.name())
             closing = self.next()
             if closing.startswith(")"):
                 return names
             if closing != ",":
-                raise self.wrong()
+                raise self.syntax_error()
 
     def parenthesized(self) -> str:
         """Reads a text in parentheses."""
@@ -103,10 +103,10 @@ class TokenReader:
         while not self.is_done and not (self._found[self._at].depth == depth and self.word() in words):
             self._at += 1
         if first == self._at:
-            raise self.wrong()
+            raise self.syntax_error()
         return self._data[self._found[first].begin : self._found[self._at - 1].end].decode().strip()
 
-    def wrong(self) -> SqlSyntaxError:
+    def syntax_error(self) -> SqlSyntaxError:
         """The error of a statement that violates the grammar."""
         place = self._found[min(self._at, len(self._found)) - 1].text if self._found else ""
         return SqlSyntaxError(f"{self._what} goes wrong at {place!r}: {self._grammar}")

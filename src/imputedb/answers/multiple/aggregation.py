@@ -7,7 +7,7 @@ from typing import Any
 from imputedb.answers.multiple.branches import in_branches
 from imputedb.answers.multiple.clusters import clusters, count_of
 from imputedb.answers.multiple.forms import counts_all
-from imputedb.answers.multiple.having import Decided, decided
+from imputedb.answers.multiple.having import PooledHaving, pooled_having
 from imputedb.answers.multiple.measures import Measures
 from imputedb.answers.multiple.outputs import UNKNOWN, Output, Sample, columns, is_number, output
 from imputedb.answers.multiple.population import staged, units
@@ -17,7 +17,7 @@ from imputedb.answers.multiple.steps import in_parts
 from imputedb.answers.multiple.whole import has_window
 from imputedb.answers.prepared import Prepared
 from imputedb.answers.run import Run, translated
-from imputedb.blocks.block import Block, Completed, Planned, Written
+from imputedb.blocks.block import Block, CompletedBlock, PlannedBlock, UnplannedBlock
 from imputedb.engines.engine import Engine
 from imputedb.errors import QueryError
 from imputedb.planning.problem import Problem
@@ -85,7 +85,7 @@ class Aggregation:
     groups: Sequence[Tree]
     outputs: Sequence[Output]
     shown: int
-    having: Decided | None
+    having: PooledHaving | None
     order: Sequence[Ordering]
     limit: Tree | None
     sets: bool
@@ -118,33 +118,33 @@ class Aggregation:
 def aggregation(engine: Engine, prepared: Prepared, run: Run) -> Aggregation | None:
     """The aggregation of a statement's last block; None if it does not aggregate, or cannot be pooled."""
     (*before, last), measures = prepared.blocks, run.options.measures
-    sizes = dict(repeated(last.problem)) if isinstance(last, Planned) else {}
+    sizes = dict(repeated(last.problem)) if isinstance(last, PlannedBlock) else {}
     found = clusters(prepared.blocks, run.options.clusters)
-    if found and isinstance(last, Planned):
+    if found and isinstance(last, PlannedBlock):
         sizes |= {alias: count_of(last.problem, alias, name) for alias, name in found.items()}
     sample = Sample(units(engine, prepared.blocks), sizes, found)
     reader = _Reader(
-        engine, Steps(engine.functions.aggregates), measures, sample, lambda: run.again((0,)).stage(before)
+        engine, Steps(engine.functions.aggregates), measures, sample, lambda: run.in_other_draws((0,)).stage(before)
     )
     match last:
-        case Planned():
+        case PlannedBlock():
             about = _of_planned(last, prepared, reader)
-        case Written():
+        case UnplannedBlock():
             about = _of_written(last, prepared, reader)
-        case Completed():
+        case CompletedBlock():
             return None
     if about and engine.fills_by_expression:
         about = replace(about, outputs=[_without_bootstrap(one) for one in about.outputs])
     return _without_sample(about) if about and _reads_groups(last, before) else about
 
 
-def _reads_groups(last: Planned | Written, before: Sequence[Block]) -> bool:
+def _reads_groups(last: PlannedBlock | UnplannedBlock, before: Sequence[Block]) -> bool:
     """Whether a block aggregates only rows of other blocks, of which some give groups."""
-    if isinstance(last, Planned):
+    if isinstance(last, PlannedBlock):
         read = {scan.table.name for scan in last.problem.query.sources}
     else:
         read = {path_of(node)[-1] for node in nodes(from_of(last.node)) if is_table(node)}
-    inner = [block for block in before if not isinstance(block, Completed)]
+    inner = [block for block in before if not isinstance(block, CompletedBlock)]
     return (
         bool(read)
         and read <= {block.name for block in inner}
@@ -152,8 +152,8 @@ def _reads_groups(last: Planned | Written, before: Sequence[Block]) -> bool:
     )
 
 
-def _gives_groups(block: Planned | Written) -> bool:
-    if isinstance(block, Planned):
+def _gives_groups(block: PlannedBlock | UnplannedBlock) -> bool:
+    if isinstance(block, PlannedBlock):
         return block.problem.query.groups is not None or block.problem.query.distinct is not None
     return bool(groups_of(block.node)) or groups_by_all(block.node)
 
@@ -236,7 +236,7 @@ def _of_one_row(one: Output) -> Output:
     return replace(aggregated, reason=UNKNOWN if aggregated.is_number else aggregated.unnumbered)
 
 
-def _of_planned(last: Planned, prepared: Prepared, reader: _Reader) -> Aggregation | None:
+def _of_planned(last: PlannedBlock, prepared: Prepared, reader: _Reader) -> Aggregation | None:
     query = last.problem.query
     if query.groups is None or query.qualify or query.distinct:
         return None
@@ -263,7 +263,7 @@ def _of_planned(last: Planned, prepared: Prepared, reader: _Reader) -> Aggregati
     for key, places in meant:
         order += [Ordering(place, key.direction, key.nulls) for place in places or [next(free)]]
     clause = unaliased(query.having.tree, aliases) if query.having else None
-    having = decided(clause, [one.tree for one in outputs], groups) if clause else None
+    having = pooled_having(clause, [one.tree for one in outputs], groups) if clause else None
     outputs = reader.in_parts([*outputs, *reader.hidden(having.sides if having else [], node)], node)
     limit = query.limit[1] if query.limit else None
     sets = has_grouping_sets(query.grouping)
@@ -289,7 +289,7 @@ def _groups(given: Sequence[Tree], outputs: Sequence[Output], grouping: Mapping[
     return list(given)
 
 
-def _of_written(last: Written, prepared: Prepared, reader: _Reader) -> Aggregation | None:
+def _of_written(last: UnplannedBlock, prepared: Prepared, reader: _Reader) -> Aggregation | None:
     """The aggregation of a block that is not planned; names in it may be positions or aliases of outputs."""
     node = last.node
     items = _without_aliases(outputs_of(node))
@@ -321,7 +321,7 @@ def _of_written(last: Written, prepared: Prepared, reader: _Reader) -> Aggregati
         order.append(Ordering(same[0] if same else len(outputs) - 1, *direction_of(key)))
     condition = having_of(node)
     clause = _spelled_out(condition, items, aliases) if condition else None
-    having = decided(clause, [one.tree for one in outputs], groups) if clause else None
+    having = pooled_having(clause, [one.tree for one in outputs], groups) if clause else None
     outputs = reader.in_parts([*outputs, *reader.hidden(having.sides if having else [], spelled)], spelled)
     sets = has_grouping_sets(node)
     return Aggregation(groups, outputs, len(items), having, order, limit_of(node), sets, False, *reader.sample)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from imputedb.answers.multiple.forms import bare, counts_all, form
+from imputedb.answers.multiple.forms import counts_all, form, without_casts
 from imputedb.answers.multiple.outputs import Choice, Output, resampled
 from imputedb.answers.multiple.rounding import NONE, Steps, cast_nature
 from imputedb.answers.multiple.settled import chooses
@@ -88,7 +88,9 @@ def _is_function_of_one(one: Output, steps: Steps) -> bool:
         smooth = function_of(tree) in SMOOTH or (kind_of(tree) == "CAST" and cast_nature(tree) == NONE)
         return kind_of(tree) == "CONSTANT" or (smooth and all(map(is_smooth, t.parts(tree))))
 
-    return is_smooth(one.draw_expression) and len(found) == 1 and not _is_number(bare(one.draw_expression), steps)
+    return (
+        is_smooth(one.draw_expression) and len(found) == 1 and not _is_number(without_casts(one.draw_expression), steps)
+    )
 
 
 def _is_part(tree: Tree, steps: Steps) -> bool:

@@ -26,7 +26,7 @@ from imputedb.sql.expression import (
 _CHOSEN = "chosen"
 
 
-class Chosen(NamedTuple):
+class NumberChoice(NamedTuple):
     """An expression that is either one number or constants.
 
     Attributes:
@@ -52,27 +52,27 @@ class Chosen(NamedTuple):
         return replace(of_core, numbers={**of_core.numbers, _CHOSEN: share}, value=value)
 
 
-def chosen(tree: Tree) -> Chosen:
+def chosen(tree: Tree) -> NumberChoice:
     """The number in an expression, inside casts and constant factors; the expression itself if it has no choice."""
     if is_cast(tree):
         inside = chosen(child_of(tree))
-        return inside if inside.decided else Chosen(tree)
+        return inside if inside.decided else NumberChoice(tree)
     given = arguments_of(tree)
     if function_of(tree) in ("*", "/", "fdiv") and len(given) == 2 and not all(fixed(one) is None for one in given):
         insides = [chosen(one) for one in given]
         decided = [one for one in insides if one.decided]
         if not decided:
-            return Chosen(tree)
-        return Chosen(called_with(tree, [one.core for one in insides]), decided[0].decided, decided[0].neutral)
+            return NumberChoice(tree)
+        return NumberChoice(called_with(tree, [one.core for one in insides]), decided[0].decided, decided[0].neutral)
     case = as_case(tree)
-    return _of_case(tree, case) if case else Chosen(tree)
+    return _of_case(tree, case) if case else NumberChoice(tree)
 
 
-def _of_case(tree: Tree, case: Tree) -> Chosen:
+def _of_case(tree: Tree, case: Tree) -> NumberChoice:
     (conditions, _), results = cases_of(case), results_of(case)
     numbers = [chosen(one) for one in results if not _is_constant(one)]
     if not numbers or len({repr(without_place(one.core)) for one in numbers}) > 1:
-        return Chosen(tree)
+        return NumberChoice(tree)
     found, branches, neutral = iter(numbers), list[Tree](), all(one.neutral for one in numbers)
     for one in results:
         if _is_constant(one):
@@ -81,7 +81,7 @@ def _of_case(tree: Tree, case: Tree) -> Chosen:
         else:
             branches.append(next(found).decided or t.literal(True))
     pairs = [(when, branch) for (when, _), branch in zip(conditions, branches, strict=False)]
-    return Chosen(numbers[0].core, cased(pairs, branches[-1]), neutral)
+    return NumberChoice(numbers[0].core, cased(pairs, branches[-1]), neutral)
 
 
 def as_case(tree: Tree) -> Tree | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from imputedb.blocks.block import Block, Planned, Written
+from imputedb.blocks.block import Block, PlannedBlock, UnplannedBlock
 from imputedb.errors import QueryError, UnknownName
 from imputedb.notes import Note, NoteKind
 from imputedb.planning.problem import Problem
@@ -20,7 +20,7 @@ def clusters(blocks: Sequence[Block], wanted: str | None) -> Mapping[str, str]:
         QueryError: several relations have it, policies differ, or the last block is not over tables and inner joins.
     """
     last = blocks[-1]
-    if not isinstance(last, Planned):
+    if not isinstance(last, PlannedBlock):
         if wanted is not None:
             raise QueryError("clusters are of one SELECT over tables and inner joins, which this is not")
         return {}
@@ -36,14 +36,14 @@ def clusters(blocks: Sequence[Block], wanted: str | None) -> Mapping[str, str]:
     return found
 
 
-def left_out(blocks: Sequence[Block]) -> list[Note]:
+def unused_note(blocks: Sequence[Block]) -> list[Note]:
     """A note if policies name clusters that intervals do not use."""
-    if blocks and isinstance(blocks[-1], Planned):
+    if blocks and isinstance(blocks[-1], PlannedBlock):
         blocks = blocks[:-1]
     named = {
         policy.cluster
         for block in blocks
-        if not isinstance(block, Written)
+        if not isinstance(block, UnplannedBlock)
         for known in block.problem.statistics.values()
         for policy in known.policies.values()
         if policy.cluster
@@ -64,7 +64,7 @@ def count_of(problem: Problem, alias: str, name: str) -> int:
     return max(1, int(known.distinct) + (known.missing > 0))
 
 
-def _reads(block: Planned, alias: str, name: str) -> bool:
+def _reads(block: PlannedBlock, alias: str, name: str) -> bool:
     """Whether a query reads a column."""
     query = block.problem.query
     scalars = [*query.outputs, *query.filters, *(query.groups or ()), *query.joins]

@@ -32,7 +32,7 @@ Slopes = Mapping[str, Tree]
 OfCall = Callable[[Tree], Slopes]
 
 
-class Spread(NamedTuple):
+class DeltaVariance(NamedTuple):
     """The variance of an expression, and its complete-data degrees of freedom."""
 
     variance: Tree
@@ -92,7 +92,7 @@ class _Sums:
         return double(t.call("count_star", where=t.any_of(adds)))
 
 
-def spread(tree: Tree, units: Tree) -> Spread | None:
+def spread(tree: Tree, units: Tree) -> DeltaVariance | None:
     """The variance of a differentiable expression f of sums S over sampled rows with values z; None for any other.
 
     It is the sum over pairs of f_k f_l N / (N - 1) (sum z_k z_l - S_k S_l / N), where f_k is the derivative by S_k and
@@ -116,7 +116,7 @@ def spread(tree: Tree, units: Tree) -> Spread | None:
     if not centred or sums.plain:
         total = over(times(total, size), minus(size, t.number(1)))
     rows = t.call("least", *sums.counts.values()) if centred and sums.counts else size
-    return Spread(t.call("greatest", total, t.literal(0.0)), minus(rows, t.number(1)))
+    return DeltaVariance(t.call("greatest", total, t.literal(0.0)), minus(rows, t.number(1)))
 
 
 def _covariance(left: Tree, right: Tree, units: Tree) -> Tree:

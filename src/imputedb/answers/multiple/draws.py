@@ -14,7 +14,7 @@ from imputedb.answers.multiple.aggregation import GROUPING, Aggregation
 from imputedb.answers.multiple.influence_sums import InfluenceSums
 from imputedb.answers.prepared import Prepared
 from imputedb.answers.run import Run, translated
-from imputedb.blocks.block import Planned, Written
+from imputedb.blocks.block import PlannedBlock, UnplannedBlock
 from imputedb.engines.engine import Engine
 from imputedb.execution.plan import Execution
 from imputedb.sql import ast as t
@@ -58,22 +58,22 @@ class Draws:
         """Computes more draws."""
         self._read_numbers = None
         for chunk in self._chunks(numbers):
-            run = replace(self._run, numbers=chunk) if self._table is None else self._run.again(chunk)
+            run = replace(self._run, numbers=chunk) if self._table is None else self._run.in_other_draws(chunk)
             kept = run.kept
             run.stage(self._before)
-            if isinstance(self._last, Planned):
+            if isinstance(self._last, PlannedBlock):
                 execution, relation = run.ready(self._last)
                 below = next(node for node in bottom_up(relation) if isinstance(node, Aggregate))
                 self._insert(execution, below, chunk, run)
-            elif isinstance(self._last, Written):
-                self._insert_written(run.written(self._last), chunk[0], run)
+            elif isinstance(self._last, UnplannedBlock):
+                self._insert_written(run.unplanned_statement(self._last), chunk[0], run)
             run.release(kept)
         self.m += len(numbers)
 
     def _chunks(self, numbers: range) -> Iterator[tuple[int, ...]]:
         """Draws that are computed together: all, unless inner blocks differ by draw or there are too many cells."""
         size = 1
-        if isinstance(self._last, Planned) and not self._before and not self._engine.fills_by_expression:
+        if isinstance(self._last, PlannedBlock) and not self._before and not self._engine.fills_by_expression:
             problem = self._last.problem
             cells = sum(problem.statistics[c.relation].columns[c.name].missing for c in problem.columns)
             size = max(1, min(len(numbers), CELLS // max(cells, 1)))
@@ -120,7 +120,7 @@ class Draws:
         keys = ", ".join(f'"{name}"' for name in identifying)
         text = f"SELECT *, row_number() OVER (ORDER BY {keys}) + {before - 1} FROM ({united})"
         if self._table is None:
-            self._table = self._run.gathered(text, len(self._places) + 1)
+            self._table = self._run.make_table(text, len(self._places) + 1)
         else:
             with translated():
                 self._engine.extend(self._table, text)
@@ -166,7 +166,7 @@ class Draws:
         many = run.keep({"replicate": np.arange(replicates, dtype=np.int64)})
         copies = run.keep({"bucket": _copies()})
         node = resampled(rows, sources, aggregation.groups, outputs, drawn, many, copies)
-        return run.gathered(self._engine.text(node), 2 + len(outputs))
+        return run.make_table(self._engine.text(node), 2 + len(outputs))
 
     def _insert_written(self, node: Tree, number: int, run: Run) -> None:
         """Adds one draw of a block that is not planned."""

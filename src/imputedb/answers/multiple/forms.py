@@ -25,7 +25,7 @@ ANY, POSITIVE, ONES = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class TotalForm:
     """A multiple of a total or of a share.
 
     Attributes:
@@ -39,33 +39,33 @@ class Form:
     flag: Tree | None
 
 
-def form(tree: Tree) -> Form | None:
+def form(tree: Tree) -> TotalForm | None:
     """The form of an expression of aggregates; None where it is not a multiple of one total, mean or ratio."""
-    factor, core = peeled(tree)
+    factor, core = without_factor(tree)
     if not factor > 0 or not is_call(core) or is_distinct(core):
         return None
     name = function_of(core)
     if name in ALL_COUNTS:
-        return Form("total", factor, None)
+        return TotalForm("total", factor, None)
     if name in SUMS:
-        return Form("total", factor, _flag(Call(core, t.number(1))))
+        return TotalForm("total", factor, _flag(Call(core, t.number(1))))
     if name in MEANS:
         call = Call(core, t.number(1))
-        return Form("share", factor, _either(_is_ones(call), ONES, t.number(ANY)))
+        return TotalForm("share", factor, _either(_is_ones(call), ONES, t.number(ANY)))
     if name in ("/", "fdiv"):
         return _ratio(factor, *arguments_of(core))
     return None
 
 
-def _ratio(factor: float, above: Tree, below: Tree) -> Form | None:
+def _ratio(factor: float, above: Tree, below: Tree) -> TotalForm | None:
     """A share, if the numerator counts some of the rows that the denominator counts."""
-    (times, part), (per, whole) = peeled(above), peeled(below)
+    (times, part), (per, whole) = without_factor(above), without_factor(below)
     if not (_is_total(part) and _is_total(whole) and times > 0 and per > 0):
         return None
     one, all_ = value_of(part), value_of(whole)
     inside = t.all_of([_is_one(one), _is_one(all_), t.compared("COMPARE_LESSTHANOREQUALTO", one, all_)])
     assert inside
-    return Form("share", factor * times / per, _either(t.call("bool_and", inside), ONES, t.number(ANY)))
+    return TotalForm("share", factor * times / per, _either(t.call("bool_and", inside), ONES, t.number(ANY)))
 
 
 def _flag(call: Call) -> Tree:
@@ -99,24 +99,24 @@ def value_of(tree: Tree) -> Tree:
     return double(t.where(call.held, value, t.number(0))) if call.held else value
 
 
-def peeled(tree: Tree) -> tuple[float, Tree]:
+def without_factor(tree: Tree) -> tuple[float, Tree]:
     """A constant factor and the remaining expression, inside casts."""
     if is_cast(tree):
-        return peeled(child_of(tree))
+        return without_factor(child_of(tree))
     if not is_call(tree):
         return 1.0, tree
     name, given = function_of(tree), arguments_of(tree)
     if name == "nullif" and given:
-        return peeled(given[0])
+        return without_factor(given[0])
     if name in ("*", "/", "fdiv") and len(given) == 2:
         left, right = given
         number = constant(right)
         if number:
-            factor, inner = peeled(left)
+            factor, inner = without_factor(left)
             return (factor * number if name == "*" else factor / number), inner
         number = constant(left) if name == "*" else None
         if number:
-            factor, inner = peeled(right)
+            factor, inner = without_factor(right)
             return factor * number, inner
     return 1.0, tree
 
@@ -155,14 +155,14 @@ def counts_all(tree: Tree, never_null: Collection[tuple[str, ...]] = ()) -> bool
         tree: the expression.
         never_null: columns, as they are written, that have a value in every row: counting them is counting rows.
     """
-    tree = bare(tree)
+    tree = without_casts(tree)
     if not is_call(tree) or filter_of(tree) or is_distinct(tree):
         return False
     name, counted = function_of(tree), arguments_of(tree)
     return name == "count_star" or (name == "count" and len(counted) == 1 and tuple(names_of(counted[0])) in never_null)
 
 
-def bare(tree: Tree) -> Tree:
+def without_casts(tree: Tree) -> Tree:
     """What is inside casts."""
     while is_cast(tree):
         tree = child_of(tree)

@@ -12,7 +12,7 @@ _OUTPUT = "pooled output"
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class PooledHaving:
     """A HAVING clause on pooled values.
 
     Attributes:
@@ -39,7 +39,7 @@ class Decided:
 
 
 @dataclass(slots=True)
-class _Sides:
+class _Operands:
     known: Sequence[Tree]
     groups: Sequence[Tree]
     found: list[Tree] = field(default_factory=list)
@@ -74,8 +74,8 @@ class _Sides:
                 return self.named(tree)
 
 
-def decided(tree: Tree, outputs: Sequence[Tree], groups: Sequence[Tree]) -> Decided:
+def pooled_having(tree: Tree, outputs: Sequence[Tree], groups: Sequence[Tree]) -> PooledHaving:
     """A HAVING clause over pooled values: existing outputs, and further ones after them."""
-    sides = _Sides(outputs, groups)
+    sides = _Operands(outputs, groups)
     pooled = sides.split(tree)
-    return Decided(tree, sides.found, pooled)
+    return PooledHaving(tree, sides.found, pooled)

@@ -96,7 +96,7 @@ class Images:
             return self._on_scale(place, choice, rows, numbers)
         unsure = {n for n, given in numbers.items() if not all(map(self._is_sure, choice.parts, given))}
         found = {n: replace(rows[n][place], within=False, reason=UNSURE) for n in unsure}
-        near = {n: self._looked_at(given) for n, given in numbers.items() if n not in unsure}
+        near = {n: self._region_points(given) for n, given in numbers.items() if n not in unsure}
         chosen = self._computed(choice, near)
         doubtful = [n for n, (_, branches) in chosen.items() if not (branches == branches[0]).all()]
         points = {n: self._points(numbers[n]) for n in doubtful}
@@ -133,7 +133,7 @@ class Images:
             return True
         return not math.isnan(one.interval().low) and (one.share == 1 or self.about.outputs[place].empty)
 
-    def _looked_at(self, numbers: Sequence[Estimate | None]) -> _Points:
+    def _region_points(self, numbers: Sequence[Estimate | None]) -> _Points:
         """Points of the region within which all that decides lies almost surely."""
         level = max(_MARGIN, self.level)
         ends = [_ends(one, level) for one in numbers]

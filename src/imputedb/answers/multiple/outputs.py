@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from imputedb.answers.multiple import delta, whole
 from imputedb.answers.multiple.calls import Call, double, minus, sampled, times
-from imputedb.answers.multiple.choices import Chosen, chosen
-from imputedb.answers.multiple.forms import Form, bare, form
+from imputedb.answers.multiple.choices import NumberChoice, chosen
+from imputedb.answers.multiple.forms import TotalForm, form, without_casts
 from imputedb.answers.multiple.influence import Influence
 from imputedb.answers.multiple.measures import PICKED, Measures, influence_of, is_robust
 from imputedb.answers.multiple.settled import Settling
@@ -101,7 +101,7 @@ class Output:
     scale: Scale = IDENTITY
     within: Within | None = None
     reason: str | None = None
-    form: Form | None = None
+    form: TotalForm | None = None
     empty: bool = False
     unaveraged: bool = False
     skewness: Tree | None = None
@@ -187,7 +187,7 @@ def output(
     """
     choice = chosen(tree)
     if not aggregate_calls([choice.core], aggregates):
-        choice = Chosen(tree)
+        choice = NumberChoice(tree)
     empty = choice.neutral and _is_total(choice.core)
     plain = Output(name, kind, tree, bool(aggregate_calls([tree], aggregates)), empty=empty)
     if not plain.aggregates:
@@ -226,7 +226,7 @@ def _known(
     return _with_spread(plain, calls, measures, sample, conditions)
 
 
-def _chosen(one: Output, choice: Chosen) -> Output:
+def _chosen(one: Output, choice: NumberChoice) -> Output:
     """An output with the variance of the number that it chooses; where it is a constant, the variance is 0."""
     if one.within and one.within.variance:
         one = replace(one, within=one.within._replace(variance=choice.variance(one.within.variance)))
@@ -253,7 +253,7 @@ def _with_spread(
     plain: Output, calls: Sequence[Tree], measures: Measures, sample: Sample, conditions: frozenset[str]
 ) -> Output:
     """An output with its variance, from a formula, influences, the delta method or a bootstrap."""
-    tree, alone = plain.tree, len(calls) == 1 and bare(plain.tree) is calls[0]
+    tree, alone = plain.tree, len(calls) == 1 and without_casts(plain.tree) is calls[0]
     known = replace(plain, form=form(tree))
     measure = measures.of(calls[0])
     assert measure
@@ -312,7 +312,7 @@ def _value(tree: Tree) -> Tree:
 
 def _is_total(tree: Tree) -> bool:
     """Whether an expression is 0 over no rows: sums, counts, their multiples and their sums."""
-    tree = bare(tree)
+    tree = without_casts(tree)
     if not is_call(tree):
         return False
     name, given = function_of(tree), arguments_of(tree)

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from imputedb.answers.beside import check_apart
+from imputedb.answers.beside import check_distinct_names
 from imputedb.answers.multiple import precision
 from imputedb.answers.multiple.aggregation import GROUPING, STANDS, Aggregation, aggregation
-from imputedb.answers.multiple.clusters import left_out
+from imputedb.answers.multiple.clusters import unused_note
 from imputedb.answers.multiple.draws import Draws, Numbers
 from imputedb.answers.multiple.forms import ANY, ONES, POSITIVE
 from imputedb.answers.multiple.images import KEYS, NULL, UNSURE, Images
@@ -20,7 +20,7 @@ from imputedb.answers.multiple.suspects import scattered, suspects
 from imputedb.answers.prepared import Prepared
 from imputedb.answers.request import QueryOptions
 from imputedb.answers.run import Run, answered
-from imputedb.blocks.block import Planned
+from imputedb.blocks.block import PlannedBlock
 from imputedb.engines.engine import Engine, Held
 from imputedb.inference.estimate import Estimate, estimated, unbounded
 from imputedb.inference.number_of_draws import enough
@@ -83,7 +83,7 @@ def pooled(engine: Engine, prepared: Prepared, run: Run) -> Pooled | None:
     draws = Draws(engine, prepared, run, about)
     images = Images(engine, run, draws, about, options.level)
     warnings = list(_remarks(engine, about, prepared, options))
-    warnings += left_out(prepared.blocks) if options.question == "population" else []
+    warnings += unused_note(prepared.blocks) if options.question == "population" else []
     width = None
     if options.limits.error is not None:
         found, width = _narrow(images, about, options, options.limits.error)
@@ -141,7 +141,7 @@ def _remarks(engine: Engine, about: Aggregation, prepared: Prepared, options: Qu
     for out in about.outputs[: about.shown]:
         if out.reason and (options.question == "population" or not out.is_number):
             yield Note(NoteKind.NO_INTERVAL, out.name, f"{out.name}: {out.reason}")
-        if out.bootstrapped and options.question == "population" and not isinstance(prepared.blocks[-1], Planned):
+        if out.bootstrapped and options.question == "population" and not isinstance(prepared.blocks[-1], PlannedBlock):
             yield Note(NoteKind.NO_INTERVAL, out.name, f"{out.name}: {_UNPLANNED}")
         elif out.bootstrapped and options.question == "population" and about.sets:
             yield Note(NoteKind.NO_INTERVAL, out.name, f"{out.name}: {_SUBTOTALS}")
@@ -150,7 +150,7 @@ def _remarks(engine: Engine, about: Aggregation, prepared: Prepared, options: Qu
     causes = ", ".join(sorted(repeating(prepared.blocks, engine.multiplying())))
     if causes:
         yield Note(NoteKind.REPEATED, causes, _REPEATED.format(causes))
-    if any(block.name for block in prepared.blocks if isinstance(block, Planned)):
+    if any(block.name for block in prepared.blocks if isinstance(block, PlannedBlock)):
         yield Note(NoteKind.NESTED, "", _NESTED)
 
 
@@ -282,7 +282,7 @@ def named(about: Aggregation) -> list[tuple[str, str]]:
             beside += [f"{out.name}_{part}" for part in PARTS]
             shown += [(name, "DOUBLE") for name in beside[-len(PARTS) :]]
     beside += ["in_draws"] if about.groups or about.having else []
-    check_apart([out.name for out in about.outputs[: about.shown]], beside, "errors and intervals")
+    check_distinct_names([out.name for out in about.outputs[: about.shown]], beside, "errors and intervals")
     return [*shown, ("in_draws", "DOUBLE")] if about.groups or about.having else shown
 
 

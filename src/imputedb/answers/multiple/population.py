@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from imputedb.blocks.block import Block, Completed, Written
+from imputedb.blocks.block import Block, CompletedBlock, UnplannedBlock
 from imputedb.engines.engine import Engine
 from imputedb.sql import ast as t
 from imputedb.sql.expression import path_of
@@ -14,7 +14,7 @@ def units(engine: Engine, blocks: Sequence[Block]) -> int:
     """The number of rows of the largest stored table that a block reads; rows of inner blocks are not sampled rows."""
     inner, counts = {block.name for block in blocks}, [1]
     for block in blocks:
-        if isinstance(block, Written):
+        if isinstance(block, UnplannedBlock):
             paths = {tuple(path_of(node)) for node in nodes(block.node) if is_table(node)}
             counts += [_rows(engine, path) for path in sorted(paths) if len(path) == 3 and path[-1] not in inner]
         else:
@@ -30,4 +30,4 @@ def _rows(engine: Engine, path: Sequence[str]) -> int:
 
 def staged(blocks: Sequence[Block]) -> set[str]:
     """The names of the tables with the rows of inner blocks."""
-    return {block.name for block in blocks if not isinstance(block, Completed)}
+    return {block.name for block in blocks if not isinstance(block, CompletedBlock)}

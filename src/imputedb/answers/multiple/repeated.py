@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from imputedb.algebra.column import Column
 from imputedb.algebra.scalar import Equal
-from imputedb.blocks.block import Block, Completed, Planned
+from imputedb.blocks.block import Block, CompletedBlock, PlannedBlock
 from imputedb.planning.problem import Problem
 from imputedb.sql.ast import Tree
 from imputedb.sql.expression import children_of, path_of
@@ -99,9 +99,9 @@ def repeating(blocks: Sequence[Block], functions: frozenset[str]) -> frozenset[s
     reading = _Reading(functions)
     for block in before:
         reading.known[block.name,] = reading.block(block)
-    if isinstance(last, Planned):  # its own join's repetitions are identified by row ids
+    if isinstance(last, PlannedBlock):  # its own join's repetitions are identified by row ids
         return reading.sources(last.problem).causes
-    return reading.source(last.node).causes if not isinstance(last, Completed) else frozenset()
+    return reading.source(last.node).causes if not isinstance(last, CompletedBlock) else frozenset()
 
 
 @dataclass(slots=True)
@@ -113,9 +113,9 @@ class _Reading:
 
     def block(self, block: Block) -> Rows:
         """The rows of a block that later blocks read."""
-        if isinstance(block, Completed):
+        if isinstance(block, CompletedBlock):
             return Rows(frozenset(scan.table.path for scan in block.problem.query.sources))
-        if not isinstance(block, Planned):
+        if not isinstance(block, PlannedBlock):
             return self.query(block.node)
         query, rows = block.problem.query, self.sources(block.problem)
         if query.groups is not None or query.distinct is not None:

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from imputedb.answers.multiple.calls import Call, double, minus, over, plus, square, times
-from imputedb.answers.multiple.forms import Form, peeled, value_of
+from imputedb.answers.multiple.forms import TotalForm, value_of, without_factor
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
 from imputedb.sql.expression import (
@@ -32,7 +32,7 @@ class Share(NamedTuple):
 
     variance: Tree
     freedom: Tree
-    form: Form | None
+    form: TotalForm | None
 
 
 def has_window(tree: Tree) -> bool:
@@ -47,13 +47,13 @@ def share_of_whole(tree: Tree) -> Share | None:
     n / (n - 1) sum (a - R b)^2 / (sum b)^2, where n is the number of rows of the total (Cochran 1977, equation 6.13).
     For counts that is R (1 - R) / (n - 1).
     """
-    factor, core = peeled(tree)
+    factor, core = without_factor(tree)
     if not is_call(core) or function_of(core) not in ("/", "fdiv"):
         return None
-    (above, part), (below, window) = map(peeled, arguments_of(core))
+    (above, part), (below, window) = map(without_factor, arguments_of(core))
     if not _is_total(part) or not _covers_all(window):
         return None
-    inner, summed = peeled(arguments_of(window)[0])
+    inner, summed = without_factor(arguments_of(window)[0])
     if not _is_total(summed):
         return None
     a, b = double(value_of(part)), double(value_of(summed))
@@ -65,7 +65,7 @@ def share_of_whole(tree: Tree) -> Share | None:
     spread = over(times(rows, squares), times(minus(rows, t.number(1)), square(whole)))
     variance = times(t.literal(scale**2), t.call("greatest", spread, t.literal(0.0)))
     return Share(
-        variance, minus(rows, t.number(1)), Form("share", scale, None) if _within(part, summed, scale) else None
+        variance, minus(rows, t.number(1)), TotalForm("share", scale, None) if _within(part, summed, scale) else None
     )
 
 

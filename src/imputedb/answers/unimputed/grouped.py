@@ -17,7 +17,7 @@ Vector = NDArray[np.float64]
 Keys = Sequence[tuple[str | None, ...]]
 
 
-class Shown(NamedTuple):
+class ShownGroups(NamedTuple):
     """A column of the answer.
 
     Attributes:
@@ -33,7 +33,7 @@ class Shown(NamedTuple):
     values: Vector | int
 
 
-def kept(engine: Engine, query: Query, shown: Sequence[Shown], keys: Keys) -> tuple[Held, list[int]]:
+def kept(engine: Engine, query: Query, shown: Sequence[ShownGroups], keys: Keys) -> tuple[Held, list[int]]:
     """The rows, and the group of each row.
 
     Raises:
@@ -64,7 +64,7 @@ def kept(engine: Engine, query: Query, shown: Sequence[Shown], keys: Keys) -> tu
     return held, [int(place) for (place,) in places]
 
 
-def _columns(key: Scalar, query: Query, shown: Sequence[Shown]) -> list[int]:
+def _columns(key: Scalar, query: Query, shown: Sequence[ShownGroups]) -> list[int]:
     """The first columns of the outputs that an ORDER BY key refers to."""
     outputs = shown_by(query, key)
     if not outputs:

@@ -32,7 +32,7 @@ Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class AnsweredQuantity:
     """The groups of a query, and an estimate for each aggregate.
 
     Attributes:
@@ -47,7 +47,7 @@ class Answered:
 
 
 @dataclass(eq=False)
-class Likeliest:
+class LikelihoodAnswer:
     """A query with aggregates, answered by the normal distribution of maximum likelihood (FIML).
 
     1. The arguments of the aggregates, and at most `MOST` further numeric columns that are correlated with them, are
@@ -69,7 +69,7 @@ class Likeliest:
     level: float = 0.95
     _named: dict[str, Vector] = field(default_factory=dict)
 
-    def answered(self) -> Answered:
+    def answered(self) -> AnsweredQuantity:
         """The estimates.
 
         Raises:
@@ -96,7 +96,7 @@ class Likeliest:
                 if name not in fits:
                     fits[name] = self._fit(columns, rows, key)
                 table[group][place] = _of(output.kind, self._texts(output), fits[name])
-        return Answered(keys, table, self._notes(columns))
+        return AnsweredQuantity(keys, table, self._notes(columns))
 
     def _check_policies(self) -> None:
         """Refuses columns with a policy that a joint normal distribution cannot respect."""

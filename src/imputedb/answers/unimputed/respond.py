@@ -5,16 +5,16 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from imputedb.answers.beside import check_apart
+from imputedb.answers.beside import check_distinct_names
 from imputedb.answers.multiple.outputs import is_number
 from imputedb.answers.prepared import Prepared
 from imputedb.answers.request import AIPW, BOUNDS, ML, QueryOptions
 from imputedb.answers.unimputed.bounds import WorstCase
 from imputedb.answers.unimputed.doubly_robust import DoublyRobust
-from imputedb.answers.unimputed.grouped import Keys, Shown, kept
-from imputedb.answers.unimputed.likelihood import Likeliest, answerable
+from imputedb.answers.unimputed.grouped import Keys, ShownGroups, kept
+from imputedb.answers.unimputed.likelihood import LikelihoodAnswer, answerable
 from imputedb.answers.unimputed.rows import groups_of
-from imputedb.blocks.block import Planned
+from imputedb.blocks.block import PlannedBlock
 from imputedb.diagnostics.likelihood import Likely
 from imputedb.engines.engine import Engine, Held
 from imputedb.errors import CannotImpute, QueryError
@@ -96,11 +96,11 @@ def named(prepared: Prepared, options: QueryOptions) -> list[tuple[str, str]]:
             found += [(name, "DOUBLE"), *((f"{name}_{part}", "DOUBLE") for part in _PARTS)]
     parts = ("low", "high") if options.method == BOUNDS else tuple(_PARTS)
     beside = [f"{name}_{part}" for place, name in enumerate(prepared.columns) if place not in keys for part in parts]
-    check_apart(prepared.columns, beside, "errors and intervals")
+    check_distinct_names(prepared.columns, beside, "errors and intervals")
     return found
 
 
-def _shares(block: Planned) -> list[Note]:
+def _shares(block: PlannedBlock) -> list[Note]:
     """Warnings of columns whose share of missing cells exceeds their policy's limit (WARN ABOVE).
 
     Raises:
@@ -117,9 +117,9 @@ def _shares(block: Planned) -> list[Note]:
     return found
 
 
-def _block(prepared: Prepared, method: str) -> Planned:
+def _block(prepared: Prepared, method: str) -> PlannedBlock:
     (*before, last) = prepared.blocks or (None,)
-    if before or not isinstance(last, Planned):
+    if before or not isinstance(last, PlannedBlock):
         reason = getattr(last, "reason", "") or "it reads no table, or a query inside it"
         raise QueryError(
             f"method {method!r} answers one SELECT over tables and inner joins, which this is not: {reason}"
@@ -131,7 +131,7 @@ def _block(prepared: Prepared, method: str) -> Planned:
     return last
 
 
-def _robust(engine: Engine, prepared: Prepared, block: Planned, options: QueryOptions) -> Unimputed:
+def _robust(engine: Engine, prepared: Prepared, block: PlannedBlock, options: QueryOptions) -> Unimputed:
     if len(options.imputers) > 1:
         raise QueryError("method 'aipw' takes one imputer, or 'drop' for its own regression alone")
     imputer = options.imputers[0] if options.imputers else None
@@ -141,52 +141,53 @@ def _robust(engine: Engine, prepared: Prepared, block: Planned, options: QueryOp
     return Unimputed(held, names, types, rows, (*found.warnings, *_reasons(rows)))
 
 
-def _likeliest(engine: Engine, prepared: Prepared, block: Planned, options: QueryOptions) -> Unimputed:
+def _likeliest(engine: Engine, prepared: Prepared, block: PlannedBlock, options: QueryOptions) -> Unimputed:
     answerable(options.question)
-    found = Likeliest(engine, block.problem, options.level).answered()
+    found = LikelihoodAnswer(engine, block.problem, options.level).answered()
     shown, held, rows = _estimated(engine, prepared, block, found.keys, found.estimates)
     names, types = [one.name for one in shown], [one.type for one in shown]
     return Unimputed(held, names, types, rows, notes=found.notes)
 
 
 def _estimated(
-    engine: Engine, prepared: Prepared, block: Planned, groups: Keys, estimates: Sequence[Sequence[Number | None]]
-) -> tuple[list[Shown], Held, list[dict[str, Number]]]:
+    engine: Engine, prepared: Prepared, block: PlannedBlock, groups: Keys, estimates: Sequence[Sequence[Number | None]]
+) -> tuple[list[ShownGroups], Held, list[dict[str, Number]]]:
     """The columns of an answer with estimates, its rows, and the estimates by row."""
     keys = _keys(block)
-    shown: list[Shown] = []
+    shown: list[ShownGroups] = []
     for place, (name, type_name) in enumerate(zip(prepared.columns, prepared.types, strict=True)):
         if place in keys:
-            shown.append(Shown(name, type_name, place, keys[place]))
+            shown.append(ShownGroups(name, type_name, place, keys[place]))
             continue
         mine = [one for row in estimates if (one := row[place])]
-        shown.append(Shown(name, "DOUBLE", place, np.array([one.estimate for one in mine])))
+        shown.append(ShownGroups(name, "DOUBLE", place, np.array([one.estimate for one in mine])))
         shown += [
-            Shown(f"{name}_{part}", "DOUBLE", place, np.array([of(one) for one in mine])) for part, of in _PARTS.items()
+            ShownGroups(f"{name}_{part}", "DOUBLE", place, np.array([of(one) for one in mine]))
+            for part, of in _PARTS.items()
         ]
     held, order = kept(engine, block.problem.query, shown, groups)
     rows = [{name: one for name, one in zip(prepared.columns, estimates[group], strict=True) if one} for group in order]
     return shown, held, rows
 
 
-def _bounds(engine: Engine, prepared: Prepared, block: Planned, options: QueryOptions) -> Unimputed:
+def _bounds(engine: Engine, prepared: Prepared, block: PlannedBlock, options: QueryOptions) -> Unimputed:
     groups: Keys
     groups, found = WorstCase(engine, block.problem, options.deviations).bounds()
     keys = _keys(block)
-    shown: list[Shown] = []
+    shown: list[ShownGroups] = []
     for place, (name, type_name) in enumerate(zip(prepared.columns, prepared.types, strict=True)):
         if place in keys:
-            shown.append(Shown(name, type_name, place, keys[place]))
+            shown.append(ShownGroups(name, type_name, place, keys[place]))
             continue
         mine = [one for row in found if (one := row[place])]
-        shown.append(Shown(f"{name}_low", "DOUBLE", place, np.array([one.low for one in mine], np.float64)))
-        shown.append(Shown(f"{name}_high", "DOUBLE", place, np.array([one.high for one in mine], np.float64)))
+        shown.append(ShownGroups(f"{name}_low", "DOUBLE", place, np.array([one.low for one in mine], np.float64)))
+        shown.append(ShownGroups(f"{name}_high", "DOUBLE", place, np.array([one.high for one in mine], np.float64)))
     held, _ = kept(engine, block.problem.query, shown, groups)
     names, types = [one.name for one in shown], [one.type for one in shown]
     return Unimputed(held, names, types, None, notes=(NO_INTERVALS,))
 
 
-def _keys(block: Planned) -> Mapping[int, int]:
+def _keys(block: PlannedBlock) -> Mapping[int, int]:
     """The position of the group key that each output shows, by position of the output."""
     groups = [group.text for group in groups_of(block.problem.query)]
     outputs = enumerate(block.problem.query.outputs)

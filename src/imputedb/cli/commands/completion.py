@@ -181,10 +181,10 @@ def pool(file: str, df_complete: float | None, rule: str, form: str) -> None:
     from imputedb import duckdb_errors
     from imputedb.cli.output.answers import write_pool
     from imputedb.inference.pooling import pool as pooled
-    from imputedb.sql.parse import apart
+    from imputedb.sql.parse import scratch_connection
 
     try:
-        with apart() as reader:
+        with scratch_connection() as reader:
             columns = reader.execute("SELECT * FROM query_table([?])", [file]).fetchnumpy()
     except duckdb_errors.Refused as error:
         reason = str(error).partition(": ")[2] or str(error)

@@ -224,7 +224,7 @@ def _mentions(condition: str, column: str) -> bool:
 def _reworded(condition: str, before: str, after: str) -> str:
     """A condition with a column renamed; the same word may also be a type, a keyword or a parameter there."""
     data, quoted, end, parts = condition.encode(), '"' + after.replace('"', '""') + '"', 0, []
-    places = derivation.places(condition, before)
+    places = derivation.byte_ranges(condition, before)
     for token in tokens(condition):
         inside = any(begin <= token.begin < stop for begin, stop in places)
         if inside and _name(token).lower() == before.lower():

@@ -110,7 +110,7 @@ class Calls:
         signals, me = self.signals if is_main() else None, threading.get_ident()
         callers = self._writes.changes.callers
         outermost, before = me not in callers, UNDER_WAY.get()
-        ROOM.take()
+        ROOM.raise_limit()
         try:
             if signals:
                 signals.install()
@@ -138,7 +138,7 @@ class Calls:
                 if outermost:
                     callers.discard(me)
             self.lock.release()
-            ROOM.give_back()
+            ROOM.restore()
             if signals:
                 signals.uninstall()
 

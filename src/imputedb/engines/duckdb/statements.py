@@ -18,7 +18,7 @@ from imputedb.errors import UnknownName
 from imputedb.sql import ast as t
 from imputedb.sql import parameters, parse
 from imputedb.sql.ast import Tree
-from imputedb.sql.enclosed import Keeps
+from imputedb.sql.enclosed import EnclosingStatement
 from imputedb.sql.parameters import placed
 from imputedb.sql.statements import Classified, Query, classify
 from imputedb.sql.tokens import quoted
@@ -64,7 +64,7 @@ class SyntaxTrees:
 
     def written(self, trees: Sequence[Tree]) -> list[str]:
         """The texts of expressions."""
-        return [parse.bare(text) for text in self.titles(trees)]
+        return [parse.without_parentheses(text) for text in self.titles(trees)]
 
     def titles(self, trees: Sequence[Tree]) -> list[str]:
         """The names that DuckDB gives to unnamed items of a select list, cached regardless of their position."""
@@ -139,7 +139,7 @@ class SyntaxTrees:
             return t.literal(text)
         return t.cast(t.literal(text), self.type_tree(kind))
 
-    def filled(self, statement: Query | Keeps, values: Mapping[str, Tree]) -> Query | Keeps:
+    def filled(self, statement: Query | EnclosingStatement, values: Mapping[str, Tree]) -> Query | EnclosingStatement:
         """A statement with values in place of its parameters; a named parameter may be a variable's name.
 
         Raises:
@@ -152,10 +152,12 @@ class SyntaxTrees:
         match statement:
             case Query(text):
                 return Query(self._filled(text, values))
-            case Keeps(before, query, after, target):
+            case EnclosingStatement(before, query, after, target):
                 texts = dict(zip(values, self.written(list(values.values())), strict=True))
                 end = (target[0], placed(target[1], texts)) if target else None
-                return Keeps(placed(before, texts), f"{self._filled(query, values)}\n", placed(after, texts), end)
+                return EnclosingStatement(
+                    placed(before, texts), f"{self._filled(query, values)}\n", placed(after, texts), end
+                )
             case _:
                 assert_never(statement)
 
@@ -187,7 +189,7 @@ class SyntaxTrees:
         match parsed.statement:
             case Query(text) as query:
                 return replace(parsed, statement=replace(query, text=self._under_own_settings(text)))
-            case Keeps(query=text) as around:
+            case EnclosingStatement(query=text) as around:
                 return replace(parsed, statement=replace(around, query=self._under_own_settings(text)))
             case _:
                 return parsed

@@ -17,7 +17,7 @@ from imputedb.engines.cache import OF_STRUCTURE
 from imputedb.engines.duckdb import load
 from imputedb.errors import Error
 from imputedb.sql.ast import Tree
-from imputedb.sql.enclosed import Keeps
+from imputedb.sql.enclosed import EnclosingStatement
 from imputedb.sql.expression import path_of
 from imputedb.sql.items import is_table
 from imputedb.sql.paths import quoted
@@ -101,7 +101,7 @@ def _unknown(engine: DuckDB, text: str, statement: bool) -> Sequence[str]:
 def _names(engine: DuckDB, text: str) -> list[str]:
     try:
         match engine.texts.classified(text).statement:
-            case Query(query) | Keeps(_, query):
+            case Query(query) | EnclosingStatement(_, query):
                 return _read(engine.texts.tree(query))
             case Apart(whole):  # its tree depends on values that name its columns
                 return _named(tokens(whole))

@@ -15,7 +15,7 @@ from imputedb.service import audit
 from imputedb.service.core import Core
 from imputedb.service.errors import Forbidden, NotFound
 from imputedb.service.http.bodies import Strict, Whole
-from imputedb.service.jobs.runner import Runner
+from imputedb.service.jobs.runner import JobRunner
 from imputedb.service.jobs.store import Job, Jobs
 from imputedb.service.request import Principal
 from imputedb.service.side import Side
@@ -80,7 +80,7 @@ JobRequest = Annotated[Evaluate | Impute | Compare | Cells, Body(discriminator="
 class Background:
     """Handlers of the routes."""
 
-    def __init__(self, core: Core, jobs: Jobs, runner: Runner, side: Side) -> None:
+    def __init__(self, core: Core, jobs: Jobs, runner: JobRunner, side: Side) -> None:
         self._core = core
         self._jobs = jobs
         self._runner = runner
@@ -108,7 +108,7 @@ class Background:
         """The newest jobs of the caller; for an admin, of all callers."""
         principal = _of_role(received, "analyst", "admin")
         found = await asyncio.to_thread(self._jobs.of, None if principal.role == "admin" else principal)
-        return JSONResponse([self._runner.seen(job).data() for job in found])
+        return JSONResponse([self._runner.with_progress(job).data() for job in found])
 
     async def job(self, received: Received, id_: str) -> Response:
         """A job with its state, progress and result."""
@@ -125,7 +125,7 @@ class Background:
         job = await self._job(received, id_)
         if job.state not in ("failed", "cancelled"):
             raise Forbidden(f"job {job.id} is {job.state}: only failed and cancelled jobs can be retried")
-        again = await asyncio.to_thread(self._jobs.again, job)
+        again = await asyncio.to_thread(self._jobs.requeue, job)
         self._runner.wake()
         return JSONResponse(again.data(), 202)
 
@@ -146,11 +146,11 @@ class Background:
         job = await asyncio.to_thread(self._jobs.get, id_)
         if principal.role != "admin" and job.principal.name != principal.name:
             raise NotFound(f"there is no job {id_}")
-        return self._runner.seen(job)
+        return self._runner.with_progress(job)
 
     def _check(self, body: Evaluate | Impute | Compare | Cells) -> None:
         """Refuses unknown tables, and statements that do more than read."""
-        lease = self._core.instances.take()
+        lease = self._core.instances.lease()
         try:
             if isinstance(body, Compare):
                 lease.instance.guard.check(body.sql)

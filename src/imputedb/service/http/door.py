@@ -69,13 +69,13 @@ def application(
     app.add_exception_handler(HTTPException, problems.of_http)  # type: ignore[arg-type]
     app.add_exception_handler(Error, problems.of_any)
     app.add_exception_handler(Exception, problems.of_any)
-    door = Door(core, credentials, exposition)
+    door = HttpRoutes(core, credentials, exposition)
     door.add_to(app)
     background.add_to(app, [Depends(door.caller)])
     return app
 
 
-class Door:
+class HttpRoutes:
     """Handlers of the routes."""
 
     def __init__(self, core: Core, credentials: Credentials, exposition: Callable[[], bytes]) -> None:
@@ -171,7 +171,7 @@ class Door:
         self._beyond_loopback(received)
         if self._core.admission.is_draining:
             raise Overloaded("the service is about to end", retry_after=5)
-        if not await asyncio.to_thread(self._core.instances.mend):
+        if not await asyncio.to_thread(self._core.instances.reopen_if_broken):
             raise Overloaded("the database cannot answer", retry_after=5)
         return "ready\n"
 

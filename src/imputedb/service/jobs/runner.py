@@ -39,7 +39,7 @@ class Ended:
     bytes: int
 
 
-class Runner:
+class JobRunner:
     """A thread that runs the queued jobs one after the other.
 
     Attributes:
@@ -82,14 +82,14 @@ class Runner:
 
     def start(self) -> None:
         """Starts the thread; jobs that were interrupted by the end of the service run first."""
-        self._jobs.take_up()
+        self._jobs.requeue_interrupted()
         self._thread.start()
 
     def wake(self) -> None:
         """Wakes the thread after a job was added."""
         self._wake.set()
 
-    def seen(self, job: Job) -> Job:
+    def with_progress(self, job: Job) -> Job:
         """The job with its current progress."""
         with self._lock:
             is_now = self._now is not None and self._now[0].id == job.id and job.state == "running"

@@ -109,7 +109,7 @@ class Jobs:
         values = (state, _now(), share, _dumped(result), _dumped(error), job.id)
         self._side.write([(text, values)])
 
-    def again(self, job: Job) -> Job:
+    def requeue(self, job: Job) -> Job:
         """Queues a finished job once more."""
         text = (
             "UPDATE jobs SET state = 'queued', started = NULL, ended = NULL, attempts = 0, progress = 0, "
@@ -118,7 +118,7 @@ class Jobs:
         self._side.write([(text, (job.id,))])
         return self.get(job.id)
 
-    def take_up(self) -> None:
+    def requeue_interrupted(self) -> None:
         """Queues the jobs that were running when the service ended; those started too often are marked as failed."""
         error = json.dumps({"title": "Ended", "detail": f"the service ended {ATTEMPTS} times while this job ran"})
         self._side.write(

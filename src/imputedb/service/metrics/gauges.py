@@ -19,7 +19,7 @@ def refreshing(core: Core, meter: Meter) -> Callable[[], None]:
 
     def refresh() -> None:
         _of_admission(core.admission, meter)
-        lease = core.instances.take()
+        lease = core.instances.lease()
         try:
             instance = lease.instance
             meter.of("imputedb_data_age_seconds").set(max(0.0, time.time() - instance.stamp[2] / 1e9))
@@ -60,7 +60,7 @@ def _of_data(lease: Lease, meter: Meter) -> None:
 def _of_models(lease: Lease, meter: Meter) -> None:
     meter.forget("imputedb_index_age_seconds")
     meter.forget("imputedb_model_stale")
-    for model in lease.instance.kept(lease.session):
+    for model in lease.instance.listed_models(lease.session):
         fitted = datetime.fromisoformat(model.fitted_at).replace(tzinfo=UTC)
         meter.of("imputedb_index_age_seconds", model.name).set((datetime.now(UTC) - fitted).total_seconds())
         meter.of("imputedb_model_stale", model.name).set(int(bool(model.stale)))

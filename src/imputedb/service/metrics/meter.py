@@ -42,7 +42,7 @@ class Meter:
         self._records = 0
         ProcessCollector(registry=self._registry)
 
-    def before_each_look(self, refresh: Callable[[], None]) -> None:
+    def before_each_scrape(self, refresh: Callable[[], None]) -> None:
         """Sets the function that refreshes gauges before each scrape."""
         self._refreshing.append(refresh)
 

@@ -9,7 +9,7 @@ from typing import Any
 from imputedb.result import Result
 from imputedb.service.core import Answer
 from imputedb.service.errors import TooLarge
-from imputedb.service.postgres.columns import TEXT, Carried, carried
+from imputedb.service.postgres.columns import TEXT, WireType, wire_type
 from imputedb.service.postgres.formats import Malformed, columns, encode
 
 PIECE = 5_000
@@ -29,11 +29,11 @@ class Columns:
     """
 
     names: Sequence[str]
-    carried: Sequence[Carried]
+    wire_type: Sequence[WireType]
 
     def described(self, formats: Sequence[int]) -> bytes:
         """The RowDescription message of the columns."""
-        fields = zip(self.names, self.carried, self.each(formats), strict=True)
+        fields = zip(self.names, self.wire_type, self.each(formats), strict=True)
         return columns([(name, one.oid, one.size, one.modifier, form) for name, one, form in fields])
 
     def check(self, expected: Columns | None) -> None:
@@ -42,8 +42,8 @@ class Columns:
         Raises:
             Changed: a name, a type or its modifier differs.
         """
-        if expected is not None and (list(expected.names), expected.carried) != (list(self.names), self.carried):
-            raise Changed(
+        if expected is not None and (list(expected.names), expected.wire_type) != (list(self.names), self.wire_type):
+            raise ColumnsChanged(
                 "cached plan must not change result type: the columns are no longer those that were described; "
                 "prepare the statement again"
             )
@@ -67,7 +67,9 @@ def columns_of(names: Sequence[str], types: Sequence[str], *, of_catalog: bool =
     Raises:
         Uncarried: PostgreSQL has no type for a column.
     """
-    return Columns(names, [carried(name, kind, of_catalog=of_catalog) for name, kind in zip(names, types, strict=True)])
+    return Columns(
+        names, [wire_type(name, kind, of_catalog=of_catalog) for name, kind in zip(names, types, strict=True)]
+    )
 
 
 @dataclass(slots=True)
@@ -137,7 +139,9 @@ def form(formats: Sequence[int], role: str, expected: Columns | None) -> Callabl
         each = header.each(formats)
 
         def read(after: int, most: int) -> list[bytes]:
-            items = [one.reading(f"c{n}", form) for n, (one, form) in enumerate(zip(header.carried, each, strict=True))]
+            items = [
+                one.reading(f"c{n}", form) for n, (one, form) in enumerate(zip(header.wire_type, each, strict=True))
+            ]
             return packed(header, each, result.first(most, after, items))
 
         return Rows(header, count, read(0, PIECE), read, notices=notices(result))
@@ -145,7 +149,7 @@ def form(formats: Sequence[int], role: str, expected: Columns | None) -> Callabl
     return made
 
 
-class Changed(Malformed):
+class ColumnsChanged(Malformed):
     """An answer whose columns differ from those that were described to the client.
 
     Attributes:
@@ -168,7 +172,7 @@ def notices(result: Result) -> list[tuple[str, str]]:
 
 def packed(columns: Columns, each: Sequence[int], rows: Sequence[Sequence[Any]]) -> list[bytes]:
     """Rows as DataRow messages."""
-    kinds = list(zip(columns.carried, each, strict=True))
+    kinds = list(zip(columns.wire_type, each, strict=True))
 
     def message(row: Sequence[Any]) -> bytes:
         cells = zip(row, kinds, strict=True)

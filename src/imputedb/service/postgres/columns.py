@@ -17,7 +17,7 @@ _MICROSECONDS = 946_684_800_000_000
 """Microseconds from 1970-01-01 to 2000-01-01, PostgreSQL's epoch."""
 
 
-class Uncarried(Refusal):
+class UnsupportedType(Refusal):
     """A type of DuckDB without a counterpart in PostgreSQL's protocol."""
 
     state = "0A000"
@@ -135,7 +135,7 @@ DUCKDB = {
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
+class WireType:
     """The PostgreSQL type of a column.
 
     Attributes:
@@ -179,7 +179,7 @@ class Carried:
         return values.array_text(value)
 
 
-def carried(name: str, type_name: str, *, of_catalog: bool = False) -> Carried:
+def wire_type(name: str, type_name: str, *, of_catalog: bool = False) -> WireType:
     """The PostgreSQL type of a column of DuckDB's type. In the catalog unsigned integers are oids.
 
     Raises:
@@ -189,11 +189,11 @@ def carried(name: str, type_name: str, *, of_catalog: bool = False) -> Carried:
     base, _, rest = element.partition("(")
     found = OF_DUCKDB.get(base if not rest or rest.endswith(")") else element)
     if of_catalog and type_name == "USMALLINT[]":
-        return Carried(INT2VECTOR)
+        return WireType(INT2VECTOR)
     if of_catalog and base == "UINTEGER":
         found = OID
     if found is None:
-        raise Uncarried(
+        raise UnsupportedType(
             f"column {name} is of type {type_name}, of which PostgreSQL's protocol has no values: "
             f"select to_json({name}) or CAST({name} AS VARCHAR) instead"
         )
@@ -201,4 +201,4 @@ def carried(name: str, type_name: str, *, of_catalog: bool = False) -> Carried:
     if base == "DECIMAL":
         width, _, scale = rest.rstrip(")").partition(",")
         modifier = ((int(width) << 16) | int(scale)) + 4
-    return Carried(found, element != type_name, modifier)
+    return WireType(found, element != type_name, modifier)

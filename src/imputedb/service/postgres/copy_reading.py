@@ -25,24 +25,24 @@ def copy(words: Words) -> Copy:
     else:
         table = _path(words)
         text = f"SELECT {words.within() if words.next == '(' else '*'} FROM {table}"
-    if words.may("from"):
+    if words.accept("from"):
         raise Forbidden(_ONLY_OUT)
-    words.must("to")
-    if not words.may("stdout"):
-        raise Forbidden(_ONLY_OUT) if words.next else words.wrong()
-    is_with = words.may("with")
-    if words.may("("):
+    words.expect("to")
+    if not words.accept("stdout"):
+        raise Forbidden(_ONLY_OUT) if words.next else words.syntax_error()
+    is_with = words.accept("with")
+    if words.accept("("):
         options = _listed(words)
     else:
         options = _in_a_row(words)
         if is_with and not options:
-            raise words.wrong()
+            raise words.syntax_error()
     return _checked(text, options)
 
 
 def _path(words: Words) -> str:
     found = [_quoted(words.name())]
-    while words.may("."):
+    while words.accept("."):
         found.append(_quoted(words.name()))
     return ".".join(found)
 
@@ -57,7 +57,7 @@ def _listed(words: Words) -> dict[str, str]:
     while True:
         name = words.name()
         if name in options:
-            raise words.wrong()
+            raise words.syntax_error()
         if name in ("delimiter", "null", "quote", "escape", "encoding"):
             options[name] = words.string()
         elif name == "format":
@@ -66,8 +66,8 @@ def _listed(words: Words) -> dict[str, str]:
             options[name] = "on" if words.next in (",", ")") else words.value().lower()
         else:
             raise Unsupported(f"COPY does not support the option {name}")
-        if not words.may(","):
-            words.must(")")
+        if not words.accept(","):
+            words.expect(")")
             return options
 
 
@@ -77,9 +77,9 @@ def _in_a_row(words: Words) -> dict[str, str]:
     while words.next:
         name = words.name()
         if name in options:
-            raise words.wrong()
+            raise words.syntax_error()
         if name in ("delimiter", "null", "quote", "escape", "encoding"):
-            words.may("as")
+            words.accept("as")
             options[name] = words.string()
         elif name in ("csv", "binary"):
             options["format"] = name

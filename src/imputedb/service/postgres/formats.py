@@ -171,7 +171,7 @@ def columns(fields: Sequence[tuple[str, int, int, int, int]]) -> bytes:
     return encode("columns", len(fields), b"".join(parts))
 
 
-def complaint(kind: str, severity: str, state: str, message: str, hint: str = "", routine: str = "") -> bytes:
+def error_response(kind: str, severity: str, state: str, message: str, hint: str = "", routine: str = "") -> bytes:
     """An ErrorResponse or a NoticeResponse with its SQLSTATE and PostgreSQL's name of the routine."""
     fields = {"S": severity, "V": severity, "C": state, "M": message, "H": hint, "R": routine}
     body = b"".join(key.encode() + text(one) for key, one in fields.items() if one)

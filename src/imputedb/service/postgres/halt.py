@@ -9,7 +9,7 @@ from typing import Any
 from imputedb.service.errors import Overdue, Refusal
 
 
-class Halt:
+class Cancellation:
     """The cancellation of one statement, by a cancel request or a timeout.
 
     Attributes:

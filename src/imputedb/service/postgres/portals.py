@@ -28,7 +28,7 @@ class NoPortal(Refusal):
     state = "34000"
 
 
-class Taken(Refusal):
+class NameTaken(Refusal):
     """A name that is in use already."""
 
     state = "42P05"
@@ -90,7 +90,7 @@ class Portal:
 
 
 @dataclass(slots=True)
-class Named:
+class Portals:
     """All prepared statements and portals of one session."""
 
     statements: dict[str, Prepared] = field(default_factory=dict)
@@ -124,7 +124,7 @@ class Named:
             TooMany: the session holds the most that it may.
         """
         if name and name in self.statements:
-            raise Taken(f"there is a prepared statement {name} already")
+            raise NameTaken(f"there is a prepared statement {name} already")
         if len(self.statements) >= MOST:
             raise TooMany(f"there are {MOST} prepared statements: deallocate some")
         self.statements[name] = statement
@@ -137,7 +137,7 @@ class Named:
             TooMany: the session holds the most that it may.
         """
         if name and name in self.portals:
-            error = Taken(f"there is a portal or cursor {name} already")
+            error = NameTaken(f"there is a portal or cursor {name} already")
             error.state = "42P03"
             raise error
         if len(self.portals) >= MOST:

@@ -15,8 +15,8 @@ from imputedb.errors import (
     Unplanned,
 )
 from imputedb.service.errors import Refusal
-from imputedb.service.postgres.answers import Changed
-from imputedb.service.postgres.formats import complaint
+from imputedb.service.postgres.answers import ColumnsChanged
+from imputedb.service.postgres.formats import error_response
 
 
 def state_of(error: Error) -> str:
@@ -67,5 +67,5 @@ def problem(error: Exception, severity: str = "ERROR") -> bytes:
     hint = ""
     if isinstance(known, Refusal) and known.retry_after is not None:
         hint = f"ask again in {known.retry_after} seconds"
-    routine = known.routine if isinstance(known, Changed) else ""
-    return complaint("error", severity, state, message, hint, routine)
+    routine = known.routine if isinstance(known, ColumnsChanged) else ""
+    return error_response("error", severity, state, message, hint, routine)

@@ -16,7 +16,7 @@ from imputedb.service.errors import Refusal, TooLarge
 from imputedb.service.instance import Lease
 from imputedb.service.postgres.answers import Columns, Rows, columns_of, form, packed
 from imputedb.service.postgres.catalog.build import Catalog, Catalogs
-from imputedb.service.postgres.columns import DUCKDB, carried
+from imputedb.service.postgres.columns import DUCKDB, wire_type
 from imputedb.service.postgres.session_values import SessionValues
 from imputedb.service.request import Request
 from imputedb.service.security.statements import check_kind
@@ -25,7 +25,7 @@ from imputedb.sql.ast import Tree, cast, literal, select
 from imputedb.sql.budget import limited
 from imputedb.sql.parameters import placed
 from imputedb.sql.paths import quoted
-from imputedb.sql.postgres import Mending, in_main, parameters, reads_catalog
+from imputedb.sql.postgres import CatalogTranslation, in_main, parameters, reads_catalog
 from imputedb.sql.session_words import check_settings, names_of_columns, with_constants
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Questions:
     def __init__(self, core: Core, remark: Callable[[Exception], None]) -> None:
         self._core = core
         self.remark = remark
-        self._parser = parse.apart()
+        self._parser = parse.scratch_connection()
         self._catalogs = Catalogs(core.configuration.limits, core.name, remark)
 
     def check(self, text: str) -> None:
@@ -112,7 +112,7 @@ class Questions:
         kinds = [types.get(str(n + 1), "VARCHAR") for n in range(last)]
         given = [*stated, *[0] * (len(kinds) - len(stated))]
         of_catalog = catalog is not None
-        inferred = [carried("parameter", kind, of_catalog=of_catalog).oid for kind in kinds]
+        inferred = [wire_type("parameter", kind, of_catalog=of_catalog).oid for kind in kinds]
         return [oid or other for oid, other in zip(given, inferred, strict=False)], columns
 
     def _request(self, session: Session, text: str, values: object) -> Request:
@@ -127,7 +127,7 @@ class Questions:
         return await asyncio.to_thread(self._route, session.values(), text)
 
     def _route(self, values: SessionValues, text: str) -> _Statement:
-        lease = self._core.instances.take()
+        lease = self._core.instances.lease()
         try:
             catalog, tables = self._catalogs.of(lease), lease.instance.tables
         finally:
@@ -139,16 +139,16 @@ class Questions:
             except (Error, RecursionError):  # the core reports the error
                 return _Statement(text)
             check_settings(tree)
-            mending = Mending(catalog.names, values.value)
+            mending = CatalogTranslation(catalog.names, values.value)
             if reads_catalog(tree, catalog.names):
                 if catalog.failed is not None:
                     raise Unbuilt(
                         "the catalog of this database could not be built; the log has the reason"
                     ) from catalog.failed
-                return _Statement(parse.deparse(connection, mending.mended(tree)), catalog, values.changes)
+                return _Statement(parse.deparse(connection, mending.translated(tree)), catalog, values.changes)
 
             def constant(node: Tree) -> Tree:
-                return _constant(catalog, connection, mending.mended(select([node], None)))
+                return _constant(catalog, connection, mending.translated(select([node], None)))
 
             columns = names_of_columns(tree, tables)
             found = with_constants(tree, catalog.names.functions, columns, constant)
@@ -208,7 +208,7 @@ def _listing(catalog: Catalog, request: Request, portal: Portal) -> Callable[[Le
         columns, _types = _described(catalog, request.text, {}, run, request.parameters)
         columns.check(portal.expected)
         each = columns.each(portal.formats)
-        items = [one.reading(f"c{n}", kind) for n, (one, kind) in enumerate(zip(columns.carried, each, strict=True))]
+        items = [one.reading(f"c{n}", kind) for n, (one, kind) in enumerate(zip(columns.wire_type, each, strict=True))]
         names = ", ".join(f"c{n}" for n in range(len(items)))
         text = f"SELECT {', '.join(items)} FROM (\n{request.text}\n) AS listed({names}) LIMIT {_MOST + 1}"
         rows = _ran(catalog, text, request.parameters, run)

@@ -68,7 +68,7 @@ def _begin(words: Words) -> Command:
 
 
 def _start(words: Words) -> Command:
-    words.must("transaction")
+    words.expect("transaction")
     _modes(words)
     return Transaction("begin")
 
@@ -80,41 +80,41 @@ def _modes(words: Words) -> None:
         Unsupported: the mode is READ WRITE.
     """
     while words.next:
-        if words.may("isolation", "level"):
-            if not words.one_of("serializable") and not words.may("repeatable", "read"):
-                words.must("read")
+        if words.accept("isolation", "level"):
+            if not words.one_of("serializable") and not words.accept("repeatable", "read"):
+                words.expect("read")
                 if not words.one_of("committed", "uncommitted"):
-                    raise words.wrong()
-        elif words.may("read", "write"):
+                    raise words.syntax_error()
+        elif words.accept("read", "write"):
             raise Unsupported("the database is read-only: transactions must be READ ONLY")
-        elif not words.may("read", "only"):
-            words.may("not")
-            words.must("deferrable")
-        words.may(",")
+        elif not words.accept("read", "only"):
+            words.accept("not")
+            words.expect("deferrable")
+        words.accept(",")
 
 
 def _commit(words: Words) -> Command:
-    if words.may("prepared"):
+    if words.accept("prepared"):
         raise Unsupported("prepared transactions are not supported: COMMIT PREPARED")
     words.one_of("work", "transaction")
     return Transaction("commit", chain=_chain(words))
 
 
 def _rollback(words: Words) -> Command:
-    if words.may("prepared"):
+    if words.accept("prepared"):
         raise Unsupported("prepared transactions are not supported: ROLLBACK PREPARED")
     words.one_of("work", "transaction")
-    if words.may("to"):
-        words.may("savepoint")
+    if words.accept("to"):
+        words.accept("savepoint")
         return Transaction("rollback to", words.name())
     return Transaction("rollback", chain=_chain(words))
 
 
 def _chain(words: Words) -> bool:
-    if not words.may("and"):
+    if not words.accept("and"):
         return False
-    is_not = words.may("no")
-    words.must("chain")
+    is_not = words.accept("no")
+    words.expect("chain")
     return not is_not
 
 
@@ -123,63 +123,63 @@ def _savepoint(words: Words) -> Command:
 
 
 def _release(words: Words) -> Command:
-    words.may("savepoint")
+    words.accept("savepoint")
     return Transaction("release", words.name())
 
 
 def _set(words: Words) -> Command:
-    if words.may("session", "characteristics"):
-        words.must("as", "transaction")
+    if words.accept("session", "characteristics"):
+        words.expect("as", "transaction")
         return _set_modes(words)
-    if words.may("transaction"):
+    if words.accept("transaction"):
         return _set_modes(words)
-    if words.may("constraints"):
+    if words.accept("constraints"):
         words.path()
-        while words.may(","):
+        while words.accept(","):
             words.path()
         if not words.one_of("deferred", "immediate"):
-            raise words.wrong()
+            raise words.syntax_error()
         return Set("SET")
-    if words.may("role") or words.may("session", "authorization"):
+    if words.accept("role") or words.accept("session", "authorization"):
         raise Forbidden("changing the role is not supported")
-    local = words.may("local")
+    local = words.accept("local")
     if not local:
-        words.may("session")
-    if words.may("time", "zone"):
-        return Set("SET", "timezone", None if words.may("local") else _values(words), local)
-    if words.may("names"):
+        words.accept("session")
+    if words.accept("time", "zone"):
+        return Set("SET", "timezone", None if words.accept("local") else _values(words), local)
+    if words.accept("names"):
         return Set("SET", "client_encoding", _values(words), local)
     name = words.path()
     if not words.one_of("=", "to"):
-        raise words.wrong()
+        raise words.syntax_error()
     return Set("SET", name, _values(words), local)
 
 
 def _set_modes(words: Words) -> Command:
     if not words.next:
-        raise words.wrong()
+        raise words.syntax_error()
     _modes(words)
     return Set("SET")
 
 
 def _values(words: Words) -> str | None:
-    if words.may("default"):
+    if words.accept("default"):
         return None
     found = [words.value()]
-    while words.may(","):
+    while words.accept(","):
         found.append(words.value())
     return ", ".join(found)
 
 
 def _reset(words: Words) -> Command:
-    if words.may("all"):
+    if words.accept("all"):
         return Set("RESET", everything=True)
-    return Set("RESET", "timezone" if words.may("time", "zone") else words.path())
+    return Set("RESET", "timezone" if words.accept("time", "zone") else words.path())
 
 
 def _show(words: Words) -> Command:
     for found in (["time", "zone"], ["transaction", "isolation", "level"], ["session", "authorization"]):
-        if words.may(*found):
+        if words.accept(*found):
             return Show(" ".join(found))
     return Show(words.path())
 
@@ -187,39 +187,39 @@ def _show(words: Words) -> Command:
 def _discard(words: Words) -> Command:
     kind = words.one_of("all", "plans", "sequences", "temp", "temporary")
     if not kind:
-        raise words.wrong()
+        raise words.syntax_error()
     return Forget(f"DISCARD {kind.upper()}")
 
 
 def _deallocate(words: Words) -> Command:
-    words.may("prepare")
-    return Forget("DEALLOCATE", None if words.may("all") else words.name())
+    words.accept("prepare")
+    return Forget("DEALLOCATE", None if words.accept("all") else words.name())
 
 
 def _close(words: Words) -> Command:
-    return Forget("CLOSE CURSOR", None if words.may("all") else words.name())
+    return Forget("CLOSE CURSOR", None if words.accept("all") else words.name())
 
 
 def _declare(words: Words) -> Command:
     name = words.name()
-    if words.may("binary"):
+    if words.accept("binary"):
         raise Unsupported("BINARY cursors are not supported: request binary results of a statement")
     words.one_of("insensitive", "asensitive")
-    if not words.may("no", "scroll") and words.may("scroll"):
+    if not words.accept("no", "scroll") and words.accept("scroll"):
         raise Unsupported("a cursor goes forward only: leave SCROLL out")
-    words.must("cursor")
-    hold = words.may("with", "hold")
+    words.expect("cursor")
+    hold = words.accept("with", "hold")
     if not hold:
-        words.may("without", "hold")
-    words.must("for")
+        words.accept("without", "hold")
+    words.expect("for")
     return Declare(name, words.rest(), hold)
 
 
 def _fetch(words: Words, *, shown: bool = True) -> Command:
     count: int | None = 1
-    if not words.may("next"):
-        words.may("forward")
-        if words.may("all"):
+    if not words.accept("next"):
+        words.accept("forward")
+        if words.accept("all"):
             count = None
         elif words.next.isdigit():
             count = int(words.token().text)
@@ -239,7 +239,7 @@ def _listen(words: Words) -> Command:
 
 
 def _unlisten(words: Words) -> Command:
-    if not words.may("*"):
+    if not words.accept("*"):
         words.name()
     return Nothing("UNLISTEN")
 

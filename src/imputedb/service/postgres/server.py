@@ -18,12 +18,12 @@ from imputedb.service.postgres.problems import problem
 from imputedb.service.postgres.questions import Questions
 from imputedb.service.postgres.session import Ending, Session
 from imputedb.service.postgres.startup import Entrance, greeted, key
-from imputedb.service.postgres.wire import Gone, Reader, Wire
+from imputedb.service.postgres.wire import Disconnected, Reader, Wire
 from imputedb.service.security.rates import Rates
 from imputedb.service.security.tokens import Credentials
 
 
-class Door:
+class PostgresServer:
     """The listener and its sessions, each a task of one event loop.
 
     Attributes:
@@ -111,7 +111,7 @@ class Door:
             wire.put(encode("key", number, secret))
             self._sessions[number] = (secret, session)
             await session.serve(self._configuration.session_seconds)
-        except (Gone, TimeoutError):
+        except (Disconnected, TimeoutError):
             wire.abort()
         except asyncio.CancelledError:
             await _last_words(wire, Ending("the service has ended"))
@@ -162,7 +162,7 @@ async def _last_words(wire: Wire, error: Exception) -> None:
     try:
         wire.put(problem(error, "FATAL"))
         await wire.flush()
-    except Gone:
+    except Disconnected:
         wire.abort()
 
 

@@ -12,15 +12,15 @@ from imputedb.service.core import Answer, Core
 from imputedb.service.errors import Cancelled, Refusal
 from imputedb.service.postgres import extended, simple
 from imputedb.service.postgres.answers import Rows
-from imputedb.service.postgres.formats import FRONTEND, Malformed, complaint, decode, encode
-from imputedb.service.postgres.halt import Halt
-from imputedb.service.postgres.portals import Named
+from imputedb.service.postgres.formats import FRONTEND, Malformed, decode, encode, error_response
+from imputedb.service.postgres.halt import Cancellation
+from imputedb.service.postgres.portals import Portals
 from imputedb.service.postgres.problems import problem
 from imputedb.service.postgres.questions import Questions
 from imputedb.service.postgres.savepoints import Savepoints
 from imputedb.service.postgres.session_values import SessionValues
 from imputedb.service.postgres.settings import Settings
-from imputedb.service.postgres.wire import Gone, Wire
+from imputedb.service.postgres.wire import Disconnected, Wire
 from imputedb.service.request import Principal
 
 Given = TypeVar("Given")
@@ -35,7 +35,7 @@ class Failed(Refusal):
     state = "25P02"
 
 
-class Swapped(Refusal):
+class FileReplaced(Refusal):
     """A database file that was replaced during a transaction."""
 
     state = "40001"
@@ -82,10 +82,10 @@ class Session:
         self.wire = wire
         self.principal = principal
         self.settings = settings
-        self.named = Named()
+        self.named = Portals()
         self.savepoints = Savepoints()
         self.status = b"I"
-        self.halt = Halt()
+        self.halt = Cancellation()
         self.is_ending = False
         self.is_idle = True
         self._stamp: object = None
@@ -120,7 +120,7 @@ class Session:
         name, fields = FRONTEND[kind]
         if self._skips and name != "sync":
             return
-        self.halt = Halt()
+        self.halt = Cancellation()
         self.halt.time(self.settings.seconds)
         try:
             message = decode(fields, data)
@@ -136,7 +136,7 @@ class Session:
                 raise error
             elif name in extended.HANDLERS:
                 await extended.HANDLERS[name](self, message)
-        except Gone:
+        except Disconnected:
             raise
         except Exception as error:
             self.failed(error)
@@ -170,7 +170,7 @@ class Session:
     def send_notice(self, severity: str, message: str) -> None:
         """Sends a notice, if the client's settings show this severity."""
         if self.settings.shows(severity):
-            self.wire.put(complaint("notice", severity, "01000" if severity == "WARNING" else "00000", message))
+            self.wire.put(error_response("notice", severity, "01000" if severity == "WARNING" else "00000", message))
 
     # -- transactions -------------------------------------------------------------------------------------------------
 
@@ -209,7 +209,7 @@ class Session:
             self._stamp = stamp
         if self.status == b"T" and stamp != self._stamp:
             answer.close()
-            raise Swapped("the database file was replaced since the transaction began: begin a new transaction")
+            raise FileReplaced("the database file was replaced since the transaction began: begin a new transaction")
 
     def values(self) -> SessionValues:
         """The session values that the next statement may read."""

@@ -12,7 +12,7 @@ from imputedb.service.errors import Refusal, Unauthenticated
 from imputedb.service.postgres.authentication import MECHANISM, Exchange, WrongPassword
 from imputedb.service.postgres.formats import CANCEL, GSS, SSL, VERSION, Malformed, decode, encode, text
 from imputedb.service.postgres.settings import Settings, Unknown, options
-from imputedb.service.postgres.wire import Gone, Wire
+from imputedb.service.postgres.wire import Disconnected, Wire
 from imputedb.service.request import Principal
 from imputedb.service.security.rates import Rates
 from imputedb.service.security.tokens import Credentials
@@ -92,7 +92,7 @@ async def _encrypt(tls: ssl.SSLContext, reader: asyncio.StreamReader, writer: as
     try:
         await writer.start_tls(tls)
     except (OSError, ssl.SSLError, TimeoutError) as error:
-        raise Gone from error
+        raise Disconnected from error
 
 
 def _parameters(number: int, rest: bytes, wire: Wire) -> dict[str, str]:

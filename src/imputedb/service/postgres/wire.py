@@ -10,7 +10,7 @@ _FULL = 256 * 1024
 """Number of bytes that are collected before they are sent."""
 
 
-class Gone(Exception):
+class Disconnected(Exception):
     """A client that has disconnected, or is taken to have."""
 
 
@@ -18,22 +18,22 @@ class Reader(asyncio.StreamReader):
     """A stream reader that reports at once when the other side has closed, even while nothing reads.
 
     Attributes:
-        gone: whether the other side has closed.
+        is_closed: whether the other side has closed.
     """
 
     def __init__(self) -> None:
         super().__init__(limit=_FULL)
-        self.gone = asyncio.Event()
+        self.is_closed = asyncio.Event()
 
     def feed_eof(self) -> None:
         """Handles the end of the stream."""
         super().feed_eof()
-        self.gone.set()
+        self.is_closed.set()
 
     def set_exception(self, exc: Exception) -> None:
         """Handles a lost connection."""
         super().set_exception(exc)
-        self.gone.set()
+        self.is_closed.set()
 
 
 class Wire:
@@ -51,7 +51,7 @@ class Wire:
         self._patience = patience
         self._waiting: list[bytes] = []
         self._size = 0
-        self.gone = reader.gone
+        self.gone = reader.is_closed
 
     async def first(self) -> tuple[int, bytes]:
         """The first message, which has no type byte: its code and its content.
@@ -88,7 +88,7 @@ class Wire:
             async with asyncio.timeout(seconds):  # wait_for may lose a cancellation: the session would not end
                 return await self._reader.readexactly(count)
         except (asyncio.IncompleteReadError, TimeoutError, OSError) as error:
-            raise Gone from error
+            raise Disconnected from error
 
     def put(self, data: bytes) -> None:
         """Appends bytes to the buffer that `flush` sends."""
@@ -112,7 +112,7 @@ class Wire:
             async with asyncio.timeout(self._patience):
                 await self._writer.drain()
         except (TimeoutError, OSError) as error:
-            raise Gone from error
+            raise Disconnected from error
 
     def close(self) -> None:
         """Closes the connection; unsent bytes are lost."""

@@ -27,7 +27,7 @@ class Words:
         """The next word in lower case, without taking it; empty at the end."""
         return self._found[self._place].word if self._place < len(self._found) else ""
 
-    def wrong(self) -> SqlSyntaxError:
+    def syntax_error(self) -> SqlSyntaxError:
         """The syntax error at the next word."""
         at = f"at {self._found[self._place].text[:40]}" if self._place < len(self._found) else "at its end"
         return SqlSyntaxError(f"{self._found[0].text.upper()} is not written like this, {at}")
@@ -39,11 +39,11 @@ class Words:
             SqlSyntaxError: the statement has ended.
         """
         if self._place >= len(self._found):
-            raise self.wrong()
+            raise self.syntax_error()
         self._place += 1
         return self._found[self._place - 1]
 
-    def may(self, *words: str) -> bool:
+    def accept(self, *words: str) -> bool:
         """Takes a sequence of words if it is next; returns whether it was."""
         there = [one.word for one in self._found[self._place : self._place + len(words)]]
         if there != list(words):
@@ -55,14 +55,14 @@ class Words:
         """Takes one of several words if it is next; returns it, or an empty text."""
         return self.token().word if self.next and self.next in words else ""
 
-    def must(self, *words: str) -> None:
+    def expect(self, *words: str) -> None:
         """Takes a sequence of words that must be next.
 
         Raises:
             SqlSyntaxError: another word is next.
         """
-        if not self.may(*words):
-            raise self.wrong()
+        if not self.accept(*words):
+            raise self.syntax_error()
 
     def name(self) -> str:
         """Takes an identifier, in lower case unless it is quoted.
@@ -71,14 +71,14 @@ class Words:
             SqlSyntaxError: no identifier is next.
         """
         if not _NAME.fullmatch(self.next):
-            raise self.wrong()
+            raise self.syntax_error()
         found = self.token().text
         return unquoted(found) if found[0] == '"' else found.lower()
 
     def path(self) -> str:
         """Takes a qualified name."""
         found = [self.name()]
-        while self.may("."):
+        while self.accept("."):
             found.append(self.name())
         return ".".join(found)
 
@@ -90,7 +90,7 @@ class Words:
         """
         kind = re.fullmatch(r"(e?)'.*'", self.next, re.DOTALL)
         if kind is None:
-            raise self.wrong()
+            raise self.syntax_error()
         found = self.token().text
         return _ESCAPE.sub(_meant, string_of(found[1:])) if kind[1] else string_of(found)
 
@@ -104,7 +104,7 @@ class Words:
             return self.string()
         sign = self.one_of("+", "-")
         if not _NUMBER.fullmatch(self.next) and (sign or not _NAME.fullmatch(self.next)):
-            raise self.wrong()
+            raise self.syntax_error()
         return sign.strip("+") + self.token().text
 
     def within(self) -> str:
@@ -114,7 +114,7 @@ class Words:
             SqlSyntaxError: no parenthesis is next.
         """
         begin = self._found[self._place].end if self.next else 0
-        self.must("(")
+        self.expect("(")
         depth = self._found[self._place - 1].depth
         while self.next and (self.next != ")" or self._found[self._place].depth > depth):
             self._place += 1
@@ -138,7 +138,7 @@ class Words:
             SqlSyntaxError: a token is left.
         """
         if self.next:
-            raise self.wrong()
+            raise self.syntax_error()
 
 
 def _meant(found: re.Match[str]) -> str:

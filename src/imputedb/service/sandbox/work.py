@@ -44,7 +44,7 @@ def main() -> None:
     way = {"locked": True} if start["locked"] else {"read_only": True}
     with connect(start["path"], **way, config=config) as db:
         messages.written(replies, {"ready": True})
-        _Work(db, parse.apart(), stream, replies).run()
+        _Work(db, parse.scratch_connection(), stream, replies).run()
 
 
 class _Work:

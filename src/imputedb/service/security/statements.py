@@ -173,7 +173,7 @@ class Guard:
         """This thread's own connection to an empty in-memory database, for parsing."""
         found: parse.Connection | None = getattr(self._parsers, "connection", None)
         if found is None:
-            found = self._parsers.connection = parse.apart()
+            found = self._parsers.connection = parse.scratch_connection()
         return found
 
 

@@ -12,7 +12,7 @@ from imputedb import __version__
 from imputedb.database import Database
 from imputedb.service.configuration import Limits
 from imputedb.service.instance import Instance, Lease, Stamp
-from imputedb.service.postgres.columns import Uncarried, carried
+from imputedb.service.postgres.columns import UnsupportedType, wire_type
 from imputedb.service.postgres.settings import VERSION, Settings
 from imputedb.service.security.statements import Allowed, Guard
 from imputedb.sql import parse
@@ -136,7 +136,7 @@ class Catalogs:
 
 
 def _built(tables: Mapping[str, Sequence[Sequence[Any]]], limits: Limits, name: str) -> Catalog:
-    found = parse.apart()
+    found = parse.scratch_connection()
     found.execute("SET threads = 1; SET memory_limit = '200MB'; SET TimeZone = 'UTC'; " + "; ".join(_RAW))
     for table, rows in tables.items():
         if rows:
@@ -195,7 +195,7 @@ def _itself(found: parse.Connection) -> None:
         [[one[place] for one in relations] for place in range(3)] + [[len(one[3]) for one in relations]],
     )
     attributes = [
-        (oid, column, carried(column, kind, of_catalog=True).oid, number)
+        (oid, column, wire_type(column, kind, of_catalog=True).oid, number)
         for oid, _, _, columns, types in relations
         for number, (column, kind) in enumerate(zip(columns, types, strict=True), 1)
     ]
@@ -286,13 +286,13 @@ class _Raw:
     def _column(self, row: Sequence[Any]) -> tuple[Any, ...]:
         schema, table, name, number, kind, not_null, default, remark = row
         try:
-            column = carried(name, kind)
+            column = wire_type(name, kind)
             oid, modifier, words = (
                 column.oid,
                 column.modifier,
                 "ARRAY" if column.is_list else _WORDS.get(column.type.name, column.type.name),
             )
-        except Uncarried:
+        except UnsupportedType:
             oid, modifier, words = 705, -1, kind
         return (self._oids[_key(schema, table)], name, number, oid, modifier, not_null, default, words, remark)
 
