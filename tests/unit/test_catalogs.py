@@ -66,6 +66,28 @@ def test_fields_of_a_struct_are_asked_about_and_shown(db) -> None:
         db.sql("SELECT avg(s.f) FROM s")
 
 
+@pytest.mark.parametrize("alpha", [0.0, 1.0])
+def test_outputs_that_show_one_column_that_cannot_be_imputed_are_null(db, alpha: float) -> None:
+    """A cast or a strict function of such a column was refused, where the column itself was shown."""
+    db.execute(
+        "CREATE TABLE w AS SELECT i, if(i % 3 > 0, [i, 1], NULL) AS l, if(i > 2, md5(i::TEXT)::UUID, NULL) AS u, "
+        "if(i % 2 > 0, i, NULL) AS x FROM range(8) r(i)"
+    )
+    shown = "SELECT i, u::TEXT, upper(u::TEXT) AS a, l[1], -len(l), l[1:1] FROM w"
+    for text in (shown, f"SELECT * FROM ({shown})", f"WITH q AS MATERIALIZED ({shown}) FROM q UNION ALL FROM q"):
+        found = db.sql(text, alpha=alpha)
+        assert sorted(found.fetchall()) == sorted(db.execute(text))
+        assert {note.subject for note in found.report.warnings if "shown as NULL" in note} == {"w.u", "w.l"}
+    for text in (
+        "len(l) FROM w ORDER BY len(l)",
+        "DISTINCT u::TEXT FROM w",
+        "x + l[1] FROM w",
+        "i FROM w WHERE len(l) > 1",
+    ):
+        with pytest.raises(imputedb.CannotImpute):
+            db.sql(f"SELECT {text}", imputer="mean")
+
+
 def test_the_note_on_stars_stands_only_where_there_is_one(db) -> None:
     text = "WITH RECURSIVE r AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM r, t WHERE t.id = i AND x > 0 AND i < 3)"
     notes = db.sql(f"{text} SELECT max(i) FROM r").report.notes

@@ -6,18 +6,26 @@ from typing import Any
 from imputedb.algebra.relation import Table
 from imputedb.engines.engine import Engine
 from imputedb.notes import Note, NoteKind
-from imputedb.sql.ast import Tree, expressions
+from imputedb.sql.ast import Tree, expressions, parts
 from imputedb.sql.expression import (
     alias_written,
+    child_of,
     children_of,
+    function_of,
+    is_call,
+    is_cast,
+    is_constant,
+    is_distinct,
     kind_of,
     merged_in,
     names_of,
+    operation_of,
     origin_of,
     read_as_stored,
     whole_sources,
 )
 from imputedb.sql.flatten import is_bare
+from imputedb.sql.functions import STRICT
 from imputedb.sql.passing import UnseenTest
 from imputedb.sql.scope import Definition, Source
 from imputedb.sql.select import (
@@ -36,6 +44,9 @@ from imputedb.statistics.table import Statistics
 
 Shown = Callable[[int], bool | None]
 """Whether the output of a query at a place is shown, rather than never read; None where something examines it."""
+
+_ELEMENTS = ("ARRAY_EXTRACT", "ARRAY_SLICE", "STRUCT_EXTRACT")
+"""Operators that take a part of a value."""
 
 Candidates = dict[int, tuple[Tree, bool]]
 """References that nothing examines so far by the identity of their nodes, and whether they are shown."""
@@ -84,6 +95,8 @@ def not_imputable(statistics: Statistics, name: str) -> str | None:
 
 def unexamined(whole: Tree, sources: Mapping[int, Source]) -> Iterator[tuple[Any, Table, str, bool]]:
     """The references to table columns that nothing examines on their way into the answer.
+
+    An output shows a column as it is, cast, or by a function that is NULL where it is and reads no other column.
 
     Each is a node with its table and column, and whether it is shown or unread. A nested query passes a column on if
     all its readers only show it. A query with groups or DISTINCT, or a part of a set operation other than UNION ALL,
@@ -141,9 +154,27 @@ def _collect(node: Tree, shown: Shown, candidates: Candidates) -> None:
     for place, item in enumerate(outputs_of(node)):
         if alias_written(item).lower() in named:  # an alias that another clause reads
             continue
-        is_shown = shown(place) if origin_of(item) else None  # a column, or a field of one
-        if is_shown is not None:
-            candidates[id(item)] = (item, is_shown)
+        reference = _reference(item)
+        is_shown = shown(place) if reference else None
+        if reference is not None and is_shown is not None:
+            candidates[id(reference)] = (reference, is_shown)
+
+
+def _reference(item: Tree) -> Tree | None:
+    """The reference of an output that reads one column, or a field of it, and is NULL wherever that is; else None."""
+    while not origin_of(item):
+        if is_cast(item) or kind_of(item) == "COLLATE":
+            item = child_of(item)
+            continue
+        is_element = kind_of(item) == "OPERATOR" and operation_of(item) in _ELEMENTS
+        is_strict = is_call(item) and function_of(item) in STRICT and not is_distinct(item)
+        if not is_element and not is_strict:
+            return None
+        varying = [part for part in parts(item) if not is_constant(part)]
+        if len(varying) != 1:
+            return None
+        [item] = varying
+    return item
 
 
 def _examines(node: Tree) -> bool:
