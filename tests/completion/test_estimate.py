@@ -44,7 +44,7 @@ def test_more_draws_and_rows_cost_more(people: Database, monkeypatch: pytest.Mon
 
     monkeypatch.setattr("imputedb.completion.estimate._tried", tried)
     found = people.estimate("SELECT * FROM people", m=11, columns=["y"], **ASKED)
-    assert found.cpu_seconds == pytest.approx((4.4 + 10 * 0.4) * 9, abs=0.1)
+    assert found.cpu_seconds == pytest.approx((4.4 + 10 * 0.4) * 9, abs=1)
     assert (found.written_bytes, found.spent) == (3300, 10.7)
     ((missing,),) = people.execute("SELECT count(*) FILTER (y IS NULL OR isnan(y)) FROM people")
     assert found.missing == missing

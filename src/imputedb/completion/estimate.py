@@ -32,7 +32,7 @@ class Estimate:
         rows: number of rows.
         missing: number of cells to fill in.
         draws: number of draws.
-        cpu_seconds: processor seconds of one process.
+        cpu_seconds: processor seconds of one process, to two digits.
         written_bytes: bytes of the files.
         tried: number of rows that the estimate was measured on.
         spent: processor seconds of the trials.
@@ -73,7 +73,7 @@ def estimated(engine: Engine, request: Request) -> Estimate:
             rows,
             sum(statistics.columns[name].missing for name in wanted if name in statistics.columns),
             draws,
-            round((one[0] + (draws - 1) * each) * grown**power, 1),
+            float(f"{(one[0] + (draws - 1) * each) * grown**power:.2g}"),
             round(one[1] * draws * grown),
             tried,
             round(smaller[0] + one[0] + three[0], 1),

@@ -105,7 +105,7 @@ def _show_estimate(found: Estimate, budget: float | None) -> None:
     click.echo(f"rows             {found.rows:,}")
     click.echo(f"missing cells    {found.missing:,}")
     click.echo(f"draws            {found.draws}")
-    click.echo(f"CPU seconds      about {found.cpu_seconds:,.1f}")
+    click.echo(f"CPU seconds      about {found.cpu_seconds:,g}")
     click.echo(f"bytes            about {found.written_bytes:,}")
     click.echo(f"measured on {found.tried:,} rows, in {found.spent:.1f} CPU seconds", err=True)
     if budget is not None and found.cpu_seconds > budget:
