@@ -12,7 +12,6 @@ Refused = duckdb.Error
 OutOfMemory = duckdb.OutOfMemoryException
 Unreadable = duckdb.IOException
 Unconverted = duckdb.InvalidInputException
-Aborted = duckdb.TransactionException
 Violated, Unfit, Unsupported, Failed = (
     duckdb.IntegrityError,
     duckdb.DataError,

@@ -50,7 +50,7 @@ def _written(path: str) -> Iterator[None]:
 
 def _target(path: str) -> Path:
     if not path or "\0" in path:
-        raise StorageError(f"{path!r} is no path of a file")
+        raise StorageError(f"{path!r} is not the path of a file")
     return Path(path)
 
 

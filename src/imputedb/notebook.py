@@ -87,7 +87,7 @@ def _number(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise QueryError(f"--m {text!r} is no number of draws: give one, such as 20, or auto") from None
+        raise QueryError(f"--m {text!r} is not a number of draws: give one, such as 20, or auto") from None
 
 
 @click.command(add_help_option=False)

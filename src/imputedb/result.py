@@ -18,6 +18,8 @@ from imputedb.engines.engine import Engine, Held, Read, Rows
 from imputedb.errors import DataError, QueryError
 from imputedb.inference.estimate import Estimate
 from imputedb.notes import Note, NoteKind, is_of
+from imputedb.sql.paths import quoted
+from imputedb.sql.tokens import string_literal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -228,7 +230,7 @@ class Result:
     @property
     def selecting(self) -> str:
         """A SELECT of these rows, valid on the same connection as long as the result exists."""
-        items = ", ".join(f'c{place} AS "{_quoted(name)}"' for place, name in enumerate(self.columns))
+        items = ", ".join(f"c{place} AS {quoted((name,))}" for place, name in enumerate(self.columns))
         return f"SELECT {items} FROM {self._held.source}"
 
     @property
@@ -307,8 +309,7 @@ class Result:
 
         arguments.one_of("format", format, ("csv", "json", "parquet"))
         with published(str(arguments.path("the path", path))) as temporary:
-            target = temporary.replace("'", "''")
-            self._engine.reread(f"COPY ({self.selecting}) TO '{target}' (FORMAT {format})")
+            self._engine.reread(f"COPY ({self.selecting}) TO {string_literal(temporary)} (FORMAT {format})")
 
     def __repr__(self) -> str:
         return self._read(str)
@@ -344,7 +345,3 @@ def _package(name: str) -> Iterator[None]:
         if find_spec(name) is not None:
             raise
         raise DataError(f"this form of an answer needs one more package: pip install {name}") from error
-
-
-def _quoted(name: str) -> str:
-    return name.replace('"', '""')

@@ -98,7 +98,7 @@ def _body(event: Mapping[str, Any]) -> Mapping[str, Any]:
     try:
         found = json.loads(event["body"])
     except (TypeError, ValueError, RecursionError) as error:
-        raise QueryError("the body is no JSON") from error
+        raise QueryError("the body is not valid JSON") from error
     if not isinstance(found, dict):
         raise QueryError("the body must be an object with rows")
     return found

@@ -90,7 +90,7 @@ def test_assumptions_are_commands(survey: str, tmp_path: Path) -> None:
         (("ampute", "{db}", "w", "w2", "--mechanism", "mar", "--columns", "s"), "not of numbers"),
         (("ampute", "{db}", "w", "w2", "--columns", "q"), "no column 'q'"),
         (("ampute", "{db}", "w", "w2", "--mechanism", "mar", "--columns", "x"), "only column of numbers"),
-        (("missing", "{db}", "t", "x", "many"), "is no value of t.x"),
+        (("missing", "{db}", "t", "x", "many"), "is not a value of t.x"),
         (("missing", "{db}", "t", "q", "1"), "no column 'q'"),
         (("runs", "list", "none"), "no folder none"),
         (("profile", "{db}", "t", "--pictures", "/dev/null/x"), "cannot write into"),

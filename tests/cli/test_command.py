@@ -82,7 +82,7 @@ def test_formats(survey: str, tmp_path: Path) -> None:
     for wish in (("--interval", "answer"), ("--level", "0.9")):
         refused = run("query", survey, SQL, *wish)
         assert refused.returncode == 1
-        assert f"{wish[0]} is of intervals" in refused.stderr
+        assert f"{wish[0]} is about intervals" in refused.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["answer.parquet"]
 
 
@@ -120,7 +120,7 @@ def test_explain_frontier_profile(survey: str) -> None:
         (["query", "{db}", "-c", "-- nothing"], "-c has no statement"),
         (["query", "{db}", "-f", "absent.sql"], "cannot read absent.sql"),
         (["query", "{db}", "-c", "SELECT 1; SELECT 2", "--format", "csv"], "are not one csv"),
-        (["query", "{db}", SQL, "--fail-on", "imputed"], "is no threshold"),
+        (["query", "{db}", SQL, "--fail-on", "imputed"], "is not a threshold"),
         (["query", "{db}", SQL, "--fail-on", "rows>2"], "knows no figure 'rows'"),
         (["--memory", "much", "query", "{db}", SQL], "memory_limit"),
         (["query", "{db}"], "standard input has no statement"),
@@ -393,4 +393,4 @@ def test_more_cycles_of_a_run(tmp_path: Path) -> None:
     assert "after 7 cycles" in more.stderr
     wrong = run("impute", db, "t", "--out", out, "--cycles", "many")
     assert wrong.returncode != 0
-    assert "no number of cycles" in wrong.stderr
+    assert "not a number of cycles" in wrong.stderr

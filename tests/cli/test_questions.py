@@ -76,7 +76,7 @@ def test_statements_around_a_query_read_files_too(tmp_path: Path, monkeypatch: p
     assert ran.returncode == 0, ran
     assert Path("é.out.csv").read_text() == "n\n1\n"
     ran = run("-c", "SELECT * FROM (PIVOT 'é.csv' ON id USING max(age))")
-    assert (ran.returncode, "é.csv stands beside PIVOT" in ran.stderr) == (1, True), ran
+    assert (ran.returncode, "é.csv is read with PIVOT" in ran.stderr) == (1, True), ran
 
 
 def test_statements_come_from_files_and_standard_input(folder: Path, tmp_path: Path) -> None:

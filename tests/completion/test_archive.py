@@ -126,7 +126,7 @@ def test_what_differs_is_said(people: Database, tmp_path: Path, monkeypatch: pyt
         patch.setattr("imputedb.completion.source.seed_of", lambda *_: 1)
         with pytest.raises(StorageError, match=r"2 of 2 files are not those of the run, \(duckdb .* of next year now"):
             people.repeat(out, tmp_path / "other")
-    with pytest.raises(QueryError, match="hand that imputer in"):
+    with pytest.raises(QueryError, match="pass that imputer"):
         people.repeat(out, tmp_path / "another", imputer="pmm")
     (file,) = (out / ARCHIVE).glob("*.parquet")
     whole = file.read_bytes()
@@ -144,6 +144,6 @@ def test_what_differs_is_said(people: Database, tmp_path: Path, monkeypatch: pyt
 def test_an_imputer_of_ones_own_is_handed_in(people: Database, tmp_path: Path) -> None:
     own = Chained(Normal(), (Normal(),), cycles=1)
     made = people.impute("SELECT x, y, z FROM people", tmp_path / "out", m=2, imputer=own, archive=True)
-    with pytest.raises(QueryError, match="hand that imputer in"):
+    with pytest.raises(QueryError, match="pass that imputer"):
         people.repeat(tmp_path / "out", tmp_path / "again")
     assert contents(people.repeat(tmp_path / "out", tmp_path / "again", imputer=own)) == contents(made)

@@ -74,7 +74,7 @@ def test_a_report_has_each_check_whether_it_holds_or_not(people: Database, tmp_p
         people.impute("people", out, **ASKED, seed=1, contract=broken, report=said)
     found = json.loads(said.read_text())
     assert (found["holds"], [one["broken"] for one in found["checks"]]) == (False, ["rows is 300, less than 400", None])
-    with pytest.raises(QueryError, match="a report is of a contract"):
+    with pytest.raises(QueryError, match="a report needs a contract"):
         people.impute("people", out, **ASKED, report=said)
     with pytest.raises(StorageError, match="there is no folder"):
         people.impute("people", out, **ASKED, contract=broken, report=tmp_path / "none" / "said.json")

@@ -44,7 +44,7 @@ def test_a_run_beside_is_promoted_and_taken_back(people: Database, tmp_path: Pat
     assert current(out) == second.folder.name
     for wrong in ("run-none", "../out", ".tmp-x", "CURRENT"):
         assert "no run" in run("runs", "promote", str(out), wrong).stderr
-    with pytest.raises(StorageError, match="none to go back to"):
+    with pytest.raises(StorageError, match="no earlier run to go back to"):
         rolled_back(tmp_path)
 
 
@@ -128,10 +128,10 @@ def test_a_contract_holds_every_night_of_a_table_with_a_category(people: Databas
 def test_checks_are_refused_before_anything_is_drawn(people: Database, tmp_path: Path) -> None:
     out, file = tmp_path / "out", tmp_path / "contract.toml"
     for figure, column, flags, said in (
-        ("imputed", "yy", True, "no such column"),
-        ("psi", "yy", True, "no such column"),
-        ("shift", "g", True, "g is no number, and has no shift"),
-        ("psi", "y", False, "asks for psi, which flags tell"),
+        ("imputed", "yy", True, "is not a column"),
+        ("psi", "yy", True, "is not a column"),
+        ("shift", "g", True, "g is not a number, and has no shift"),
+        ("psi", "y", False, "needs psi, which is computed from flags"),
     ):
         file.write_text(f"[[check]]\nfigure = '{figure}'\ncolumn = '{column}'\nmost = 0")
         with pytest.raises(QueryError, match=said):
@@ -163,19 +163,19 @@ def test_a_contract_of_what_is_not_filled_in(people: Database, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "has to be tables"),
-        ("x = [", "is no TOML"),
+        ("", "must consist of tables"),
+        ("x = [", "is not valid TOML"),
         ("[[check]]\nfigure = 'age'\nmost = 1", "a check has a figure"),
-        ("[[check]]\nfigure = 'low'\nleast = 1", "low is of a column"),
-        ("[[check]]\nfigure = 'rhat'\ncolumn = 'y'\nmost = 1", "rhat is of no column"),
+        ("[[check]]\nfigure = 'low'\nleast = 1", "low needs a column"),
+        ("[[check]]\nfigure = 'rhat'\ncolumn = 'y'\nmost = 1", "rhat takes no column"),
         ("[[check]]\nfigure = 'rhat'", "has no limit"),
         ("[[check]]\nfigure = 'rhat'\nmost = 'x'", "most"),
-        ("[[check]]\nfigure = 'missing'\ncolumn = 'z'\nmost = 1", "no such column"),
+        ("[[check]]\nfigure = 'missing'\ncolumn = 'z'\nmost = 1", "is not a column"),
         ("[[check]]\nfigure = 'missing'\ncolumn = ['y']\nmost = 1", "a name in quotes"),
         ("[[check]]\nfigure = 'psi'\ncolumn = 1\nmost = 1", "a name in quotes"),
         ("[[check]]\nfigure = ['psi']\nmost = 1", "a check has a figure"),
         ("[[check]]\nfigure = 'rows'\nleast = 2\nmost = 1", "least of rows is more than most"),
-        ("[[check]]\nfigure = 'low'\ncolumn = 'g'\nleast = 1", "is no number"),
+        ("[[check]]\nfigure = 'low'\ncolumn = 'g'\nleast = 1", "is not a number"),
     ],
 )
 def test_contracts_that_say_nothing_are_refused(people: Database, tmp_path: Path, text: str, said: str) -> None:
@@ -237,7 +237,7 @@ def test_as_many_draws_as_are_enough(people: Database, tmp_path: Path) -> None:
     people.execute("UPDATE people SET y = 0, g = 'a' WHERE y IS NULL OR g IS NULL")
     whole = people.impute("people", tmp_path / "whole", m="auto", imputer="norm")
     assert (whole.m, [note.kind.name for note in whole.warnings]) == (1, ["NOTHING_MISSING"])
-    with pytest.raises(QueryError, match="of a number that is known"):
+    with pytest.raises(QueryError, match="need a known number of draws"):
         people.impute_draws("people", tmp_path / "out", [1], m="auto")  # type: ignore[arg-type]
 
 

@@ -188,7 +188,7 @@ def test_bounds_of_what_is_no_number_are_refused_by_name(db: imputedb.Database, 
         "CREATE OR REPLACE TABLE odd AS SELECT DATE '2020-01-01' + i::INTEGER AS d, 'a' AS s, i FROM range(9) r(i)"
     )
     db.execute("INSERT INTO odd VALUES (NULL, NULL, 3)")
-    with pytest.raises(QueryError, match=rf"max\(odd.{column}\) is of type .*, which is no number"):
+    with pytest.raises(QueryError, match=rf"max\(odd.{column}\) is of type .*, which is not a number"):
         db.sql(f"SELECT max({column}) FROM odd", method="bounds")
 
 

@@ -79,7 +79,7 @@ def test_a_model_of_bytes_is_the_same_model(model: Fitted, draw: int | None) -> 
 def test_bytes_that_are_no_model_are_refused(model: Fitted) -> None:
     data = model.dumped()
     for broken in (b"", data[:40], b"x" + data, data[:30] + b"]" + data[31:]):
-        with pytest.raises(StorageError, match=r"no .*model"):
+        with pytest.raises(StorageError, match=r"not .*model"):
             Fitted.loaded(broken)
     newer = data.replace(b'{"format":1', b'{"format":9')
     with pytest.raises(StorageError, match="newer"):
@@ -109,7 +109,7 @@ def test_levels_that_rows_do_not_have_are_told_of(model: Fitted) -> None:
     strange = Cells(np.zeros(600, np.int32), given.columns[C].missing, Kind.CATEGORY, ("odd",))
     other = Rows({**given.columns, C: strange}, given.keys)
     assert model.unseen(other) == {C: int((~given.columns[C].missing).sum())}
-    with pytest.raises(DataError, match=r"is no level of these cells of t\.c"):
+    with pytest.raises(DataError, match=r"is not a level of these cells of t\.c"):
         model.values(other)
     aligned = model.aligned(other)
     assert aligned.columns[C].levels == (*LEVELS, "odd")

@@ -29,7 +29,7 @@ def forced(monkeypatch: pytest.MonkeyPatch, *, written: bool) -> list[str]:
     """Takes one form wherever there is one; the columns that have it."""
     taken: list[str] = []
 
-    def only(model: form.ModelTable, column: str, draw: int | None) -> form.Form:
+    def only(model: form.ModelTable, column: str, draw: int | None) -> form.FillForm:
         with monkeypatch.context() as patch:
             patch.setattr(form.price, "evaluating", lambda *_: 0.0 if written else 1e9)
             patch.setattr(form.ModelTable, "is_applied", lambda *_: False)

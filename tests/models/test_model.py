@@ -105,7 +105,7 @@ def test_a_saved_model_is_the_same(db: imputedb.Database, tmp_path: Path) -> Non
         assert answer.report.methods == {"s.y": "tree@1"}
         with pytest.raises(DataError, match="already"):
             other.import_model(loaded, table="s")
-    for damage, said in (("no model", "is no model"), (None, "its hash differs")):
+    for damage, said in (("no model", "is not a model"), (None, "its hash differs")):
         path.write_bytes(damage.encode() if damage else path.read_bytes()[:-3] + b"abc")
         if damage is None:
             db.model("tree").save(path)
@@ -135,7 +135,7 @@ def test_expressions_give_what_the_model_gives() -> None:
     [
         (lambda frame: {name: values for name, values in frame.items() if name != "x"}, "the model reads x"),
         (lambda frame: {**frame, "x": [1.0]}, "differ in length"),
-        (lambda frame: {**frame, "x": ["much", *frame["x"][1:]]}, "'much' is no value of x"),
+        (lambda frame: {**frame, "x": ["much", *frame["x"][1:]]}, "'much' is not a value of x"),
         (lambda _: 7, "int has no columns"),
     ],
 )

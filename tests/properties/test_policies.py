@@ -90,7 +90,7 @@ FUNCTIONS: tuple[Function, ...] = (sql, drawn, impute, impute_select, impute_sta
 
 
 def refused(error: DataError, policy: str) -> None:
-    assert f"is {policy}: it is not filled in" in str(error)
+    assert f"is {policy}: it is not imputed" in str(error)
 
 
 def leak(values: Filled) -> float:

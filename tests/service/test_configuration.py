@@ -50,7 +50,7 @@ def test_a_file_is_read_and_the_command_line_goes_first(tmp_path: Path) -> None:
         ("[roles.reader]\nseconds = inf", "roles.reader.seconds"),
         ("http = 'nowhere'", "HOST:PORT"),
         ("[security]\njwt_key = 'k.pem'", "jwt_issuer"),
-        ("workers = ", "no TOML"),
+        ("workers = ", "not valid TOML"),
     ],
 )
 def test_mistakes_are_told_by_name(tmp_path: Path, text: str, word: str) -> None:

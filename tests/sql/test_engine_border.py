@@ -24,9 +24,9 @@ def bordered() -> Iterator[Database]:
 
 
 def test_what_the_protocols_do_not_name_is_refused(bordered: Database) -> None:
-    with pytest.raises(AttributeError, match="'connection' is no member"):
+    with pytest.raises(AttributeError, match="'connection' is not a member"):
         bordered._engine.connection  # type: ignore[attr-defined]  # noqa: B018
-    with pytest.raises(AttributeError, match="'rows' is no member"):
+    with pytest.raises(AttributeError, match="'rows' is not a member"):
         bordered._engine.session.rows  # type: ignore[attr-defined]  # noqa: B018
 
 

@@ -105,7 +105,7 @@ def test_declared_values_are_missing_and_kept(tmp_path: "object") -> None:
         assert db.sql("SELECT count(*) FROM t WHERE income IS NULL").fetchall() == [(2,)]
         db.missing("t", "age", [])
         assert db.sql("SELECT max(age) FROM t").fetchall() == [(99,)]
-        with pytest.raises(imputedb.DataError, match=r"'old' is no value of t\.age"):
+        with pytest.raises(imputedb.DataError, match=r"'old' is not a value of t\.age"):
             db.missing("t", "age", ["old"])
         with pytest.raises(imputedb.UnknownName, match="no column 'agee'"):
             db.missing("t", "agee", [1])

@@ -116,7 +116,7 @@ def test_it_is_rs_em(db: Database) -> None:
         ("SELECT median(y) FROM t", "none of AVG, VAR_SAMP"),
         ("SELECT sum(y) FROM t", "none of AVG"),
         ("SELECT max(y) FROM t", "none of AVG"),
-        ("SELECT avg((y > 2)::INT) FROM t", "has 2 values, which are no normal numbers"),
+        ("SELECT avg((y > 2)::INT) FROM t", "has 2 values, which are not normally distributed numbers"),
         ("SELECT avg(flag) FROM t", "flag has 2 values"),
         ("SELECT avg(a) FROM t WHERE y > 2", "a condition of .* reads a column that misses values"),
         ("SELECT flag, avg(y) FROM t GROUP BY flag", "groups by a column that misses values"),

@@ -280,9 +280,9 @@ def test_partitions_are_a_column_that_misses_what_a_folder_does_not_name(
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        (("year=2020/f.csv", "year=2021/sub/f.csv"), "in the folder sub, which is no partition"),
+        (("year=2020/f.csv", "year=2021/sub/f.csv"), "in the folder sub, which is not a partition"),
         (("year=2020/f.csv", "year=2021/m=1/f.csv"), "partitions of different columns"),
-        (("year=2020/f.csv", "docs/f.csv"), "in the folder docs, which is no partition"),
+        (("year=2020/f.csv", "docs/f.csv"), "in the folder docs, which is not a partition"),
         (("X=2020/f.csv", "X=2021/f.csv"), "has a column 'x', and so has its partition"),
         (("a=1/b=2/f.csv", "a=1/b=3 -> .."), "a=1/b=3 is a link"),
     ],

@@ -87,7 +87,7 @@ MISTAKES: dict[str, tuple[Callable[[Try], object], str]] = {
     "a code that is no list": (lambda a: a.db.missing("t", "x", 99), "give a list"),  # type: ignore[arg-type]
     "a code of no column": (lambda a: a.db.missing("t", "q", [1]), "there are id, x, y, g"),
     "a policy's action misspelt": (lambda a: a.db.policy("t", "x", "imputes"), "'drop', 'keep'"),
-    "a range upside down": (lambda a: a.db.policy("t", "x", low=5, high=1), "the lower end goes first"),
+    "a range upside down": (lambda a: a.db.policy("t", "x", low=5, high=1), "give the lower end first"),
     "no data sets": (lambda a: a.db.impute("t", a.at / "o", m=0), "it goes from 1"),
     "data sets without imputing": (lambda a: a.db.impute("t", a.at / "o", imputer="drop"), "that fills in"),
     "data sets in place of a file": (lambda a: a.db.impute("t", a.at / "a.csv"), "cannot write into"),

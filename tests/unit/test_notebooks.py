@@ -134,7 +134,7 @@ def test_cells_of_a_notebook_are_answered(gaps: Database, capsys: pytest.Capture
             assert whole in shell.complete(begun, f"SELECT {begun}", 7 + len(begun))[1]
         for options, text, words in (
             ("", "SELEC 1", "syntax error"),
-            ("--m many", "SELECT 1", "no number of draws"),
+            ("--m many", "SELECT 1", "not a number of draws"),
             ("--nonsense", "SELECT 1", "No such option"),
             ("'", "SELECT 1", "No closing quotation"),
         ):

@@ -58,7 +58,7 @@ def gaps(db: Database) -> Database:
 def test_why_there_are_no_intervals_is_found_by_its_kind(gaps: Database) -> None:
     rows = gaps.sql("SELECT k, x FROM t", m=3, imputer="norm")
     assert any(is_of(NoteKind.UNPOOLED, note) for note in rows.report.notes)
-    with pytest.raises(QueryError, match="no intervals: the outermost block is no aggregation"):
+    with pytest.raises(QueryError, match="no intervals: the outermost block is not an aggregation"):
         _ = rows.estimates
 
 

@@ -530,6 +530,6 @@ def test_a_clause_about_filling_in_is_refused_where_nothing_is_filled_in(
 ) -> None:
     with imputedb.connect() as db:
         db.execute("CREATE TABLE u AS SELECT i AS id, CASE WHEN i > 2 THEN i * 1.0 END AS x FROM range(9) r(i)")
-        with pytest.raises(imputedb.QueryError, match=f"{action} fills nothing in, and {list(clause)[-1]} would have"):
+        with pytest.raises(imputedb.QueryError, match=f"{action} imputes nothing, and {list(clause)[-1]} would have"):
             db.policy("u", "x", action=action, **clause)
         db.policy("u", "x", action=action, measure="ordinal", values=[3, 4, 5, 6, 7, 8])

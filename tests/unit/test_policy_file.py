@@ -149,17 +149,23 @@ BAD = {
     "another predictor": ('[[column]]\ntable = "t"\ncolumn = "f"\nexclude = ["zz"]', r"\(t.f\): no column 'zz'"),
     "an imputer": ('[[column]]\ntable = "t"\ncolumn = "f"\nimputer = "nobody"', r"line 7 \(t.f\): .*nobody"),
     "an action": ('[[column]]\ntable = "t"\ncolumn = "f"\naction = "guess"', r"line 7 \(t.f\): no action 'guess'"),
-    "a bound": ('[[column]]\ntable = "t"\ncolumn = "f"\nlow = 2020-01-01', r"line 7 \(t.f\): '2020-01-01' is no bound"),
+    "a bound": (
+        '[[column]]\ntable = "t"\ncolumn = "f"\nlow = 2020-01-01',
+        r"line 7 \(t.f\): '2020-01-01' is not a bound",
+    ),
     "a range": ('[[column]]\ntable = "t"\ncolumn = "f"\nlow = 2\nhigh = 1', r"line 7 \(t.f\): no value"),
-    "a value": ('[[column]]\ntable = "t"\ncolumn = "d"\nvalues = ["zz"]', r"line 7 \(t.d\): 'zz' is no value"),
-    "a code": ('[[column]]\ntable = "t"\ncolumn = "d"\nmissing = [1.5]', r"line 7 \(t.d\): '1.5' is no value"),
+    "a value": ('[[column]]\ntable = "t"\ncolumn = "d"\nvalues = ["zz"]', r"line 7 \(t.d\): 'zz' is not a value"),
+    "a code": ('[[column]]\ntable = "t"\ncolumn = "d"\nmissing = [1.5]', r"line 7 \(t.d\): '1.5' is not a value"),
     "a type": ('[[column]]\ntable = "t"\ncolumn = "f"\nabove = "7"', r"line 7 \(t.f\): above is '7'"),
     "a list": ('[[column]]\ntable = "t"\ncolumn = "f"\nvalues = {a = 1}', r"line 7 \(t.f\): values is"),
     "a condition": (
         '[[column]]\ntable = "t"\ncolumn = "f"\naction = "structural"\nwhen = "idd > 1"',
         r"line 7 \(t.f\): .*idd",
     ),
-    "twice": ('[[column]]\ntable = "t"\ncolumn = "ID"', r"line 7 \(t.ID\): there is an entry of this column before"),
+    "twice": (
+        '[[column]]\ntable = "t"\ncolumn = "ID"',
+        r"line 7 \(t.ID\): this column has an " r"earlier entry: merge the two",
+    ),
     "no column": ('[[column]]\ntable = "t"', r"line 7 \(t\): 'column' is missing"),
     "in a text of several lines": (
         '[[column]]\ntable = "t"\ncolumn = "f"\naction = "structural"\n'
@@ -244,9 +250,9 @@ def test_values_and_bounds_are_taken_as_python_has_them() -> None:
             ("t", "b", "IMPUTE VALUES (true)"),
             ("t", "d", "IMPUTE RANGE '2020-01-01' TO '2021-01-01 12:00:00'"),
         ]
-        with pytest.raises(DataError, match="no bound"):
+        with pytest.raises(DataError, match="not a bound"):
             db.policy("t", "f", low=True)
-        with pytest.raises(DataError, match="no value"):
+        with pytest.raises(DataError, match="not a value"):
             db.policy("t", "f", values=[[1]])
         with pytest.raises(UnknownName):
             db.policy("t", "zz")

@@ -68,7 +68,7 @@ def test_mistakes_are_named_and_a_new_file_is_read(model: imputedb.Model, monkey
     with pytest.raises(QueryError, match="are more than 10,000"):
         serverless.handler({"rows": [{}] * 10_001})
     Path(os.environ[serverless.MODEL]).write_bytes(b"something else")
-    with pytest.raises(imputedb.StorageError, match="is no model"):
+    with pytest.raises(imputedb.StorageError, match="not a model"):
         serverless.handler({"rows": []})
     monkeypatch.delenv(serverless.MODEL)
     with pytest.raises(imputedb.StorageError, match="names no file"):

@@ -2,7 +2,7 @@
 
 PYTHONPATH=<source of the release> python tests/upgrade/make.py tests/upgrade/NAME
 
-Written are `NAME.tar.gz`, with a database, completed data sets, a file of policies and an index of neighbours, and
+Written are `NAME.tar.gz`, with a database, completed data sets, a policy file and an index of neighbours, and
 `NAME.json`, with the answers.
 """
 

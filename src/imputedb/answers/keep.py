@@ -18,7 +18,7 @@ from imputedb.sql.copy_options import switched_on
 from imputedb.sql.enclosed import EnclosingStatement
 from imputedb.sql.paths import quoted as named
 from imputedb.sql.statements import Execute
-from imputedb.sql.tokens import quoted, tokens
+from imputedb.sql.tokens import string_literal, tokens
 
 
 def keep_answer(call: Call, around: EnclosingStatement, frames: Frames) -> Result:
@@ -112,7 +112,7 @@ def _copied(call: Call, around: EnclosingStatement, query: str) -> tuple[Held, l
     assert around.target is not None  # a COPY has a target
     path, rest = _expanded(call.engine, around.target[0]), around.target[1]
     with copied(path, switched_on(rest)) as written:
-        text = f"{around.before}{query}{around.after}{quoted(written)}{rest}"
+        text = f"{around.before}{query}{around.after}{string_literal(written)}{rest}"
         held, columns, types = call.engine.answered(text)
         call.planner.check()
         shown = [_renamed(name, place, written, path) for place, name in enumerate(columns)]
@@ -129,10 +129,11 @@ def _expanded(engine: Engine, path: str) -> str:
 
 def _renamed(column: str, place: int, written: str, path: str) -> str:
     """A column of COPY's result, with the temporary path in file names replaced by the final one."""
+    names = f"{string_literal(written)}, {string_literal(path)}"
     match column.lower():
         case "filename":
-            return f"replace(c{place}, {quoted(written)}, {quoted(path)})"
+            return f"replace(c{place}, {names})"
         case "files":
-            return f"list_transform(c{place}, lambda name: replace(name, {quoted(written)}, {quoted(path)}))"
+            return f"list_transform(c{place}, lambda name: replace(name, {names}))"
         case _:
             return f"c{place}"

@@ -71,7 +71,7 @@ def targets_of(table: Table, statistics: Statistics, columns: Sequence[str]) -> 
     ]
     if barred_ones:
         action = statistics.policy(barred_ones[0]).action.upper()
-        raise DataError(f"the policy of {table.name}.{barred_ones[0]} is {action}: it is not filled in")
+        raise DataError(f"the policy of {table.name}.{barred_ones[0]} is {action}: it is not imputed")
     targets = [name for name in wanted if statistics.policy(name).action in ("impute", "structural")]
     targets = [name for name in targets if statistics.columns[name].centre is not None] if not columns else targets
     if not targets:
@@ -96,7 +96,7 @@ def check_columns(record: Record, statistics: Statistics) -> None:
     if missing:
         raise UnknownName(
             f"model {record.title} is of {', '.join(missing)}, which {record.table.name} does not have any more: "
-            f"DROP IMPUTATION MODEL {record.name}, and create one of the columns that there are"
+            f"DROP IMPUTATION MODEL {record.name}, and create one of the present columns"
         )
 
 

@@ -164,7 +164,7 @@ def import_model(self: OpenDatabase, model: Model, *, table: str | None = None, 
         StorageError: the database is read-only.
     """
     if not isinstance(model, Model):
-        raise QueryError(f"the model is {model!r}; it is one that load_model, or another database, gives")
+        raise QueryError(f"the model is {model!r}; it must be a model from load_model or another database")
     with self._engine.lock:
         return models.public_model(self._engine, models.imported(self._engine, model, table, replaces=replace))
 

@@ -203,7 +203,7 @@ def refresh(engine: Engine, name: str, progress: Progress | None = None, *, cana
     current = store_of(engine).named(name)
     last = store_of(engine).versions(name)[-1].version
     if current.table not in engine.shapes():
-        raise UnknownName(f"the table {current.table.name} of model {current.name} is gone: drop the model")
+        raise UnknownName(f"the table {current.table.name} of model {current.name} no longer exists: drop the model")
     following = replace(current, version=last + 1, is_current=not canary)
     record, content = model_fitting.fit_now(engine, following, progress)
     store_of(engine).add(record, content)

@@ -40,7 +40,7 @@ def _drop(engine: Engine, table: Table, statement: PolicyStatement) -> None:
     absent = [name for key, name in wanted.items() if key not in known]
     if not statement.if_exists and (absent or not wanted):
         place = f"{table.name}.{absent[0]}" if absent else table.name
-        raise DataError(f"{place} has no imputation policy to drop: leave it out, or say DROP ... IF EXISTS")
+        raise DataError(f"{place} has no imputation policy to drop: leave it out, or use DROP ... IF EXISTS")
     for column in wanted.values():
         engine.undecide(table, column)
 
@@ -63,15 +63,15 @@ def checked(engine: Engine, table: Table, column: str, policy: Policy) -> Policy
     """
     policy = _checked(policy)
     if policy.action == "structural" and policy.when is None:
-        raise DataError("structural needs a condition: where is the value not applicable?")
+        raise DataError("structural needs a condition: give when, the rows in which the value is not applicable")
     if policy.action != "structural" and policy.when is not None:
         raise QueryError(f"a condition goes with action='structural', not with {policy.action!r}: leave when out")
     if policy.action in ("keep", "drop") and (idle := _unused_clauses(policy)):
-        raise QueryError(f"{policy.action} fills nothing in, and {', '.join(idle)} would have no effect: leave it out")
+        raise QueryError(f"{policy.action} imputes nothing, and {', '.join(idle)} would have no effect: leave it out")
     if policy.refuse and policy.above is None:
-        raise QueryError("refuse goes with above, the share in percent from which answers are refused: say both")
+        raise QueryError("refuse needs above, the share in percent from which answers are refused: give both")
     if policy.imputer is not None and not imputers_of(policy.imputer):
-        raise QueryError(f"{policy.imputer!r} fills nothing in: give the column the policy DROP")
+        raise QueryError(f"{policy.imputer!r} imputes nothing: give the column the policy DROP")
     return engine.checked(table, engine.own_name(table, column), policy)
 
 
@@ -111,17 +111,20 @@ def _checked(policy: Policy) -> Policy:
         found[name] = arguments.names(name, getattr(policy, name))
     found |= _numbers(policy)
     if bool(policy.partition) != (policy.order is not None):
-        raise QueryError("rows stand in an order within groups: say both, PARTITION BY groups ORDER BY a column")
+        raise QueryError("an order of rows needs groups: give both, PARTITION BY groups ORDER BY a column")
     if policy.before and policy.order and policy.before.lower() != policy.order.lower():
         raise QueryError(
             "BEFORE and ORDER BY have to name one column: rows that are earlier by one may be later by another"
         )
     if policy.below and policy.before:
         raise QueryError(
-            "MISSING BELOW measures values on hidden cells of all rows, of later ones too: it goes without BEFORE"
+            "MISSING BELOW measures precision on hidden cells of all rows, later "
+            "ones included: it cannot be combined with BEFORE"
         )
     if policy.derived is not None and policy != DEFAULT.changed({"derived": policy.derived}):
-        raise QueryError("a derived column is computed, not imputed: say the other clauses of what it is derived from")
+        raise QueryError(
+            "a derived column is computed, not imputed: give the other clauses to the columns that it is derived from"
+        )
     return policy.changed(found)
 
 
@@ -135,12 +138,12 @@ def _numbers(policy: Policy) -> dict[str, object]:
     if policy.above is not None:
         share = arguments.real("above", policy.above, example="a share in percent")
         if not 0 <= share <= 100:
-            raise QueryError(f"the share is {policy.above}; it goes from 0 to 100 %")
+            raise QueryError(f"the share is {policy.above}; it must be from 0 to 100 %")
         found["above"] = share
     if policy.below is not None:
         found["below"] = arguments.real("missing below", policy.below, example="a precision such as 0.8")
         if not 0 <= policy.below <= 1:
-            raise QueryError(f"the precision is {policy.below:g}; it goes from 0 (not known) to 1 (known exactly)")
+            raise QueryError(f"the precision is {policy.below:g}; it must be from 0 (not known) to 1 (known exactly)")
     return found
 
 

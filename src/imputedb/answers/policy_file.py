@@ -219,7 +219,7 @@ def _checked(engine: Engine, text: str, source: str) -> dict[tuple[Table, str], 
         try:
             declared = _declared(engine, entry)
             if (declared.table, declared.column) in found:
-                raise DataError("there is an entry of this column before")
+                raise DataError("this column has an earlier entry: merge the two")
         except Error as error:
             called = ".".join(str(entry[key]) for key in _PLACE if key in entry)
             raise type(error)(f"{source}, line {_line(text, number)} ({called}): {error}") from error
@@ -231,12 +231,12 @@ def _entries(text: str, source: str) -> list[dict[str, Any]]:
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise DataError(f"{source} is no TOML: {error}") from error
+        raise DataError(f"{source} is not valid TOML: {error}") from error
     found = data.pop("format", None)
     if isinstance(found, int) and found > FORMAT:
-        raise DataError(f"{source} was written by a newer imputedb (format {found}): apply it with that one")
+        raise DataError(f"{source} was written by a newer imputedb (format {found}): apply it with that version")
     if found != FORMAT:
-        raise DataError(f"{source} does not begin with `format = {FORMAT}`: it is no file of policies of this version")
+        raise DataError(f"{source} does not begin with `format = {FORMAT}`: it is not a policy file of this version")
     entries = data.pop("column", [])
     if data or not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise DataError(f"{source} holds {', '.join(data) or 'column'}: below the format are [[column]] entries only")

@@ -137,7 +137,7 @@ def whole_numbers(text: str) -> range:
     found = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", text.strip())
     first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
     if last < first:
-        raise QueryError(f"{text!r} are no numbers: give one, such as 7, or the first and the last, such as 6-10")
+        raise QueryError(f"{text!r} are not numbers: give one, such as 7, or the first and the last, such as 6-10")
     return range(first, last + 1)
 
 
@@ -150,7 +150,7 @@ def number_of_cycles(text: str) -> int | Literal["auto"]:
     if text == "auto":
         return "auto"
     if not text.isdigit():
-        raise QueryError(f"--cycles {text!r} is no number of cycles: give one, such as 20, or auto")
+        raise QueryError(f"--cycles {text!r} is not a number of cycles: give one, such as 20, or auto")
     return int(text)
 
 
@@ -163,5 +163,5 @@ def number_of_draws(text: str) -> int | Literal["auto"]:
     if text == "auto":
         return "auto"
     if not text.isdigit():
-        raise QueryError(f"--m {text!r} is no number of draws: give one, such as 20, or auto")
+        raise QueryError(f"--m {text!r} is not a number of draws: give one, such as 20, or auto")
     return int(text)

@@ -144,7 +144,7 @@ def _with_files(text: str, name: Callable[[str], str]) -> str:
         QueryError: a PIVOT inside a query reads files.
     """
     from imputedb.sql.enclosed import copied, created, inserted, merged, pivoted
-    from imputedb.sql.tokens import first_word, quoted, tokens
+    from imputedb.sql.tokens import first_word, string_literal, tokens
 
     found, verb = tokens(text), first_word(text)
     if verb == "explain":
@@ -158,7 +158,7 @@ def _with_files(text: str, name: Callable[[str], str]) -> str:
     if keeps is None:
         return _query_with_files(text, name)
     whole: str = keeps.with_query(_query_with_files(keeps.query, name))
-    return whole if keeps.target is None else f"{whole}{quoted(keeps.target[0])}{keeps.target[1]}"
+    return whole if keeps.target is None else f"{whole}{string_literal(keeps.target[0])}{keeps.target[1]}"
 
 
 def _query_with_files(text: str, name: Callable[[str], str]) -> str:
@@ -176,8 +176,8 @@ def _query_with_files(text: str, name: Callable[[str], str]) -> str:
         files = [path for one in found if one.text[:1] == "'" and is_data(path := string_of(one.text))]
         if files and any(one.word in ("pivot", "unpivot") for one in found):
             raise QueryError(
-                f"{files[0]} stands beside PIVOT or UNPIVOT, where no file is loaded: load it first, "
-                "imputedb load d.duckdb FILE, and ask d.duckdb"
+                f"{files[0]} is read with PIVOT or UNPIVOT, where files are not loaded: load it first, "
+                "imputedb load d.duckdb FILE, and query d.duckdb"
             ) from None
         return text
     pieces, begin = [], 0

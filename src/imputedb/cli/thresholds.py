@@ -58,9 +58,9 @@ def thresholds(text: str | None, known: Sequence[str]) -> tuple[Threshold, ...]:
         except ValueError:
             limit = math.nan
         if one is None or math.isnan(limit):
-            raise QueryError(f"--fail-on {part.strip()!r} is no threshold: give one such as {known[0]}>0.2")
+            raise QueryError(f"--fail-on {part.strip()!r} is not a threshold: give one such as {known[0]}>0.2")
         if one[1] not in known:
-            raise QueryError(f"--fail-on knows no figure {one[1]!r} here; there are {', '.join(known)}")
+            raise QueryError(f"--fail-on has no figure {one[1]!r} here; the figures are {', '.join(known)}")
         found.append(Threshold(one[1], one[2], limit))
     return tuple(found)
 

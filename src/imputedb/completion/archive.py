@@ -20,6 +20,7 @@ from imputedb.errors import DataError, StorageError, UnknownName
 from imputedb.files import published
 from imputedb.imputers.registry import cycles_of
 from imputedb.sql.paths import one_file, quoted
+from imputedb.sql.tokens import string_literal
 from imputedb.statistics.policy import Policy
 
 ARCHIVE = "archive"
@@ -95,7 +96,7 @@ def _written(engine: Engine, found: Source, folder: Path) -> str:
     table = quoted(found.table.path)
     try:
         with published(str(temporary)) as path:
-            engine.execute(f"COPY (SELECT {stored} FROM {table}) TO '{_text(path)}' (FORMAT parquet)")
+            engine.execute(f"COPY (SELECT {stored} FROM {table}) TO {string_literal(path)} (FORMAT parquet)")
             _compare(engine, found.types, table, _rows(Path(path), found.types, "TRY_CAST"))
         name = f"{digest(temporary)[:16]}.parquet"
         temporary.replace(folder / name)
@@ -123,11 +124,7 @@ def _compare(engine: Engine, types: Mapping[str, str], one: str, other: str) -> 
 def _rows(path: Path, types: Mapping[str, str], cast: str = "CAST") -> str:
     """The rows of an archive, in their types, as an item of FROM."""
     items = ", ".join(f"{cast}({quoted((name,))} AS {kind}) AS {quoted((name,))}" for name, kind in types.items())
-    return f"(SELECT {items} FROM read_parquet('{_text(one_file(path))}', hive_partitioning = false))"
-
-
-def _text(path: object) -> str:
-    return str(path).replace("'", "''")
+    return f"(SELECT {items} FROM read_parquet({string_literal(one_file(path))}, hive_partitioning = false))"
 
 
 def read(folder: Path, run: str | None = None) -> Archived:
@@ -151,7 +148,7 @@ def read(folder: Path, run: str | None = None) -> Archived:
     if not isinstance(record, dict) or not intact(record, strictly=True):
         raise StorageError(f"{place} is damaged, it does not say what was written")
     if record["format"] > FORMAT:
-        raise StorageError(f"{place} was written by a newer imputedb: read it with that one")
+        raise StorageError(f"{place} was written by a newer imputedb: read it with that version")
     found = Archived(at, record["manifest"], record)
     if not found.path.is_file() or digest(found.path) != record["digest"]:
         raise StorageError(f"{found.path} is missing, or is not what {place.name} says")

@@ -13,13 +13,13 @@ from time import time
 from typing import Any
 
 from imputedb.completion import source as sources
-from imputedb.completion.changes import text_of
 from imputedb.completion.completed import STALE, Completed
 from imputedb.completion.publication import current, locked
 from imputedb.engines.engine import Engine
 from imputedb.errors import Beyond, Busy, Error, Interrupted, Spent, StorageError
 from imputedb.files import published
 from imputedb.sql import ast as t
+from imputedb.sql.tokens import string_literal
 
 FAILURES, FALLBACK, METRICS = ".failures", "FALLBACK.parquet", "metrics.prom"
 MARK = "__missing"
@@ -154,7 +154,7 @@ def _fallback(engine: Engine, text: str, out: Path) -> str:
         items += [t.named(t.is_missing(values[name]), name + MARK) for name in shape.types if name in statistics.dirty]
         query = engine.text(t.select(items, engine.source(table, "t")))
         with published(str(out / FALLBACK)) as path:
-            engine.execute(f"COPY ({query}) TO {text_of(path)} (FORMAT parquet)")
+            engine.execute(f"COPY ({query}) TO {string_literal(str(path))} (FORMAT parquet)")
     return FALLBACK
 
 

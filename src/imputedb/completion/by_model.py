@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.relation import Scan, Table
-from imputedb.completion.changes import BASE, CHANGE, PLACE, ROW, SAME, Changes, text_of
+from imputedb.completion.changes import BASE, CHANGE, PLACE, ROW, SAME, Changes
 from imputedb.completion.source import FLAG, INTERVAL
 from imputedb.engines.engine import Engine
 from imputedb.engines.entries import Shape
@@ -20,6 +20,7 @@ from imputedb.execution.model import ModelTable
 from imputedb.sql import ast as t
 from imputedb.sql.generate import ROW as ROW_ID
 from imputedb.sql.paths import one_file, quoted
+from imputedb.sql.tokens import string_literal
 from imputedb.statistics.table import Statistics
 
 
@@ -105,7 +106,7 @@ def completed(engine: Engine, rows: ModelRows, found: Changes, values: str | Non
         joins += f" LEFT JOIN ({values}) AS n ON s.{row} = n.{row}"
         others.append("n")
     if before is not None:
-        file = f"read_parquet({text_of(one_file(before))}, hive_partitioning = false)"
+        file = f"read_parquet({string_literal(one_file(before))}, hive_partitioning = false)"
         numbered = f"range(0, (SELECT count(*) FROM {file})) AS r({place}) POSITIONAL JOIN {file}"
         same = f"i.{base} = b.{place} AND i.{quoted((CHANGE,))} = '{SAME}'"
         joins += f" LEFT JOIN (SELECT * FROM {numbered}) AS b ON {same}"

@@ -14,6 +14,7 @@ from imputedb.errors import DataError, QueryError, UnknownName
 from imputedb.sql import ast as t
 from imputedb.sql.generate import ROW as ROW_ID
 from imputedb.sql.paths import one_file, quoted
+from imputedb.sql.tokens import string_literal
 
 ROW, PLACE, HASH, BASE, CHANGE = ".row", ".place", ".hash", ".base", ".change"
 """Columns of the index of rows: row id, place in the files of its run, hash of all values, place in the earlier run's
@@ -156,12 +157,7 @@ def _names(key: Sequence[str]) -> str:
 
 
 def _file(path: Path) -> str:
-    return f"read_parquet({text_of(one_file(path))}, hive_partitioning = false)"
-
-
-def text_of(path: object) -> str:
-    """A path as a literal of SQL."""
-    return "'" + str(path).replace("'", "''") + "'"
+    return f"read_parquet({string_literal(one_file(path))}, hive_partitioning = false)"
 
 
 def _in_any_zone(name: str, kind: str) -> str:

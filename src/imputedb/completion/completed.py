@@ -99,7 +99,7 @@ class Completed:
     def _check(self, part: Mapping[str, str]) -> None:
         path = self.folder / part["file"]
         if not path.is_file() or digest(path) != part["sha256"]:
-            raise StorageError(f"{path} cannot be read, it is not what its manifest says: write the run anew")
+            raise StorageError(f"{path} cannot be read, it is not what its manifest says: write the run again")
 
     def fit(
         self,

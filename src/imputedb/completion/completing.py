@@ -104,7 +104,7 @@ def complete(
     with engine.lock:
         begun = _read_begun(engine, request, terms.budget, rows)
         if terms.fingerprint not in (None, begun.found.fingerprint):
-            raise QueryError("the rows have changed since the run was made: impute them anew")
+            raise QueryError("the rows have changed since the run was made: impute them again")
         contract = None if terms.contract is None else terms.contract.on(begun.found, flags=request.flags)
         with publication(out, begun.name) as writing:
             last = opened(out) if contract is not None and current(out) not in (None, begun.name) else None
@@ -159,11 +159,11 @@ def draw_alone(
         StorageError: as `complete`.
     """
     if request.m == AUTO:
-        raise QueryError("draws are written alone of a number that is known: name m, since auto looks at all of them")
+        raise QueryError("single draws need a known number of draws: give m, since auto decides from all draws")
     listed = arguments.listed("draws", numbers, example="such as [7]")
     numbers = sorted({arguments.whole("a draw", number, 1, request.m) for number in listed})
     if not numbers:
-        raise QueryError("no draw is named: name some, such as 7, or leave it out to make the whole run")
+        raise QueryError("no draw is named: give draws, such as 7, or leave draw out to make the whole run")
     with engine.lock:
         begun = _read_begun(engine, request)
         with preparation(out, begun.name) as writing:

@@ -126,11 +126,14 @@ def prepared(engine: Engine, substantive: Substantive, found: Source, seed: int)
     outcomes = sorted(names_of(formula.outcome))
     for name in (*formula.columns, *outcomes):
         if name not in cells:
-            raise DataError(f"{found.table.name}.{name} is of a type that no formula computes with")
+            raise DataError(f"{found.table.name}.{name} has a type that formulas cannot compute with")
         _check(found, known.policy(name), name, cells[name])
     again = [name for name in outcomes if name in formula.columns]
     if again or not outcomes:
-        raise QueryError(f"the outcome of {substantive.formula!r} is a column of its own")
+        raise QueryError(
+            f"the outcome of {substantive.formula!r} is also a predictor: an "
+            f"outcome must not be on both sides of the formula"
+        )
     missing = {column.name: int(found.missing[column]) for column in found.targets}
     ordered = sorted(formula.columns, key=lambda name: (missing.get(name, 0), name))
     variables = [_variable(found, name, cells[name], levels[name]) for name in ordered]
@@ -171,9 +174,11 @@ def _check(found: Source, policy: Any, name: str, cells: Cells) -> None:
     """
     place = f"{found.table.name}.{name}"
     if policy.changed({"measure": None, "above": None, "refuse": False}) != DEFAULT:
-        raise QueryError(f"the policy of {place} is {policy}: draws that agree with a formula mind AS and ABOVE alone")
+        raise QueryError(
+            f"the policy of {place} is {policy}: draws that agree with a formula support AS and ABOVE only"
+        )
     if cells.kind not in (Kind.NUMBER, Kind.INTEGER, Kind.BOOLEAN, Kind.CATEGORY):
-        raise DataError(f"{place} is of {cells.kind.value}s: a formula is of numbers and categories")
+        raise DataError(f"{place} is of {cells.kind.value}s: a formula takes numbers and categories only")
     if len(_levels(cells)) > LEVELS:
         raise DataError(f"{place} has {len(_levels(cells))} categories; {LEVELS} are the most in a formula")
     if not cells.missing.any():
@@ -182,12 +187,12 @@ def _check(found: Source, policy: Any, name: str, cells: Cells) -> None:
         raise DataError(f"no value of {place} is observed: there is nothing to learn from")
     if name not in [column.name for column in found.targets]:
         why = found.left.get(name, "not asked for")
-        raise QueryError(f"the formula reads {place}, which misses values and is not filled in: {why}")
+        raise QueryError(f"the formula reads {place}, which has missing values and is not imputed: {why}")
 
 
 def _variable(found: Source, name: str, cells: Cells, levels: tuple[float, ...]) -> Variable:
     if not levels and len(np.unique(_numbers(cells)[~cells.missing])) < 2 and cells.missing.any():
-        raise DataError(f"{found.table.name}.{name} has one value alone: take it out of the formula")
+        raise DataError(f"{found.table.name}.{name} has one value only: remove it from the formula")
     column = Column(found.table.name, name)
     return Variable(column, _numbers(cells), cells.missing, levels, cells.kind is Kind.INTEGER)
 
@@ -215,7 +220,7 @@ def _outcome(
             raise DataError(f"{where} is of categories, and {substantive.model} of numbers: AS NUMERIC in its policy")
     if substantive.model == "ols" and any(cells[name].values.dtype == np.bool_ for name in incomplete):
         raise QueryError(
-            f"{found.table.name}.{incomplete[0]} is true or false, and ols draws numbers: say model='logit'"
+            f"{found.table.name}.{incomplete[0]} is true or false, and ols draws numbers: use model='logit'"
         )
     values = np.asarray(evaluated(tree, {name: _numbers(cells[name]) for name in names}), np.float64)
     values = np.broadcast_to(values, missing.shape).copy()

@@ -35,13 +35,16 @@ def continued(
     """
     known, before = run.manifest, run.manifest.get("convergence")
     if known.get("formula"):
-        raise QueryError("this run agrees with a formula: ask for all of its cycles at once, impute(..., cycles=)")
+        raise QueryError(
+            "a run that agrees with a formula cannot be continued: run impute again "
+            "with all of its cycles, impute(..., cycles=)"
+        )
     if before is None:
         raise QueryError("this run has no chains that more cycles could move: missing values are nested, or m is 1")
     (plain,) = with_cycles((imputer,), "auto")
     (given,) = with_cycles((imputer,), int(before["cycles"]))
     if known["settings"] not in (repr(plain), repr(given)):
-        raise QueryError(f"the run is of {known['settings']}: hand that imputer in")
+        raise QueryError(f"the run is of {known['settings']}: pass that imputer")
     (further,) = with_cycles((imputer,), int(before["cycles"]) + more)
     survival = known.get("survival")
     request = Request(

@@ -116,16 +116,20 @@ class Contract:
             QueryError: a check names an unknown column, asks a figure of numbers of a text, or needs flags.
         """
         if not flags and found.targets and (figures := {one.figure for one in self.checks} & set(BY_FLAGS)):
-            raise QueryError(f"{self.name} asks for {min(figures)}, which flags tell: write the run with them")
+            raise QueryError(
+                f"{self.name} needs {min(figures)}, which is computed from flags: write the run with flags"
+            )
         names = {name.casefold(): name for name in found.types}
         checks = []
         for one in self.checks:
             name = None if one.column is None else names.get(one.column.casefold())
             if one.column is not None and name is None:
                 known = ", ".join(found.types)
-                raise QueryError(f"{self.name} is about {one.column}, and there is no such column: {known}")
+                raise QueryError(f"{self.name} is about {one.column}, which is not a column: {known}")
             if name is not None and one.figure in OF_NUMBERS and not _is_number(found.types[name]):
-                raise QueryError(f"{self.name}: {name} is no number, and has no {one.figure}: psi compares categories")
+                raise QueryError(
+                    f"{self.name}: {name} is not a number, and has no {one.figure}: psi compares categories"
+                )
             checks.append(replace(one, column=name))
         return replace(self, checks=tuple(checks), judged=[])
 
@@ -199,7 +203,7 @@ def _of_rows(found: Source, one: Check) -> float:
         return _missing(found, column)
     cells = found.rows.columns.get(column)
     if cells is None or cells.levels:
-        raise QueryError(f"{one.column} is no number that imputers read, and has no {one.figure}")
+        raise QueryError(f"{one.column} is not a number that imputers read, and has no {one.figure}")
     values = cells.numbers().values[~cells.missing]
     return float((np.min if one.figure == "low" else np.max)(values)) if len(values) else nan
 
@@ -232,7 +236,7 @@ def _drift(found: Source, last: Completed | None, name: str | None) -> Iterator[
         index = moved((then.dropna().tolist(), now), (int(then.isna().sum()), int(numbers.missing.sum())))
         yield column.name, index
     if name is not None and not any(column.name == name for column in found.rows.columns):
-        raise QueryError(f"{name} is no column that imputers read, and has no drift")
+        raise QueryError(f"{name} is not a column that imputers read, and has no drift")
 
 
 def _missing(found: Source, column: Column) -> float:
@@ -281,10 +285,10 @@ def read(path: str | Path, report: str | Path | None = None) -> Contract:
     except OSError as error:
         raise StorageError(f"cannot read {file}: {error.strerror or error}") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise QueryError(f"{file} is no TOML: {error}") from error
+        raise QueryError(f"{file} is not valid TOML: {error}") from error
     tables = found.get("check")
     if set(found) != {"check"} or not isinstance(tables, list) or not tables:
-        raise QueryError(f"{file} has to be tables [[check]], with figure, column, least and most")
+        raise QueryError(f"{file} must consist of tables [[check]], with figure, column, least and most")
     place = None if report is None else arguments.path("the report of a contract", report)
     if place is not None:
         check_place(str(place))
@@ -301,14 +305,14 @@ def _checked(file: str, entry: Any) -> Check:
         )
     column = entry.get("column")
     if column is not None and not isinstance(column, str):
-        raise QueryError(f"{file}: the column of {figure} is {column!r}; it is a name in quotes")
+        raise QueryError(f"{file}: the column of {figure} is {column!r}; it must be a name in quotes")
     if figure in OF_ALL and column is not None:
-        raise QueryError(f"{file}: {figure} is of no column")
+        raise QueryError(f"{file}: {figure} takes no column: remove it")
     if figure in BEFORE and figure not in (*OF_ALL, "drift") and column is None:
-        raise QueryError(f"{file}: {figure} is of a column: name it")
+        raise QueryError(f"{file}: {figure} needs a column: name it")
     limits = [None if entry.get(key) is None else arguments.real(key, entry[key]) for key in ("least", "most")]
     if limits == [None, None]:
         raise QueryError(f"{file}: {figure} has no limit: give least or most")
     if None not in limits and limits[0] > limits[1]:  # type: ignore[operator]
-        raise QueryError(f"{file}: least of {figure} is more than most, so that nothing would pass")
+        raise QueryError(f"{file}: least of {figure} is more than most: no value can pass")
     return Check(figure, column, *limits)

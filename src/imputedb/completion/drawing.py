@@ -4,7 +4,6 @@ import json
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +29,7 @@ from imputedb.imputers.request import Request as Wanted
 from imputedb.imputers.rows import Array
 from imputedb.notes import as_data
 from imputedb.sql.paths import one_file
+from imputedb.sql.tokens import string_literal
 
 Record = Mapping[str, Any]
 """The record of a written draw."""
@@ -196,7 +196,7 @@ def _write(
     try:
         text = sources.completed(engine, found, patch, list(values), flags=request.flags)
         with writing.part(str(number), f"m={number}/part.parquet", record) as path:
-            engine.execute(f"COPY ({text}) TO {_quoted(path)} (FORMAT parquet)")
+            engine.execute(f"COPY ({text}) TO {string_literal(str(path))} (FORMAT parquet)")
     finally:
         if patch:
             engine.forget([patch])
@@ -210,21 +210,17 @@ def joined(engine: Engine, writing: Publication, records: Sequence[Record]) -> R
     parts = " UNION ALL ".join(
         f'SELECT {draw} AS "{DRAW}", numbers."{ROW}", part.* '
         f'FROM range(1, {int(record["rows"]) + 1}) AS numbers("{ROW}") POSITIONAL JOIN '
-        f"read_parquet({_quoted(one_file(writing.folder / record['file']))}, hive_partitioning = false) AS part"
+        f"read_parquet({string_literal(one_file(writing.folder / record['file']))}, hive_partitioning = false) AS part"
         for draw, record in enumerate(records, 1)
     )
     rows = sum(int(record["rows"]) for record in records)
     with writing.part("long", "long.parquet", {"rows": rows}) as path:
-        engine.execute(f"COPY ({parts}) TO {_quoted(path)} (FORMAT parquet)")
+        engine.execute(f"COPY ({parts}) TO {string_literal(str(path))} (FORMAT parquet)")
     for record in records:
         part = writing.folder / record["file"]
         part.unlink()
         part.parent.rmdir()
     return json.loads((writing.folder / "long.json").read_text())  # type: ignore[no-any-return]
-
-
-def _quoted(path: Path | str) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
 
 
 def _staying(found: Source, column: Column, given: Array) -> int:

@@ -56,9 +56,9 @@ class Model:
                 arguments.text(what, given, example="the name of a column")
         grouped = self.name in ("mixedlm", "gee")
         if grouped != (self.groups is not None):
-            raise QueryError("groups name the column of groups: mixedlm and gee need them, no other model has them")
+            raise QueryError("groups names the column of groups: only mixedlm and gee take it, and both need it")
         if (self.name == "phreg") != (self.status is not None):
-            raise QueryError("status names the column of events seen: phreg needs it, no other model has it")
+            raise QueryError("status names the column of observed events: only phreg takes it, and needs it")
         if self.family is not None and (self.name != "gee" or self.family not in list(FAMILIES)):
             raise QueryError(f"no family {self.family!r}; gee has {', '.join(FAMILIES)}")
         if self.clusters is not None and self.name not in CLUSTERED:
@@ -98,12 +98,12 @@ class Model:
     def _by_cluster(self, formula: str, frame: pd.DataFrame, clusters: str) -> Any:
         """The fit with a cluster-robust covariance: scores are summed by cluster (Liang & Zeger 1986)."""
         if frame[clusters].isna().any():
-            raise DataError(f"{clusters} is missing in some rows: each has to be of a known cluster")
+            raise DataError(f"{clusters} is missing in some rows: the cluster of each row must be known")
         model = modelled(self.name, formula, frame)
         kept = frame.loc[model.data.row_labels, clusters] if model.data.row_labels is not None else frame[clusters]
         groups = kept.astype("category").cat.codes.to_numpy()
         if len(set(groups.tolist())) < 2:
-            raise DataError(f"{clusters} is one cluster of all rows: that has no standard errors")
+            raise DataError(f"{clusters} has one cluster for all rows: standard errors need at least two")
         by_cluster = {"cov_type": "cluster", "cov_kwds": {"groups": groups}}
         return model.fit(**by_cluster) if self.name == "ols" else _likeliest(model, **by_cluster)
 

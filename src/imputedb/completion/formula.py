@@ -122,7 +122,7 @@ def tokenized(formula: str) -> list[TokenInfo]:
     try:
         return list(_read(formula.strip(), ignored))
     except (tokenize.TokenError, SyntaxError) as error:
-        raise QueryError(f"{formula!r} is no formula: {error.args[0]}") from error
+        raise QueryError(f"{formula!r} is not a formula: {error.args[0]}") from error
 
 
 def _read(text: str, ignored: Collection[int]) -> Iterator[TokenInfo]:
@@ -139,13 +139,15 @@ def _check_name(formula: str, name: str, before: str, after: str, columns: Seque
         pass
     elif after == "(":
         if name not in ELEMENTWISE and name not in OF_FORMULAS:
-            raise UnknownName(f"formulas know no function {name!r}; there are {', '.join(sorted(_functions()))}")
+            raise UnknownName(
+                f"formulas have no function {name!r}; the functions are {', '.join(sorted(_functions()))}"
+            )
     elif after == "=":
         if name not in _ARGUMENTS:
-            raise UnknownName(f"no argument {name!r} in formulas; there are {', '.join(sorted(_ARGUMENTS))}")
+            raise UnknownName(f"formulas have no argument {name!r}; the arguments are {', '.join(sorted(_ARGUMENTS))}")
     elif keyword.iskeyword(name) and name not in _CONSTANTS:
         way = f": write Q({name!r})" if name in columns else ""
-        raise QueryError(f"{name!r} is a word of Python, which {formula!r} may not have{way}")
+        raise QueryError(f"{name!r} is a word of Python, which is not permitted in {formula!r}{way}")
     elif name not in _CONSTANTS and name not in CODINGS:
         _check_column(formula, name, columns)
 
@@ -184,9 +186,9 @@ def _check_setting(formula: str, tokens: Sequence[TokenInfo], place: int) -> Non
         return
     token = tokens[place]
     if token.string in _COMPUTING:
-        raise QueryError(f"arguments in {formula!r} are numbers as they stand, without {token.string}")
+        raise QueryError(f"arguments in {formula!r} must be plain numbers, without {token.string}")
     if token.type == tokenize.NUMBER and tokens[place - 1].string != "[" and float(_number(token)) > _LARGEST_SETTING:
-        raise QueryError(f"{token.string} in {formula!r} is too much: {_LARGEST_SETTING} is the most there")
+        raise QueryError(f"{token.string} in {formula!r} is too large: at most {_LARGEST_SETTING} is permitted")
 
 
 def _check_powers(formula: str, tokens: Sequence[TokenInfo]) -> None:
@@ -200,7 +202,9 @@ def _check_powers(formula: str, tokens: Sequence[TokenInfo]) -> None:
         if exponent is None or not plain or strings[place + 2 + sign] in ("**", "^", "("):
             raise QueryError(f"a power in {formula!r} is a number or a column, such as x ** 2")
         if exponent.type == tokenize.NUMBER and float(_number(exponent)) > _LARGEST_POWER:
-            raise QueryError(f"{exponent.string} in {formula!r} is too large a power: {_LARGEST_POWER} is the most")
+            raise QueryError(
+                f"{exponent.string} in {formula!r} is too large a power: at most {_LARGEST_POWER} is permitted"
+            )
     if len(powers) > _MOST_POWERS:
         raise QueryError(f"{formula!r} has {len(powers)} powers; {_MOST_POWERS} are the most")
 
@@ -224,7 +228,7 @@ def _number(token: TokenInfo) -> str:
     try:
         float(text)
     except ValueError:
-        raise QueryError(f"{token.string} is no number of a formula") from None
+        raise QueryError(f"{token.string} is not a number in a formula") from None
     return text
 
 

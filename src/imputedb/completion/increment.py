@@ -12,7 +12,7 @@ from imputedb.algebra.relation import Scan, Table
 from imputedb.completion import by_model, changes, cost
 from imputedb.completion import source as sources
 from imputedb.completion.by_model import ModelRows
-from imputedb.completion.changes import Changes, text_of
+from imputedb.completion.changes import Changes
 from imputedb.completion.completed import Completed, opened
 from imputedb.completion.completing import point
 from imputedb.completion.cost import Meter
@@ -28,6 +28,7 @@ from imputedb.models.drift import MUCH
 from imputedb.notes import Note, NoteKind, as_data
 from imputedb.sql.model_statement import versioned
 from imputedb.sql.paths import one_file, quoted
+from imputedb.sql.tokens import string_literal
 
 INDEX = "rows.parquet"
 """File of a run with the key, the hash and the change of each row."""
@@ -192,12 +193,12 @@ def _written(
                 with by_model.filled(engine, applied, numbers, draw) as values:
                     text = by_model.completed(engine, rows, found, values, before[draw - 1])
                     with writing.part(str(draw), f"m={draw}/part.parquet", {"rows": rows.statistics.rows}) as path:
-                        engine.execute(f"COPY ({text}) TO {text_of(path)} (FORMAT parquet)")
+                        engine.execute(f"COPY ({text}) TO {string_literal(str(path))} (FORMAT parquet)")
                 record, made = writing.finished(str(draw)) or {}, made + 1
             records.append(record)
             progress(draw / rows.m)
     with writing.part("index", INDEX, {}) as path:
-        engine.execute(f"COPY ({found.text()}) TO {text_of(path)} (FORMAT parquet)")
+        engine.execute(f"COPY ({found.text()}) TO {string_literal(str(path))} (FORMAT parquet)")
     index = digest(writing.folder / INDEX)
     files = [{key: record[key] for key in ("file", "sha256", "bytes", "rows")} for record in records]
     written = sum(file["bytes"] for file in files)
@@ -235,7 +236,7 @@ def _manifest(
 ) -> dict[str, Any]:
     first, others = told["files"][0]["file"], ("files", "cost")
     flags = [f"count(*) FILTER (WHERE {quoted((name + FLAG,))})" for name in rows.record.columns]
-    file = f"read_parquet({text_of(one_file(writing.folder / first))}, hive_partitioning = false)"
+    file = f"read_parquet({string_literal(one_file(writing.folder / first))}, hive_partitioning = false)"
     (counts,) = engine.fetched(f"SELECT {', '.join(flags)} FROM {file}")
     share = max(rows.statistics.rows, 1)
     left = [name for name in rows.shape.types if name in rows.statistics.dirty and name not in rows.record.columns]

@@ -31,6 +31,6 @@ def of_source(engine: Engine, text: str, columns: Sequence[str], level: float) -
         raise UnknownName(f"no column {unknown[0]!r} of numbers that vary; there are {', '.join(sorted(cells))}")
     names = list(columns) or list(cells)
     if not names:
-        raise DataError(f"{text} has no column of numbers that vary, of which maximum likelihood is")
+        raise DataError(f"{text} has no column of numbers that vary, which maximum likelihood needs")
     values = [np.where(cells[name].missing, np.nan, cells[name].values.astype(np.float64)) for name in names]
     return likelihood(np.column_stack(values), names, level)

@@ -124,7 +124,9 @@ class _Reading:
         items = outputs_of(self.node)
         if any(map(is_star, items)):
             if len(items) > 1 or renames(items[0]):
-                raise DataError("a star beside other columns, or with REPLACE: write the columns of the SELECT out")
+                raise DataError(
+                    "a star with other columns, or with REPLACE, is not supported here: list the columns of the SELECT"
+                )
             return {name: ({name}, True) for name in names}
         for name, item in zip(names, items, strict=True):
             found[name] = (self._names(item), t.is_reference(item))

@@ -60,13 +60,13 @@ def read(run: Path) -> dict[str, Any]:
     except OSError as error:
         raise StorageError(f"no completed data sets in {run}: `imputedb impute` writes them") from error
     except (ValueError, RecursionError) as error:
-        raise StorageError(f"{path} is damaged, it is no JSON: write the run anew") from error
+        raise StorageError(f"{path} is damaged, it is not valid JSON: write the run again") from error
     if isinstance(found, dict) and isinstance(found.get("format"), int) and found["format"] > FORMAT:
-        raise StorageError(f"{path} was written by a newer imputedb: read it with that one")
+        raise StorageError(f"{path} was written by a newer imputedb: read it with that version")
     if not _is_whole(found) or not all(_is_inside(run, part["file"]) for part in found["files"]):
         raise StorageError(f"{path} is damaged, or names files outside its folder: write the run anew")
     if not intact(found):
-        raise StorageError(f"{path} is damaged, it does not say what was written: write the run anew")
+        raise StorageError(f"{path} is damaged, it does not say what was written: write the run again")
     return _with_kinds(found)
 
 

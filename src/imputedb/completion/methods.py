@@ -96,7 +96,7 @@ def impute(
 
     folder = arguments.path("out", out)
     if report is not None and contract is None:
-        raise QueryError("a report is of a contract: name one, or leave the report out")
+        raise QueryError("a report needs a contract: name one, or leave the report out")
     terms = Terms(None, beside, budget, None if contract is None else read(contract, report), archive)
     with self._engine.callers_frames(source):
         request = requested(

@@ -31,11 +31,11 @@ def rolled_back(out: Path) -> Completed:
         Busy: another process is writing into the folder.
     """
     if previous(out) is None:
-        raise StorageError(f"no run was seen in {out} before the one that is: there is none to go back to")
+        raise StorageError(f"{out} has no earlier run to go back to")
     with publication(out, "") as folder:
         before, now = previous(out), current(out)
         if before is None or not (out / before).is_dir():
-            raise StorageError(f"{before}, which was seen before, is gone from {out}: promote another run")
+            raise StorageError(f"{before}, which readers saw before, is no longer in {out}: promote another run")
         found = _whole(out, before)
         if now is not None:
             take_back(out, taken_back(out) | {now})

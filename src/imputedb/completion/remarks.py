@@ -31,7 +31,7 @@ def check_names(source: Source, *, flags: bool, long: bool) -> None:
         if name.lower() in taken:
             way_out = "leave out flags" if name.endswith(FLAG) else "leave out long"
             raise QueryError(
-                f"the run adds a column {name}, and there is one of that name: rename it in a SELECT, or {way_out}"
+                f"the run adds a column {name}, but a column of that name exists: rename it in a SELECT, or {way_out}"
             )
 
 
@@ -42,9 +42,9 @@ def check_targets(source: Source, wanted: Sequence[str] | None) -> None:
         QueryError: nothing is to be filled in.
     """
     if wanted is not None and not wanted:
-        raise QueryError("no column is named: name some, or leave columns out to fill in all that miss a value")
+        raise QueryError("columns is empty: name columns, or leave columns out to impute all that have missing values")
     if wanted is not None and not source.targets and not set(wanted) & set(source.left):
-        raise QueryError(f"nothing is missing in {', '.join(wanted)}: there is nothing to fill in")
+        raise QueryError(f"{', '.join(wanted)}: nothing is missing, so there is nothing to impute")
 
 
 def shares(source: Source) -> list[Note]:

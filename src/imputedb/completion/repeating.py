@@ -31,7 +31,7 @@ def repeated(
     """
     found = archive.read(folder, run)
     if out.exists() and any(out.iterdir()):
-        raise QueryError(f"{out} is not empty: name a new folder, so that what was made before is not taken for it")
+        raise QueryError(f"{out} is not empty: name a new folder, so that existing files are not mistaken for this run")
     request = _request(found, imputer)
     with engine.lock:
         made = complete(engine, request, out, progress, rows=archive.staged(engine, found))
@@ -44,11 +44,11 @@ def _request(found: Archived, imputer: str | Imputer | None) -> Request:
     try:
         one = single_imputer(str(known["imputer"]) if imputer is None else imputer, "completed data sets need")
     except UnknownName as error:
-        raise QueryError(f"the run is of {known['settings']}: hand that imputer in") from error
+        raise QueryError(f"the run is of {known['settings']}: pass that imputer") from error
     if imputer is None and record["cycles"] is not None:
         (one,) = with_cycles((one,), int(record["cycles"]))
     if remarks.settings(one) != known["settings"]:
-        raise QueryError(f"the run is of {known['settings']}, not of {remarks.settings(one)}: hand that imputer in")
+        raise QueryError(f"the run is of {known['settings']}, not of {remarks.settings(one)}: pass that imputer")
     survival, substantive = known.get("survival"), None
     if known.get("formula") is not None:
         substantive = Substantive(str(known["formula"]), str(known["model"]), int(known["cycles"]))

@@ -97,12 +97,14 @@ def _outcome(found: Source, formula: str) -> Column:
     name = formula.partition("~")[0].strip()
     known = {column.name: column for column in found.rows.columns}
     if name not in found.types:
-        raise UnknownName(f"the outcome {name!r} is no column; it stands alone at the left of ~: {', '.join(known)}")
+        raise UnknownName(f"the outcome {name!r} is not a column; it stands alone at the left of ~: {', '.join(known)}")
     if name not in known:
         raise DataError(f"the outcome {name!r} has no values that could be predicted")
     cells = found.rows.columns[known[name]].numbers()
     if cells.kind not in (Kind.NUMBER, Kind.INTEGER, Kind.BOOLEAN):
-        raise DataError(f"the outcome {name!r} is not of numbers: score zeros and ones, such as ({name} = 'yes')::INT")
+        raise DataError(
+            f"the outcome {name!r} does not hold numbers: score zeros and ones, such as ({name} = 'yes')::INT"
+        )
     return known[name]
 
 

@@ -126,7 +126,7 @@ class Question:
             case "odds":
                 return Shift(odds={self.of: size})
             case _:
-                raise QueryError(f"no departure by {self.by!r}; there are add, times and odds")
+                raise QueryError(f"no departure by {self.by!r}: use add, times or odds")
 
 
 def swept_points(
@@ -144,7 +144,9 @@ def swept_points(
         UnknownName: no such table; and as `sweep`.
     """
     if not isinstance(imputer, Chained):
-        raise QueryError(f"departures act inside a chain, which {imputer.name} has not: take norm, pmm or logistic")
+        raise QueryError(
+            f"departures act inside a chain, which {imputer.name} does not have: use norm, pmm or logistic"
+        )
     with engine.lock:
         return sweep(read(engine, staged(engine, text)), imputer, question, shifts, progress)
 
@@ -177,7 +179,7 @@ def sweep(
     own = request.filler(next(column for column in source.targets if column.name == question.column))
     if own is not imputer:
         raise QueryError(
-            f"the policy of {question.column} fills it by {own.name}: departures act in a chain of {imputer.name}"
+            f"the policy of {question.column} imputes it by {own.name}: departures act in a chain of {imputer.name}"
         )
     points = []
     for count, size in enumerate(shifts, 1):
@@ -208,7 +210,7 @@ def _pair(answer: Any) -> tuple[float, float]:
         first, second = answer
     except (TypeError, ValueError):
         shown = arguments.shown(answer)
-        raise QueryError(f"the analysis gives {shown}: an estimate and its variance are due") from None
+        raise QueryError(f"the analysis gives {shown}: it must give an estimate and its variance") from None
     return first, second
 
 

@@ -157,7 +157,7 @@ def _why_left(statistics: Statistics, name: str, wanted: Sequence[str] | None) -
     if known.kind is Kind.OPAQUE:
         return f"values of type {known.type} cannot be imputed"
     if statistics.policy(name).action == "drop":
-        return "its policy is DROP: it is not filled in, and who analyses it drops the rows that miss it"
+        return "its policy is DROP: it is not imputed, and who analyses it drops the rows that miss it"
     return "no value of it is observed" if known.missing == statistics.rows else None
 
 

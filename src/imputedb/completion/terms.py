@@ -146,7 +146,7 @@ def _value(tree: ast.expr, values: Mapping[str, Vector]) -> Any:
             return values[name]
         case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name), args=args, keywords=[]) if name in ELEMENTWISE:
             return ELEMENTWISE[name](*(_value(arg, values) for arg in args))
-    raise QueryError(f"{ast.unparse(tree)} is no elementwise function of columns, such as log(x), x**2 or x*z")
+    raise QueryError(f"{ast.unparse(tree)} is not an elementwise function of columns, such as log(x), x**2 or x*z")
 
 
 def _colons(text: str, right: str) -> str:
@@ -162,7 +162,9 @@ def _colons(text: str, right: str) -> str:
             depth.pop()
         inside = bool(depth) and depth[-1]
         if not inside and string in ("**", "^", "/", "//", "%", "|"):
-            raise QueryError(f"{string} in {text!r} stands within a function alone, as in I(x**2): write products out")
+            raise QueryError(
+                f"{string} in {text!r} is permitted only within a function, as in I(x**2): write products out"
+            )
         found.append("**" if string == ":" and not inside else "**" if string == "^" else string)
         before = string
     return " ".join(found)
@@ -172,7 +174,7 @@ def _tree(text: str, part: str) -> ast.expr:
     try:
         return ast.parse(part.strip(), mode="eval").body
     except SyntaxError as error:
-        raise QueryError(f"{text!r} is no formula: {error.msg}") from error
+        raise QueryError(f"{text!r} is not a formula: {error.msg}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +229,7 @@ class _Reader:
                 evaluated(tree, sample)
                 self.factors[text] = tree
             case _:
-                raise QueryError(f"{text} in {self.text!r} is no term: terms are columns, products, and functions")
+                raise QueryError(f"{text} in {self.text!r} is not a term: terms are columns, products, and functions")
         return text
 
 

@@ -160,7 +160,7 @@ def likelihood(values: Matrix, names: Sequence[str], level: float = 0.95) -> Lik
         errors = np.linalg.inv(information)
     except np.linalg.LinAlgError as error:
         raise DataError(
-            "columns determine one another, so that there is no likeliest distribution: leave one out"
+            "columns determine one another, so that the likelihood has no maximum: leave one out"
         ) from error
     if not (np.isfinite(errors).all() and (np.diag(errors) > 0).all()):
         raise DataError("the likelihood is flat: columns determine one another, or two are never observed together")

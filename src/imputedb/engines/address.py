@@ -17,7 +17,7 @@ LAKES = {"_delta_log": ("Delta Lake", "*.json"), "metadata": ("Iceberg", "*.meta
 
 _SQLITE = b"SQLite format 3\0"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-_FORM = "SYSTEM://USER@HOST:PORT/NAME, a % before the code of a character that is none of a name"
+_FORM = "SYSTEM://USER@HOST:PORT/NAME, with a character outside names written as % and its code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def address(path: str, password_file: str | None = None) -> Address | None:
         found = unquote(path[len("sqlite://") :]).removeprefix("/")
         local: Address | None = Address("SQLite", found)
     elif scheme is not None:
-        raise DataError(f"{scheme[1]}:// is no system that is known: there are {', '.join([*SYSTEMS, 'sqlite'])}")
+        raise DataError(f"{scheme[1]}:// is not a known system: the systems are {', '.join([*SYSTEMS, 'sqlite'])}")
     else:
         kind = _kind(path)
         local = None if kind is None else Address(kind, path)

@@ -40,4 +40,4 @@ class Reading:
         if self.decimal is not None:
             arguments.one_of("decimal", self.decimal, (".", ","))
         if self.dates is not None and not re.search(r"%-?[A-Za-z]", self.dates):
-            raise QueryError(f"dates are {self.dates!r}, which is no format of dates: give one such as '%d/%m/%Y'")
+            raise QueryError(f"dates are {self.dates!r}, which is not a date format: give one such as '%d/%m/%Y'")

@@ -97,4 +97,4 @@ class Record:
             fields["errors"] = tuple((str(column), float(error)) for column, error in fields["errors"])
             return Record(name=name, version=version, is_current=is_current, table=table, digest=digest, **fields)
         except (ValueError, TypeError, KeyError) as error:
-            raise StorageError(f"model {name}@{version} is damaged: drop it, and create it anew") from error
+            raise StorageError(f"model {name}@{version} is damaged: drop it, and create it again") from error

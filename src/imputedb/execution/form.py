@@ -164,7 +164,7 @@ def _unreadable_reason(model: ModelTable, features: tuple[Feature, ...]) -> str:
         if name not in known or known[name].kind is not feature.kind or known[name].type != feature.type:
             return f"{name} is of another type than the model has learnt from"
         if feature.kind is Kind.INTEGER and not -EXACT < feature.low <= feature.high < EXACT:
-            return f"{name} has numbers that are no doubles"
+            return f"{name} has numbers that doubles cannot hold exactly"
     return ""
 
 

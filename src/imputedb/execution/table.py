@@ -95,7 +95,7 @@ class StoredRows:
         column = self.column(name)
         if not self.is_imputed(column):
             policy = self.statistics.policy(column.name).action.upper()
-            raise DataError(f"the policy of {self.table.name}.{column.name} is {policy}: it is not filled in")
+            raise DataError(f"the policy of {self.table.name}.{column.name} is {policy}: it is not imputed")
         return column
 
     def column(self, name: str) -> Column:

@@ -36,7 +36,7 @@ def checked_values(name: str, column: Column, cells: Cells, given: Any) -> Array
     try:
         missing, values = bool(np.ma.getmaskarray(given).any()), np.asarray(given)
     except ValueError as error:
-        raise ExtensionError(f"{who} what is no array: {error}") from error
+        raise ExtensionError(f"{who} what is not an array: {error}") from error
     if missing:
         raise ExtensionError(f"{who} values that are missing")
     count = int(np.count_nonzero(cells.missing))

@@ -85,7 +85,9 @@ def _all_chosen(choice: Choice) -> tuple[Imputer, ...]:
             raise UnknownName(f"no imputer is named; there are {', '.join(known_names())}")
         return tuple(imputer for one in choice for imputer in _all_chosen(one))
     if not hasattr(choice, "impute"):
-        raise UnknownName(f"{choice!r} is no imputer: give a name ({', '.join(known_names())}), or an imputer object")
+        raise UnknownName(
+            f"{choice!r} is not an imputer: give a name ({', '.join(known_names())}), or an imputer object"
+        )
     one = handed_in(choice)
     if one.name == DROP:
         raise QueryError(f"an imputer is named {DROP!r}, which stands for none: give it another name")

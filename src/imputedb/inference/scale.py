@@ -32,9 +32,6 @@ LOG = Scale("log", math.log, lambda q: 1 / q, lambda z: math.exp(min(z, 709.0)),
 LOGIT = Scale("logit", lambda q: math.log(q / (1 - q)), lambda q: 1 / (q * (1 - q)), _logistic, low=0.0, high=1.0)
 FISHER = Scale("fisher", math.atanh, lambda q: 1 / (1 - q * q), math.tanh, low=-1.0, high=1.0)
 
-SCALES = {scale.name: scale for scale in (IDENTITY, LOG, LOGIT, FISHER)}
-"""identity; log for odds and hazard ratios and deviations; logit for proportions; fisher for correlations."""
-
 
 @dataclass(frozen=True, slots=True)
 class OnScale:

@@ -31,6 +31,7 @@ from imputedb.sql.expression import (
     text_of,
     type_of,
 )
+from imputedb.sql.tokens import string_literal
 from imputedb.statistics.table import Kind
 
 Name = Literal["duckdb", "postgres", "spark", "bigquery", "snowflake"]
@@ -89,7 +90,7 @@ class Dialect:
     def text(self, value: str) -> str:
         """A string literal."""
         if not self.backslash:
-            return "'" + value.replace("'", "''") + "'"
+            return string_literal(value)
         return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 

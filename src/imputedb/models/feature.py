@@ -101,7 +101,7 @@ class Feature:
             places = table[values.astype(np.intp)]
             if len(places) and places.min() < 0:
                 level = self.levels[int(values[places.argmin()])]
-                raise DataError(f"{level!r} is imputed, but is no level of these cells of {self.column}")
+                raise DataError(f"{level!r} is imputed, but is not a level of these cells of {self.column}")
             return places.astype(cells.values.dtype)
         dtype = cells.values.dtype
         if dtype.kind in "iu":

@@ -151,7 +151,7 @@ class Fitted:
         """
         found = packing.unpacked(data, FORMAT, KINDS)
         if not isinstance(found, Fitted):
-            raise StorageError("these bytes are no model of imputedb")
+            raise StorageError("these bytes are not a model of imputedb")
         return found
 
     def _encoded(self, rows: Rows) -> Matrix:

@@ -114,11 +114,6 @@ def _columns(frame: Any) -> Columns:
     raise TypeError
 
 
-def _plain(value: object) -> object:
-    """A number of NumPy as one of Python."""
-    return value.item() if isinstance(value, np.generic) and value.dtype.kind in "iufb" else value
-
-
 def _no_columns(frame: object) -> DataError:
     return DataError(
         f"{type(frame).__name__} has no columns that can be read: give a data frame of pandas or polars, an Arrow "

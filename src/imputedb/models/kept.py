@@ -129,8 +129,3 @@ def _best(models: Sequence[Record]) -> tuple[Record, ...]:
 def _mean_error(record: Record) -> float:
     errors = [error for _, error in record.errors]
     return sum(errors) / len(errors) if errors else 1.0
-
-
-def without_stored_values(imputers: Sequence[Imputer]) -> tuple[Imputer, ...]:
-    """The imputers, fitted to the rows that a query reads."""
-    return tuple(one.base if is_stored(one) else one for one in imputers)

@@ -207,7 +207,7 @@ def load_model(path: str | Path) -> Model:
 def _loaded(data: bytes, place: str) -> Model:
     """The model in the content of a file or of a pickle."""
     if not data.startswith(_MAGIC):
-        raise StorageError(f"{place} is no model of imputedb, or one of a newer version")
+        raise StorageError(f"{place} is not a model of imputedb, or is one of a newer version")
     head, _, content = data[len(_MAGIC) :].partition(b"\n")
     try:
         header = json.loads(head)

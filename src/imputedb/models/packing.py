@@ -39,7 +39,7 @@ def unpacked(data: bytes, version: int, kinds: Mapping[str, type]) -> Any:
     """
     start = len(MAGIC) + 8
     if not data.startswith(MAGIC) or len(data) < start:
-        raise StorageError("these bytes are no model of imputedb")
+        raise StorageError("these bytes are not a model of imputedb")
     end = start + int.from_bytes(data[len(MAGIC) : start], "little")
     try:
         whole = json.loads(data[start:end])
@@ -49,7 +49,7 @@ def unpacked(data: bytes, version: int, kinds: Mapping[str, type]) -> Any:
             )
         return _Decoder(kinds, data[end:]).of(whole["model"])
     except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise StorageError(f"these bytes are no whole model of imputedb ({error})") from error
+        raise StorageError(f"these bytes are not a complete model of imputedb ({error})") from error
 
 
 class _Arrays:

@@ -163,4 +163,4 @@ def _parsed_number(feature: Feature, given: Any) -> float:
 
 def _wrong_type(feature: Feature, given: object) -> DataError:
     name = feature.type or feature.kind.value
-    return DataError(f"{given!r} is no value of {feature.column.name}, which is {name}")
+    return DataError(f"{given!r} is not a value of {feature.column.name}, which is {name}")

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 _IS_DARK = "matchMedia('(prefers-color-scheme: dark)').matches"
 
-_UNKNOWN = "This link is of an earlier start of the page: its question is no longer known."
+_UNKNOWN = "This link is from before the page was restarted: its question is no longer known."
 
 _UNSEEN = 0.3
 """Seconds before a progress bar appears."""

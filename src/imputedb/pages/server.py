@@ -36,7 +36,7 @@ def address(text: str | None) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     host = host.strip("[]") or LOCAL[0]
     if not port.isdigit() or int(port) > 65_535:
-        raise QueryError(f"--http {text!r} is no address: give HOST:PORT, such as 127.0.0.1:{PORT}")
+        raise QueryError(f"--http {text!r} is not an address: give HOST:PORT, such as 127.0.0.1:{PORT}")
     if host not in LOCAL:
         raise QueryError(
             f"the page is for this machine, and {host} is open to others: leave --http out and reach it through a "

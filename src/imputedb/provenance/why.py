@@ -62,7 +62,7 @@ def why(
     place = lookup.place(row)
     if lookup.stored.meant.get(name, np.zeros(place + 1, bool))[place]:
         raise DataError(
-            f"this NULL of {table}.{name.name} means something of its own, by its policy: it is not filled in"
+            f"this NULL of {table}.{name.name} means something of its own, by its policy: it is not imputed"
         )
     lookup = _permitted(engine, lookups, lookup, name, table, [column])
     times = lookup.stored.permits[name].times

@@ -46,11 +46,6 @@ class Run(Generic[Given]):
         return self.began + self.seconds
 
     @property
-    def elapsed(self) -> float:
-        """Seconds since admission."""
-        return time.monotonic() - self.began
-
-    @property
     def is_stopped(self) -> bool:
         """Whether the request was stopped."""
         return self._stopped is not None

@@ -207,7 +207,7 @@ def load(path: Path | None, **given: object) -> Configuration:
         except OSError as error:
             raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise QueryError(f"{path} is no TOML: {error}") from error
+            raise QueryError(f"{path} is not valid TOML: {error}") from error
     settings |= {name: value for name, value in given.items() if value is not None}
     try:
         found = Configuration.model_validate(_with_paths(settings, path))

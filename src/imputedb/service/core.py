@@ -181,7 +181,7 @@ class Core:
 
         def found(lease: Lease, run: Run[Profile]) -> Profile:
             if table not in lease.instance.tables:
-                raise NotFound(f"there is no table {table}; /v1/tables lists those that there are")
+                raise NotFound(f"there is no table {table}; /v1/tables lists the tables")
             with run.interruptible(lease.session.interrupt):
                 return lease.session.profile(table)[0]
 
@@ -296,13 +296,13 @@ class Core:
             raise Forbidden(f"m is {request.m}; role {request.principal.role} may have {role.draws} draws")
         if request.is_open and request.principal.role == "reader":
             which = "m = 'auto'" if request.m == "auto" else "ERROR"
-            raise Forbidden(f"{which} takes as many draws as it needs: role reader names their number, as m")
+            raise Forbidden(f"{which} takes as many draws as it needs: role reader must give their number as m")
         limits, given = self.configuration.limits, request.parameters or ()
         there = names(request.text) if len(request.text) <= limits.statement_bytes else ()  # the guard refuses others
         if max(len(given), len(there)) > limits.parameters:
             raise TooLarge(f"the statement has more than {limits.parameters:,} parameters")
         if isinstance(given, Mapping) and not all(re.fullmatch(r"\w+", name) for name in given):
-            raise Forbidden("names of parameters are letters, digits and _ here")
+            raise Forbidden("names of parameters may only have letters, digits and _ here")
 
     def _check(self, request: Request, lease: Lease) -> None:
         """Refuses a statement that reads anything but the database's tables.

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from imputedb.sql.tokens import Token, quoted, tokens
+from imputedb.sql.tokens import Token, string_literal, tokens
 
 _PIVOTS = ("pivot", "pivot_wider")
 _NOTHING = "imputedb: none of these values"
@@ -61,11 +61,11 @@ def listed(text: str, found: Sequence[Unlisted], values: Callable[[str], Sequenc
     changes: list[tuple[int, int, str]] = []
     for one in found:
         named = values(one.values) or [_NOTHING]
-        literals = ", ".join(quoted(value) for value in named)
+        literals = ", ".join(string_literal(value) for value in named)
         changes.append((one.begin, one.end, f"({one.expression}) IN ({literals})"))
         if named == [_NOTHING]:
             begin, end = one.pivot
-            shown = f"SELECT COLUMNS(lambda name: NOT contains(name, {quoted(_NOTHING)})) FROM ("
+            shown = f"SELECT COLUMNS(lambda name: NOT contains(name, {string_literal(_NOTHING)})) FROM ("
             changes += [(begin, begin, shown), (end, end, ")")]
     data = text.encode()
     for begin, end, put in sorted(changes, key=lambda change: change[:2], reverse=True):

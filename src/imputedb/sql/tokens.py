@@ -58,7 +58,7 @@ def split(text: str) -> list[str]:
     return [statement for statement in found if statement.strip()]
 
 
-def quoted(text: str) -> str:
+def string_literal(text: str) -> str:
     """A text as an SQL string literal."""
     return "'" + text.replace("'", "''") + "'"
 

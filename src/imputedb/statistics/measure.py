@@ -97,7 +97,7 @@ def check(place: str, type_name: str, kind: Kind, policy: Policy) -> None:
 def _check_levels(place: str, levels: tuple[str, ...], policy: Policy) -> None:
     for end in (policy.low, policy.high):
         if end is not None and end not in levels:
-            raise DataError(f"{end!r} is no bound of {place}, whose levels are {', '.join(levels)}")
+            raise DataError(f"{end!r} is not a bound for {place}, whose levels are {', '.join(levels)}")
     low, high = ends(levels, policy)
     if low > high:
         raise DataError(f"no value of {place} is in the range from {policy.low} to {policy.high}")

@@ -268,7 +268,7 @@ def as_text(value: object) -> str:
         case date() | time():
             return plain.isoformat()
         case _:
-            raise DataError(f"{value!r} is no value: give texts, numbers, dates or truth values")
+            raise DataError(f"{value!r} is not a value: give texts, numbers, dates or truth values")
 
 
 def as_bound(value: object) -> Bound:
@@ -279,7 +279,7 @@ def as_bound(value: object) -> Bound:
     """
     plain = value.item() if isinstance(value, np.generic) else value
     if isinstance(plain, bool):
-        raise DataError(f"{value!r} is no bound: give a number, or the text of a date or timestamp")
+        raise DataError(f"{value!r} is not a bound: give a number, or the text of a date or timestamp")
     if isinstance(plain, int | float):
         return plain
     return float(plain) if isinstance(plain, Decimal) else as_text(plain)

@@ -48,6 +48,6 @@ class _Only:
 
 def _member(inner: object, name: str, allowed: frozenset[str], used: Callable[[str], object]) -> Any:
     if name not in allowed:
-        raise AttributeError(f"{name!r} is no member of the engine's protocols: only engines may use it")
+        raise AttributeError(f"{name!r} is not a member of the engine's protocols: only engines may use it")
     used(name)
     return getattr(inner, name)

@@ -79,7 +79,7 @@ def _unknown(engine: Engine, _: Table) -> None:
         engine.named("nothing")
     except UnknownName:
         return
-    require(False, "it gives a table for a name that there is none of")
+    require(False, "it gives a table for a name that no table has")
 
 
 def _counted(engine: Engine, table: Table) -> None:

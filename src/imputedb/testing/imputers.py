@@ -265,7 +265,7 @@ PROMISES: dict[str, Callable[[Imputer], None]] = {
     "rows that are not to be learnt from say nothing": _learns_where_it_may,
     "nothing missing, nothing filled in": _nothing_missing,
     "one observed value is enough": _one_value,
-    "an observed infinity is no missing value": _infinity,
+    "an observed infinity is not a missing value": _infinity,
     "draws differ by their numbers and the seed, and by nothing else": _draws_by_number,
     "draws do not depend on single values beside them": _draws_apart,
     "draws that are said to be proper differ as much as is unknown": _proper,

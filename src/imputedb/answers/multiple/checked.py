@@ -86,7 +86,7 @@ class Checked:
     def _expression(self, member: str, answer: Callable[[], Any]) -> Tree:
         found: Tree = self._answer(member, answer, dict, "an expression")
         if not kind_of(found):
-            raise ExtensionError(f"{member} of the measure of {self._of} gives a dictionary that is no expression")
+            raise ExtensionError(f"{member} of the measure of {self._of} gives a dictionary that is not an expression")
         return found
 
     def _answer(self, member: str, answer: Callable[[], Answer], kind: Any, what: str) -> Answer:
@@ -137,7 +137,8 @@ def _names(measure: object) -> frozenset[str]:
     names = getattr(measure, "names", None)
     if isinstance(names, str) or not isinstance(names, Collection) or not names:
         raise ExtensionError(
-            f"{arguments.shown(measure)} is no measure: its names are {arguments.shown(names)}; they are the names of "
+            f"{arguments.shown(measure)} is not a measure: its names are "
+            f"{arguments.shown(names)}; they are the names of "
             f"functions, such as frozenset({{'skewness'}}) ({GUIDE})"
         )
     for name in names:

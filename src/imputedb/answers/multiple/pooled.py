@@ -34,7 +34,7 @@ from imputedb.sql.select import order_key, ordering
 UNPOOLED = Note(
     NoteKind.UNPOOLED,
     "",
-    "no intervals: the outermost block is no aggregation whose draws can be pooled; these are single best values",
+    "no intervals: the outermost block is not an aggregation whose draws can be pooled; these are single best values",
 )
 
 PILOT = 20

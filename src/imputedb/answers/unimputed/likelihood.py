@@ -128,7 +128,10 @@ class LikelihoodAnswer:
         for text, one in zip(self._texts(output), found.values(place), strict=True):
             values = np.where(one.observed, one.values, np.nan)
             seen = np.unique(values[~np.isnan(values)])
-            _refuse(bool(one.reads) and len(seen) <= 2, f"{text} has {len(seen)} values, which are no normal numbers")
+            _refuse(
+                bool(one.reads) and len(seen) <= 2,
+                f"{text} has {len(seen)} values, which are not normally distributed numbers",
+            )
             numbers.append(values)
         return numbers
 

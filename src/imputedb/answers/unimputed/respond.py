@@ -26,7 +26,7 @@ Number = TypeVar("Number", Robust, Likely)
 NO_INTERVALS = Note(
     NoteKind.UNPOOLED,
     BOUNDS,
-    "no intervals: bounds assume nothing of why values are missing, so they are no estimates with an error",
+    "no intervals: bounds assume nothing about why values are missing, so they are not estimates with an error",
 )
 
 WORDS = {
@@ -127,7 +127,9 @@ def _block(prepared: Prepared, method: str) -> PlannedBlock:
     calls = {call.text for call in last.problem.query.aggregates}
     for scalar, type_name in zip(last.problem.query.outputs, prepared.types, strict=True):
         if scalar.text in calls and not is_number(type_name):
-            raise QueryError(f"no such answer to this query: {scalar.text} is of type {type_name}, which is no number")
+            raise QueryError(
+                f"no such answer to this query: {scalar.text} is of type {type_name}, which is not a number"
+            )
     return last
 
 

@@ -87,7 +87,7 @@ def client(
 
 def _one(texts: tuple[str, ...]) -> tuple[str, ...]:
     if len(texts) != 1:
-        raise QueryError(f"a service is asked one statement at a time; these are {len(texts)}")
+        raise QueryError(f"a service takes one statement at a time; these are {len(texts)}")
     return texts
 
 

@@ -114,7 +114,7 @@ def query(
 
     form = form or _format_of(output)
     if form == "parquet" and output is None:
-        raise QueryError("parquet is no text: give --output FILE")
+        raise QueryError("parquet is not a text format: give --output FILE")
     if output is not None:
         check_place(output)
     if error is None:
@@ -202,7 +202,7 @@ def _is_given(name: str) -> bool:
 def _check_has_intervals(draws: str, method: str) -> None:
     for name in ("interval", "level"):
         if _is_given(name) and draws == "1" and method == "imputation":
-            raise QueryError(f"--{name} is of intervals, and one draw has none: add --m 20, or --method aipw")
+            raise QueryError(f"--{name} is about intervals, and one draw has none: add --m 20, or --method aipw")
 
 
 @click.command()

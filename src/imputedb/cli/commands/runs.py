@@ -97,7 +97,7 @@ def prune(folder: str, keep: int, *, dry_run: bool) -> None:
 
     done = of_folder.prune(Path(folder), keep, dry_run=dry_run)
     for name in done.others:
-        click.echo(f"{name} stays: it is no whole run of imputedb", err=True)
+        click.echo(f"{name} stays: it is not a complete run of imputedb", err=True)
     for name in (*done.runs, *done.left):
         click.echo(name)
     would = "would be" if dry_run else "were"

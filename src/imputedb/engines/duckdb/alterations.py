@@ -17,7 +17,8 @@ from imputedb.engines.names import SCHEMA
 from imputedb.errors import Error, QueryError
 from imputedb.notes import Note, NoteKind, forgotten
 from imputedb.sql import derivation
-from imputedb.sql.tokens import Token, tokens
+from imputedb.sql.paths import quoted
+from imputedb.sql.tokens import Token, tokens, unquoted
 
 Action = Callable[[], None]
 
@@ -223,12 +224,12 @@ def _mentions(condition: str, column: str) -> bool:
 
 def _reworded(condition: str, before: str, after: str) -> str:
     """A condition with a column renamed; the same word may also be a type, a keyword or a parameter there."""
-    data, quoted, end, parts = condition.encode(), '"' + after.replace('"', '""') + '"', 0, []
+    data, renamed, end, parts = condition.encode(), quoted((after,)), 0, []
     places = derivation.byte_ranges(condition, before)
     for token in tokens(condition):
         inside = any(begin <= token.begin < stop for begin, stop in places)
         if inside and _name(token).lower() == before.lower():
-            parts += [data[end : token.begin], quoted.encode()]
+            parts += [data[end : token.begin], renamed.encode()]
             end = token.end
     return b"".join([*parts, data[end:]]).decode()
 
@@ -260,7 +261,7 @@ def _path(found: Sequence[Token], at: int) -> tuple[list[str], int]:
 
 
 def _name(token: Token) -> str:
-    return token.text[1:-1].replace('""', '"') if token.text[:1] == '"' else token.text
+    return unquoted(token.text)
 
 
 def _own(tables: Tables, table: Table, name: str) -> str:

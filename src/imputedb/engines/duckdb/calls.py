@@ -73,7 +73,7 @@ class Calls:
         """
         self.check_process()
         if threading.get_ident() in self._writes.changes.callers:
-            raise QueryError("the database is in the middle of a call: a function that the call uses cannot ask it")
+            raise QueryError("the database is in the middle of a call: a function that the call uses cannot query it")
         return self._in_turn(work)
 
     def reading(self, work: Callable[[], Read]) -> Read:
@@ -103,7 +103,7 @@ class Calls:
             StorageError: this process was forked.
         """
         if not self.is_own:
-            raise StorageError(f"{self.path} was opened before this process was forked from another: open it anew here")
+            raise StorageError(f"{self.path} was opened before this process was forked: open it again here")
 
     def _in_turn(self, work: Callable[[], Read]) -> Read:
         """The result of work in a turn of its own, cleaned up after; on the main thread, signals interrupt it alone."""

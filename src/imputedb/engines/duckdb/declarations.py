@@ -115,7 +115,7 @@ def check_suits(table: Table, shape: Shape) -> None:
         except DataError as error:
             why = str(error)
         except (ValueError, TypeError):
-            why = f"its values are none of {place}, which is {type_name}"
+            why = f"its values are not values of {place}, which is {type_name}"
         raise QueryError(
             f"the policy on {table.name}({column}), {policy}, does not suit {table.name} any more: {why}; "
             f"{policy_texts.advice(table, column)}"
@@ -232,14 +232,16 @@ def _check_predictors(engine: DuckDB, table: Table, column: str, policy: Policy)
     """Refuses predictors that include the column itself, and a BEFORE column that does not order rows."""
     place = f"{table.name}.{column}"
     if any(own_name(engine, table, other) == column for other in policy.predictors):
-        raise DataError(f"{place} cannot be predicted from itself: PREDICTORS names other columns")
+        raise DataError(f"{place} cannot be predicted from itself: PREDICTORS must name other columns")
     if policy.before is None:
         return
     clock = own_name(engine, table, policy.before)
     if profile.kind_of(engine.tables.shape(table).types[clock]) not in _ORDERED:
         raise DataError(f"{table.name}.{clock} does not put rows in order: BEFORE needs numbers, dates or timestamps")
     if clock == column:
-        raise DataError(f"{place} cannot be predicted from rows that it is missing in the order of: BEFORE itself")
+        raise DataError(
+            f"{place} cannot be predicted from rows that it is missing in the order of: BEFORE must name another column"
+        )
 
 
 def _check_weight(engine: DuckDB, table: Table, column: str, weight: str) -> None:
@@ -257,10 +259,11 @@ def _check_weight(engine: DuckDB, table: Table, column: str, weight: str) -> Non
     rows, largest = engine.rows(t.select(counts, engine.source(table, "t")))[0]
     if rows:
         raise DataError(
-            f"{place} is NULL, negative or infinite in {rows} rows: each stands for so many others, or for 0"
+            f"{place} is NULL, negative or infinite in {rows} rows: a weight "
+            f"is the number of rows that a row stands for"
         )
     if float(str(largest)) <= 0:
-        raise DataError(f"{place} is 0 in every row, so that nothing is learnt from: take another column")
+        raise DataError(f"{place} is 0 in every row, so that no row has weight: use another column")
 
 
 def _check_series(engine: DuckDB, table: Table, column: str, policy: Policy) -> None:
@@ -269,12 +272,14 @@ def _check_series(engine: DuckDB, table: Table, column: str, policy: Policy) -> 
     clock = own_name(engine, table, str(policy.order))
     groups = [own_name(engine, table, one) for one in policy.partition]
     if column in (clock, *groups):
-        raise DataError(f"{table.name}.{column} cannot be filled in in the order of itself, nor in groups of its own")
+        raise DataError(
+            f"{table.name}.{column} cannot be imputed in an order or in groups of its own values: name other columns"
+        )
     if profile.kind_of(types[clock]) not in _ORDERED:
         raise DataError(f"{table.name}.{clock} does not put rows in order: ORDER BY needs numbers, dates or timestamps")
     for name in groups:
         if profile.kind_of(types[name]) is Kind.OPAQUE:
-            raise DataError(f"{table.name}.{name} is {types[name]}, which makes no groups")
+            raise DataError(f"{table.name}.{name} is {types[name]}, which cannot define groups")
         missing = t.call("count_star", where=t.is_missing(engine.reading(table, name, "t")))
         ((rows,),) = engine.rows(t.select([missing], engine.source(table, "t")))
         if rows:
@@ -289,18 +294,20 @@ def _check_cluster(engine: DuckDB, table: Table, column: str, cluster: str) -> N
     name = own_name(engine, table, cluster)
     place, kind = f"{table.name}.{name}", engine.tables.shape(table).types[name]
     if name == column or profile.kind_of(kind) is Kind.OPAQUE:
-        raise DataError(f"{place}, which is {kind}, makes no clusters of the rows of {table.name}.{column}")
+        raise DataError(f"{place}, which is {kind}, cannot define clusters of the rows of {table.name}.{column}")
     value = engine.reading(table, name, "t")
     distinct = {**t.call("count", value), "distinct": True}
     absent = t.call("count_star", where=t.is_missing(value))
     node = t.select([t.call("count_star"), absent, distinct], engine.source(table, "t"))
     rows, missing, clusters = (int(str(one)) for one in engine.rows(node)[0])
     if missing:
-        raise DataError(f"{place} is missing in {missing} rows, of unknown clusters: take a complete column")
+        raise DataError(f"{place} is missing in {missing} rows, whose clusters are unknown: use a complete column")
     if rows > 1 and clusters < 2:
-        raise DataError(f"all rows are of one cluster by {place}: there is nothing that clusters differ in")
+        raise DataError(f"all rows are of one cluster by {place}: variation between clusters cannot be estimated")
     if rows > 1 and clusters == rows:
-        raise DataError(f"each row is a cluster of its own by {place}: take a column that several rows share")
+        raise DataError(
+            f"each row is a cluster of its own by {place}: use a column with values that several rows share"
+        )
 
 
 _NUMBERS = (Kind.INTEGER, Kind.NUMBER)
@@ -322,11 +329,11 @@ def _check_range(place: str, type_name: str, kind: Kind, policy: Policy) -> None
         except (ValueError, TypeError):
             fits = False
         if not fits or (kind in (Kind.DATE, Kind.TIMESTAMP) and isinstance(end, int | float)):
-            raise DataError(f"{end!r} is no bound of {place}, which is {type_name}")
+            raise DataError(f"{end!r} is not a bound for {place}, which is {type_name}")
     low, high = _ends(kind, policy)
     if low > high:
         ends = f"from {policy.low} to {policy.high}"
-        raise DataError(f"no value of {place} is in the range {ends}: the lower end goes first")
+        raise DataError(f"no value of {place} is in the range {ends}: give the lower end first")
 
 
 def _check_value(engine: DuckDB, table: Table, column: str, value: object) -> None:
@@ -335,7 +342,7 @@ def _check_value(engine: DuckDB, table: Table, column: str, value: object) -> No
     tried = t.try_cast(t.literal(text), engine.texts.type_tree(kind))
     found = engine.rows(t.select([t.cast(tried, t.plain_type("VARCHAR"))], None))[0][0]
     if found is None or (profile.kind_of(kind) is Kind.INTEGER and float(text) != float(str(found))):
-        raise DataError(f"{value!r} is no value of {table.name}.{column}, which is {kind}")
+        raise DataError(f"{value!r} is not a value of {table.name}.{column}, which is {kind}")
 
 
 def _holds(engine: DuckDB, type_name: str, value: str) -> bool:

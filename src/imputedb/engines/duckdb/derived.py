@@ -151,7 +151,9 @@ def check(shape: Shape, table: Table, column: str, text: str) -> None:
         if profile.kind_of(shape.types[name]) is Kind.OPAQUE:
             raise DataError(f"{table.name}.{name} is {shape.types[name]}, of which {place} cannot be derived")
     if not read:
-        raise DataError(f"{place} is derived from no column of {table.name}: DERIVED AS computes it from others")
+        raise DataError(
+            f"{place} is derived from no column of {table.name}: DERIVED AS must compute it from other columns"
+        )
     others = {name: policy for name, policy in shape.policies.items() if name != column}
     way = derivation.cycle({**derivation.derivations(others, shape.types), column: read}, column)
     if way:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from imputedb.algebra.relation import Table
 from imputedb.sql import parse
 from imputedb.sql.paths import quoted
+from imputedb.sql.tokens import string_literal
 
 if TYPE_CHECKING:
     from imputedb.engines.duckdb.engine import DuckDB
@@ -199,7 +200,7 @@ def _alter(
     engine: DuckDB, table: Table, column: str, kind: str, words: Sequence[str], of_words: str, value: str
 ) -> None:
     """Converts a column of text, by one expression for its words and another for all other values."""
-    given, name = ", ".join("'" + word.replace("'", "''") + "'" for word in words) or "NULL", quoted((column,))
+    given, name = ", ".join(map(string_literal, words)) or "NULL", quoted((column,))
     engine.connection.execute(
         f"ALTER TABLE {quoted(table.path)} ALTER COLUMN {name} SET DATA TYPE {kind} "
         f"USING CASE WHEN lower(trim({name})) IN ({given}) THEN {of_words} ELSE {value} END"

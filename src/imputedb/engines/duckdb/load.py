@@ -22,6 +22,7 @@ from imputedb.engines.reading import Reading
 from imputedb.errors import DataError, StorageError, UnknownName
 from imputedb.notes import Note, NoteKind
 from imputedb.sql.paths import one_file, quoted
+from imputedb.sql.tokens import string_literal
 from imputedb.statistics.policy import DEFAULT
 
 if TYPE_CHECKING:
@@ -56,10 +57,10 @@ def load(
     places = [address(path, reading.password_file) for path in paths]
     if any(places):
         if len(paths) > 1:
-            raise DataError("a table of a database is loaded alone: load the others by a call of their own")
+            raise DataError("a table of a database must be loaded alone: load the others by another call")
         return [_from_database(engine, places[0], table, missing, reading, replace=replace)] if places[0] else []
     if reading.query is not None:
-        raise DataError("a query is asked of a database, such as postgresql://...: files are loaded whole")
+        raise DataError("a query can only be sent to a database, such as postgresql://...: files are loaded whole")
     named = [(table, files(path, KINDS)) for path in paths]
     if not table:
         named = [one for path, (_, found) in zip(paths, named, strict=True) for one in _tables_of(path, found)]
@@ -127,7 +128,9 @@ def _filled(engine: DuckDB, made: Table, some: Sequence[str], missing: Missing, 
         every = False  # these formats have types, so text stays text
     else:
         if len({tuple(part for part in Path(file).parts[:-1] if "=" in part) for file in some}) > 1:
-            raise DataError(f"{some[0]} is in a partition, a column of text, Parquet and JSON alone: load it apart")
+            raise DataError(
+                f"{some[0]} is in a partition, a column of text, Parquet and JSON alone: load it separately"
+            )
         read = foreign.read(some, suffix, reading)
         frame = readable(made.name, read.frame)
         _create(engine, made, frame)
@@ -144,8 +147,7 @@ def _filled(engine: DuckDB, made: Table, some: Sequence[str], missing: Missing, 
 
 def _comment(engine: DuckDB, made: Table, comments: Mapping[str, str]) -> None:
     for column, text in comments.items():
-        escaped = text.replace("'", "''")
-        engine.connection.execute(f"COMMENT ON COLUMN {quoted((*made.path, column))} IS '{escaped}'")
+        engine.connection.execute(f"COMMENT ON COLUMN {quoted((*made.path, column))} IS {string_literal(text)}")
 
 
 def _suffix(some: Sequence[str]) -> str:
@@ -212,7 +214,7 @@ def _create(engine: DuckDB, made: Table, frame: Any) -> None:
     try:
         engine.connection.execute(f"CREATE {kind} {quoted(made.path)} AS {_copied(engine, name, frame)}")
         for column, ordered in levels.levels_of_ordered_text(frame).items():
-            values = ", ".join("'" + level.replace("'", "''") + "'" for level in ordered)
+            values = ", ".join(map(string_literal, ordered))
             engine.connection.execute(f"ALTER TABLE {quoted(made.path)} ALTER {quoted((column,))} TYPE ENUM ({values})")
     except (duckdb.NotImplementedException, duckdb.InvalidInputException) as error:
         locked = duckdb_errors.translated(error)

@@ -10,6 +10,7 @@ from imputedb.algebra.relation import Table
 from imputedb.engines.duckdb import statistics_text
 from imputedb.engines.names import SCHEMA
 from imputedb.errors import StorageError
+from imputedb.sql.paths import quoted
 from imputedb.statistics.policy import Policy
 from imputedb.statistics.table import Statistics
 
@@ -198,7 +199,9 @@ class MetadataStore:
             StorageError: the database is open for reading only.
         """
         if self._kind(catalog) == "read only":
-            raise StorageError(f"database {catalog} is open for reading only: nothing said of it can be kept")
+            raise StorageError(
+                f"database {catalog} is open for reading only: policies and declared values cannot be stored"
+            )
 
     def _written(
         self, table: Table, name: str, where: str, values: Sequence[str], rows: Sequence[Sequence[str]]
@@ -212,7 +215,7 @@ class MetadataStore:
         return True
 
     def _place(self, catalog: str, name: str) -> str:
-        return f"{_quoted(catalog)}.{SCHEMA}.{name}"
+        return f"{quoted((catalog,))}.{SCHEMA}.{name}"
 
     def _has(self, catalog: str, name: str) -> bool:
         text = "SELECT count(*) FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? AND table_name = ?"
@@ -248,7 +251,7 @@ class MetadataStore:
         if isinstance(found, int) and found > FORMAT:
             raise StorageError(
                 f"database {catalog} was written by a newer imputedb (its policies have format {found}, and this one "
-                f"reads {FORMAT}): open it with that one"
+                f"reads {FORMAT}): open it with that version"
             )
 
     def _rows(self, catalog: str, name: str) -> list[tuple[str, str, str, str]]:
@@ -266,7 +269,7 @@ class MetadataStore:
 
     def _damaged(self, catalog: str, name: str) -> StorageError:
         place = self._place(catalog, name)
-        return StorageError(f"{place} is damaged: DROP TABLE {place} by `execute`, and say anew what it held")
+        return StorageError(f"{place} is damaged: DROP TABLE {place} by `execute`, and declare again what it held")
 
     # -- statistics ---------------------------------------------------------------------------------------------------
 
@@ -311,7 +314,3 @@ def _replace(
     connection.execute(f"DELETE FROM {place} {where}", list(values))
     for row in rows:
         connection.execute(f"INSERT INTO {place} VALUES ({', '.join('?' * len(row))})", list(row))
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -191,7 +191,7 @@ class Models:
         except (duckdb.BinderException, duckdb.ConversionException) as error:
             place = self._place(catalog)
             raise StorageError(
-                f"{place} is damaged: DROP TABLE {place} by `execute`, and create models anew"
+                f"{place} is damaged: DROP TABLE {place} by `execute`, and create the models again"
             ) from error
         newer = next((row for row in rows if row[-1] is None or row[-1] > FORMAT), None)
         if newer is not None:

@@ -7,6 +7,7 @@ import duckdb
 
 from imputedb.errors import Busy, QueryError, StorageError
 from imputedb.sql.paths import quoted
+from imputedb.sql.tokens import string_literal
 
 _OFFLINE: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
@@ -63,9 +64,8 @@ def _read_only_connection(way: Opening) -> duckdb.DuckDBPyConnection:
         except duckdb.Error as error:
             raise QueryError(f"the setting {setting} cannot be {value}: {error}") from error
     name = quoted((Path(way.path).stem,))
-    text = way.path.replace("'", "''")
     for statement in (
-        f"ATTACH '{text}' AS {name} (READ_ONLY)",
+        f"ATTACH {string_literal(way.path)} AS {name} (READ_ONLY)",
         f"USE {name}",
         "SET GLOBAL python_enable_replacements = false",
         "SET GLOBAL enable_external_access = false",

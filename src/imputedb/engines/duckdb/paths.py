@@ -56,12 +56,12 @@ def partitions(path: str, kinds: Sequence[str]) -> list[str]:
     for folder, folders, names in os.walk(top):
         folders[:] = sorted(name for name in folders if name[0] not in "._")
         if link := next((Path(folder, name) for name in folders if Path(folder, name).is_symlink()), None):
-            raise DataError(f"the folder {link} is a link, and none is followed among partitions: {_WAY_OUT}")
+            raise DataError(f"the folder {link} is a link, and links among partitions are not followed: {_WAY_OUT}")
         there = sorted(Path(folder, name) for name in names if _kind(Path(name)) in kinds)
         if there and not (parts := Path(folder).relative_to(top).parts):
             other = f"{there[0]} lies beside the partition {next(name for name in folders if '=' in name)}: {_WAY_OUT}"
         elif there and (plain := next((part for part in parts if "=" not in part), None)):
-            other = f"{there[0]} lies in the folder {plain}, which is no partition such as year=2020: {_WAY_OUT}"
+            other = f"{there[0]} lies in the folder {plain}, which is not a partition such as year=2020: {_WAY_OUT}"
         else:
             found += there
     if found and other:

@@ -54,7 +54,7 @@ def check_derived(engine: DuckDB, table: Table, column: str, text: str) -> None:
     shape = engine.tables.shape(table)
     kind = shape.types[column]
     if profile.kind_of(kind) is Kind.OPAQUE:
-        raise DataError(f"{table.name}.{column} is {kind}, which nothing is filled in of: it cannot be derived")
+        raise DataError(f"{table.name}.{column} is {kind}, a type that is not imputed: it cannot be derived")
     (found,) = _types_of(engine, table, text, "expression")
     if profile.kind_of(found) is not profile.kind_of(kind) and {profile.kind_of(found), profile.kind_of(kind)} != {
         Kind.INTEGER,
@@ -74,7 +74,7 @@ def _types_of(engine: DuckDB, table: Table, text: str, what: str) -> list[str]:
         if name in engine.functions.aggregates or name in ("unnest", "unlist"):
             raise QueryError(f"a policy's {what} is about one row; {text!r} calls {name}")
         if name and _is_volatile(engine, name):
-            raise QueryError(f"a policy's {what} says the same every time; {text!r} calls {name}")
+            raise QueryError(f"a policy's {what} must give the same result every time; {text!r} calls {name}")
     written = engine.text(t.select([one], t.table(table.path, "")))
     if engine.session.in_transaction:  # an error would abort it
         parse.check(engine.connection, written)

@@ -15,6 +15,7 @@ from imputedb import duckdb_errors
 from imputedb.engines.duckdb.paths import compression_option, decompressed
 from imputedb.errors import DataError, QueryError
 from imputedb.sql.paths import one_file
+from imputedb.sql.tokens import string_literal
 
 csv.field_size_limit(max(csv.field_size_limit(), 1 << 30))  # DuckDB reads longer values than Python's 131,072
 
@@ -66,7 +67,7 @@ class TextDialect:
     @property
     def options(self) -> dict[str, str]:
         """Options for DuckDB's reader."""
-        skip = {"skip": str(self.above), "delim": "'" + self.delimiter.replace("'", "''") + "'"} if self.above else {}
+        skip = {"skip": str(self.above), "delim": string_literal(self.delimiter)} if self.above else {}
         return {"header": str(self.header), **skip}
 
 

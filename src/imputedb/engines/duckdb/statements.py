@@ -21,7 +21,7 @@ from imputedb.sql.ast import Tree
 from imputedb.sql.enclosed import EnclosingStatement
 from imputedb.sql.parameters import placed
 from imputedb.sql.statements import Classified, Query, classify
-from imputedb.sql.tokens import quoted
+from imputedb.sql.tokens import string_literal
 
 _KEPT = 512
 
@@ -167,7 +167,7 @@ class SyntaxTrees:
             return {}
         known = {str(name).lower() for (name,) in self._session.rows("SELECT name FROM duckdb_variables()")}
         found = sorted(name for name in names if name.lower() in known and not name.isdigit())
-        return self.evaluated({name: f"getvariable({quoted(name)})" for name in found})
+        return self.evaluated({name: f"getvariable({string_literal(name)})" for name in found})
 
     def _filled(self, text: str, values: Mapping[str, Tree]) -> str:
         with self._session.lock:

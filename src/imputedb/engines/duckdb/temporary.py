@@ -10,6 +10,8 @@ import duckdb
 from imputedb.algebra.relation import Table
 from imputedb.engines.duckdb.session import Session
 from imputedb.engines.names import OURS, PREFIX
+from imputedb.sql.paths import quoted
+from imputedb.sql.tokens import string_literal
 
 _COPY = re.compile(rf'(?:"?temp"?\."?main"?\.)?"?({PREFIX}copy_\d+)\b"?')
 _TITLES = 100
@@ -42,8 +44,8 @@ class Temporary:
     def make(self, kind: str, name: str, columns: Sequence[str], text: str) -> None:
         """Creates a TABLE or VIEW of a query, with the given column names."""
         self._made[name] = kind
-        quoted = ", ".join('"' + column.replace('"', '""') + '"' for column in columns)
-        self._session.rows(f"CREATE OR REPLACE TEMP {kind} {name}({quoted}) AS {text}")
+        names = ", ".join(quoted((column,)) for column in columns)
+        self._session.rows(f"CREATE OR REPLACE TEMP {kind} {name}({names}) AS {text}")
 
     def unmake(self, kind: str, names: Sequence[str]) -> None:
         """Drops tables or views that `make` created, except for lasting ones."""
@@ -89,7 +91,7 @@ class Temporary:
     def set_title(self, name: str, title: str) -> None:
         """Gives a table the title by which messages call it."""
         self._titles.pop(name, None)
-        self._titles[name] = "'" + title.replace("'", "''") + "'"
+        self._titles[name] = string_literal(title)
         for old in list(self._titles)[:-_TITLES]:
             del self._titles[old]
 

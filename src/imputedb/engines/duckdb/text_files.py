@@ -15,6 +15,7 @@ from imputedb.engines.duckdb.ragged import TextDialect
 from imputedb.engines.reading import Reading
 from imputedb.notes import Note, NoteKind
 from imputedb.sql.paths import one_file, quoted
+from imputedb.sql.tokens import string_literal
 from imputedb.statistics.words import BESIDE_NUMBERS
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class TextFiles:
             "decimal_separator": self.reading.decimal,
             "dateformat": self.reading.dates,
         }
-        return {name: "'" + value.replace("'", "''") + "'" for name, value in wanted.items() if value is not None}
+        return {name: string_literal(value) for name, value in wanted.items() if value is not None}
 
 
 def create(engine: DuckDB, made: Table, files: TextFiles) -> tuple[TextForm, ...]:
@@ -139,7 +140,7 @@ def _numbers(
         doubtful += [name for name, kind in types.items() if kind in ("DATE", "TIMESTAMP")]
     if doubtful and not set(OF_TYPES) & set(files.stated):
         engine.connection.execute(f"DROP TABLE {quoted(made.path)}")
-        texts = ", ".join("'" + name.replace("'", "''") + "': 'VARCHAR'" for name in doubtful)
+        texts = ", ".join(f"{string_literal(name)}: 'VARCHAR'" for name in doubtful)
         _read(engine, made, files, paths, known, f", types = {{{texts}}}")
     return found.forms()
 
@@ -181,7 +182,7 @@ def _remark_on_header(engine: DuckDB, made: Table, files: TextFiles, first: Text
     types = forms.types(engine, made)
     if not first.header or set(types.values()) != {"VARCHAR"} or {"header", "names"} & set(files.stated):
         return
-    held = ", ".join(f"coalesce(bool_or({quoted((name,))} = {_literal(name)}), false)" for name in types)
+    held = ", ".join(f"coalesce(bool_or({quoted((name,))} = {string_literal(name)}), false)" for name in types)
     found = engine.connection.execute(f"SELECT {held} FROM {quoted(made.path)}").fetchall()[0]
     for name in [name for name, is_held in zip(types, found, strict=True) if is_held][:1]:
         words = (
@@ -189,10 +190,6 @@ def _remark_on_header(engine: DuckDB, made: Table, files: TextFiles, first: Text
             "it holds values, read it by read_csv(..., header = false)"
         )
         engine.session.remarks.append(Note(NoteKind.READ_AS, files.title, words))
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _remark_on_short_lines(engine: DuckDB, files: TextFiles, paths: Sequence[str], first: TextDialect) -> None:

@@ -24,6 +24,7 @@ from imputedb.sql.csv_files import columns_of_types, csv_files
 from imputedb.sql.expression import function_of
 from imputedb.sql.paths import quoted
 from imputedb.sql.subqueries import nodes
+from imputedb.sql.tokens import string_literal
 
 if TYPE_CHECKING:
     from imputedb.engines.duckdb.engine import DuckDB
@@ -96,7 +97,7 @@ class TextItem:
         made = Table("temp", "main", engine.temporary.reserve(title=files.title), files.title)
         tried = _made(engine, made, files)
         left = () if self.types is None else columns_of_types(self.types)
-        again = f"read_csv({_literal(self.name)}" + "".join(
+        again = f"read_csv({string_literal(self.name)}" + "".join(
             f", {name} = {value}" for name, value in files.stated.items()
         )
         if left is not None:
@@ -180,10 +181,6 @@ def _paths(engine: DuckDB, names: Sequence[str]) -> list[str]:
     return every if all(found) and all(map(os.path.isfile, every)) else []
 
 
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
 def _made(engine: DuckDB, made: Table, files: TextFiles) -> tuple[TextForm, ...]:
     """Creates the table; the format of large files is detected from their first rows, or from all if that fails."""
     files = _with_rejects(engine, files)
@@ -212,7 +209,7 @@ def _with_rejects(engine: DuckDB, files: TextFiles) -> TextFiles:
         words = f"{files.title}: lines that do not fit are left out, as ignore_errors has it; union_by_name counts none"
         engine.session.remarks.append(Note(NoteKind.READ_AS, files.title, words))
         return files
-    tables = {name: _literal(engine.temporary.reserve("rows")) for name in ("rejects_table", "rejects_scan")}
+    tables = {name: string_literal(engine.temporary.reserve("rows")) for name in ("rejects_table", "rejects_scan")}
     return replace(files, stated={**files.stated, "store_rejects": "true", **tables})
 
 

@@ -135,7 +135,7 @@ class _Translation:
             return node
         found = self._names.tables.get(path)
         if found is None:
-            raise Unplanned(f"{'.'.join(path)} is no table of Spark's: a statement reads what is there alone")
+            raise Unplanned(f"{'.'.join(path)} is not a table of Spark: a statement can only read Spark's tables")
         own = exp.table_(*(exp.to_identifier(part, quoted=True) for part in reversed(found)))
         alias = part(node, "alias") or exp.TableAlias(this=exp.to_identifier(node.name, quoted=True))
         own.set("alias", alias)
@@ -182,7 +182,7 @@ class _Translation:
     def averaged(self, node: exp.Expression) -> exp.Expression:
         kind = self._kinds.of(node.this)
         if kind not in (ValueSort.WHOLE, ValueSort.DECIMAL, ValueSort.DOUBLE):
-            raise Unplanned(f"{shown(node)} is of values that are no numbers, or whose type cannot be told")
+            raise Unplanned(f"{shown(node)} has values that are not numbers, or whose type is unknown")
         inside = node.this
         if isinstance(inside, exp.Distinct):
             node.set("this", exp.Distinct(expressions=[double(one) for one in inside.expressions]))
@@ -208,7 +208,7 @@ class _Translation:
 
     def _numbers(self, node: exp.Expression) -> None:
         if self._kinds.of(node.this) not in (ValueSort.WHOLE, ValueSort.DECIMAL, ValueSort.DOUBLE):
-            raise Unplanned(f"{shown(node)} is of values that are no numbers, or whose type cannot be told")
+            raise Unplanned(f"{shown(node)} has values that are not numbers, or whose type is unknown")
 
     def cast(self, node: exp.Cast) -> exp.Expression:
         """A cast that rounds as DuckDB does, where Spark truncates: doubles half to even, decimals half away from 0."""
@@ -236,7 +236,7 @@ class _Translation:
     def like(self, node: exp.Expression) -> exp.Expression:
         pattern = node.expression
         if not isinstance(pattern, exp.Literal) or "\\" in pattern.this:
-            raise Unplanned(f"{shown(node)}: its pattern is no text without backslashes")
+            raise Unplanned(f"{shown(node)}: its pattern is not a text literal without backslashes")
         return node
 
     def cut(self, node: exp.Substring) -> exp.Expression:

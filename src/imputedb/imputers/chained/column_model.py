@@ -91,7 +91,7 @@ def check(model: object) -> None:
         raise ExtensionError(f"{model.__name__} is a class: hand in one of its models, {model.__name__}(...)")
     name = getattr(model, "name", None)
     if not isinstance(name, str) or not name.strip():
-        raise ExtensionError(f"{shown(model)} is no model of a column: it has no name")
+        raise ExtensionError(f"{shown(model)} is not a column model: it has no name")
     for member in ("suits", "draw", "predict"):
         if not callable(getattr(model, member, None)):
             raise ExtensionError(f"the model {name} of a column has no method {member}")

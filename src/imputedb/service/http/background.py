@@ -155,7 +155,7 @@ class Background:
             if isinstance(body, Compare):
                 lease.instance.guard.check(body.sql)
             elif body.table not in lease.instance.tables:
-                raise NotFound(f"there is no table {body.table}; /v1/tables lists those that there are")
+                raise NotFound(f"there is no table {body.table}; /v1/tables lists the tables")
         finally:
             lease.end()
 

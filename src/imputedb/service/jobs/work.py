@@ -21,6 +21,7 @@ from imputedb.database import Database, connect
 from imputedb.errors import QueryError
 from imputedb.service.sandbox.confinement import confine
 from imputedb.sql.paths import parts_of, quoted
+from imputedb.sql.tokens import string_literal
 
 Progress = Callable[[float], None]
 
@@ -108,8 +109,7 @@ def main() -> None:
 
 def _settings(task: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of DuckDB for a job; a job that writes files may access its own folder only."""
-    folder = str(task["out"]).replace("'", "''")
-    reached = {"allowed_directories": f"['{folder}']"} if task["kind"] == "impute" else {}
+    reached = {"allowed_directories": f"[{string_literal(str(task['out']))}]"} if task["kind"] == "impute" else {}
     return {"memory_limit": task["memory"], "TimeZone": "UTC", **reached}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from imputedb.service.errors import Forbidden
 from imputedb.service.postgres.commands import Copy, Unsupported
 from imputedb.service.postgres.words import Words
+from imputedb.sql.paths import quoted
 
 _ONLY_OUT = "COPY goes TO STDOUT only here: nothing is written by the service, and no file is read"
 _OF_TEXT = {"format": "text", "delimiter": "\t", "null": "\\N"}
@@ -41,14 +42,10 @@ def copy(words: Words) -> Copy:
 
 
 def _path(words: Words) -> str:
-    found = [_quoted(words.name())]
+    found = [quoted((words.name(),))]
     while words.accept("."):
-        found.append(_quoted(words.name()))
+        found.append(quoted((words.name(),)))
     return ".".join(found)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _listed(words: Words) -> dict[str, str]:

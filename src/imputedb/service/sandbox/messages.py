@@ -58,7 +58,7 @@ class _Reader(pickle.Unpickler):
             found = super().find_class(module, name)
             if isinstance(found, type) and found.__module__ == module and _is_record(found):
                 return found
-        raise pickle.UnpicklingError(f"a message holds {module}.{name}, which is no value")
+        raise pickle.UnpicklingError(f"a message holds {module}.{name}, which is not a value")
 
 
 def _is_record(kind: type) -> bool:

@@ -119,7 +119,7 @@ def secret(path: Path) -> bytes | None:
     if found is None:
         return None
     if not isinstance(found, str) or not re.fullmatch(r"[0-9a-f]{64}", found):
-        raise DataError(f"{path}: {_SECRET} is no secret of 64 hexadecimal digits: take it out, and add a token")
+        raise DataError(f"{path}: {_SECRET} is not a secret of 64 hexadecimal digits: take it out, and add a token")
     return bytes.fromhex(found)
 
 
@@ -314,7 +314,7 @@ class Credentials:
             raise Unauthenticated(_UNKNOWN) from error
         role = claims.get("role", "reader")
         if role not in ROLES:
-            raise Unauthenticated(f"the token's role is none of {', '.join(ROLES)}")
+            raise Unauthenticated(f"the token's role is not one of {', '.join(ROLES)}")
         subject = claims["sub"]
         if not isinstance(subject, str) or not 1 <= len(subject) <= _SUBJECT:
             raise Unauthenticated(f"the token's sub is empty, or longer than {_SUBJECT} characters")

@@ -12,18 +12,16 @@ import duckdb
 from imputedb.algebra.relation import Table
 from imputedb.engines.address import Address
 from imputedb.engines.duckdb.databases import lakes, mysql, postgres, sqlite
-from imputedb.engines.duckdb.databases.rows import Rows
+from imputedb.engines.duckdb.databases.rows import DECIMAL_DIGITS, Rows
 from imputedb.engines.reading import Reading
 from imputedb.errors import DataError, StorageError
 from imputedb.notes import Note, NoteKind
 from imputedb.sql.paths import quoted
+from imputedb.sql.tokens import string_literal
 from imputedb.statistics.words import BESIDE_NUMBERS
 
 if TYPE_CHECKING:
     from imputedb.engines.duckdb.engine import DuckDB
-
-_WIDEST = 38
-"""Largest number of digits of a DECIMAL."""
 
 _DIGITS = (
     "max(length(regexp_extract({0}, '^-?0*([0-9]*)', 1))), "
@@ -69,7 +67,7 @@ def fill(engine: DuckDB, made: Table, address: Address, rows: Rows) -> None:
             engine.connection.unregister(name)
     engine.session.remarks += rows.notes
     for column, labels in rows.levels.items():
-        texts = ", ".join("'" + label.replace("'", "''") + "'" for label in labels)
+        texts = ", ".join(map(string_literal, labels))
         _retype(engine, made, column, f"ENUM ({texts})", f"{quoted((column,))}")
     for column, kind in rows.tried.items():
         _try(engine, made, column, kind)
@@ -95,10 +93,10 @@ def _widen(engine: DuckDB, made: Table, columns: Sequence[str]) -> None:
         named = quoted((column,))
         text = f"SELECT {_DIGITS.format(named)} FROM {quoted(made.path)}"
         before, behind, endless = engine.connection.execute(text).fetchall()[0]
-        if not endless and max((before or 0) + behind, 1) <= _WIDEST:
+        if not endless and max((before or 0) + behind, 1) <= DECIMAL_DIGITS:
             _retype(engine, made, column, f"DECIMAL({max((before or 0) + behind, 1)}, {behind})", named)
             continue
         _retype(engine, made, column, "DOUBLE", named)
-        why = "some of its numbers are infinite" if endless else f"its numbers need more than {_WIDEST} digits"
+        why = "some of its numbers are infinite" if endless else f"its numbers need more than {DECIMAL_DIGITS} digits"
         words = f"{made.name}.{column}: {why}: they are floating ones, of 15 to 17 digits"
         engine.session.remarks += [Note(NoteKind.READ_AS, column, words)]

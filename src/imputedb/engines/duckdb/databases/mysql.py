@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from imputedb.engines.address import Address
-from imputedb.engines.duckdb.databases.rows import Rows, check_distinct
+from imputedb.engines.duckdb.databases.rows import DECIMAL_DIGITS, Rows, check_distinct
 from imputedb.engines.duckdb.packages import package
 from imputedb.errors import DataError, Error, StorageError
 from imputedb.notes import Note, NoteKind
@@ -19,9 +19,6 @@ _SECONDS = 10
 
 _TOGETHER = 20_000
 """Number of rows in a record batch."""
-
-_WIDEST = 38
-"""Largest number of digits of a DECIMAL in DuckDB."""
 
 _OPTIONS = {
     **dict.fromkeys(("socket", "unix_socket"), "unix_socket"),
@@ -215,7 +212,7 @@ def _type(arrow: Any, kind: str, field: Any) -> Any:
     if kind in _DECIMALS:
         scale = field.scale
         digits = field.length - (scale > 0) - (not field.flags & _UNSIGNED)
-        return arrow.decimal128(digits, scale) if digits <= _WIDEST else arrow.string()
+        return arrow.decimal128(digits, scale) if digits <= DECIMAL_DIGITS else arrow.string()
     if kind in _MOMENTS:
         made = getattr(arrow, _MOMENTS[kind])
         return made() if kind.endswith("DATE") else made("us")

@@ -11,7 +11,7 @@ from contextlib import closing
 from typing import Any
 
 from imputedb.engines.address import Address
-from imputedb.engines.duckdb.databases.rows import Rows, check_distinct
+from imputedb.engines.duckdb.databases.rows import DECIMAL_DIGITS, Rows, check_distinct
 from imputedb.engines.duckdb.packages import package
 from imputedb.errors import DataError, Error, StorageError
 from imputedb.sql.paths import quoted
@@ -26,9 +26,6 @@ _KNOWN = frozenset(
 
 _ENDLESS = {"date": "DATE", "timestamp": "TIMESTAMP", "timestamptz": "TIMESTAMPTZ"}
 """Types with infinite values, and DuckDB's names for them."""
-
-_WIDEST = 38
-"""Largest number of digits of a DECIMAL in DuckDB."""
 
 _SECONDS = "10"
 """Time limit in seconds for a server to answer at first."""
@@ -138,7 +135,7 @@ def _column(given: str, name: str, kind: str, modifier: int) -> tuple[list[str],
         return [f"{given}::numeric::text AS {name}"], name
     if kind == "numeric":
         precision, scale = ((modifier - 4) >> 16) & 0xFFFF, (modifier - 4) & 0x7FF
-        if modifier >= 4 and precision <= _WIDEST and scale <= precision:
+        if modifier >= 4 and precision <= DECIMAL_DIGITS and scale <= precision:
             return [f"nullif({given}, 'NaN')::text AS {name}"], f"CAST({name} AS DECIMAL({precision}, {scale}))"
         return [f"nullif({given}, 'NaN')::text AS {name}"], name
     if kind.removeprefix("_") in _KNOWN:

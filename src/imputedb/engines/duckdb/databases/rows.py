@@ -10,6 +10,9 @@ from imputedb.errors import DataError
 from imputedb.notes import Note
 from imputedb.sql.paths import quoted
 
+DECIMAL_DIGITS = 38
+"""Largest number of digits of a DECIMAL in DuckDB."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rows:

@@ -14,6 +14,7 @@ from imputedb.engines.duckdb.packages import package
 from imputedb.errors import DataError, Error, StorageError
 from imputedb.notes import Note, NoteKind
 from imputedb.sql.paths import quoted
+from imputedb.sql.tokens import string_literal
 
 _MOMENTS = {"date": "DATE", "datetime": "TIMESTAMP", "timestamp": "TIMESTAMP", "time": "TIME"}
 """Declared column types for dates and times, and DuckDB's names for them; SQLite stores their values as text."""
@@ -126,7 +127,7 @@ class _Column:
 
 def _columns(connection: sqlite3.Connection, declared: Mapping[str, str], words: Sequence[str]) -> Iterator[_Column]:
     """Columns with types by the values that they hold, since SQLite does not enforce declared types."""
-    names, listed = list(declared), ", ".join("'" + one.lower().replace("'", "''") + "'" for one in words)
+    names, listed = list(declared), ", ".join(string_literal(one.lower()) for one in words)
     for some in (names[at : at + _SCANNED] for at in range(0, len(names), _SCANNED)):
         counts = ", ".join(
             f"total(typeof({one}) = 'integer'), total(typeof({one}) = 'real'), total(typeof({one}) = 'text'), "
