@@ -285,7 +285,7 @@ def test_models_that_are_none_are_refused(imputer: Any, said: str) -> None:
 
 def test_new_rows_of_another_kind_are_refused() -> None:
     model = ModelImputer(imputer="mean", n_draws=1).fit(frame()[:100])
-    with pytest.raises(ValueError, match="no value of"):
+    with pytest.raises(ValueError, match="not a value of"):
         model.transform(frame()[100:].assign(number="high"))
     with pytest.raises(ValueError, match="feature names"):
         model.transform(frame().rename(columns={"number": "n"}))

@@ -96,7 +96,7 @@ def test_more_cycles_are_those_of_asking_at_once(moving: Database, tmp_path: Pat
 
 def test_more_cycles_of_other_rows_are_refused(moving: Database, tmp_path: Path) -> None:
     run = moving.impute("t", tmp_path, m=5, imputer="norm")
-    with pytest.raises(QueryError, match="hand that imputer in"):
+    with pytest.raises(QueryError, match="pass that imputer"):
         moving.more(run, 4, imputer="pmm")
     moving.register("t", near(600, 1.0, 1))
     with pytest.raises(QueryError, match="rows have changed"):
