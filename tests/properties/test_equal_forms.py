@@ -94,7 +94,10 @@ FORMS = {
         "WITH c AS (SELECT y FROM t) SELECT count(*) AS a FROM c WHERE y > 0.5",
         "SELECT count_if(y > 0.5) AS a FROM t",
         "SELECT coalesce(sum(if(y > 0.5, 1, 0)), 0) AS a FROM t",
+        "SELECT regr_count(y, x) AS a FROM t WHERE y > 0.5",
+        "SELECT regr_count(x, if(y > 0.5, 1, NULL)) AS a FROM t",
     ],
+    "a count of all rows": ["SELECT count(*) AS a FROM t", "SELECT regr_count(y, x) AS a FROM t"],
     "a deviation": [
         "SELECT stddev(y) AS a FROM t WHERE k = 1",
         "SELECT sqrt(variance(y)) AS a FROM t WHERE k = 1",

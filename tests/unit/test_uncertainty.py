@@ -84,11 +84,14 @@ def test_an_expression_is_pooled_as_a_whole(sample: Database) -> None:
 
 def test_a_bootstrap_stands_in_for_a_formula(sample: Database) -> None:
     x, y, _ = columns(sample)
-    (row,) = sample.sql("SELECT median(x) q, covar_samp(x, y) c, avg(x) * median(y) e FROM s", m=5).estimates
+    text = "SELECT median(x) q, covar_samp(x, y) c, avg(x) * median(y) e, approx_quantile(x, 0.5) p, sem(x) m FROM s"
+    (row,) = sample.sql(text, m=5).estimates
     rng = np.random.default_rng(0)
     places = rng.integers(0, len(x), (2000, len(x)))
     medians = np.median(x[places], axis=1)
     assert row["q"].se == pytest.approx(medians.std(), rel=0.2)
+    assert row["p"].se == pytest.approx(medians.std(), rel=0.2)
+    assert row["m"].se == pytest.approx(x[places].std(axis=1).std() / len(x) ** 0.5, rel=0.2)
     covariances = [np.cov(x[one], y[one])[0, 1] for one in places[:500]]
     assert row["c"].se == pytest.approx(np.std(covariances), rel=0.2)
     assert row["e"].se > 0

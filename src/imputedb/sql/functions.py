@@ -12,7 +12,10 @@ COUNTS = frozenset({"count", "count_star"})
 CONDITION_COUNTS = frozenset({"count_if", "countif"})
 """Aggregates that count rows for which their argument holds."""
 
-ALL_COUNTS = COUNTS | CONDITION_COUNTS
+PAIR_COUNTS = frozenset({"regr_count"})
+"""Aggregates that count rows in which none of their arguments is NULL."""
+
+ALL_COUNTS = COUNTS | CONDITION_COUNTS | PAIR_COUNTS
 """Aggregates that count rows."""
 
 LINEAR = MEANS | SUMS

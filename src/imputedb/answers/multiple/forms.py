@@ -18,7 +18,7 @@ from imputedb.sql.expression import (
     names_of,
     text_of,
 )
-from imputedb.sql.functions import ALL_COUNTS, MEANS, SUMS
+from imputedb.sql.functions import ALL_COUNTS, COUNTS, MEANS, PAIR_COUNTS, SUMS
 
 ANY, POSITIVE, ONES = 0, 1, 2
 """The values that a number sums up: any, none negative, or only 0 and 1."""
@@ -159,7 +159,7 @@ def counts_all(tree: Tree, never_null: Collection[tuple[str, ...]] = ()) -> bool
     if not is_call(tree) or filter_of(tree) or is_distinct(tree):
         return False
     name, counted = function_of(tree), arguments_of(tree)
-    return name == "count_star" or (name == "count" and len(counted) == 1 and tuple(names_of(counted[0])) in never_null)
+    return name in COUNTS | PAIR_COUNTS and all(tuple(names_of(one)) in never_null for one in counted)
 
 
 def without_casts(tree: Tree) -> Tree:

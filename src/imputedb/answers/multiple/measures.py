@@ -167,6 +167,7 @@ MEASURES: Sequence[Measure] = (
     Closed(frozenset({"covar_samp", "covar_pop"}), None, by_row=influence.of_covariance),
     Closed(frozenset({"regr_r2", "regr_sxx", "regr_syy", "regr_sxy"}), None),
     Closed(frozenset({"median", "quantile_cont", "quantile_disc", "quantile", "mad", "skewness"}), None),
+    Closed(frozenset({"approx_quantile", "sem"}), None),
     Closed(frozenset({"kurtosis", "kurtosis_pop", "regr_avgx", "regr_avgy"}), None),
     Closed(frozenset({"min", "max"}), None, reason=_EXTREME),
     Closed(PICKED, None, reason=_PICKED),
