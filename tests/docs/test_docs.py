@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-from tests.docs import reference
+from tests.docs import modules, reference
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -70,41 +70,29 @@ def test_all_that_is_public_is_described(name: str) -> None:
         assert not line.endswith(": \n"), line
 
 
-def _drawn(drawing: str, source: Path) -> dict[Path, set[str]]:
-    """The words that stand in the place of each folder: from its name to the next one's.
+def test_every_module_has_its_line(*, update_golden: bool) -> None:
+    page = ROOT / "docs" / "modules.md"
+    if update_golden:
+        page.write_text(modules.page(), encoding="utf-8")
+    assert page.read_text(encoding="utf-8") == modules.page()
+    assert not [line for line in page.read_text(encoding="utf-8").splitlines() if line.endswith(": ")]
 
-    A folder at the beginning of a line lies in the one above it that stands further left; any other in the one before
-    it, or in one of those around that.
-    """
-    place, lines, found = Path(), dict[int, Path](), dict[Path, set[str]]()
+
+def _drawn(drawing: str) -> set[str]:
+    """Paths of the folders of a drawing, which are indented by two more than what they lie in."""
+    found: set[str] = set()
+    above: list[str] = []
     for line in drawing.splitlines()[2:]:
-        indent = len(line) - len(line.lstrip())
-        for count, (word, sign) in enumerate(re.findall(r"(\w+)(/|\.py)?", re.sub(r"\]\(.*?\)", "", line))):
-            is_folder, is_first = sign == "/", count == 0 and (bool(sign) or indent == 2)
-            if not is_folder and not is_first:
-                found.setdefault(place, set()).add(word)
-                continue
-            if is_first:
-                place = max(((at, one) for at, one in lines.items() if at < indent), default=(0, Path()))[1]
-            if is_folder:
-                place = next((one for one in (place, *place.parents) if (source / one / word).is_dir()), Path())
-            found.setdefault(place, set()).add(word)
-            if is_folder:
-                place /= word
-                assert (source / place).is_dir(), f"{place} is drawn, and is not there"
-            if is_first:
-                lines = {at: one for at, one in lines.items() if at < indent} | {indent: place}
+        depth = (len(line) - len(line.lstrip())) // 2
+        above = [*above[: depth - 1], line.split("/")[0].strip()]
+        found.add("/".join(above))
     return found
 
 
 def test_the_house_is_drawn_as_it_stands() -> None:
-    """Every room and file has its place in the drawing, and the ladder is the one that is checked."""
+    """Every package has its place in the drawing, no other has, and the ladder is the one that is checked."""
     house = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").split("```text")
-    source = ROOT / "src" / "imputedb"
-    drawn = _drawn(house[1].split("```")[0], source)
-    paths = [path.relative_to(source) for path in source.rglob("*") if path.suffix in ("", ".py")]
-    named = [path for path in paths if not path.name.startswith("_")]
-    assert not [str(path) for path in named if path.stem not in drawn.get(path.parent, ())]
+    assert _drawn(house[1].split("```")[0]) == modules.packages()
     ladder = [floor.split() for floor in house[2].split("```")[0].replace("|", " ").split(">")]
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
         "contracts"
