@@ -278,8 +278,8 @@ class Database:
         check_draws(m, options, text, self._planner.limits)
         if flags:
             text, stated = limited(text)
-            options = options.limited(stated.over(options.limits), perf_counter())
-            check_no_error(options.limits.over(self._planner.limits))
+            options = options.limited(stated.or_else(options.limits), perf_counter())
+            check_no_error(options.limits.or_else(self._planner.limits))
             text = flagged(self._engine, self._planner, text, m, params)
         return respond.with_departures(self._engine, self._planner, text, options, params, sensitivity, progress, watch)
 
@@ -304,7 +304,7 @@ class Database:
         """
         text, limits = limited(text)
         options = QueryOptions(alpha, imputers_of(imputer), seed, strategy, fit=fit)
-        options = options.limited(limits.over(self._planner.limits), perf_counter())
+        options = options.limited(limits.or_else(self._planner.limits), perf_counter())
         with self._engine.callers_frames(text, statement=True):
             query = query_of(self._engine, self._planner, text, params)
             options = models.with_known_models(self._engine, self._planner, options, query)

@@ -101,7 +101,12 @@ def test_the_command_draws_alone_and_publishes_what_is_in(survey: str, tmp_path:
     done = run(*asked)
     assert done.returncode == 0
     assert len(done.stdout.split()) == 4
-    for wrong, said in (("5", "a draw is 5"), ("0", "a draw is 0"), ("x", "'x' are not numbers"), ("3-2", "not numbers")):
+    for wrong, said in (
+        ("5", "a draw is 5"),
+        ("0", "a draw is 0"),
+        ("x", "'x' are not numbers"),
+        ("3-2", "not numbers"),
+    ):
         refused = run(*asked, "--draw", wrong)
         assert (refused.returncode, said in refused.stderr) == (1, True), refused.stderr
 

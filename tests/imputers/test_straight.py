@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 import imputedb
 from imputedb.algebra.column import Column
-from imputedb.imputers.beyond import Matching, coverage_notes, few_donors
 from imputedb.imputers.doubts import doubts
+from imputedb.imputers.expected_coverage import Matching, coverage_notes, few_donors
 from imputedb.imputers.registry import IMPUTERS
+from imputedb.imputers.regression_line import RegressionLine, curvature_note, regression_line, residual_note
 from imputedb.imputers.rows import Cells, Rows
 from imputedb.imputers.scales import Scale
-from imputedb.imputers.straight import RegressionLine, curvature_note, regression_line, residual_note
 from imputedb.imputers.surface import sorted_donors, surface
 from imputedb.notes import Note, NoteKind, Question
 from imputedb.statistics.table import Kind

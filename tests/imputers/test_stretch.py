@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 import imputedb
 from imputedb.algebra.column import Column
 from imputedb.imputers.checked import draws
+from imputedb.imputers.monotone_scales import MonotoneScale, PowerScale, RankScale, TwoPartScale, ranks, scales_of
 from imputedb.imputers.registry import IMPUTERS, with_cycles
 from imputedb.imputers.rows import Cells, Rows
 from imputedb.imputers.scales import Scale
-from imputedb.imputers.stretch import MonotoneScale, PowerScale, RankScale, TwoPartScale, ranks, scales_of
 from imputedb.statistics.table import Kind
 
 Floats = NDArray[np.float64]

@@ -92,6 +92,11 @@ def test_what_makes_no_clusters_is_refused() -> None:
     db, *_ = schools(0)
     db.execute("ALTER TABLE t ADD COLUMN one INT DEFAULT 1")
     db.execute("ALTER TABLE t ADD COLUMN hole INT")
-    for wrong, why in (("one", "one cluster"), ("id", "of its own"), ("hole", "missing"), ("y", "cannot define clusters")):
+    for wrong, why in (
+        ("one", "one cluster"),
+        ("id", "of its own"),
+        ("hole", "missing"),
+        ("y", "cannot define clusters"),
+    ):
         with pytest.raises(DataError, match=why):
             db.policy("t", "y", cluster=wrong)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 import imputedb
-from imputedb.execution import beside, form
+from imputedb.execution import form, imputed_columns
 
 TABLE = """
 CREATE TABLE t AS SELECT i AS id, CASE WHEN i % 5 > 0 THEN i * 1.5 + (i * 7) % 11 END AS x,
@@ -37,7 +37,7 @@ def forced(monkeypatch: pytest.MonkeyPatch, *, written: bool) -> list[str]:
         taken.extend([column] if found.fill else [])
         return found
 
-    monkeypatch.setattr(beside, "form", only)
+    monkeypatch.setattr(imputed_columns, "form", only)
     return taken
 
 

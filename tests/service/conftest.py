@@ -20,7 +20,7 @@ from starlette.testclient import TestClient
 from imputedb.service.configuration import Configuration
 from imputedb.service.core import Core
 from imputedb.service.http.background import Background
-from imputedb.service.http.door import application
+from imputedb.service.http.routes import application
 from imputedb.service.jobs.runner import JobRunner
 from imputedb.service.jobs.store import Jobs
 from imputedb.service.metrics.meter import Meter

@@ -18,8 +18,8 @@ import imputedb
 from imputedb.service.configuration import ROLES
 from imputedb.service.core import Answer, Core
 from imputedb.service.http.answers import Streamed, as_arrow
-from imputedb.service.http.door import HttpRoutes
 from imputedb.service.http.middleware import Bounds, Receive
+from imputedb.service.http.routes import HttpRoutes
 from imputedb.service.request import Request
 from imputedb.service.security import tokens
 from imputedb.service.security.tokens import Credentials

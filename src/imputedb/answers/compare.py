@@ -97,7 +97,9 @@ def _written(line: Line) -> str:
     return f"{line.way:>10}  {name:>20}  {line.estimate:10.4g}  {line.low:10.4g}  {line.high:10.4g}"
 
 
-def ways_of(ways: Sequence[str | Imputer], shifts: Mapping[str, Sequence[float]]) -> dict[str, Imputer | None]:
+def imputers_of_methods(
+    ways: Sequence[str | Imputer], shifts: Mapping[str, Sequence[float]]
+) -> dict[str, Imputer | None]:
     """The imputer of each method by its name; None for `aipw`, `ml` and `bounds`.
 
     Args:

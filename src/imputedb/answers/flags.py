@@ -1,6 +1,6 @@
 """Queries with flags: columns that tell whether each value was imputed."""
 
-from imputedb.answers.beside import check_distinct_names
+from imputedb.answers.column_names import check_distinct_names
 from imputedb.answers.prepare import Planner
 from imputedb.answers.understand import classified
 from imputedb.engines.engine import Engine

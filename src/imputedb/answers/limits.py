@@ -8,7 +8,7 @@ from time import perf_counter
 from imputedb.algebra.relation import Drop
 from imputedb.algebra.walk import bottom_up
 from imputedb.answers.multiple.precision import half_width
-from imputedb.answers.pace import ahead_of, plans, thresholds
+from imputedb.answers.pace import expected_work, plans, thresholds
 from imputedb.answers.prepared import Prepared
 from imputedb.answers.query import Call, rows_of
 from imputedb.answers.request import IMPUTATION, LEVEL, QueryOptions
@@ -37,7 +37,7 @@ def limited(call: Call, query: str, keep: Work | None = None) -> Result:
 
     if not call.options.limits:
         return _without_intervals(work(call), call.options)
-    began = perf_counter() if call.options.until is None else _began(call.options, call.options.until)
+    began = perf_counter() if call.options.until is None else _start_time(call.options, call.options.until)
     error = call.options.limits.error
     if error is not None and call.options.alpha:
         raise QueryError(
@@ -59,7 +59,7 @@ def _without_intervals(found: Result, options: QueryOptions) -> Result:
     return found
 
 
-def _began(options: QueryOptions, until: float) -> float:
+def _start_time(options: QueryOptions, until: float) -> float:
     return until - (options.limits.within_ms or 0.0) / 1e3
 
 
@@ -182,7 +182,7 @@ def _by_time(call: Call, query: str, options: QueryOptions) -> list[QueryOptions
     alphas = [options.alpha, *(one for one in thresholds(prepared) if one > options.alpha)]
     least = _drops(prepared, options.alpha)
     wanted = [replace(options, alpha=one, chooses=False) for one in alphas if _drops(prepared, one) <= least]
-    return sorted(wanted, key=lambda one: forecast.milliseconds(ahead_of(prepared, one, forecast)))
+    return sorted(wanted, key=lambda one: forecast.milliseconds(expected_work(prepared, one, forecast)))
 
 
 def _drops(prepared: Prepared, alpha: float) -> int:

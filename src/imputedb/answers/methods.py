@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 from imputedb import arguments
 from imputedb.answers import policies as columns_policies
 from imputedb.answers import policy_file
-from imputedb.answers.compare import WAYS, Comparison, answers, ways_of
+from imputedb.answers.compare import WAYS, Comparison, answers, imputers_of_methods
 from imputedb.answers.policy_file import Change
 from imputedb.answers.prepare import Planner
 from imputedb.engines.engine import Engine
@@ -164,5 +164,5 @@ def compare(
     Raises:
         QueryError: the text is not a SELECT; nothing was run.
     """
-    found = ways_of(ways, {} if shifts is None else shifts)
+    found = imputers_of_methods(ways, {} if shifts is None else shifts)
     return answers(self._engine, self._planner, text, found, m, seed, interval, level)

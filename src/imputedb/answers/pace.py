@@ -52,7 +52,7 @@ def pace(prepared: Prepared, options: QueryOptions, forecast: Forecast) -> Pace:
     left = 1e3 * (options.until - perf_counter())
     fastest = _fastest(prepared, options, alphas, forecast)
     for one in _choices(options, alphas):
-        ahead = ahead_of(prepared, one, forecast)
+        ahead = expected_work(prepared, one, forecast)
         if forecast.upper(ahead) <= left:
             found = _paced(prepared, one, forecast)
             return _watched(found, fastest, left, forecast)
@@ -85,7 +85,7 @@ def _watched(found: Pace, fastest: Pace, left: float, forecast: Forecast) -> Pac
 
 def _paced(prepared: Prepared, options: QueryOptions, forecast: Forecast) -> Pace:
     options = _with_draws(prepared, options)
-    ahead = ahead_of(prepared, options, forecast)
+    ahead = expected_work(prepared, options, forecast)
     return Pace(options, ahead, forecast.milliseconds(ahead))
 
 
@@ -119,7 +119,7 @@ def plans(prepared: Prepared, alpha: float) -> list[tuple[PlannedBlock | Complet
     return [(block, block.frontier.choose(alpha)) for block in blocks]
 
 
-def ahead_of(prepared: Prepared, options: QueryOptions, forecast: Forecast) -> ForecastWork:
+def expected_work(prepared: Prepared, options: QueryOptions, forecast: Forecast) -> ForecastWork:
     """The statement to run, with its estimated time."""
     chosen = plans(prepared, options.alpha)
     written = sum(isinstance(block, UnplannedBlock) for block in prepared.blocks)

@@ -9,7 +9,7 @@ from imputedb import duckdb_errors
 from imputedb.answers import remote
 from imputedb.answers.membership import Membership, membership
 from imputedb.answers.multiple import pooled as multiple
-from imputedb.answers.pace import Pace, ahead_of, pace
+from imputedb.answers.pace import Pace, expected_work, pace
 from imputedb.answers.prepare import Planner
 from imputedb.answers.prepared import Prepared, strategy
 from imputedb.answers.request import IMPUTATION, VERBATIM, QueryOptions
@@ -151,7 +151,7 @@ def _learn(forecast: Forecast, prepared: Prepared, found: Pace, report: Report, 
     """Records the time of a statement, and the values that it has cached."""
     options, ahead = found.options, found.ahead
     if options.m is None:
-        ahead = ahead_of(prepared, replace(options, m=report.m), forecast)
+        ahead = expected_work(prepared, replace(options, m=report.m), forecast)
     forecast.ran(ahead, milliseconds)
     forecast.has_left(ahead)
 

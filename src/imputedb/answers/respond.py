@@ -35,7 +35,7 @@ from imputedb.sql.model_statement import ModelStatement
 from imputedb.sql.parameters import Given, by_name
 from imputedb.sql.pivots import unlisted
 from imputedb.sql.policy_statement import PolicyStatement
-from imputedb.sql.statements import Apart, Classified, Execute, Other, Query, Writes
+from imputedb.sql.statements import Classified, Execute, Other, Query, SplitStatement, Writes
 
 _READING = ("update", "delete", "merge", "explain", "set", "with")
 """How statements of DuckDB's begin that may read text files."""
@@ -54,7 +54,7 @@ def respond(
     one about policies is followed; any other is DuckDB's."""
     began = perf_counter()
     text, stated = limited_text(text)
-    options = options.limited(stated.over(options.limits).over(planner.limits), began)
+    options = options.limited(stated.or_else(options.limits).or_else(planner.limits), began)
     call = Call(engine, planner, options, progress, watch)
     try:
         with engine.callers_frames(text, statement=True) as frames:
@@ -111,7 +111,7 @@ def _responded(call: Call, parsed: Classified, params: Given, frames: Frames) ->
             check_keeping(engine)
             informed = replace(call, options=models.with_known_models(engine, call.planner, options, around.query))
             return limited(informed, around.query, lambda one: keep_answer(one, around, frames))
-        case Apart() as apart:
+        case SplitStatement() as apart:
             check_complete(engine, apart)
             return run_unchanged(engine, options, apart.text, by_name(params))
         case Writes() as writing:
@@ -158,7 +158,7 @@ def _listing(engine: Engine, options: QueryOptions, columns: Sequence[str], rows
 def _pivoted(engine: Engine, parsed: Classified, result: Result) -> Result:
     """The result of a statement that DuckDB splits in two. One that keeps rows shows none; a PIVOT over imputed data
     has a note that its columns are the observed values."""
-    if not isinstance(parsed.statement, Apart):
+    if not isinstance(parsed.statement, SplitStatement):
         return result
     if parsed.verb in ("create", "insert", "copy"):
         held = engine.held("SELECT CAST(NULL AS BOOLEAN) WHERE false")

@@ -8,7 +8,7 @@ from imputedb.errors import Unplanned
 from imputedb.notes import Note, NoteKind
 from imputedb.result import Result
 from imputedb.sql.read_names import read_names
-from imputedb.sql.statements import Apart, Other, Writes
+from imputedb.sql.statements import Other, SplitStatement, Writes
 from imputedb.sql.tokens import first_word, tokens
 
 _READING = ("update", "delete", "merge", "set")
@@ -28,7 +28,7 @@ def warned_of_stored(engine: Engine, writing: Writes, result: Result) -> Result:
     return result
 
 
-def check_complete(engine: Engine, apart: Apart) -> None:
+def check_complete(engine: Engine, apart: SplitStatement) -> None:
     """Refuses a query that DuckDB splits into statements, if a table that it may read is incomplete."""
     if _incomplete(engine, apart.text):
         raise Unplanned("PIVOT inside a query, its columns named by the data: list them, PIVOT t ON c IN (...)")

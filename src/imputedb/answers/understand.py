@@ -13,7 +13,7 @@ from imputedb.imputers.registry import imputers_of
 from imputedb.sql.enclosed import EnclosingStatement
 from imputedb.sql.parameters import Given, by_name
 from imputedb.sql.pivots import listed, unlisted
-from imputedb.sql.statements import Apart, Classified, Execute, Query, Statement
+from imputedb.sql.statements import Classified, Execute, Query, SplitStatement, Statement
 from imputedb.sql.tokens import first_word, tokens
 
 _DESCRIBING = ("describe", "desc", "summarize")
@@ -37,7 +37,7 @@ def with_values(engine: Engine, planner: Planner, statement: Statement, params: 
         QueryError: parameters and values do not match.
     """
     values = by_name(params)
-    if isinstance(statement, Apart):
+    if isinstance(statement, SplitStatement):
         written = _listed(engine, planner, statement.text)
         statement = engine.classified(written).statement if written else statement
     if isinstance(statement, Execute):

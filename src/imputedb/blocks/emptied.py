@@ -15,7 +15,7 @@ from imputedb.sql.expression import (
     origin_of,
 )
 from imputedb.sql.functions import COUNTS
-from imputedb.sql.items import pads
+from imputedb.sql.items import is_outer_join
 from imputedb.sql.scope import Source
 from imputedb.sql.subqueries import nodes
 
@@ -25,7 +25,7 @@ def counted(engine: Engine, whole: Tree, sources: Mapping[int, Source]) -> bool:
 
     Columns that an outer join may pad with NULLs are excluded.
     """
-    if any(map(pads, nodes(whole))):
+    if any(map(is_outer_join, nodes(whole))):
         return False
     found = [
         node

@@ -14,7 +14,7 @@ from imputedb.errors import Error, Unplanned
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
 from imputedb.sql.expression import alias_written, arguments_of, function_of, is_call, names_of, path_of, text_of
-from imputedb.sql.items import call_in, in_place_of, is_table, is_table_function, unnamed
+from imputedb.sql.items import call_in, in_place_of, is_table, is_table_function, without_alias
 from imputedb.sql.paths import parts_of
 from imputedb.sql.reading_functions import reads_files
 from imputedb.sql.scope import Viewed
@@ -69,7 +69,7 @@ class Files:
         return {k: self._copied(part) if isinstance(part, (dict, list)) else part for k, part in tree.items()}
 
     def _copy(self, tree: Tree) -> Table:
-        item = unnamed(tree)
+        item = without_alias(tree)
         key = repr((t.without_place(item), self._named))
         if key not in self._known:
             self._known[key] = self._engine.copied(item, virtual_of(self._engine, item, self._named))
@@ -182,7 +182,7 @@ def _read_by(engine: Engine, node: Tree) -> Iterator[tuple[str, bool]]:
     for part in engine.with_views(node):
         if is_file(engine, part):
             with suppress(Error):
-                table = engine.copied(unnamed(part))
+                table = engine.copied(without_alias(part))
                 yield "a file", bool(engine.statistics(table).dirty)
                 engine.unmake("TABLE", [table.name])
                 engine.disown(table.name)

@@ -12,7 +12,7 @@ from imputedb.engines.engine import Engine
 from imputedb.errors import Error
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
-from imputedb.sql.items import column_names_of, number_of, unnamed
+from imputedb.sql.items import column_names_of, number_of, without_alias
 from imputedb.sql.parquet_files import parquet_files
 
 _OPTIONS = ("filename", "file_row_number", "binary_as_string", "union_by_name")
@@ -62,7 +62,7 @@ def _holds_missing(engine: Engine, item: Tree, columns: set[str], unsaid: set[st
 
     Partitions may have names of columns that all files have, such as `filename`; a star then includes these `unsaid`.
     """
-    plain = unnamed(item)
+    plain = without_alias(item)
     described = engine.fetched(f"DESCRIBE {engine.text(t.select([t.star()], plain))}")
     floating = [name for name, kind, *_ in described if name in columns and kind in _FLOATING]
     shown = [name for name, *_ in described if name.lower() in unsaid]

@@ -7,7 +7,7 @@ from imputedb.engines.names import OURS, SCHEMA
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
 from imputedb.sql.expression import function_of, path_of
-from imputedb.sql.items import call_in, in_place_of, is_table, is_table_function, unnamed
+from imputedb.sql.items import call_in, in_place_of, is_table, is_table_function, without_alias
 from imputedb.sql.select import entries_of, is_select, name_of, with_from
 from imputedb.sql.subqueries import alias_of, nodes
 from imputedb.sql.titles import titled
@@ -106,7 +106,7 @@ def _without_ours(engine: Engine, item: Tree) -> Tree | None:
     kept = _LISTED.get(_listed(engine, item))
     if kept is None:
         return None
-    query = with_from(engine.tree(f"SELECT * FROM duckdb_tables() WHERE {kept}"), unnamed(item))
+    query = with_from(engine.tree(f"SELECT * FROM duckdb_tables() WHERE {kept}"), without_alias(item))
     return in_place_of(item, t.subquery(query, alias_of(item)))
 
 

@@ -12,7 +12,7 @@ from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
 from imputedb.sql.csv_files import CsvFiles, csv_files
 from imputedb.sql.expression import alias_written, path_of
-from imputedb.sql.items import derived_in_place_of, in_place_of, is_table, is_table_function, unnamed
+from imputedb.sql.items import derived_in_place_of, in_place_of, is_table, is_table_function, without_alias
 from imputedb.sql.scope import Catalog, Viewed
 from imputedb.sql.select import entries_of, is_select, name_of
 from imputedb.sql.subqueries import nodes
@@ -99,7 +99,7 @@ class _TextFiles:
         if is_table(tree) and ".".join(path_of(tree)).lower() in self._queries:
             return tree
         if csv_files(tree) is not None and is_file(self._engine, tree):
-            table = self._copy(unnamed(tree))
+            table = self._copy(without_alias(tree))
             return tree if table is None else in_place_of(tree, t.table(table.path, alias_of_file(self._engine, tree)))
         view = self._view(tree) if is_table(tree) else None
         if view is not None:

@@ -46,7 +46,7 @@ class Question:
             with opened(self.of, read_only=not any(map(_writes, self.texts))) as db:
                 yield db, self.texts
             return
-        with at_hand(None) as db:
+        with database_at(None) as db:
 
             @cache
             def loaded_once(path: Path) -> str:
@@ -63,7 +63,7 @@ class Question:
 
 
 @contextmanager
-def at_hand(path: str | None, na: Sequence[str] | None = None, *, create: bool = True) -> Iterator[Database]:
+def database_at(path: str | None, na: Sequence[str] | None = None, *, create: bool = True) -> Iterator[Database]:
     """The database at a path, created where there is none, or an in-memory database with the file of data there."""
     data = path is not None and is_data(path)
     with opened(":memory:" if path is None or data else path, create=create or data) as db:

@@ -72,7 +72,7 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class CheckResult:
     """A check with the figure that it was compared with.
 
     Attributes:
@@ -103,7 +103,7 @@ class Contract:
     name: str
     checks: tuple[Check, ...]
     report: Path | None = None
-    judged: list[Judged] = field(default_factory=list, compare=False)
+    judged: list[CheckResult] = field(default_factory=list, compare=False)
 
     def on(self, found: Source, *, flags: bool) -> "Contract":
         """The contract with column names in the spelling of the table.
@@ -184,7 +184,7 @@ class Contract:
     def _judge(self, values: Iterable[tuple[Check, str | None, float]], so: str) -> None:
         for one, column, value in values:
             known = value if isfinite(value) else None
-            self.judged.append(Judged(one.figure, column, one.least, one.most, known, one.broken(column, value)))
+            self.judged.append(CheckResult(one.figure, column, one.least, one.most, known, one.broken(column, value)))
         broken = [one.broken for one in self.judged if one.broken is not None]
         if self.report is not None:
             found = {"contract": self.name, "holds": not broken, "checks": list(map(asdict, self.judged))}

@@ -12,7 +12,7 @@ from imputedb.algebra.column import Column
 from imputedb.completion import congenial, remarks
 from imputedb.completion import source as sources
 from imputedb.completion.cost import Meter
-from imputedb.completion.enough import enough, watched
+from imputedb.completion.enough import monitored, sufficient_draws
 from imputedb.completion.publication import Publication
 from imputedb.completion.request import AUTO, Request
 from imputedb.completion.source import DRAW, ROW, Source
@@ -56,10 +56,10 @@ def draw(
     adaptive = request.m == AUTO
     records: list[Record] = []
     for number in numbers if adaptive else ():
-        if number not in known or (records and enough(records)):
+        if number not in known or (records and sufficient_draws(records)):
             break
         records.append(known[number])
-    if adaptive and records and enough(records):
+    if adaptive and records and sufficient_draws(records):
         return records
     left = [number for number in numbers if number not in known]
     moved, done, made = Movements(), len(numbers) - len(left), 0
@@ -76,7 +76,7 @@ def draw(
         done, made = done + 1, made + 1
         progress(done / len(numbers))
         records = [known[one] for one in numbers if one <= number and one in known]
-        if adaptive and enough(records):
+        if adaptive and sufficient_draws(records):
             return records
     return [known[number] for number in numbers]
 
@@ -169,7 +169,7 @@ def _record(found: Source, values: Mapping[Column, Array], trace: Trace) -> dict
     return {
         "rows": len(found.rows.keys),
         "digests": remarks.digests(values),
-        "watched": watched(found, values),
+        "watched": monitored(found, values),
         "means": {column.name: trace.means[column] for column in values if column in trace.means},
         "deviations": {column.name: trace.deviations[column] for column in values if column in trace.deviations},
         "stay": {column.name: _staying(found, column, given) for column, given in values.items()},

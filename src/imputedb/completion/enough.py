@@ -23,7 +23,7 @@ LEVELS = 30
 """Maximum number of categories of a column whose shares are considered."""
 
 
-def watched(found: Source, values: Mapping[Column, Array]) -> dict[str, list[tuple[float, float]]]:
+def monitored(found: Source, values: Mapping[Column, Array]) -> dict[str, list[tuple[float, float]]]:
     """The mean of each filled column in one draw, with its variance; for categories those of each indicator."""
     names = {column.name for column in values}
     return {name: _means(v) for name, v in completed_columns(found, values).items() if name in names}
@@ -38,7 +38,7 @@ def _means(values: Array) -> list[tuple[float, float]]:
     return [(float(one.mean()), float(one.var(ddof=1)) / len(one)) for one in indicators if len(one) > 1]
 
 
-def enough(records: Sequence[Mapping[str, Any]]) -> bool:
+def sufficient_draws(records: Sequence[Mapping[str, Any]]) -> bool:
     """Whether there are as many draws as the pilot asks for, or nothing was imputed."""
     if not any(record["watched"] for record in records):
         return True

@@ -190,7 +190,7 @@ class Imputation:
             rows = Rows(self._given(batch, columns, order), keys, learn)
             for column, filled in self._imputed(batch, rows, group, order).items():
                 whole = conversion.patch(filled, order[rows.columns[column].missing], rows.columns[column], batch.count)
-                values[column] = conversion.only(whole, gaps[column]) if self.reader.is_sparse(column) else whole
+                values[column] = conversion.values_at(whole, gaps[column]) if self.reader.is_sparse(column) else whole
         for column in targets:
             if counts[column] and missing[column] == batch.count and column not in known:
                 words = (

@@ -204,7 +204,7 @@ class ModelTable:
                 cells = rows.columns[column]
                 whole = conversion.patch(array, np.flatnonzero(cells.missing), cells, len(rows.keys))
                 if column.name in meant:
-                    whole = conversion.only(whole, cells.missing & ~meant[column.name])
+                    whole = conversion.values_at(whole, cells.missing & ~meant[column.name])
                 found[column.name].append(whole)
         return {name: conversion.joined(arrays) for name, arrays in found.items()}
 

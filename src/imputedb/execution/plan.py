@@ -22,11 +22,11 @@ from imputedb.algebra.relation import (
 )
 from imputedb.algebra.walk import aliases, bottom_up, columns_read, scans
 from imputedb.engines.engine import Engine
-from imputedb.execution.beside import ImputedColumns
 from imputedb.execution.bundle import ColumnDraws
 from imputedb.execution.counting import Counting
 from imputedb.execution.draw import ImputeDraws, warned
 from imputedb.execution.impute import Imputation
+from imputedb.execution.imputed_columns import ImputedColumns
 from imputedb.execution.outcome import Outcome
 from imputedb.execution.staging import Staging
 from imputedb.imputers.protocol import Imputer, Progress, fills_in_sql

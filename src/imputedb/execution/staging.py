@@ -10,9 +10,9 @@ from imputedb.algebra.relation import Fill, Impute, Relation, Scan, Staged
 from imputedb.algebra.walk import aliases
 from imputedb.engines.engine import Engine
 from imputedb.execution.batch import Batch
-from imputedb.execution.beside import ImputedColumns
 from imputedb.execution.bundle import ColumnDraws, engine_values, repeated_by_draw
 from imputedb.execution.columns import ColumnCache
+from imputedb.execution.imputed_columns import ImputedColumns
 from imputedb.imputers import checked
 from imputedb.imputers.protocol import Imputer, fills_in_sql
 from imputedb.imputers.rows import Array

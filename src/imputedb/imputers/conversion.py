@@ -68,7 +68,7 @@ def joined(arrays: Sequence[Array]) -> Array:
     return np.concatenate(arrays)
 
 
-def only(values: Array, places: NDArray[np.bool_]) -> Array:
+def values_at(values: Array, places: NDArray[np.bool_]) -> Array:
     """The values at some positions, with no value at the others."""
     if values.dtype == object:
         chosen: Array = np.full(len(values), None, dtype=object)
@@ -83,7 +83,7 @@ def patch(values: Array, places: NDArray[np.intp], like: Cells, rows: int) -> Ar
     if absent.any():
         filled = np.zeros(rows, bool)
         filled[places[~absent]] = True
-        return only(patch(np.ma.getdata(values)[~absent], places[~absent], like, rows), filled)
+        return values_at(patch(np.ma.getdata(values)[~absent], places[~absent], like, rows), filled)
     values = np.ma.getdata(values)
     if like.kind is Kind.CATEGORY:
         values = named(values, like)

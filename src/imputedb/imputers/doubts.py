@@ -8,14 +8,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from imputedb.algebra.column import Column
-from imputedb.imputers.beyond import Matching, coverage_notes, few_donors
 from imputedb.imputers.chained.chained import Chained
+from imputedb.imputers.expected_coverage import Matching, coverage_notes, few_donors
 from imputedb.imputers.feedback import fed_back
 from imputedb.imputers.leverage import leverage
 from imputedb.imputers.protocol import Imputer, Stretches, matches_lines, same_donors, takes_donors, takes_lines
+from imputedb.imputers.regression_line import curvature_note, regression_line, residual_note
 from imputedb.imputers.rows import Rows
 from imputedb.imputers.scales import scales
-from imputedb.imputers.straight import curvature_note, regression_line, residual_note
 from imputedb.imputers.stretched import Stretched
 from imputedb.imputers.surface import surface
 from imputedb.imputers.tree import Tree

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from imputedb.algebra.column import Column, Columns
 from imputedb.errors import CannotImpute
 from imputedb.imputers import checked
-from imputedb.imputers.chained.two_level import CLUSTERS, minds_clusters
+from imputedb.imputers.chained.two_level import CLUSTERS, uses_clusters
 from imputedb.imputers.earlier import CLOCK, earlier
 from imputedb.imputers.leverage import leverage
 from imputedb.imputers.order import labels
@@ -102,7 +102,7 @@ class TargetGroup:
             columns[CLOCK] = self.times
         columns |= self._series(rows)
         clusters, policy = self.request.permit(self.targets[0]).clusters, self.request.permit(self.targets[0]).policy
-        if clusters is not None and minds_clusters(self.imputer):
+        if clusters is not None and uses_clusters(self.imputer):
             columns = {c: cells for c, cells in columns.items() if c.name != policy.cluster}  # no slope of its own
             columns[CLUSTERS] = clusters
         weights = self.request.permit(self.targets[0]).weights

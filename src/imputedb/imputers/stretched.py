@@ -9,9 +9,9 @@ from imputedb.algebra.column import Column
 from imputedb.imputers.chained.chained import Chained
 from imputedb.imputers.chained.chains import Movement
 from imputedb.imputers.chained.design import closed
+from imputedb.imputers.monotone_scales import MonotoneScale, TwoPartScale, scales_of
 from imputedb.imputers.protocol import Converges, Draws, Progress, Work, apart
 from imputedb.imputers.rows import Array, Cells, Rows
-from imputedb.imputers.stretch import MonotoneScale, TwoPartScale, scales_of
 from imputedb.statistics.table import Kind
 
 

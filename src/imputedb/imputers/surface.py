@@ -14,7 +14,7 @@ from imputedb.imputers.chained.column_model import Matrix, Vector
 from imputedb.imputers.chained.pmm import TIED
 from imputedb.imputers.chained.regression import of_rows
 from imputedb.imputers.random import uniform
-from imputedb.imputers.straight import ROWS_A_COEFFICIENT, SURE, RegressionLine
+from imputedb.imputers.regression_line import ROWS_A_COEFFICIENT, SURE, RegressionLine
 
 DONORS = 5
 

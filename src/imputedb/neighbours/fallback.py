@@ -15,7 +15,7 @@ Array = NDArray[np.generic]
 Flags = NDArray[np.bool_]
 
 
-def stand_ins(
+def fallback_values(
     attribute: Attribute, rows: Ints, settings: Settings, groups: Ints | None
 ) -> Iterator[tuple[str, Flags, Array]]:
     """For each fallback in turn, the rows that it fills and their values.

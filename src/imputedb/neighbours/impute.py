@@ -21,7 +21,7 @@ from imputedb.errors import QueryError
 from imputedb.neighbours import votes
 from imputedb.neighbours.column import Attribute, space_of
 from imputedb.neighbours.condition import condition
-from imputedb.neighbours.fallback import stand_ins
+from imputedb.neighbours.fallback import fallback_values
 from imputedb.neighbours.index import Index, built
 from imputedb.neighbours.metric import Floats, Space
 from imputedb.neighbours.search import Cells, Copies, Found, Ints, Progress, cells_of
@@ -250,7 +250,7 @@ class _Work:
         attribute = self.attributes[target]
         rows = self.gaps[target][lost]
         known = replace(attribute, missing=attribute.missing | ~self.is_donor)
-        for stage, here, values in stand_ins(known, rows, self.settings, self.groups):
+        for stage, here, values in fallback_values(known, rows, self.settings, self.groups):
             filled.values[target][lost[here]] = values
             filled.left[target][lost[here]] = False
             filled.fallbacks[target, stage] += int(here.sum())

@@ -204,12 +204,12 @@ class Problem:
         one = self.imputers[imputer]
         columns = self.columns_of(mask)
         size = 8.0 * rows * (attributes if one.uses_predictors else len(columns))
-        if size <= self.room or not self._is_handed(one, columns):
+        if size <= self.room or not self._needs_rows(one, columns):
             return True
         self.too_large[one.name] = min(size, self.too_large.get(one.name, math.inf))
         return False
 
-    def _is_handed(self, one: Imputer, columns: Columns) -> bool:
+    def _needs_rows(self, one: Imputer, columns: Columns) -> bool:
         """Whether an imputer needs rows as arrays to impute some columns."""
         if is_stored(one):
             covered = (one.model(self._tables[c.relation], c.name) for c in columns)

@@ -21,7 +21,7 @@ from imputedb.imputers.rows import Array
 from imputedb.neighbours import index_file, votes
 from imputedb.neighbours.column import placed
 from imputedb.neighbours.condition import condition
-from imputedb.neighbours.fallback import stand_ins
+from imputedb.neighbours.fallback import fallback_values
 from imputedb.neighbours.impute import answers
 from imputedb.neighbours.index import Index, built
 from imputedb.neighbours.metric import Floats
@@ -185,7 +185,9 @@ class Lookup:
         for place in lost:
             fallback[place] = "left"
         if len(lost):
-            for stage, here, stand_in in stand_ins(self.attributes[target], rows[lost], self.settings, self.groups):
+            for stage, here, stand_in in fallback_values(
+                self.attributes[target], rows[lost], self.settings, self.groups
+            ):
                 values[lost[here]] = stand_in
                 for place in lost[here]:
                     fallback[place] = stage

@@ -63,7 +63,7 @@ class Request:
 
     def __post_init__(self) -> None:
         text, stated = limited(self.text)
-        found = stated.over(Limits(self.within_ms, self.error))
+        found = stated.or_else(Limits(self.within_ms, self.error))
         for name, value in (("text", text), ("within_ms", found.within_ms), ("error", found.error)):
             object.__setattr__(self, name, value)
 

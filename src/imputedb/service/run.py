@@ -13,7 +13,7 @@ from imputedb.service.audit import Audit
 from imputedb.service.configuration import Configuration
 from imputedb.service.core import Core
 from imputedb.service.http.background import Background
-from imputedb.service.http.door import application
+from imputedb.service.http.routes import application
 from imputedb.service.http.server import serve
 from imputedb.service.jobs.runner import Ended, JobRunner
 from imputedb.service.jobs.store import Jobs

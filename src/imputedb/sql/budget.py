@@ -42,7 +42,7 @@ class Limits:
         error = "" if self.error is None else f" ERROR {100 * self.error!r} %"
         return f"\n{within}{error}" if self else ""
 
-    def over(self, others: Limits) -> Limits:
+    def or_else(self, others: Limits) -> Limits:
         """These limits, completed by others where they are None."""
         return Limits(
             others.within_ms if self.within_ms is None else self.within_ms,

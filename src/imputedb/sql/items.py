@@ -70,7 +70,7 @@ def is_filtering(join: Tree) -> bool:
     return join["join_type"] in ("SEMI", "ANTI")
 
 
-def pads(item: Tree) -> bool:
+def is_outer_join(item: Tree) -> bool:
     """Whether an item of FROM is an outer join, which adds NULLs for rows without a partner."""
     return is_join(item) and item["join_type"] not in ("INNER", "SEMI", "ANTI")
 
@@ -124,7 +124,7 @@ def column_names_of(item: Tree) -> list[str]:
     return list(item.get("column_name_alias") or ())
 
 
-def unnamed(item: Tree) -> Tree:
+def without_alias(item: Tree) -> Tree:
     """An item of FROM without alias, column aliases and sample."""
     return {**item, "alias": "", "column_name_alias": [], "sample": None}
 

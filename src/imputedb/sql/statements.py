@@ -49,7 +49,7 @@ class Execute:
 
 
 @dataclass(frozen=True, slots=True)
-class Apart:
+class SplitStatement:
     """A query that DuckDB splits into several statements: a PIVOT whose columns depend on the data."""
 
     text: str
@@ -70,7 +70,7 @@ class Other:
 
 
 Ours = PolicyStatement | ModelStatement | LimitStatement
-Statement = Query | EnclosingStatement | Ours | Execute | Apart | Writes | Other
+Statement = Query | EnclosingStatement | Ours | Execute | SplitStatement | Writes | Other
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,7 @@ def _kind(kind: duckdb.StatementType, text: str, found: Sequence[Token]) -> Stat
         case kinds.MERGE_INTO:
             return merged(text, found) or Other(text)
         case kinds.MULTI:
-            return Apart(text)
+            return SplitStatement(text)
         case kinds.EXECUTE:
             return _executed(text, found)
         case _:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from imputedb.answers.multiple.forms import fixed
+from imputedb.answers.multiple.forms import literal_value
 from imputedb.answers.multiple.influence import Influence, of_group
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree, without_place
@@ -58,7 +58,11 @@ def chosen(tree: Tree) -> NumberChoice:
         inside = chosen(child_of(tree))
         return inside if inside.decided else NumberChoice(tree)
     given = arguments_of(tree)
-    if function_of(tree) in ("*", "/", "fdiv") and len(given) == 2 and not all(fixed(one) is None for one in given):
+    if (
+        function_of(tree) in ("*", "/", "fdiv")
+        and len(given) == 2
+        and not all(literal_value(one) is None for one in given)
+    ):
         insides = [chosen(one) for one in given]
         decided = [one for one in insides if one.decided]
         if not decided:
@@ -77,7 +81,7 @@ def _of_case(tree: Tree, case: Tree) -> NumberChoice:
     for one in results:
         if _is_constant(one):
             branches.append(t.literal(False))
-            neutral &= is_null(one) or fixed(one) == 0
+            neutral &= is_null(one) or literal_value(one) == 0
         else:
             branches.append(next(found).decided or t.literal(True))
     pairs = [(when, branch) for (when, _), branch in zip(conditions, branches, strict=False)]
@@ -112,4 +116,4 @@ def _first_of(given: Sequence[Tree]) -> Tree:
 
 
 def _is_constant(tree: Tree) -> bool:
-    return is_null(tree) or fixed(tree) is not None
+    return is_null(tree) or literal_value(tree) is not None

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from imputedb.answers.multiple.calls import Call, double, minus, over, plus, sampled, times
 from imputedb.answers.multiple.choices import as_case
-from imputedb.answers.multiple.forms import fixed
+from imputedb.answers.multiple.forms import literal_value
 from imputedb.answers.multiple.influence import GROUP, ROW, Influence, of_group
 from imputedb.answers.multiple.measures import Measures, influence_of
 from imputedb.sql import ast as t
@@ -225,7 +225,7 @@ def _degree_of(name: str, given: Sequence[float | None]) -> float | None:
 
 def _degree_of_case(case: Tree) -> float | None:
     """The power for a CASE: that of all its results, apart from 0 and NULL."""
-    found = {degree(one) for one in results_of(case) if not (is_null(one) or fixed(one) == 0)}
+    found = {degree(one) for one in results_of(case) if not (is_null(one) or literal_value(one) == 0)}
     return found.pop() if len(found) == 1 else None
 
 

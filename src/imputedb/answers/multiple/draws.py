@@ -253,7 +253,7 @@ class Draws:
         rows = f"SELECT *, {self._group} AS place FROM temp.{self._table}"
         return f"SELECT {', '.join(['*', *most])} FROM (SELECT {', '.join(['*', *same])} FROM ({rows}))"
 
-    def scattered(self) -> list[int]:
+    def varying_outputs(self) -> list[int]:
         """The positions of outputs with a different value in each draw of some group."""
         found = []
         for place in self._voted:

@@ -131,9 +131,9 @@ def constant(tree: Tree) -> float | None:
         return None
 
 
-def fixed(tree: Tree) -> float | None:
+def literal_value(tree: Tree) -> float | None:
     """The value of an expression of literals; None for any other."""
-    given = [fixed(one) for one in arguments_of(tree)]
+    given = [literal_value(one) for one in arguments_of(tree)]
     known = [one for one in given if one is not None]
     if not given or len(known) < len(given):
         return constant(tree)

@@ -25,7 +25,7 @@ class PooledHaving:
     sides: Sequence[Tree]
     pooled: Tree
 
-    def over(self, shown: Callable[[int], Tree]) -> Tree:
+    def with_positions(self, shown: Callable[[int], Tree]) -> Tree:
         """The clause with each output replaced by its shown form, by position."""
 
         def change(node: Tree) -> Tree | None:

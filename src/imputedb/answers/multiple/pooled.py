@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from imputedb.answers.beside import check_distinct_names
+from imputedb.answers.column_names import check_distinct_names
 from imputedb.answers.multiple import precision
 from imputedb.answers.multiple.aggregation import GROUPING, STANDS, Aggregation, aggregation
 from imputedb.answers.multiple.clusters import unused_note
@@ -94,7 +94,7 @@ def pooled(engine: Engine, prepared: Prepared, run: Run) -> Pooled | None:
             found = _repeatable(images, about, options, found, warnings)
     warnings += suspects(draws.numbers(), about, found, options.question)
     warnings += _without_interval(about, found)
-    warnings += [scattered(about.outputs[place].name) for place in draws.scattered() if place < about.shown]
+    warnings += [scattered(about.outputs[place].name) for place in draws.varying_outputs() if place < about.shown]
     return _answer(engine, run, draws, about, found, tuple(warnings))._replace(expected=width)
 
 
@@ -296,7 +296,7 @@ def _answer(
     registered = run.keep(_columns(draws, about, found))
     same = t.compared("COMPARE_EQUAL", t.reference("k", "place"), group)
     source = t.inner(t.table((KEYS,), "k"), t.table((registered,), "r"), same)
-    kept = about.having.over(lambda place: item(about, place)) if about.having else None
+    kept = about.having.with_positions(lambda place: item(about, place)) if about.having else None
     node = t.select([*shown, group], source, kept, modifiers=_modifiers(about, group))
     text = f"WITH {KEYS} AS ({draws.keys()}) {engine.text(node)}"
     held = answered(engine, text)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from imputedb.answers.multiple.calls import double
-from imputedb.answers.multiple.forms import fixed
+from imputedb.answers.multiple.forms import literal_value
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree, without_place
 from imputedb.sql.expression import (
@@ -100,16 +100,20 @@ class Steps:
             case (("-" | "subtract"), [left, right]):
                 return _added(self.line(left), _scaled(self.line(right), -1.0))
             case (("*" | "multiply"), [left, right]):
-                factor = fixed(right)
-                return _scaled(self.line(right), fixed(left)) if factor is None else _scaled(self.line(left), factor)
+                factor = literal_value(right)
+                return (
+                    _scaled(self.line(right), literal_value(left))
+                    if factor is None
+                    else _scaled(self.line(left), factor)
+                )
             case (("/" | "fdiv"), [left, right]):
-                divisor = fixed(right)
+                divisor = literal_value(right)
                 return _scaled(self.line(left), 1 / divisor) if divisor else None
         if name in DIVIDING:
             return _rounded(self.line(t.arithmetic("/", *given)), 1.0)
         if name in ROUNDING:
             one, *more = given
-            digits = [fixed(two) for two in more]
+            digits = [literal_value(two) for two in more]
             return None if None in digits else _rounded(self.line(one), _unit(name, digits))
         return None
 

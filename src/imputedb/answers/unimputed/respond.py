@@ -5,7 +5,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from imputedb.answers.beside import check_distinct_names
+from imputedb.answers.column_names import check_distinct_names
 from imputedb.answers.multiple.outputs import is_number
 from imputedb.answers.prepared import Prepared
 from imputedb.answers.request import AIPW, BOUNDS, ML, QueryOptions

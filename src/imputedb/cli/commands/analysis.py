@@ -14,7 +14,7 @@ import click
 
 from imputedb.cli.database import opened
 from imputedb.cli.options import NEGATIVE, listed
-from imputedb.cli.questions import at_hand
+from imputedb.cli.questions import database_at
 from imputedb.errors import QueryError
 
 _FORM = click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table")
@@ -43,7 +43,7 @@ def _shown(value: Any) -> Any:
 @_FORM
 def mcar(db: str, table: str, form: str) -> None:
     """Little's test of whether the numbers of TABLE are missing completely at random."""
-    with at_hand(db, create=False) as database:
+    with database_at(db, create=False) as database:
         found = database.mcar(table)
     names = ["statistic", "df", "p", "patterns", "effect"]
     _show(names, [[found.statistic, found.df, found.p_value, found.patterns, found.effect]], form)
@@ -58,7 +58,7 @@ def mcar(db: str, table: str, form: str) -> None:
 @_FORM
 def flux(db: str, table: str, form: str) -> None:
     """Show influx and outflux of each column of TABLE: how others help to impute it, and how it helps others."""
-    with at_hand(db, create=False) as database:
+    with database_at(db, create=False) as database:
         found = database.flux(table)
     names = ["column", "observed", "influx", "outflux", "inbound", "outbound", "incomplete"]
     _show(names, [[name, *asdict(one).values()] for name, one in found.items()], form)
@@ -72,7 +72,7 @@ def flux(db: str, table: str, form: str) -> None:
 @_FORM
 def scan(db: str, table: str, columns: str, seed: int, form: str) -> None:
     """Find the number of neighbours and the metric that the imputer knn errs least with on hidden cells of TABLE."""
-    with at_hand(db, create=False) as database:
+    with database_at(db, create=False) as database:
         found = database.scan(table, columns=listed(columns), seed=seed)
     _show(["metric", "k", "error"], [[metric, k, error] for (metric, k), error in found.errors.items()], form)
     click.echo(f"best: metric {found.metric}, k {found.k}", err=True)
@@ -126,7 +126,7 @@ def compare(
             raise QueryError(f"--shift {text!r} is not COLUMN=SIZE") from None
     if picture is not None:
         evaluation.check_chart(picture)
-    with at_hand(db, create=False) as database:
+    with database_at(db, create=False) as database:
         found = database.compare(sql, ways=listed(ways), shifts=sizes, m=m, seed=seed)
     table = found.table()
     rows = list(zip(*table.values(), strict=True))
@@ -164,7 +164,7 @@ def sensitivity(
     from imputedb.sensitivity import Departures
 
     wanted = Departures(column, shifts, crosses=crosses)
-    with at_hand(db, create=False) as database:
+    with database_at(db, create=False) as database:
         result = database.sql(sql, m=m, imputer=imputer, seed=seed, sensitivity=wanted)
     assert result.sensitivity is not None  # present, since the query has asked for it
     table = result.sensitivity.table()
@@ -191,7 +191,7 @@ def how_many(db: str, sql: str, pilot: int, precision: float, imputer: str, seed
     """Find the number of draws that SQL needs for standard errors that another run repeats (von Hippel 2020)."""
     from imputedb.inference.number_of_draws import enough
 
-    with at_hand(db, create=False) as database:
+    with database_at(db, create=False) as database:
         result = database.sql(sql, m=pilot, imputer=listed(imputer), seed=seed)
     known = [one.fmi for row in result.estimates for one in row.values()]
     found = enough([one for one in known if not math.isnan(one)] or [0.0], pilot, cv=precision)

@@ -12,7 +12,7 @@ import click
 
 from imputedb.cli.database import announced, opened, standard_input
 from imputedb.cli.options import NEGATIVE, listed
-from imputedb.cli.questions import at_hand
+from imputedb.cli.questions import database_at
 from imputedb.errors import Error, QueryError, StorageError
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def profile(db: str, table: str | None, form: str, pictures: str | None, picture
     """Show counts, shares and patterns of missing values, of one TABLE or of all, and suspect values."""
     from imputedb.cli.output.tables import printed, profile_tables, suspicions
 
-    with at_hand(db, create=False) as database:
+    with database_at(db, create=False) as database:
         found = database.profile(table)
         match form:
             case "json":

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from imputedb.cli.database import opened, settings
-from imputedb.cli.questions import at_hand, is_data
+from imputedb.cli.questions import database_at, is_data
 from imputedb.errors import DataError, StorageError
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _database(path: str | None, *, writable: bool) -> Iterator[Database]:
                 db.register(name, columns, keep=True)
             yield db
     elif writable or is_data(path) or path.startswith("sc://"):
-        with at_hand(path, create=False) as db:
+        with database_at(path, create=False) as db:
             yield db
     elif not Path(path).exists():
         raise StorageError(f"no database {path}; `imputedb load {path} FILE...` makes one")

@@ -279,10 +279,10 @@ def shell(db: str | None) -> None:
 
     The exit code is 1 if a statement of standard input fails.
     """
-    from imputedb.cli.questions import at_hand
+    from imputedb.cli.questions import database_at
     from imputedb.cli.shell import Shell
 
-    with at_hand(db) as database:
+    with database_at(db) as database:
         talk = Shell(database)
         talk.loop()
     if talk.failed and not sys.stdin.isatty():

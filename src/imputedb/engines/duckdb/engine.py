@@ -28,8 +28,8 @@ from imputedb.engines.duckdb.arrays import ArraySlots
 from imputedb.engines.duckdb.copies import Copies
 from imputedb.engines.duckdb.functions import functions
 from imputedb.engines.duckdb.kept_files import KeptFiles
-from imputedb.engines.duckdb.marks import Missing
 from imputedb.engines.duckdb.metadata import MetadataStore
+from imputedb.engines.duckdb.missing_words import Missing
 from imputedb.engines.duckdb.models import Models
 from imputedb.engines.duckdb.opening import Opening
 from imputedb.engines.duckdb.session import Session

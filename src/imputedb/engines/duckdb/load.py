@@ -16,7 +16,7 @@ from imputedb.engines.address import Address, address
 from imputedb.engines.duckdb import foreign, forms, levels, text_files
 from imputedb.engines.duckdb.databases import filling
 from imputedb.engines.duckdb.frames import readable
-from imputedb.engines.duckdb.marks import Missing, MissingWords
+from imputedb.engines.duckdb.missing_words import Missing, MissingWords
 from imputedb.engines.duckdb.paths import check_columns, compression_option, files, partitions, skipped_folders
 from imputedb.engines.reading import Reading
 from imputedb.errors import DataError, StorageError, UnknownName

@@ -13,7 +13,7 @@ from imputedb.algebra.relation import Table
 from imputedb.engines.duckdb import encodings, ragged, text_files
 from imputedb.engines.duckdb.forms import TextForm
 from imputedb.engines.duckdb.kept_files import Version, version
-from imputedb.engines.duckdb.marks import MissingWords, QueryFile
+from imputedb.engines.duckdb.missing_words import MissingWords, QueryFile
 from imputedb.engines.duckdb.paths import check_partitions, compression_option
 from imputedb.engines.duckdb.text_files import TextFiles
 from imputedb.engines.reading import Reading

@@ -22,7 +22,7 @@ from imputedb.sql.expression import path_of
 from imputedb.sql.items import is_table
 from imputedb.sql.paths import quoted
 from imputedb.sql.select import entries_of, is_recursive, name_of, query_of
-from imputedb.sql.statements import Apart, Other, Query, Writes
+from imputedb.sql.statements import Other, Query, SplitStatement, Writes
 from imputedb.sql.tokens import Token, tokens, unquoted
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _names(engine: DuckDB, text: str) -> list[str]:
         match engine.texts.classified(text).statement:
             case Query(query) | EnclosingStatement(_, query):
                 return _read(engine.texts.tree(query))
-            case Apart(whole):  # its tree depends on values that name its columns
+            case SplitStatement(whole):  # its tree depends on values that name its columns
                 return _named(tokens(whole))
             case Other(whole) | Writes(whole):
                 found = tokens(whole)

@@ -118,7 +118,7 @@ class TwoLevel:
         return np.asarray(unknown @ fit.beta + fit.u[missing])
 
 
-def minds_clusters(imputer: object) -> bool:
+def uses_clusters(imputer: object) -> bool:
     """Whether an imputer's model has cluster intercepts, so that it gets the clusters of the rows."""
     return isinstance(getattr(imputer, "model", None), TwoLevel)
 

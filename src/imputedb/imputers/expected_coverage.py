@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from imputedb.imputers.chained.column_model import Matrix, Vector
 from imputedb.imputers.random import generator
-from imputedb.imputers.straight import RegressionLine
+from imputedb.imputers.regression_line import RegressionLine
 from imputedb.imputers.surface import SortedDonors, Surface, sorted_donors
 from imputedb.notes import Note, NoteKind, Question
 from imputedb.statistics.skewness import PER_INFLUENCES, PER_SKEWNESS, by_chance, weighted
