@@ -158,10 +158,10 @@ MEASURES: dict[str, tuple[Any, str]] = {
     "no expression": (Closed(frozenset({"avg"}), lambda call: 3), "it is an expression"),
     "an exception": (Closed(frozenset({"avg"}), lambda call: {}["x"]), "failed in variance: KeyError"),
     "a scale by name": (Closed(frozenset({"avg"}), fine, pooled_on="log"), "it is a scale"),
-    "no names": (Closed(frozenset(), fine), "no measure"),
+    "no names": (Closed(frozenset(), fine), "not a measure"),
     "upper case": (Closed(frozenset({"AVG"}), fine), "in lower case"),
     "a class": (Closed, "is a class"),
-    "an object": (object(), "no measure"),
+    "an object": (object(), "not a measure"),
 }  # type: ignore[arg-type]
 
 

@@ -175,7 +175,7 @@ def test_single_values_are_what_draws_average_to(db: Database) -> None:
     [
         ({"treatment": "drug"}, "no column 'drug'"),
         ({"reference": "sham"}, "none of the rows at hand has arm = 'sham'"),
-        ({"visits": ("arm2", "y3")}, "visit 'arm2' is not of numbers"),
+        ({"visits": ("arm2", "y3")}, "visit 'arm2' does not hold numbers"),
         ({"covariates": ("y1",), "visits": ("y2", "y3")}, "covariate 'y1' misses"),
         ({"treatment": "arm2"}, "treatment 'arm2' misses"),
     ],

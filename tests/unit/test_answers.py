@@ -137,7 +137,7 @@ def test_refusals(people: Database, sql: str, error: type[Exception], message: s
 
 
 def test_bad_wishes(people: Database) -> None:
-    with pytest.raises(imputedb.QueryError, match=r"alpha is 1\.5; it goes from 0"):
+    with pytest.raises(imputedb.QueryError, match=r"alpha is 1\.5; it must be from 0"):
         people.sql("SELECT age FROM person", alpha=1.5)
     with pytest.raises(imputedb.QueryError, match="alpha is nan"):
         people.sql("SELECT age FROM person", alpha=float("nan"))

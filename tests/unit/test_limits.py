@@ -279,7 +279,7 @@ def test_an_error_needs_intervals(db: imputedb.Database) -> None:
 
 def test_limits_stand_behind_queries_alone(db: imputedb.Database) -> None:
     for text in ("DROP TABLE t WITHIN 5 MS", "SHOW IMPUTATION MODELS WITHIN 5 MS", "PREPARE p AS SELECT 1 WITHIN 5 MS"):
-        with pytest.raises(QueryError, match="stand behind a query"):
+        with pytest.raises(QueryError, match="only permitted at the end of a query"):
             db.sql(text)
     assert db.execute("SELECT count(*) FROM t") == [(600,)]
     db.sql("PREPARE p AS SELECT avg(x) AS mean FROM t")

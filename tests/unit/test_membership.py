@@ -144,7 +144,7 @@ def test_nothing_missing_is_certain(tables: Database) -> None:
         ("SELECT id FROM t WHERE likelihood() > 0.5", "stands alone"),
         ("SELECT id, 2 * likelihood() FROM t", "stands alone"),
         ("SELECT id, likelihood(), likelihood() FROM t", "stands alone"),
-        ("SELECT likelihood() FROM t", "select what tells them apart"),
+        ("SELECT likelihood() FROM t", "select columns that identify them"),
     ],
 )
 def test_where_it_cannot_be_asked_for_is_said(tables: Database, text: str, says: str) -> None:

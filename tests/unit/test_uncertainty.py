@@ -263,7 +263,7 @@ def test_a_measure_of_your_own(sample: Database) -> None:
         ({"deviations": float("nan"), "method": "bounds"}, "deviations is nan"),
         ({"deviations": "2", "method": "bounds"}, "deviations is '2'"),
         ({"imputer": None}, "None is not an imputer"),
-        ({"imputer": ()}, "no imputer is named"),
+        ({"imputer": ()}, "choice of imputers is empty"),
         ({"measures": None}, "measures are None"),
         ({"measures": ("avg",)}, "no installed package has a measure 'avg'"),
     ],

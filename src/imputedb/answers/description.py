@@ -84,7 +84,7 @@ def describe(
     if look.verb in _LISTINGS and isinstance(statement, Other):
         return Description(*engine.described(f"SELECT * FROM (\n{split(statement.text)[0]}\n)"), {})
     if not isinstance(statement, Query):
-        raise QueryError("only a query (SELECT) has columns that can be told without running it")
+        raise QueryError("only a query (SELECT) has columns that are known without running it")
     types = _parameter_types(engine, statement, given)
     nulls = {name: _null(one) for name, one in types.items()}
     filled = engine.filled(statement, engine.evaluated(nulls))

@@ -54,7 +54,7 @@ def _without_intervals(found: Result, options: QueryOptions) -> Result:
     if options.method != IMPUTATION or options.draws or not any(wanted.values()):
         return found
     names = " and ".join(name for name, is_given in wanted.items() if is_given)
-    note = Note(NoteKind.UNPOOLED, names, f"{names}: of intervals, and one draw has none: ask for draws, such as m=20")
+    note = Note(NoteKind.UNPOOLED, names, f"{names}: about intervals, and one draw has none: set m, such as m=20")
     found.report = replace(found.report, notes=(*found.report.notes, note))
     return found
 

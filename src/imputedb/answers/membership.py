@@ -149,7 +149,9 @@ def membership(engine: Engine, text: str) -> Membership | None:
     places = [place for place, item in enumerate(items) if _is_likelihood(item)]
     rest = [item for item in items if not _is_likelihood(item)]
     if len(places) != 1 or not rest:
-        raise QueryError(_ALONE if len(places) != 1 else "likelihood() is of rows: select what tells them apart")
+        raise QueryError(
+            _ALONE if len(places) != 1 else "likelihood() is about rows: select columns that identify them"
+        )
     if groups_rows(node) or any(_aggregates(item, engine.functions.aggregates) for item in rest):
         raise QueryError(_OF_ROWS)
     return _Rows(engine, node, rest, places[0], alias_written(items[places[0]]) or "likelihood()").aggregation()
@@ -279,7 +281,7 @@ class _Rows:
                 found.append(_Key(self._by(tree, at), key))
                 continue
             if not is_all(tree):
-                raise QueryError("ORDER BY a star beside likelihood(): name the columns")
+                raise QueryError("ORDER BY a star is not supported with likelihood(): name the columns")
             found += [_Key(_place(n, at), key) for n in range(count)]
         return found
 

@@ -112,7 +112,7 @@ def likely_rows(call: Call, about: Membership) -> Result:
     """
     engine, options = call.engine, call.options
     if options.method != IMPUTATION or not options.draws:
-        raise QueryError("likelihood() is the share of the draws in which a row qualifies: ask for draws, such as m=20")
+        raise QueryError("likelihood() is the share of the draws in which a row qualifies: set m, such as m=20")
     found = answer_to(replace(call, executed=None), about.text)
     held, names, types = about.shown(engine, found.selecting, found.columns, found.report.m)
     report = replace(found.report, notes=(*found.report.notes, *about.notes))

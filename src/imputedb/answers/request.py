@@ -144,7 +144,10 @@ class QueryOptions:
             raise QueryError(f"deviations apply to method {BOUNDS!r} only: choose it, or leave deviations out")
         found = arguments.real("deviations", given, example="of standard deviations, such as 2")
         if found < 0:
-            raise QueryError(f"deviations are {given!r}; they are standard deviations, such as 2, and not negative")
+            raise QueryError(
+                f"deviations are {given!r}; they must be a number of standard "
+                f"deviations that is not negative, such as 2"
+            )
         return found
 
     def by(self, imputer: Imputer) -> "QueryOptions":
@@ -180,5 +183,5 @@ class QueryOptions:
 def _alpha(given: object) -> float:
     found = arguments.real("alpha", given)
     if not 0 <= found <= 1:
-        raise QueryError(f"alpha is {given!r}; it goes from 0 (the best answer) to 1 (the fastest)")
+        raise QueryError(f"alpha is {given!r}; it must be from 0 (the best answer) to 1 (the fastest)")
     return found

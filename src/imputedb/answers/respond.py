@@ -60,7 +60,10 @@ def respond(
         with engine.callers_frames(text, statement=True) as frames:
             parsed = classified(engine, text)
             if stated and not isinstance(parsed.statement, Query | EnclosingStatement | Execute):
-                raise QueryError("WITHIN and ERROR stand behind a query, or behind EXECUTE of one: leave them out here")
+                raise QueryError(
+                    "WITHIN and ERROR are only permitted at the end of a query, or "
+                    "of EXECUTE of one: leave them out here"
+                )
             found = _responded(call, parsed, params, frames)
             found.report = replace(found.report, notes=(*dict.fromkeys(planner.remarks), *found.report.notes))
             return counted(engine, parsed, found, _pivoted(engine, parsed, found))
@@ -82,7 +85,7 @@ def with_departures(
     if sensitivity is None:
         return respond(engine, planner, text, options, params, progress, watch)
     if options.limits or planner.limits or limited_text(text)[1]:
-        raise QueryError("a query under sensitivity is asked again and again: WITHIN and ERROR are of a single answer")
+        raise QueryError("a query under sensitivity runs several times: WITHIN and ERROR apply to single answers only")
     check_query(engine, planner, text, params)
     found = respond(engine, planner, text, options, params, progress, watch)
     _ = found.estimates

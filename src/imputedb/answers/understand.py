@@ -26,7 +26,7 @@ def classified(engine: Engine, text: str) -> Classified:
         QueryError: the text is not a single valid statement.
     """
     if not isinstance(text, str):
-        raise QueryError(f"the query is {text!r}; it is a text of SQL")
+        raise QueryError(f"the query is {text!r}; it must be a text of SQL")
     return engine.classified(text)
 
 

@@ -28,7 +28,8 @@ def by_weights(engine: Engine, node: Tree, weights: str) -> Tree:
     rows = _impossible(engine, node, weight[0])
     if rows:
         raise DataError(
-            f"the weight {weights} is infinite or negative in {rows} rows: each counts as so many others, or as 0"
+            f"the weight {weights} is infinite or negative in {rows} rows: a weight "
+            f"is the number of rows that a row stands for"
         )
     if large := _counted(engine, node, _compared_as_number(weight[0])):
         raise DataError(

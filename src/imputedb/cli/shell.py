@@ -151,7 +151,7 @@ class Shell:
             except ValueError:
                 raise QueryError(f".alpha takes a number from 0 to 1, not {text!r}") from None
             if not 0 <= value <= 1:
-                raise QueryError(f"alpha is {value}; it goes from 0 (the best answer) to 1 (the fastest)")
+                raise QueryError(f"alpha is {value}; it must be from 0 (the best answer) to 1 (the fastest)")
             self.alpha = value
         self.write(f"alpha {self.alpha:g}")
 

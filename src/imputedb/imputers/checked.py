@@ -124,7 +124,7 @@ def imputed(
         else:
             filled = imputer.impute(given, targets, seed, relay, **options)
     if not isinstance(notes, Sequence) or isinstance(notes, str) or not all(isinstance(one, str) for one in notes):
-        raise ExtensionError(f"imputer {imputer.name} says {notes!r}; it is a list of sentences")
+        raise ExtensionError(f"imputer {imputer.name} says {notes!r}; it must be a list of sentences")
     return _values(imputer, rows, targets, filled), [_noted(imputer, rows, sentence) for sentence in notes]
 
 
@@ -171,7 +171,9 @@ def _check_observed(rows: Rows, targets: Sequence[Column]) -> None:
     """Refuses a column without any observed value, since imputers rely on one."""
     for column in targets:
         if not rows.training(column).any() and rows.columns[column].missing.any():
-            raise CannotImpute(f"no value of {column} is observed among the rows at hand: nothing to learn from")
+            raise CannotImpute(
+                f"no value of {column} is observed among the rows of the query: there is nothing to learn from"
+            )
 
 
 def _one_draw(imputer: Imputer, rows: Rows, targets: Sequence[Column], seed: int, number: int) -> dict[Column, Array]:

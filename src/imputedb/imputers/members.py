@@ -30,10 +30,10 @@ def handed_in(imputer: object) -> Imputer:
         ExtensionError: a member is missing or is not valid.
     """
     if isinstance(imputer, type):
-        raise ExtensionError(f"{imputer.__name__} is a class: hand in one of its imputers, {imputer.__name__}(...)")
+        raise ExtensionError(f"{imputer.__name__} is a class: pass an object of it, {imputer.__name__}(...)")
     name = getattr(imputer, "name", None)
     if not isinstance(name, str) or not name.strip():
-        raise ExtensionError(f"the imputer {_named(imputer)} has no name: a text that it is told apart by ({GUIDE})")
+        raise ExtensionError(f"the imputer {_named(imputer)} has no name: a text that identifies it ({GUIDE})")
     if not isinstance(getattr(imputer, "uses_predictors", None), bool):
         raise ExtensionError(f"imputer {name} does not say by uses_predictors, True or False, whether it reads others")
     for member in ("proper", "draws"):

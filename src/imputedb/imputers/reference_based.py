@@ -175,7 +175,7 @@ class _Trial:
     def _visit(self, name: str) -> Cells:
         cells = self._cells(name)
         if cells.kind not in (Kind.NUMBER, Kind.INTEGER):
-            raise CannotImpute(f"visit {name!r} is not of numbers: reference-based imputation is of normal ones")
+            raise CannotImpute(f"visit {name!r} does not hold numbers, which reference-based imputation needs")
         odd = ~cells.missing & ~np.isfinite(cells.values.astype(np.float64))
         return Cells(cells.values, cells.missing | odd, cells.kind)
 
@@ -213,7 +213,7 @@ class _Trial:
         between = unseen and any(visit in unseen for visit in arm.visits[: int(last(arm.missing).max(initial=0))])
         if between or (unseen and (name == self._reference or self._how.strategy in ("mar", "lmcf"))):
             raise CannotImpute(
-                f"no row of arm {arm.name} has {unseen[0 if between else -1]}: nothing says what it is like there"
+                f"no row of arm {arm.name} has {unseen[0 if between else -1]}: its distribution there is unknown"
             )
         return arm
 

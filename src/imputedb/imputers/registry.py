@@ -82,7 +82,7 @@ def _all_chosen(choice: Choice) -> tuple[Imputer, ...]:
         return () if choice == DROP else (_named(choice),)
     if isinstance(choice, Sequence):
         if not choice:
-            raise UnknownName(f"no imputer is named; there are {', '.join(known_names())}")
+            raise UnknownName(f"the choice of imputers is empty: name some of {', '.join(known_names())}")
         return tuple(imputer for one in choice for imputer in _all_chosen(one))
     if not hasattr(choice, "impute"):
         raise UnknownName(
@@ -90,7 +90,7 @@ def _all_chosen(choice: Choice) -> tuple[Imputer, ...]:
         )
     one = handed_in(choice)
     if one.name == DROP:
-        raise QueryError(f"an imputer is named {DROP!r}, which stands for none: give it another name")
+        raise QueryError(f"an imputer is named {DROP!r}, which means no imputer: give it another name")
     return (one,)
 
 
@@ -117,7 +117,9 @@ def knn_imputer(imputer: object, what: str) -> KNN:
         return KNN()
     if not isinstance(imputer, KNN):
         named = getattr(imputer, "name", imputer)
-        raise QueryError(f"{what} tells of neighbours, which {named!r} has not: leave imputer out, or give KNN(k=...)")
+        raise QueryError(
+            f"{what} explains neighbours, which {named!r} does not have: leave imputer out, or give KNN(k=...)"
+        )
     return imputer
 
 
@@ -140,7 +142,9 @@ def with_cycles(imputers: tuple[Imputer, ...], cycles: Cycles) -> tuple[Imputer,
     found = tuple(_with_cycles(one, int(cycles)) for one in imputers)
     if not any(isinstance(one, Chained | Stretched | Tree) for one in imputers):
         names = ", ".join(one.name for one in imputers) or DROP
-        raise QueryError(f"cycles are of chained equations, and {names} runs none: take tree, norm or pmm, or leave it")
+        raise QueryError(
+            f"cycles apply to chained equations, and {names} runs none: use tree, norm or pmm, or leave cycles out"
+        )
     return found
 
 

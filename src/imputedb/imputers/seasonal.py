@@ -77,7 +77,7 @@ class Seasonal:
         for target in targets:
             cells = rows.columns[target]
             if cells.kind in (Kind.CATEGORY, Kind.BOOLEAN, Kind.OPAQUE):
-                raise CannotImpute(f"{target} is not of numbers: it has no season; take previous or next")
+                raise CannotImpute(f"{target} does not hold numbers, and has no season: use previous or next")
             values = np.where(rows.training(target), cells.values.astype(np.float64), np.nan)
             what = (seed, draw, called[target], "season") if target in drawn else None
             for number, group in enumerate(np.split(order, np.flatnonzero(np.diff(own.groups[order])) + 1)):

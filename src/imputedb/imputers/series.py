@@ -102,7 +102,7 @@ def series_of(rows: Rows, name: str, targets: Sequence[Column]) -> Series:
     """
     if TIMES not in rows.columns:
         raise CannotImpute(
-            f"{name} follows rows in their order: say PARTITION BY ... ORDER BY ... in a policy of "
+            f"{name} needs an order of rows: state PARTITION BY ... ORDER BY ... in a policy of "
             f"{', '.join(map(str, targets))}"
         )
     return Series(rows.columns[GROUPS].values.astype(np.int64), rows.columns[TIMES])
@@ -221,7 +221,7 @@ def _bridged(rows: Rows, target: Column, own: Series, order: Places, what: tuple
     cells, observed = rows.columns[target], rows.training(target)
     if cells.kind in (Kind.CATEGORY, Kind.BOOLEAN, Kind.OPAQUE):
         raise CannotImpute(
-            f"{target} is not of numbers: a line between its values means nothing; take previous or next"
+            f"{target} does not hold numbers, so its values cannot be interpolated: use previous or next"
         )
     times = measured(own.times)
     values = np.where(observed, cells.values.astype(np.float64), np.nan)

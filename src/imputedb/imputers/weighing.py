@@ -55,12 +55,12 @@ def _times(rows: Rows, what: tuple[int, ...]) -> NDArray[np.intp]:
     values = np.array(cells.levels)[cells.values.astype(np.intp)] if cells.levels else cells.values  # of coded numbers
     weights = np.where(cells.missing, np.nan, values.astype(np.float64))
     if not np.isfinite(weights).all() or (weights < 0).any() or not (weights > 0).any():
-        raise CannotImpute("weights are numbers from 0 on, one of each row and one above 0: mend them, or the policy")
+        raise CannotImpute("weights must be numbers from 0 on, complete, and not all 0: correct them, or the policy")
     if rows.learn is not None:
         weights = np.where(rows.learn, weights, 0.0)
     largest = weights.max(initial=0.0)
     if largest <= 0:
-        raise CannotImpute("the rows that are learnt from have weights of 0 alone: mend them, or the policy")
+        raise CannotImpute("all training rows have the weight 0: correct the weights, or the policy")
     share = weights / largest  # scaled so that no sum overflows
     share = share / share.sum()
     worth = 1 / float(share @ share)

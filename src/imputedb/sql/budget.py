@@ -89,7 +89,7 @@ def limited(text: str) -> tuple[str, Limits]:
     while (clause := _clause(found)) is not None:
         name, number = clause
         if name in given:
-            raise QueryError(f"{found[-3].text.upper()} stands behind the query twice")
+            raise QueryError(f"{found[-3].text.upper()} is stated twice at the end of the query")
         given[name] = number
         del found[-3:]
     if not given or not found:

@@ -59,7 +59,7 @@ class Scope:
     def _add_table(self, node: Tree) -> None:
         source = self.known[node["number"]]
         if source.table is None:
-            raise Unplanned(f"{source.alias}, which is no base table")
+            raise Unplanned(f"{source.alias}, which is not a base table")
         if node.get("column_name_alias") or node.get("sample") or node.get("at_clause"):
             raise Unplanned(f"column aliases, a sample or AT on {source.alias}")
         alias, count = source.alias, 1

@@ -102,7 +102,7 @@ class _PolicyParser(TokenReader):
             case "range" | "warn" | "refuse" | "missing":
                 return self._limits(word)
             case _ if word in _LATER:
-                raise Unplanned(f"{_LATER[word]} is not built yet: leave it out of the policy")
+                raise Unplanned(f"{_LATER[word]} is not implemented: leave it out of the policy")
             case _:
                 raise self.syntax_error()
 
@@ -119,7 +119,7 @@ class _PolicyParser(TokenReader):
         share = self.number()
         if not (self.accept("%") or self.accept("percent")) and 0 < share <= 1:
             raise QueryError(
-                f"{word.upper()} ABOVE {share:g} may mean {share:g} % or {100 * share:g} %: write the one that is meant"
+                f"{word.upper()} ABOVE {share:g} may mean {share:g} % or {100 * share:g} %: write it with %"
             )
         return {"above": share, "refuse": word == "refuse"}
 

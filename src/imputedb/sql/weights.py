@@ -37,7 +37,7 @@ def weighted(node: Tree, weight: Tree, aggregates: frozenset[str], titles: Seque
         QueryError: the query has no aggregate, or one that cannot be weighted.
     """
     if node["type"] != "SELECT_NODE":
-        raise QueryError("weights are of the aggregates of one SELECT: ask each part of a set operation by itself")
+        raise QueryError("weights apply to the aggregates of one SELECT: query each part of a set operation separately")
     found: list[str] = []
 
     def change(tree: Tree) -> Tree | None:
@@ -45,7 +45,7 @@ def weighted(node: Tree, weight: Tree, aggregates: frozenset[str], titles: Seque
             return tree
         name = str(tree.get("function_name", "")).lower()
         if tree["class"] == "WINDOW":
-            raise QueryError(f"weights are of AVG, SUM and COUNT, not of the window {name}: leave weights out")
+            raise QueryError(f"weights apply to AVG, SUM and COUNT, not to the window {name}: leave weights out")
         if tree["class"] != "FUNCTION" or name not in aggregates:
             return None
         found.append(name)
@@ -53,7 +53,7 @@ def weighted(node: Tree, weight: Tree, aggregates: frozenset[str], titles: Seque
 
     clauses = {key: rewrite(node[key], change) for key in _CLAUSES}
     if not found:
-        raise QueryError("weights are of AVG, SUM and COUNT, and nothing is aggregated here: leave weights out")
+        raise QueryError("weights apply to AVG, SUM and COUNT, and this query has no aggregate: leave weights out")
     items = clauses["select_list"]
     named = len(titles) == len(items)
     clauses["select_list"] = [
@@ -66,7 +66,7 @@ def weighted(node: Tree, weight: Tree, aggregates: frozenset[str], titles: Seque
 def _weighted(tree: Tree, name: str, weight: Tree) -> Tree:
     given = [part["expression"] for part in tree["arguments"]]
     if tree["distinct"] or (name in COUNTS and given):
-        raise QueryError(f"with weights, {name} counts rows: ask count(*), or count(*) FILTER (WHERE ...)")
+        raise QueryError(f"with weights, {name} counts rows: use count(*), or count(*) FILTER (WHERE ...)")
 
     def total(what: Tree) -> Tree:
         return {**call("sum", what), "filter": tree["filter"]}
@@ -74,7 +74,9 @@ def _weighted(tree: Tree, name: str, weight: Tree) -> Tree:
     if name in COUNTS:
         return coalesce(total(weight), number(0))
     if name not in MEANS | SUMS:
-        raise QueryError(f"weights are of AVG, SUM and COUNT, not of {name}: leave weights out, or write it out")
+        raise QueryError(
+            f"weights apply to AVG, SUM and COUNT, not to {name}: leave weights out, or write the weighted expression"
+        )
     sums = total(arithmetic("*", weight, given[0]))
     if name in SUMS:
         return sums

@@ -114,7 +114,7 @@ def handed_in(measure: object) -> Checked:
     if isinstance(measure, Checked):
         return measure
     if isinstance(measure, type):
-        raise ExtensionError(f"{measure.__name__} is a class: hand in one of its measures, {measure.__name__}(...)")
+        raise ExtensionError(f"{measure.__name__} is a class: pass an object of it, {measure.__name__}(...)")
     names = _names(measure)
     listed = ", ".join(sorted(names))
     for member, count in _ARGUMENTS.items():

@@ -22,7 +22,7 @@ def clusters(blocks: Sequence[Block], wanted: str | None) -> Mapping[str, str]:
     last = blocks[-1]
     if not isinstance(last, PlannedBlock):
         if wanted is not None:
-            raise QueryError("clusters are of one SELECT over tables and inner joins, which this is not")
+            raise QueryError("clusters apply to one SELECT over tables and inner joins, which this is not")
         return {}
     if wanted is not None:
         return dict([_named(last.problem, wanted)])

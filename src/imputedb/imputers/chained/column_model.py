@@ -88,7 +88,7 @@ def check(model: object) -> None:
         ExtensionError: a member is missing or is not valid.
     """
     if isinstance(model, type):
-        raise ExtensionError(f"{model.__name__} is a class: hand in one of its models, {model.__name__}(...)")
+        raise ExtensionError(f"{model.__name__} is a class: pass an object of it, {model.__name__}(...)")
     name = getattr(model, "name", None)
     if not isinstance(name, str) or not name.strip():
         raise ExtensionError(f"{shown(model)} is not a column model: it has no name")

@@ -286,7 +286,9 @@ def prepared(chained: "Chained", rows: Rows, targets: Sequence[Column]) -> Prepa
     }
     for column in targets:
         if column not in usable:
-            raise CannotImpute(f"no value of {column} is observed among the rows at hand: nothing to learn from")
+            raise CannotImpute(
+                f"no value of {column} is observed among the rows of the query: there is nothing to learn from"
+            )
     found = patterns(np.stack([cells.missing for cells in usable.values()], axis=1), rows.keys, learn)
     order = found.order
     taken = replace(rows, columns=usable).at(order)

@@ -130,12 +130,14 @@ def _level(observed: Observed, features: Matrix) -> tuple[_Level, Places]:
         CannotImpute: no policy defines clusters, or all rows are in one cluster.
     """
     if observed.clusters is None:
-        raise CannotImpute("2l.norm and 2l.pmm need to know the clusters of rows: say CLUSTER in the column's policy")
+        raise CannotImpute("2l.norm and 2l.pmm need the clusters of rows: state CLUSTER in the column's policy")
     seen, missing = observed.clusters
     count = int(max(seen.max(initial=-1), missing.max(initial=-1))) + 1
     sizes = np.bincount(seen, minlength=count).astype(np.float64)
     if np.count_nonzero(sizes) < 2:
-        raise CannotImpute("all observed rows are of one cluster, so nothing tells how they differ: leave CLUSTER out")
+        raise CannotImpute(
+            "all observed rows are in one cluster, so the variation between clusters is unknown: leave CLUSTER out"
+        )
     sums = np.stack([np.bincount(seen, column, count).astype(np.float64) for column in features.T], axis=1)
     totals = np.bincount(seen, observed.values, count).astype(np.float64)
     return _Level(features, observed.values, seen, sizes, sums, totals), missing
