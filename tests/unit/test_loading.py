@@ -391,3 +391,12 @@ def test_numpys_bytes_are_the_text_that_they_are(db: Database) -> None:
     }
     assert db.execute("SELECT s FROM t") == [("a",), ("\u00e9",), (None,), ("",)]
     assert db.sql("SELECT count(s) FROM t WHERE s <> 'zz'", imputer="mean").fetchall() == [(4,)]
+
+
+def test_quotes_that_come_late_in_a_file_do_not_hide_long_numbers(db: Database, tmp_path: Path) -> None:
+    path = tmp_path / "late.csv"
+    late = '2.5,"x, y"\n0.12345678901234567890123,z\n'
+    path.write_text("a,b\n" + "1.5,x\n" * 5000 + late, encoding="utf-8")
+    with pytest.warns(UserWarning, match=r"late\.a: numbers of more than 17 digits are rounded.*\(1 of"):
+        db.load(str(path))
+    assert db.execute("SELECT count(*), max(b) FROM late") == [(5002, "z")]

@@ -159,7 +159,7 @@ def _of_numbers(
         )
         for name in columns
     ]
-    found = engine.connection.execute(f"SELECT {', '.join(counts)} FROM {source}", [list(paths)]).fetchall()[0]
+    found = engine.session.rows(f"SELECT {', '.join(counts)} FROM {source}", [list(paths)])[0]
     return {
         name: [_DECIMAL_POINT] if found[2 * place] else [_POINT] if found[2 * place + 1] else []
         for place, name in enumerate(columns)

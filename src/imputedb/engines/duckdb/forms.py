@@ -139,7 +139,7 @@ def counts_of_numbers(engine: DuckDB, table: Table, column: str, words: Sequence
     values, number = _values(table, column, words), "TRY_CAST(x AS DOUBLE) IS NOT NULL"
     counts = f"SELECT count(*) FILTER ({number}), count(*) FILTER (NOT ({number})), min(x) FILTER (NOT ({number}))"
     for source in (f"{values} LIMIT {_LOOKED_AT}", values):
-        found = engine.connection.execute(f"{counts} FROM ({source})", {"words": list(words)}).fetchall()[0]
+        found = engine.session.rows(f"{counts} FROM ({source})", {"words": list(words)})[0]
         if found[0] <= found[1]:
             return None
     return found if found[1] else None
@@ -150,7 +150,7 @@ def example(engine: DuckDB, table: Table, column: str, form: TextForm, words: Se
     proof, value = form.proof.format(x="x"), form.value.format(x="x")
     values = f"({_values(table, column, words)})"
     text = f"SELECT x, CAST({value} AS VARCHAR) FROM {values} WHERE {proof} ORDER BY length(x) DESC, x"
-    before, after = engine.connection.execute(f"{text} LIMIT 1", {"words": list(words)}).fetchall()[0]
+    before, after = engine.session.rows(f"{text} LIMIT 1", {"words": list(words)})[0]
     return before, after
 
 
@@ -172,7 +172,7 @@ def _fitting(
         for one in tried
     ]
     text = f"SELECT count(*), {', '.join(counts)} FROM ({values})"
-    total, *rest = engine.connection.execute(text, {"words": list(words)}).fetchall()[0]
+    total, *rest = engine.session.rows(text, {"words": list(words)})[0]
     kept = [(one, rest[2 * place], rest[2 * place + 1]) for place, one in enumerate(tried)]
     return [one for one, unfit, proofs in kept if total and not unfit and (proofs or not proven)]
 
@@ -181,7 +181,7 @@ def _differ(engine: DuckDB, values: str, words: Sequence[str], dates: Sequence[T
     first, *others = (one.value.format(x="x") for one in dates)
     differing = " OR ".join(f"{first} <> {other}" for other in others)
     text = f"SELECT count(*) FILTER ({differing}) FROM ({values})"
-    return bool(engine.connection.execute(text, {"words": list(words)}).fetchall()[0][0])
+    return bool(engine.session.rows(text, {"words": list(words)})[0][0])
 
 
 def retype(engine: DuckDB, table: Table, column: str, form: TextForm, words: Sequence[str]) -> None:
@@ -201,7 +201,7 @@ def _alter(
 ) -> None:
     """Converts a column of text, by one expression for its words and another for all other values."""
     given, name = ", ".join(map(string_literal, words)) or "NULL", quoted((column,))
-    engine.connection.execute(
+    engine.session.rows(
         f"ALTER TABLE {quoted(table.path)} ALTER COLUMN {name} SET DATA TYPE {kind} "
         f"USING CASE WHEN lower(trim({name})) IN ({given}) THEN {of_words} ELSE {value} END"
     )

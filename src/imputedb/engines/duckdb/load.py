@@ -124,7 +124,7 @@ def _filled(engine: DuckDB, made: Table, some: Sequence[str], missing: Missing, 
         source = _READERS[suffix].removesuffix(")") + (squeezed.pop() if len(squeezed) == 1 else "") + ")"
         check_columns(engine.connection, source, some)
         given = [[one_file(file) for file in some]]
-        engine.connection.execute(f"CREATE TABLE {quoted(made.path)} AS FROM {source}", given)
+        engine.session.rows(f"CREATE TABLE {quoted(made.path)} AS FROM {source}", given)
         every = False  # these formats have types, so text stays text
     else:
         if len({tuple(part for part in Path(file).parts[:-1] if "=" in part) for file in some}) > 1:
@@ -147,7 +147,7 @@ def _filled(engine: DuckDB, made: Table, some: Sequence[str], missing: Missing, 
 
 def _comment(engine: DuckDB, made: Table, comments: Mapping[str, str]) -> None:
     for column, text in comments.items():
-        engine.connection.execute(f"COMMENT ON COLUMN {quoted((*made.path, column))} IS {string_literal(text)}")
+        engine.session.rows(f"COMMENT ON COLUMN {quoted((*made.path, column))} IS {string_literal(text)}")
 
 
 def _suffix(some: Sequence[str]) -> str:
@@ -212,10 +212,10 @@ def _create(engine: DuckDB, made: Table, frame: Any) -> None:
         odd = _unreadable_column(engine, frame) or f"{type(frame).__name__} has no columns DuckDB knows"
         raise DataError(f"{made.name} cannot be read as a table: {odd.rstrip(': ')}") from error
     try:
-        engine.connection.execute(f"CREATE {kind} {quoted(made.path)} AS {_copied(engine, name, frame)}")
+        engine.session.rows(f"CREATE {kind} {quoted(made.path)} AS {_copied(engine, name, frame)}")
         for column, ordered in levels.levels_of_ordered_text(frame).items():
             values = ", ".join(map(string_literal, ordered))
-            engine.connection.execute(f"ALTER TABLE {quoted(made.path)} ALTER {quoted((column,))} TYPE ENUM ({values})")
+            engine.session.rows(f"ALTER TABLE {quoted(made.path)} ALTER {quoted((column,))} TYPE ENUM ({values})")
     except (duckdb.NotImplementedException, duckdb.InvalidInputException) as error:
         locked = duckdb_errors.translated(error)
         if isinstance(locked, StorageError):
@@ -239,7 +239,7 @@ def _unordered(engine: DuckDB, made: Table, columns: Sequence[str]) -> None:
 def _copied(engine: DuckDB, name: str, frame: Any) -> str:
     """The query that copies a frame; unordered text stays text where DuckDB would read it as an ENUM."""
     stand = levels.ordered_enums(frame)
-    described = engine.connection.execute(f"DESCRIBE FROM {name}").fetchall()
+    described = engine.session.rows(f"DESCRIBE FROM {name}")
     texts = [
         f"CAST({quoted((column,))} AS VARCHAR) AS {quoted((column,))}"
         for place, (column, kind, *_) in enumerate(described)
@@ -293,7 +293,7 @@ def _drop_replaced(engine: DuckDB, made: Table, *, replace: bool) -> None:
         return
     if not replace:
         raise DataError(f"there is a table {made.name} already: replace it, or give another name")
-    engine.connection.execute(f"DROP TABLE {quoted(there.path)}")
+    engine.session.rows(f"DROP TABLE {quoted(there.path)}")
     engine.session.writes.record_definition()
 
 

@@ -99,7 +99,7 @@ class MissingWords:
         if held:
             name, values = quoted((column,)), ", ".join(f"CAST(? AS {kind})" for _ in held)
             text = f"SELECT {name}, count(*) FROM {quoted(self.table.path)} WHERE {name} IN ({values}) GROUP BY 1"
-            counts = {as_text(value): count for value, count in self.engine.connection.execute(text, held).fetchall()}
+            counts = {as_text(value): count for value, count in self.engine.session.rows(text, held)}
         if own or counts:
             declarations.declare(self.engine, self.table, column, [*own, *counts])
             self._note(column, counts, declared=True)
@@ -183,7 +183,7 @@ class MissingWords:
         short = f"FROM {quoted(self.table.path)} WHERE length(trim({name})) <= {longest} GROUP BY 1"
         values = f"SELECT {name} AS x, count(*) AS n {short}"
         text = f"SELECT x, n FROM ({values}) WHERE {forms.is_one_of('trim(x)', words)} ORDER BY n DESC, x"
-        return dict(self.engine.connection.execute(text, {"words": list(words)}).fetchall())
+        return dict(self.engine.session.rows(text, {"words": list(words)}))
 
     def _not_codes(self, column: str, counts: Mapping[str, int]) -> dict[str, int]:
         """The words among them that are frequent, unless other values of the same length look like codes too."""
@@ -195,7 +195,7 @@ class MissingWords:
             f"SELECT length(x), {_LETTERS}, sum(n), bool_or(NOT {forms.is_one_of('x', ANYWHERE)}) FROM ({values}) "
             "WHERE x IS NOT NULL GROUP BY ALL"
         )
-        lengths = self.engine.connection.execute(text, {"words": list(ANYWHERE)}).fetchall()
+        lengths = self.engine.session.rows(text, {"words": list(ANYWHERE)})
         total = sum(count for _, _, count, _ in lengths)
         codes = {(length, letters) for length, letters, _, others in lengths if others}
         return {
@@ -226,4 +226,4 @@ _LETTERS = "regexp_matches(x, '[\\p{L}\\p{N}]')"
 
 def _holds(engine: DuckDB, kind: str, text: str) -> bool:
     query = f"SELECT TRY_CAST(? AS {kind}) IS NOT NULL"
-    return bool(engine.connection.execute(query, [text]).fetchall()[0][0])
+    return bool(engine.session.rows(query, [text])[0][0])

@@ -4,7 +4,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import TextIOWrapper
 from itertools import islice, takewhile
 from typing import Any
@@ -26,12 +26,15 @@ _COMMENTS = 100
 """Largest number of comment lines at the top that are skipped."""
 _LINES = 10_000
 """Number of lines of a file whose values are counted."""
+_SAMPLE = 2048
+"""Number of rows that DuckDB looks at where it has only line ends to detect."""
 
 SWITCHES = ("ignore_errors", "null_padding", "strict_mode", "union_by_name", "hive_partitioning")
 """DuckDB's boolean options that affect which checks and notes apply."""
 
 _SNIFFED = (
-    "SELECT Delimiter, SkipRows, list_transform(Columns, lambda c: c.type), coalesce(DateFormat, ''), HasHeader "
+    "SELECT Delimiter, SkipRows, list_transform(Columns, lambda c: c.type), coalesce(DateFormat, ''), HasHeader, "
+    "replace(Quote, '(empty)', ''), replace(Escape, '(empty)', '') "
     "FROM sniff_csv(?"
 )
 WORDS = "['', 'NA', 'N/A', 'NULL', 'NaN', '.', '?']"
@@ -55,6 +58,7 @@ class TextDialect:
         dates: the format of dates; empty without dates.
         header: whether the first line has column names.
         skipped: the number of lines above it.
+        quoting: the quote and its escape, both empty without quotes; None where files of one table differ in them.
         above: how many of these DuckDB would not skip itself: comments, and Excel's line that states the delimiter.
     """
 
@@ -62,6 +66,7 @@ class TextDialect:
     dates: str
     header: bool
     skipped: int
+    quoting: tuple[str, str] | None
     above: int = 0
 
     @property
@@ -69,6 +74,15 @@ class TextDialect:
         """Options for DuckDB's reader."""
         skip = {"skip": str(self.above), "delim": string_literal(self.delimiter)} if self.above else {}
         return {"header": str(self.header), **skip}
+
+    @property
+    def as_text(self) -> dict[str, str]:
+        """Options for DuckDB's reader of the same lines as text, which leave it nothing to detect but line ends."""
+        stated = {"header": str(self.header), "skip": str(self.skipped), "delim": string_literal(self.delimiter)}
+        if self.quoting is None:
+            return stated
+        quote, escape = map(string_literal, self.quoting)
+        return {**stated, "quote": quote, "escape": escape, "sample_size": str(_SAMPLE)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +134,7 @@ def text_dialect(
         below = connection.execute(f"{query}, skip = {above})", [one_file(path)]).fetchall()[0]
         above = above if _typed(below) > _typed(found) or _EXCELS.fullmatch(next(_lines(connection, path))) else 0
         found = below if above else found
-    delimiter, skipped, columns, dates, header = found
+    delimiter, skipped, columns, dates, header, *quoting = found
     for line in islice(_lines(connection, path), above, skipped if checks.skipped else 0):
         if _width(line, delimiter) > 1:
             raise DataError(_uneven(connection, path, name, delimiter))
@@ -128,7 +142,7 @@ def text_dialect(
         for mark in _DELIMITERS:
             if _width(next(line for line in _lines(connection, path) if line.strip()), mark) > 1:
                 raise DataError(_uneven(connection, path, name, mark))
-    return TextDialect(delimiter, dates, header, skipped, above)
+    return TextDialect(delimiter, dates, header, skipped, (quoting[0], quoting[1]), above)
 
 
 def one_form(forms: Mapping[str, TextDialect]) -> TextDialect:
@@ -147,7 +161,8 @@ def one_form(forms: Mapping[str, TextDialect]) -> TextDialect:
                     "rows as one table: read each by a read_csv(...) or load of its own, and join them by UNION ALL "
                     "BY NAME"
                 )
-    return form
+    used = {one.quoting for one in forms.values()} - {("", "")} or {("", "")}
+    return replace(form, quoting=used.pop() if len(used) == 1 else None)
 
 
 def _skipped_lines(connection: duckdb.DuckDBPyConnection, path: str) -> int:

@@ -68,7 +68,8 @@ class TextFiles:
     def as_text(self, paths: Sequence[str], **known: str) -> str:
         """The same with all columns as text."""
         given = {**self._of_reading(), **self.stated, "sample_size": str(self.rows), **known}
-        found = "".join(f", {name} = {value}" for name, value in given.items() if name not in (*OF_TYPES, *_OF_ROWS))
+        without = {*OF_TYPES, *_OF_ROWS, *({"sep"} if "delim" in known else ())}  # two names of one option
+        found = "".join(f", {name} = {value}" for name, value in given.items() if name not in without)
         return self.call(paths, f", all_varchar = true{found}")
 
     def _of_reading(self) -> dict[str, str]:
@@ -101,7 +102,7 @@ def create(engine: DuckDB, made: Table, files: TextFiles) -> tuple[TextForm, ...
         numbers = _numbers(engine, made, files, readable, known, first)
         if "dateformat" not in files.options():
             _remark_on_dates(engine, made, files.title, {one.dates for one in sniffed})
-        _remark_on_digits(engine, made, files, readable, {**known, **skipped})
+        _remark_on_digits(engine, made, files, readable, first.as_text)
         _remark_on_short_lines(engine, files, readable, first)
         _remark_on_header(engine, made, files, first)
         if first.header and "names" not in files.stated:
@@ -115,7 +116,7 @@ def _read(
     kind = "TEMP TABLE" if made.catalog == "temp" else "TABLE"
     call = files.call(paths, f"{files.options(**known)}{types}")
     text = f"CREATE {kind} {quoted(made.path)} AS FROM {call}"
-    engine.connection.execute(text, [[one_file(path) for path in paths]])
+    engine.session.rows(text, [[one_file(path) for path in paths]])
 
 
 def _numbers(
@@ -132,14 +133,14 @@ def _numbers(
         return decimals.stated(reading.decimal)
     words = BESIDE_NUMBERS if reading.na is None else [word.strip().lower() for word in reading.na]
     looked_at = f" LIMIT {files.rows}" if files.rows > 0 else ""
-    source = f"(FROM {files.as_text(paths, **{**known, 'skip': str(first.skipped)})}{looked_at})"
+    source = f"(FROM {files.as_text(paths, **first.as_text)}{looked_at})"
     found = decimals.marks(engine, made, words, first.delimiter, source, [one_file(path) for path in paths])
     types = forms.types(engine, made)
     doubtful = [name for name in found.doubtful if types[name] == "DOUBLE"] if found.unclear else []
     if "%y" in first.dates and "dateformat" not in files.options():
         doubtful += [name for name, kind in types.items() if kind in ("DATE", "TIMESTAMP")]
     if doubtful and not set(OF_TYPES) & set(files.stated):
-        engine.connection.execute(f"DROP TABLE {quoted(made.path)}")
+        engine.session.rows(f"DROP TABLE {quoted(made.path)}")
         texts = ", ".join(f"{string_literal(name)}: 'VARCHAR'" for name in doubtful)
         _read(engine, made, files, paths, known, f", types = {{{texts}}}")
     return found.forms()
@@ -153,7 +154,7 @@ def _remark_on_dates(engine: DuckDB, made: Table, title: str, formats: set[str])
     types = forms.types(engine, made)
     for column in (name for name, kind in types.items() if kind in ("DATE", "TIMESTAMP")):
         text = f"SELECT coalesce(max(day({quoted((column,))})), 13) FROM {quoted(made.path)}"
-        if "%y" in doubtful[0] or engine.connection.execute(text).fetchall()[0][0] <= 12:
+        if "%y" in doubtful[0] or engine.session.rows(text)[0][0] <= 12:
             words = (
                 f"{title}.{column}: its dates are read as {doubtful[0]}, and may be of another order: "
                 "state it with dates='%m/%d/%Y', say, or --dates (dateformat of read_csv)"
@@ -165,7 +166,7 @@ def _remark_on_names(engine: DuckDB, made: Table, files: TextFiles, path: str, s
     """Notes columns that are renamed, because several share a name in the file."""
     known = {"header": "false", "hive_partitioning": "false", "sample_size": "2048", **skipped}
     text = f"FROM {files.as_text([path], **known)} LIMIT 1"
-    (written,) = engine.connection.execute(text, [one_file(path)]).fetchall()
+    (written,) = engine.session.rows(text, [one_file(path)])
     called = [str(name or "").strip() for name in written]
     again = [place for place, name in enumerate(called) if name and name.lower() in map(str.lower, called[:place])]
     names = list(forms.types(engine, made))
@@ -183,7 +184,7 @@ def _remark_on_header(engine: DuckDB, made: Table, files: TextFiles, first: Text
     if not first.header or set(types.values()) != {"VARCHAR"} or {"header", "names"} & set(files.stated):
         return
     held = ", ".join(f"coalesce(bool_or({quoted((name,))} = {string_literal(name)}), false)" for name in types)
-    found = engine.connection.execute(f"SELECT {held} FROM {quoted(made.path)}").fetchall()[0]
+    found = engine.session.rows(f"SELECT {held} FROM {quoted(made.path)}")[0]
     for name in [name for name, is_held in zip(types, found, strict=True) if is_held][:1]:
         words = (
             f"{files.title}: its first line is taken for names of columns, but {name!r} is a value below it too: where "
@@ -218,7 +219,7 @@ def _remark_on_digits(
     parts = [f"count(*) FILTER ({lost.format(x=quoted((name,)))})" for name in columns]
     most = files.rows if 0 < files.rows < _MANY_DIGITS else _MANY_DIGITS
     text = f"SELECT {', '.join(parts)} FROM (FROM {files.as_text(paths, **known)} LIMIT {most})"
-    counts = engine.connection.execute(text, [[one_file(path) for path in paths]]).fetchall()[0]
+    counts = engine.session.rows(text, [[one_file(path) for path in paths]])[0]
     for name, count in zip(columns, counts, strict=True):
         if count:
             words = (

@@ -22,7 +22,7 @@ def remark(engine: DuckDB, table: Table, column: str, values: Sequence[object]) 
         return
     name, kind = found[column.lower()]
     counts = ", ".join(f"count(*) FILTER (WHERE {_has_value(name, kind, place)})" for place in range(1, len(texts) + 1))
-    row = engine.connection.execute(f"SELECT count(*), {counts} FROM {quoted(table.path)}", texts).fetchall()[0]
+    row = engine.session.rows(f"SELECT count(*), {counts} FROM {quoted(table.path)}", texts)[0]
     missing = [repr(text) for text, count in zip(texts, row[1:], strict=True) if not count]
     if row[0] and missing:
         words = f"{table.name}.{name}: no row has {', '.join(missing)}, which is declared to mean a missing value there"

@@ -57,7 +57,7 @@ def fill(engine: DuckDB, made: Table, address: Address, rows: Rows) -> None:
     outputs = ", ".join(f"{made_of} AS {quoted((column,))}" for column, made_of in rows.columns.items())
     engine.connection.register(name, rows.frame)
     try:
-        engine.connection.execute(f"CREATE TABLE {quoted(made.path)} AS SELECT {outputs} FROM {name}")
+        engine.session.rows(f"CREATE TABLE {quoted(made.path)} AS SELECT {outputs} FROM {name}")
     except (duckdb.InvalidInputException, duckdb.IOException) as error:
         message = str(error).partition("\n")[0]
         reason = address.without_secrets(message.rpartition("ERROR:")[2].strip())
@@ -76,14 +76,14 @@ def fill(engine: DuckDB, made: Table, address: Address, rows: Rows) -> None:
 
 def _retype(engine: DuckDB, made: Table, column: str, kind: str, made_of: str) -> None:
     changed = f"ALTER TABLE {quoted(made.path)} ALTER {quoted((column,))} TYPE {kind} USING CAST({made_of} AS {kind})"
-    engine.connection.execute(changed)
+    engine.session.rows(changed)
 
 
 def _try(engine: DuckDB, made: Table, column: str, kind: str) -> None:
     """Converts a column of text to a type of dates or times, if every value can be."""
     named = quoted((column,))
     text = f"SELECT count({named}) = count(TRY_CAST({named} AS {kind})) FROM {quoted(made.path)}"
-    if engine.connection.execute(text).fetchall()[0][0]:
+    if engine.session.rows(text)[0][0]:
         _retype(engine, made, column, kind, named)
 
 
@@ -92,7 +92,7 @@ def _widen(engine: DuckDB, made: Table, columns: Sequence[str]) -> None:
     for column in columns:
         named = quoted((column,))
         text = f"SELECT {_DIGITS.format(named)} FROM {quoted(made.path)}"
-        before, behind, endless = engine.connection.execute(text).fetchall()[0]
+        before, behind, endless = engine.session.rows(text)[0]
         if not endless and max((before or 0) + behind, 1) <= DECIMAL_DIGITS:
             _retype(engine, made, column, f"DECIMAL({max((before or 0) + behind, 1)}, {behind})", named)
             continue
