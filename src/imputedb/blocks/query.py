@@ -1,8 +1,10 @@
 """A query as a block: planned, or to be run as written, with the reason."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
+from imputedb.algebra.relation import Table
 from imputedb.blocks.block import ANSWER, PlannedBlock, UnplannedBlock
 from imputedb.blocks.completed import Scans
 from imputedb.blocks.reads import Reads
@@ -20,12 +22,21 @@ class BlockBuilder:
     """The factory of blocks for the queries of one statement."""
 
     def __init__(
-        self, engine: Engine, reads: Reads, scans: Scans, imputers: Sequence[Imputer], *, base: bool, always: bool
+        self,
+        engine: Engine,
+        reads: Reads,
+        scans: Scans,
+        imputers: Sequence[Imputer],
+        shared: Mapping[Table, AbstractSet[str]],
+        *,
+        base: bool,
+        always: bool,
     ) -> None:
         self._engine = engine
         self._reads = reads
         self._scans = scans
         self._imputers = imputers
+        self._shared = shared
         self._base = base
         self._always = always
 
@@ -49,16 +60,16 @@ class BlockBuilder:
         query = bind(inside, columns, self._reads.sources, self._engine.written, known, self._reads.deciding)
         statistics = {scan.alias: self._engine.statistics(scan.table) for scan in query.sources}
         problem = Problem(query, statistics, self._imputers, self._engine.room)
-        twice = _read_twice(problem)
+        twice = self._read_twice(problem)
         if twice and self._imputers:
             raise Unplanned(f"{twice} of one table are read under two names, and each cell has one value")
         frontier = search.plan(problem)
         room.check(problem, frontier, 1.0)
         return PlannedBlock(name, columns, problem, frontier)
 
-
-def _read_twice(problem: Problem) -> str:
-    """The incomplete columns, in words, that are examined in more than one scan of their table."""
-    tables = {scan.alias: scan.table for scan in problem.query.sources}
-    counts = Counter((tables[column.relation], column.name) for column in problem.columns)
-    return ", ".join(sorted({name for (_, name), count in counts.items() if count > 1}))
+    def _read_twice(self, problem: Problem) -> str:
+        """The incomplete columns, in words, that are examined in more than one scan, or shown by more than one item."""
+        tables = {scan.alias: scan.table for scan in problem.query.sources}
+        read = [(tables[column.relation], column.name) for column in problem.columns]
+        counts = Counter(read)
+        return ", ".join(sorted({name for table, name in read if counts[table, name] > 1 or table in self._shared}))

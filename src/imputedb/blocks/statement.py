@@ -13,6 +13,7 @@ from imputedb.blocks.files import Files, check_macros, check_missingness_macros,
 from imputedb.blocks.nested import Nested
 from imputedb.blocks.query import BlockBuilder
 from imputedb.blocks.reads import Reads
+from imputedb.blocks.shared import shared
 from imputedb.blocks.showing import as_stored, unanswered
 from imputedb.engines.engine import Engine
 from imputedb.imputers.protocol import Imputer
@@ -98,7 +99,8 @@ def blocks(
     warnings += unanswered(engine, resolver.passing.unseen) if imputers else []
     check_missingness_macros(engine, reads, whole)
     scans = Scans(engine, reads, imputers, base=base)
-    making = BlockBuilder(engine, reads, scans, imputers, base=base, always=always)
+    both = shared(engine, whole, sources, resolver.passing)
+    making = BlockBuilder(engine, reads, scans, imputers, both, base=base, always=always)
     nested = Nested(engine, reads, making)
     last = making.block(ANSWER, whole if base else nested.settled(whole, []), columns)
     return Blocks([*scans.blocks(), *nested.found, last], files.copies, warnings, policies, itself)

@@ -24,6 +24,11 @@ LINEAR = MEANS | SUMS
 PASSING_WINDOWS = frozenset({"lag", "lead", "first_value", "last_value", "nth_value"})
 """Window functions that show the value of another row."""
 
+PICKING = frozenset({"min", "max", "arg_min", "argmin", "min_by", "arg_max", "argmax", "max_by"}) | frozenset(
+    {"any_value", "mode", "median", "quantile", "quantile_disc"}
+)
+"""Aggregates that show the value of one of their rows, if it is not NULL."""
+
 MULTIPLYING = frozenset({"unnest", "unlist"})
 """Functions that give any number of rows for one, as do macros that call them."""
 

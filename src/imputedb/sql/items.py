@@ -1,6 +1,6 @@
 """Typed accessors of items of FROM in syntax trees, for code outside `sql`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from imputedb.sql.ast import Tree, subquery
@@ -117,6 +117,15 @@ def with_inner_query(tree: Tree, node: Tree, **more: Any) -> Tree:
 def number_of(item: Tree) -> int:
     """The source number of a resolved item of FROM; -1 where it has none."""
     return int(item.get("number", -1))
+
+
+def numbers_in(item: Tree) -> Iterator[int]:
+    """The numbers of the sources that an item of FROM joins."""
+    if is_join(item):
+        for side in sides_of_join(item):
+            yield from numbers_in(side)
+    elif "number" in item:
+        yield number_of(item)
 
 
 def column_names_of(item: Tree) -> list[str]:

@@ -1,7 +1,7 @@
 """Tests of missingness on columns of nested queries: these get further outputs with stored values."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from imputedb.algebra.relation import Table
@@ -9,18 +9,27 @@ from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree, expressions, rewrite
 from imputedb.sql.expression import with_results
 from imputedb.sql.flatten import mentions
+from imputedb.sql.functions import PICKING
 from imputedb.sql.missingness import names_in, pads, passes_on, tests_missingness
 from imputedb.sql.scope import Catalog, Definition, Source
 
 Meaning = Callable[..., Tree]
 """What a reference to a column of a source means."""
 
-Seen = set[tuple[int, int]]
-"""The outputs of queries that were looked at, each by the identity of its query and its place."""
-
 _ONCE = "a window, a subquery, unnest, random or the like"
 
 _PASSING_MODIFIERS = {"ORDER_MODIFIER", "LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER"}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The outputs that were looked at, each by the identity of its query and its place.
+
+    If it is loose, rows that an outer join may pad with NULLs, and the values that MAX and its like pick, count too.
+    """
+
+    loose: bool = False
+    outputs: set[tuple[int, int]] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +149,7 @@ class Passing:
 
     def note(self, source: Source, own: str, where: str = "") -> None:
         """Records that a test of a source's column sees completed values."""
-        behind = frozenset(self._behind(source, own, set()))
+        behind = frozenset(self._behind(source, own, Seen()))
         if behind:
             self.unseen[UnseenTest(own, where or _where(source), behind)] = None
 
@@ -154,22 +163,31 @@ class Passing:
 
     def note_expression(self, tree: Tree, where: str) -> None:
         """Records that a test of an expression sees completed values."""
-        behind = frozenset(self._behind_expressions(self._shown(tree), set()))
+        behind = frozenset(self._behind_expressions(self._shown(tree), Seen()))
         if behind:
             named = t.is_reference(tree) and str(tree["column_names"][-1])
             self.unseen[UnseenTest(named or str(tree.get("alias") or "an expression"), where, behind)] = None
 
-    def _shown(self, tree: Tree) -> Iterator[Tree]:
+    def behind(self, source: Source, own: str) -> frozenset[tuple[Table, str]]:
+        """The base table columns whose completed values, row by row, a source's column may show."""
+        return frozenset(self._behind(source, own, Seen(loose=True)))
+
+    def behind_expression(self, tree: Tree) -> frozenset[tuple[Table, str]]:
+        """The same for an expression, such as a subquery."""
+        return frozenset(self._behind_expressions(self._shown(tree, picked=True), Seen(loose=True)))
+
+    def _shown(self, tree: Tree, *, picked: bool = False) -> Iterator[Tree]:
         """The expressions whose values are shown, through subqueries, aggregates and windows that pass values on."""
         if tree["class"] == "SUBQUERY":
             below = t.parts(tree["subquery"]["node"].get("select_list", ()))
         elif self._computes(tree):
-            below = t.parts(tree["arguments"][:1]) if passes_on(tree) or pads(tree) else iter(())
+            is_picking = picked and str(tree["function_name"]).lower() in PICKING
+            below = t.parts(tree["arguments"][:1]) if passes_on(tree) or pads(tree) or is_picking else iter(())
         else:
             yield tree
             below = t.parts(tree)
         for part in below:
-            yield from self._shown(part)
+            yield from self._shown(part, picked=picked)
 
     def by_row(self, tree: Tree) -> Iterator[Tree]:
         """The subexpressions that are computed row by row."""
@@ -235,7 +253,7 @@ class Passing:
         definition.columns = (*definition.columns, name)
 
     def _note_item(self, definition: Definition, place: int, name: str) -> None:
-        behind = frozenset(self._behind_query(definition, place, set()))
+        behind = frozenset(self._behind_query(definition, place, Seen()))
         if behind:
             self.unseen[UnseenTest(name.rsplit(" (stored", 1)[0], _putting_together(definition), behind)] = None
 
@@ -260,23 +278,26 @@ class Passing:
             yield from self._behind_expressions(expressions(source.item), seen)
 
     def _behind_query(self, definition: Definition, place: int, seen: Seen) -> Iterator[tuple[Table, str]]:
-        if (id(definition), place) in seen:
+        if (id(definition), place) in seen.outputs:
             return
-        seen.add((id(definition), place))
+        seen.outputs.add((id(definition), place))
         for child, at in _placed(definition, place):
             yield from self._behind_query(child, at, seen)
         for child in definition.children:
             if child.columns is None:  # its column names are unknown
                 for item in child.node.get("select_list", ()):
-                    yield from self._behind_expressions(self._shown(item), seen)
+                    yield from self._behind_expressions(self._shown(item, picked=seen.loose), seen)
         item = None if definition.children else definition.item(place)
         if item is not None:
-            yield from self._behind_expressions(self._shown(item), seen)
+            yield from self._behind_expressions(self._shown(item, picked=seen.loose), seen)
 
     def _behind_expressions(self, found: Iterator[Tree], seen: Seen) -> Iterator[tuple[Table, str]]:
         for node in found:
-            if "origin" in node and not node["origin"][2] and not self._sources[node["origin"][0]].nullable:
-                yield from self._behind(self._sources[node["origin"][0]], node["origin"][1], seen)
+            if "origin" not in node or node["origin"][2]:
+                continue
+            source = self._sources[node["origin"][0]]
+            if seen.loose or not source.nullable:
+                yield from self._behind(source, node["origin"][1], seen)
 
 
 def is_by_values(modifier: Tree) -> bool:
