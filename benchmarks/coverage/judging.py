@@ -60,6 +60,11 @@ class Cell:
         """Whether the coverage is not below 93 %."""
         return passes(self.covered, self.replications)
 
+    @property
+    def silent(self) -> bool:
+        """Whether the coverage is below 90 % and fewer than half of the replications warn."""
+        return self.coverage < ENOUGH and not self.warned >= CARRIED
+
 
 def passes(covered: int, replications: int) -> bool:
     """Whether so few covered are no surprise at a coverage of 93 %: the exact binomial test, one-sided at 1 %."""
@@ -136,7 +141,7 @@ def verdicts(cells: Sequence[Cell]) -> list[Verdict]:
 
 def _verdict(key: tuple[str, str], cells: Sequence[Cell], widths: Mapping[Any, float]) -> Verdict:
     below = [cell for cell in cells if cell.coverage < ENOUGH]
-    silent = sum(not cell.warned >= CARRIED for cell in below)
+    silent = sum(cell.silent for cell in cells)
     spoilt = {cell.world for cell in cells if not cell.passes}
     alarms = {cell.world: cell.warned for cell in cells if cell.world not in spoilt and not np.isnan(cell.warned)}
     over = [cell for cell in cells if cell.coverage > OVER]

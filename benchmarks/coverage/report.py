@@ -11,6 +11,7 @@ import numpy as np
 
 from benchmarks.coverage.design import WORLDS
 from benchmarks.coverage.judging import ENOUGH, FALSE_ALARMS, Cell, Verdict, judged, passes, verdicts
+from benchmarks.coverage.methods import NAIVE
 from benchmarks.coverage.quantities import NAMES
 from benchmarks.coverage.study import ABOUT
 
@@ -24,7 +25,8 @@ def write(lines: Sequence[Mapping[str, Any]], out: Path, note: str) -> None:
         for cell in cells:
             row = {name: _shortened(value) for name, value in asdict(cell).items()}
             writer.writerow({**row, "coverage": round(cell.coverage, 4), "passes": int(cell.passes)})
-    (out / "coverage_grid.md").write_text("\n".join([*_head(lines, note), *_verdicts(cells), *_worlds(cells)]) + "\n")
+    text = [*_head(lines, note), *_verdicts(cells), *_silent(cells), *_worlds(cells)]
+    (out / "coverage_grid.md").write_text("\n".join(text) + "\n")
     chart(cells, out / "coverage_grid.png")
 
 
@@ -90,6 +92,24 @@ def _numbers(one: Verdict) -> str:
     alarms = "" if np.isnan(one.alarms) else f"{one.alarms:.0%}"
     wider = "" if np.isnan(one.wider) else f"{one.wider:.2f}"
     return f"{passing} | {one.below} | {one.silent} | {alarms} | {one.over} | {wider}"
+
+
+def _silent(cells: Sequence[Cell]) -> Iterator[str]:
+    yield "\n## Cells below 90 % without a warning: coverage in %, its standard error in brackets\n"
+    yield "| method | interval | world | quantities | share of replications that warned |"
+    yield "|---|---|---|---|---:|"
+    places: dict[tuple[str, str, int], list[Cell]] = {}
+    for cell in cells:
+        if cell.silent and cell.method not in NAIVE:
+            places.setdefault((cell.method, cell.about, cell.world), []).append(cell)
+    for (method, about, world), found in sorted(places.items()):
+        shown = ", ".join(f"{cell.quantity} {_with_error(cell)}" for cell in found)
+        yield f"| {method} | {about} | {world}: {WORLDS[world - 1]} | {shown} | {found[0].warned:.2f} |"
+
+
+def _with_error(cell: Cell) -> str:
+    error = np.sqrt(cell.coverage * (1 - cell.coverage) / cell.replications)
+    return f"{100 * cell.coverage:.0f} ({100 * error:.0f})"
 
 
 def _worlds(cells: Sequence[Cell]) -> Iterator[str]:

@@ -155,11 +155,15 @@ def append(path: Path, lines: Sequence[Line]) -> None:
 
 
 def recovered(path: Path) -> list[Line]:
-    """The lines of a file; what a kill tore off its end is cut away."""
+    """The lines of a file whose warnings are told by question; what a kill tore off its end is cut away.
+
+    Lines without a question to their warnings, from before there was one, are left out: they are run again.
+    """
     if not path.exists():
         return []
     text = path.read_bytes()
     whole = text[: text.rfind(b"\n") + 1]
     if len(whole) < len(text):
         os.truncate(path, len(whole))
-    return [json.loads(line) for line in whole.splitlines()]
+    lines = map(json.loads, whole.splitlines())
+    return [line for line in lines if "refused" in line or isinstance(line["warnings"], dict)]

@@ -179,6 +179,18 @@ def test_a_torn_line_is_cut_away_and_the_rest_kept(tmp_path: Path) -> None:
     assert len(recovered(path)) == 3
 
 
+def test_lines_whose_warnings_have_no_question_are_run_again(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    append(path, [{**_lines([1], [True])[0], "warnings": ["y: few donors"]}, *_lines([0], [False])])
+    assert [line["population"]["AVG"][0] for line in recovered(path)] == [0]
+
+
+def test_cells_below_ninety_without_a_warning_are_named(tmp_path: Path) -> None:
+    write(_lines([1] * 80 + [0] * 20, [False] * 100), tmp_path, "")
+    named = (tmp_path / "coverage_grid.md").read_text()
+    assert f"| norm | population | 1: {WORLDS[0]} | AVG 80 (4) | 0.00 |" in named
+
+
 def _command(path: Path, out: Path) -> list[str]:
     options = ["--worlds", "1", "--replications", "4", "--imputers", "norm", "--draws", "2", "--jobs", "1"]
     return [sys.executable, "-m", "benchmarks.coverage", *options, "--beside", "aipw",
