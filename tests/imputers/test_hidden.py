@@ -145,6 +145,23 @@ def test_draws_that_vary_too_little_are_told() -> None:
     assert "vary too little" in said[0]
 
 
+@pytest.mark.parametrize(
+    ("imputer", "noise", "follows"), [("tree", 0.005, False), ("norm", 0.005, True), ("tree", 0.5, True)]
+)
+def test_draws_that_follow_a_close_column_less_closely_are_told(imputer: str, noise: float, follows: bool) -> None:
+    rng = np.random.default_rng(0)
+    x, gone = rng.normal(size=ROWS), rng.random(ROWS) < 0.3
+    first = x + rng.normal(size=ROWS)
+    last = first + 0.3 + noise * rng.normal(size=ROWS)
+    masked = {name: np.ma.masked_array(values, gone) for name, values in {"first": first, "last": last}.items()}
+    db = imputedb.connect()
+    db.register("t", {"x": x, **masked})
+    said = told(db, imputer, "SELECT count(*) FILTER (WHERE last < first) AS n FROM t")
+    assert [f"draws by {imputer} follow t.first less closely than its values do" in one for one in said[1:]] == (
+        [] if follows else [True]
+    )
+
+
 def test_it_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
     db = world("bent")
     before = told(db, "norm")

@@ -96,6 +96,8 @@ FORMS = {
         "SELECT coalesce(sum(if(y > 0.5, 1, 0)), 0) AS a FROM t",
         "SELECT regr_count(y, x) AS a FROM t WHERE y > 0.5",
         "SELECT regr_count(x, if(y > 0.5, 1, NULL)) AS a FROM t",
+        "SELECT sum(CASE WHEN y > 0.5 THEN 4 ELSE 0 END) / 4 AS a FROM t",
+        "SELECT sum((y > 0.5)::INT * 4) / 4 AS a FROM t",
     ],
     "a count of all rows": ["SELECT count(*) AS a FROM t", "SELECT regr_count(y, x) AS a FROM t"],
     "a deviation": [

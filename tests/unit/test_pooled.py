@@ -108,6 +108,10 @@ def test_nothing_and_everything_have_a_width(table: Database) -> None:
     assert 0.005 < nothing.interval().high < 0.015
     assert nothing.interval().high == pytest.approx(1 - everything.interval().low)
     assert nothing.se > 0
+    for written in ("avg(CASE WHEN x < 99 THEN 50 ELSE 0 END)", "sum((x < 99)::INT * 50) / count(*)"):
+        assert one(table, f"SELECT {written} AS p FROM t").interval() == pytest.approx(
+            [50 * end for end in everything.interval()], rel=1e-9
+        )
     none = one(table, "SELECT count(*) AS c FROM t WHERE x > 99")
     assert (none.estimate, none.interval().low) == (0, 0)
     assert 3 < none.interval().high < 6

@@ -8,7 +8,7 @@
    differences of groups); its product with a square, or with a product of two columns (curves and interactions).
 4. The most significant difference is reported if it exceeds `SURE` standard errors, and if the bias of a mean, given
    the share of missing cells, exceeds `MATTERS` standard errors. Draws vary too little if too many true values lie
-   outside all draws.
+   outside all draws. Draws of numbers must lie as close to a line of the other numbers as true values do.
 
 Hidden cells resemble missing ones only under missing at random; other mechanisms cannot be checked.
 """
@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imputedb.algebra.column import Column
+from imputedb.imputers.closeness import closeness_note
 from imputedb.imputers.misfit import Misfit
 from imputedb.imputers.permitted import bounds
 from imputedb.imputers.protocol import Imputer, is_proper, takes_donors
@@ -207,8 +208,19 @@ class _HiddenCells:
         found = [one for one in compared if abs(one.z) > least and abs(one.size) * weight > MATTERS]
         if found:
             yield max(found, key=lambda one: abs(one.z)).note
-        elif cells.kind not in NAMED and (note := self._coverage_note(mine)):
+        elif cells.kind not in NAMED and (note := self._closeness_note(mine) or self._coverage_note(mine)):
             yield note
+
+    def _closeness_note(self, mine: Matrix) -> Note | None:
+        """A note if draws follow other numbers less closely than true values do."""
+        others: dict[Column, Matrix] = {}
+        for other, cells in self.rows.columns.items():
+            if other == self.column or cells.kind in NAMED or cells.missing[self.hidden].any():
+                continue
+            values = self._versions_of(other)
+            if np.isfinite(values).all():
+                others[other] = values
+        return closeness_note(self.column, self.filler.name, mine, others)
 
     def _coverage_note(self, mine: Matrix) -> Note | None:
         """A note if too many true values lie outside all draws."""
@@ -255,13 +267,17 @@ class _HiddenCells:
 
     def _regressors(self, other: Column, there: Flags) -> Iterator[tuple[bool, Matrix]]:
         """(1 + draws, h) regressors of mean 0 made from another column, and whether each is a square."""
-        cells = self.rows.columns[other]
-        whole = self.versions.get(other)
-        values = whole[:, self.hidden] if whole is not None else cells.values[self.hidden].astype(np.float64)[None]
-        values = np.broadcast_to(values, (1 + DRAWS, values.shape[1]))[:, there]
+        values = self._versions_of(other)[:, there]
         if np.isfinite(values).all():
-            named = cells.kind in NAMED
+            named = self.rows.columns[other].kind in NAMED
             yield from ((False, found) for _, found in _levels(values)) if named else _line(values)
+
+    def _versions_of(self, other: Column) -> Matrix:
+        """(1 + draws, h) another column's values: the true ones, then those beside each draw."""
+        if (whole := self.versions.get(other)) is not None:
+            return whole[:, self.hidden]
+        values = self.rows.columns[other].values[self.hidden].astype(np.float64)
+        return np.broadcast_to(values, (1 + DRAWS, len(values)))
 
     def _compared(self, products: Matrix) -> Misfit:
         """The mean difference between true and drawn products, and its ratio to the standard error."""

@@ -15,13 +15,16 @@ from imputedb.sql.expression import (
     is_call,
     is_cast,
     is_distinct,
+    is_null,
+    kind_of,
     names_of,
+    results_of,
     text_of,
 )
 from imputedb.sql.functions import ALL_COUNTS, COUNTS, MEANS, PAIR_COUNTS, SUMS
 
 ANY, POSITIVE, ONES = 0, 1, 2
-"""The values that a number sums up: any, none negative, or only 0 and 1."""
+"""The values that a number sums up: any, none negative, or only 0 and one positive constant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class TotalForm:
 
     Attributes:
         kind: `total`, a sum or count; `share`, a mean of values or a ratio of totals.
-        factor: constant factor, such as 100 for percentages.
+        factor: constant factor, such as 100 for percentages, whether it stands before the aggregate or in its argument.
         flag: aggregate that classifies the values: ANY, POSITIVE or ONES; None where they are ONES.
     """
 
@@ -48,10 +51,9 @@ def form(tree: Tree) -> TotalForm | None:
     if name in ALL_COUNTS:
         return TotalForm("total", factor, None)
     if name in SUMS:
-        return TotalForm("total", factor, _flag(Call(core, t.number(1))))
+        return TotalForm("total", factor * _unit(core), _flag(core))
     if name in MEANS:
-        call = Call(core, t.number(1))
-        return TotalForm("share", factor, _either(_is_ones(call), ONES, t.number(ANY)))
+        return TotalForm("share", factor * _unit(core), _either(_is_ones(core), ONES, t.number(ANY)))
     if name in ("/", "fdiv"):
         return _ratio(factor, *arguments_of(core))
     return None
@@ -62,28 +64,48 @@ def _ratio(factor: float, above: Tree, below: Tree) -> TotalForm | None:
     (times, part), (per, whole) = without_factor(above), without_factor(below)
     if not (_is_total(part) and _is_total(whole) and times > 0 and per > 0):
         return None
-    one, all_ = value_of(part), value_of(whole)
-    inside = t.all_of([_is_one(one), _is_one(all_), t.compared("COMPARE_LESSTHANOREQUALTO", one, all_)])
+    one, all_, units = value_of(part), value_of(whole), (_unit(part), _unit(whole))
+    counted = t.any_of(
+        [t.compared("COMPARE_EQUAL", one, t.literal(0.0)), t.compared("COMPARE_NOTEQUAL", all_, t.literal(0.0))]
+    )
+    inside = t.all_of([_is_unit(one, units[0]), _is_unit(all_, units[1]), *([counted] if counted else [])])
     assert inside
-    return TotalForm("share", factor * times / per, _either(t.call("bool_and", inside), ONES, t.number(ANY)))
+    scale = factor * times * units[0] / (per * units[1])
+    return TotalForm("share", scale, _either(t.call("bool_and", inside), ONES, t.number(ANY)))
 
 
-def _flag(call: Call) -> Tree:
+def _unit(total: Tree) -> float:
+    """The positive value that a total or mean adds up beside 0, as far as constants tell; 1 for counts and others.
+
+    It is the constant factor of the argument, times the constant of a CASE that has no other than this and 0.
+    """
+    if function_of(total) in ALL_COUNTS:
+        return 1.0
+    factor, inner = without_factor(arguments_of(total)[0])
+    if kind_of(inner) == "CASE":
+        constants = {literal_value(one) for one in results_of(inner) if not is_null(one)} - {0.0}
+        if len(constants) == 1 and (only := constants.pop()) is not None:
+            factor *= only
+    return factor if factor > 0 else 1.0
+
+
+def _flag(total: Tree) -> Tree:
+    call = Call(total, t.number(1))
     least = t.compared("COMPARE_GREATERTHANOREQUALTO", call.of("min", call.argument(0)), t.number(0))
-    return _either(_is_ones(call), ONES, _either(least, POSITIVE, t.number(ANY)))
+    return _either(_is_ones(total), ONES, _either(least, POSITIVE, t.number(ANY)))
 
 
 def _either(condition: Tree, then: int, otherwise: Tree) -> Tree:
     return t.where(condition, t.number(then), otherwise)
 
 
-def _is_ones(call: Call) -> Tree:
-    return call.of("bool_and", _is_one(call.argument(0)))
+def _is_ones(total: Tree) -> Tree:
+    call = Call(total, t.number(1))
+    return call.of("bool_and", _is_unit(call.argument(0), _unit(total)))
 
 
-def _is_one(value: Tree) -> Tree:
-    equal = [t.compared("COMPARE_EQUAL", value, t.literal(float(end))) for end in (0, 1)]
-    either = t.any_of(equal)
+def _is_unit(value: Tree, unit: float) -> Tree:
+    either = t.any_of([t.compared("COMPARE_EQUAL", value, t.literal(end)) for end in (0.0, unit)])
     assert either
     return either
 
