@@ -155,10 +155,16 @@ HABITS = {
         lines("d,n", "1600-01-01,1", "NA,2", "9999-12-31,3"), {"d": "DATE"}, said=("1 of 'NA' are NULL",)),
     "a word among numbers": Habit(
         lines("id,v", "1,2.5", "2,<0.5", "3,4"), {"v": V}, [(1, "2.5")],
-        ("2 of its values are numbers, and 1 are not",)),
+        ("2 of its values are numbers, and 1 are not, such as '<0.5'; where these mean a missing value, state na=",)),
+    "a word of Germany among decimal commas": Habit(
+        lines("id;v", "1;2,5", "2;k. A.", "3;1.234,5"), {"v": V}, [(1, "2,5")],
+        (r"2 of its values are numbers, and 1 are not, such as 'k\. A\.'.* or --na 'k\. A\.'",)),
+    "a word among dates": Habit(
+        lines("id,d", "1,31.12.2020", "2,offen", "3,01.02.2021"), {"d": V}, [(1, "31.12.2020")],
+        ("2 of its values are dates, and 1 are not, such as 'offen'",)),
     "codes far from all values": Habit(
         lines("id,age", "1,33", "2,-99", "3,41", "4,-99", "5,50"), {"age": B}, [(1, 33), (2, -99)],
-        (r"2 of -99 lie far from all other values.*missing=\{'age': \[-99\]\}",)),
+        (r"2 of -99 lie far from all other values.*missing=\{'age': \[-99\]\} of load, or --missing age=-99,",)),
     "yes and no of Germany": Habit(lines("id;raucht", "1;ja", "2;nein"), {"raucht": V}, [(1, "ja")]),
     "currency": Habit(lines("a,p", "1,€12.50", "2,€3.00"), {"p": V}, [(1, "€12.50")]),
     "a delimiter at the end": Habit(lines("a,b,", "1,2,", "3,4,"), {"a": B, "b": B, "column2": V}, [(1, 2, None)]),

@@ -25,6 +25,24 @@ _UNSEEN = 2.0
 """Seconds before a bar is shown."""
 
 
+FILES = (
+    *(".csv", ".tsv", ".tab", ".dat", ".txt", ".gz", ".zst", ".parquet", ".json", ".jsonl", ".ndjson"),
+    *(".xlsx", ".xls", ".ods", ".sav", ".por", ".dta", ".sas7bdat", ".xpt", ".rds", ".rdata"),
+)
+"""How files end that are loaded where a database would stand."""
+
+
+def _is_named_as_data(path: str) -> bool:
+    return Path(path).suffix.lower() in FILES
+
+
+def absent(path: str) -> StorageError:
+    """The error that there is no database, or no file of data, at a path."""
+    if _is_named_as_data(path):
+        return StorageError(f"no file {path}; the name of a database ends otherwise, as in survey.duckdb")
+    return StorageError(f"no database {path}; `imputedb load {path} FILE...` makes one")
+
+
 @contextmanager
 def opened(path: str, *, create: bool = False, read_only: bool = False) -> Iterator[Database]:
     """The database at a path, opened for writing where that is possible and wanted, with the settings of the options.
@@ -40,8 +58,8 @@ def opened(path: str, *, create: bool = False, read_only: bool = False) -> Itera
         with connect(path) as db:
             yield db
         return
-    if not create and not Path(path).exists():
-        raise StorageError(f"no database {path}; `imputedb load {path} FILE...` makes one")
+    if not Path(path).exists() and (not create or _is_named_as_data(path)):
+        raise absent(path)
     try:
         db = connect(path, read_only=read_only, variables=False, config=settings())
     except StorageError:

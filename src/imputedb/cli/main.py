@@ -19,6 +19,7 @@ from imputedb.cli.commands.page import ui
 from imputedb.cli.commands.policies import policy
 from imputedb.cli.commands.runs import runs
 from imputedb.cli.commands.service import serve, token
+from imputedb.cli.questions import is_path
 from imputedb.cli.thresholds import Exceeded
 from imputedb.errors import Beyond, Busy, Error, InternalError
 
@@ -92,7 +93,8 @@ class _Commands(click.Group):
         """The arguments of the command; `query` or `shell` is put before them where no command is named."""
         first = next((place for place, one in enumerate(args) if not _is_setting(args, place)), len(args))
         left = args[first:]
-        if left and left[0] not in self.commands and (left[0] in _QUERY_OPTIONS or os.path.isfile(left[0])):
+        named = bool(left) and (left[0] in _QUERY_OPTIONS or is_path(left[0]) or os.path.isfile(left[0]))
+        if named and left[0] not in self.commands:
             args = [*args[:first], "shell" if len(left) == 1 and left[0] not in _QUERY_OPTIONS else "query", *left]
         return super().parse_args(context, args)
 

@@ -12,17 +12,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imputedb.cli.database import announced, opened
+from imputedb.cli.database import FILES, announced, opened
 from imputedb.errors import QueryError, StorageError
 
 if TYPE_CHECKING:
     from imputedb.database import Database
-
-_FILES = (
-    *(".csv", ".tsv", ".tab", ".dat", ".txt", ".gz", ".zst", ".parquet", ".json", ".jsonl", ".ndjson"),
-    *(".xlsx", ".xls", ".ods", ".sav", ".por", ".dta", ".sas7bdat", ".xpt", ".rds", ".rdata"),
-)
-"""How files end that are loaded where a database would stand."""
 
 _QUERIES = ("select", "with", "from", "values", "table")
 _KEEPING = ("create", "insert", "merge", "copy", "pivot", "pivot_wider")
@@ -63,10 +57,13 @@ class Question:
 
 
 @contextmanager
-def database_at(path: str | None, na: Sequence[str] | None = None, *, create: bool = True) -> Iterator[Database]:
+def database_at(
+    path: str | None, na: Sequence[str] | None = None, *, create: bool = True, read_only: bool = False
+) -> Iterator[Database]:
     """The database at a path, created where there is none, or an in-memory database with the file of data there."""
     data = path is not None and is_data(path)
-    with opened(":memory:" if path is None or data else path, create=create or data) as db:
+    place = ":memory:" if path is None or data else path
+    with opened(place, create=create or data, read_only=read_only and not data) as db:
         if path is not None and data:
             with announced():
                 db.load(path, na=na)
@@ -88,7 +85,7 @@ def question(db: str | None, sql: str | None, command: str | None, file: str | N
         return Question(db, _split(command, "-c"))
     if sql is not None:
         return Question(db, _split(sys.stdin.read(), "standard input") if sql == "-" else (sql,))
-    if db is not None and not (is_data(db) or Path(db).suffix == ".duckdb" or Path(db).is_file() or db == "-"):
+    if db is not None and not (is_path(db) or Path(db).is_file() or db == "-"):
         return Question(None, (db,))
     if db != "-" and sys.stdin.isatty():
         raise QueryError(
@@ -119,7 +116,12 @@ def _read(file: str) -> str:
 
 def is_data(path: str) -> bool:
     """Whether a path names a file of data, rather than a database."""
-    return Path(path).suffix.lower() in _FILES and Path(path).is_file()
+    return Path(path).suffix.lower() in FILES and Path(path).is_file()
+
+
+def is_path(text: str) -> bool:
+    """Whether a text ends as files of data and databases do, wherever that file may be."""
+    return Path(text).suffix.lower() in (*FILES, ".duckdb") and not any(map(str.isspace, text))
 
 
 def _writes(text: str) -> bool:

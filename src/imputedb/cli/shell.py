@@ -234,8 +234,10 @@ class Shell:
             raise QueryError(f".read: {path} reads itself")
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise StorageError(f".read: cannot read {text or 'a file without a name'}: {error}") from error
+        except OSError as error:
+            raise StorageError(f".read: cannot read {text or 'a file without a name'}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise StorageError(f".read: {text} is not a text file in UTF-8") from error
         self._read.append(str(path.resolve()))
         try:
             for line in [*lines, ";"] if lines else ():

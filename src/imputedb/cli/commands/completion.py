@@ -9,6 +9,7 @@ import click
 from imputedb.cli.copies import copies, with_copies
 from imputedb.cli.database import opened, shown_progress
 from imputedb.cli.options import whole_numbers
+from imputedb.cli.questions import database_at
 from imputedb.cli.thresholds import POOL, check, of_pool, thresholds
 from imputedb.errors import QueryError, StorageError
 
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 @click.option("--estimate", is_flag=True, help="Estimate the cost of the run from a sample, without making it.")
 @click.option("--archive", is_flag=True, help="Store the rows, so that `runs repeat` can make the run again.")
 def impute(db: str, source: str, out: str, draws: tuple[str, ...], **options: Any) -> None:
-    """Write m completed copies of SOURCE, a table or a SELECT over the database DB, with a manifest.
+    """Write m completed copies of SOURCE, a table or a SELECT over DB, a database or a file of data, with a manifest.
 
     The run appears atomically, and a killed run is continued. With --draw nothing is published: several processes write
     draws at once, and the same command without it writes the remaining draws and publishes the run.
@@ -46,7 +47,7 @@ def impute(db: str, source: str, out: str, draws: tuple[str, ...], **options: An
     estimate = options.pop("estimate")
     terms = {name: options.pop(name) for name in ("beside", "budget", "contract", "report", "archive", "breaker")}
     wanted = copies(source, **options)
-    with opened(db, read_only=bool(draws)) as database, shown_progress() as progress:
+    with database_at(db, create=False, read_only=bool(draws)) as database, shown_progress() as progress:
         if estimate:
             _show_estimate(database.estimate(source, **wanted), terms["budget"])
             return

@@ -7,8 +7,9 @@ from typing import Literal
 
 import click
 
-from imputedb.cli.database import opened, shown_progress
+from imputedb.cli.database import shown_progress
 from imputedb.cli.options import NEGATIVE, listed
+from imputedb.cli.questions import database_at
 from imputedb.cli.thresholds import EVALUATION, check, of_evaluation, thresholds
 
 
@@ -46,7 +47,7 @@ def evaluate(
     wanted = thresholds(fail_on, EVALUATION)
     if chart:
         evaluation.check_chart(chart)
-    with opened(db) as database, shown_progress() as progress:
+    with database_at(db, create=False) as database, shown_progress() as progress:
         found = database.evaluate(
             table,
             imputer=listed(imputer),
@@ -84,7 +85,7 @@ def why(
     from imputedb.imputers.knn import KNN
 
     learnt: Literal["learnt"] | None = "learnt" if weights == "learnt" else None
-    with opened(db) as database:
+    with database_at(db, create=False) as database:
         imputer = KNN(k=k, metric=metric, weights=learnt)  # type: ignore[arg-type]
         found = database.why(table, column, row, imputer=imputer, salt=salt)
     if form == "json":

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imputedb.cli.database import opened, settings
+from imputedb.cli.database import absent, opened, settings
 from imputedb.cli.questions import database_at, is_data
-from imputedb.errors import DataError, StorageError
+from imputedb.errors import DataError
 
 if TYPE_CHECKING:
     from imputedb.database import Database
@@ -102,7 +102,7 @@ def _database(path: str | None, *, writable: bool) -> Iterator[Database]:
         with database_at(path, create=False) as db:
             yield db
     elif not Path(path).exists():
-        raise StorageError(f"no database {path}; `imputedb load {path} FILE...` makes one")
+        raise absent(path)
     else:
         with connect(path, locked=True, config=settings()) as db:
             yield db

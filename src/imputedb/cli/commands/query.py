@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 from click.core import ParameterSource
 
-from imputedb.cli.database import opened, shown_progress
+from imputedb.cli.database import shown_progress
 from imputedb.cli.options import (
     listed,
     number_of_cycles,
@@ -26,7 +26,7 @@ from imputedb.cli.options import (
     with_planning,
     with_trial,
 )
-from imputedb.cli.questions import question, with_question
+from imputedb.cli.questions import database_at, question, with_question
 from imputedb.cli.thresholds import ANSWER, check, of_answer, thresholds
 from imputedb.errors import QueryError
 
@@ -151,7 +151,7 @@ def query(
 def _check_is_one(texts: Sequence[str], output: str | None, form: str) -> None:
     """Refuses several statements where the output is one file, or a format that programs parse."""
     if len(texts) > 1 and (output is not None or form != "table"):
-        raise QueryError(f"the rows of {len(texts)} statements are not one {output or form}: give one statement")
+        raise QueryError(f"{output or form} holds the rows of one statement, and there are {len(texts)}: give one")
 
 
 _FORMATS = {
@@ -225,8 +225,8 @@ def explain(
     *,
     analyze: bool,
 ) -> None:
-    """Show the plan that answers SQL over the database DB."""
-    with opened(db) as database:
+    """Show the plan that answers SQL over DB, a database or a file of data."""
+    with database_at(db, create=False) as database:
         explanation = database.explain(
             sql,
             parameters(sql, params),
@@ -262,7 +262,7 @@ def frontier(db: str, sql: str, imputer: str, fit: Fit, form: str, params: tuple
     """Show the plans that no other plan beats in both penalty and time, and the alphas that choose them."""
     from imputedb.cli.output.tables import frontier_table, printed
 
-    with opened(db) as database:
+    with database_at(db, create=False) as database:
         found = database.frontier(sql, parameters(sql, params), imputer=listed(imputer), fit=fit)
         if form == "json":
             click.echo(json.dumps([point.data() for point in found or ()], indent=2, ensure_ascii=False))

@@ -134,15 +134,32 @@ def fitting_forms(
     return _fitting(engine, f"SELECT DISTINCT x FROM ({values})", words, left, proven=True) if left else []
 
 
-def counts_of_numbers(engine: DuckDB, table: Table, column: str, words: Sequence[str]) -> tuple[int, int, str] | None:
-    """The counts of numbers and of others in a column of text, and one of the others; None unless most are numbers."""
-    values, number = _values(table, column, words), "TRY_CAST(x AS DOUBLE) IS NOT NULL"
-    counts = f"SELECT count(*) FILTER ({number}), count(*) FILTER (NOT ({number})), min(x) FILTER (NOT ({number}))"
+def mostly(
+    engine: DuckDB, table: Table, column: str, words: Sequence[str], tried: Sequence[TextForm]
+) -> tuple[str, int, int, str] | None:
+    """What most values of a column of text are: numbers, in any notation that is tried, or dates.
+
+    Beside that word: the count of these values, the count of all others, and one of the others. None where most values
+    are neither, and where no others are left.
+    """
+    dates = [one.fits for one in tried if one.type in ("DATE", "TIMESTAMP")]
+    numbers = [one.fits for one in tried if one.type not in ("DATE", "TIMESTAMP", "BOOLEAN")]
+    kinds = {"numbers": ["TRY_CAST({x} AS DOUBLE) IS NOT NULL", *numbers], "dates": dates}
+    for kind, conditions in kinds.items():
+        is_one = " OR ".join(f"coalesce({one.format(x='x')}, false)" for one in conditions)
+        found = _counts_of(engine, _values(table, column, words), words, is_one)
+        if found is not None and found[1]:
+            return kind, *found
+    return None
+
+
+def _counts_of(engine: DuckDB, values: str, words: Sequence[str], is_one: str) -> tuple[int, int, str] | None:
+    counts = f"SELECT count(*) FILTER ({is_one}), count(*) FILTER (NOT ({is_one})), min(x) FILTER (NOT ({is_one}))"
     for source in (f"{values} LIMIT {_LOOKED_AT}", values):
         found = engine.session.rows(f"{counts} FROM ({source})", {"words": list(words)})[0]
         if found[0] <= found[1]:
             return None
-    return found if found[1] else None
+    return found
 
 
 def example(engine: DuckDB, table: Table, column: str, form: TextForm, words: Sequence[str]) -> tuple[str, str]:

@@ -66,7 +66,11 @@ def load(
         named = [one for path, (_, found) in zip(paths, named, strict=True) for one in _tables_of(path, found)]
     names, wanted = [str(name) for name, _ in named], [some for _, some in named]
     if twice := next((name for place, name in enumerate(names) if name.lower() in map(str.lower, names[:place])), None):
-        raise DataError(f"two of the files would be the table {twice}: load one of them as another table")
+        alike = [str(some[0]) for name, some in zip(names, wanted, strict=True) if name.lower() == twice.lower()]
+        raise DataError(
+            f"two of the files would be the table {twice}, {alike[0]} and {alike[1]}: load one of them alone as "
+            "another table (--table), or partitions by the name of their folder"
+        )
     left = set(missing)
     with _loading(engine, ", ".join(paths)):
         engine.session.remarks += [_passed_over(folder) for path in paths for folder in skipped_folders(path, KINDS)]

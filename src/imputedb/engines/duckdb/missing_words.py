@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -119,9 +120,7 @@ class MissingWords:
             self._note(column, {word: n for word, n in counts.items() if word not in own}, read=read)
             return
         if self.words is None and form is None:
-            read = (
-                self._doubtful(column, words) or self._orders(column, words) or self._remark_on_numbers(column, words)
-            )
+            read = self._doubtful(column, words) or self._orders(column, words) or self._remark_on_others(column, words)
         if self.words is None:
             counts = self._not_codes(column, counts)
         if counts and self.query is not None:
@@ -143,9 +142,10 @@ class MissingWords:
             shown = " and ".join(f"{count:,} of {code:g}" for code, count in counts.items())
             codes = f"[{', '.join(f'{code:g}' for code in counts)}]"
             place = f"{self.query.title if self.query else self.table.name}.{column}"
+            options = " ".join(f"--missing {shlex.quote(f'{column}={code:g}')}" for code in counts)
             words = (
                 f"{place}: {shown} lie far from all other values, as codes of surveys do: "
-                f"missing={{{column!r}: {codes}}} of load declares them missing"
+                f"missing={{{column!r}: {codes}}} of load, or {options}, declares them missing"
             )
             self.engine.session.remarks.append(Note(NoteKind.READ_AS, place, words))
 
@@ -157,8 +157,10 @@ class MissingWords:
             return ""
         shown = ", ".join(f"{count:,} of {word!r}" for word, count in counts.items())
         wanted = [*counts, *(word for word in self._counts(column, words) if word)]
-        way_out = f"na={wanted!r}" if self.query is None else f"{self.query.again}, nullstr = {['', *wanted]!r})"
-        return f"{shown} may mean zero or a missing value: it stays text, unless {way_out} makes them NULL"
+        return (
+            f"{shown} may mean zero or a missing value, so that it stays text: where they mean a missing one, state "
+            f"{self._way_out(wanted)}"
+        )
 
     def _orders(self, column: str, words: Sequence[str]) -> str:
         """A remark on dates whose order of day and month is ambiguous; otherwise empty."""
@@ -168,13 +170,23 @@ class MissingWords:
             f"its dates may be {ways}: it stays text, unless dates= (dateformat of read_csv) says which" if ways else ""
         )
 
-    def _remark_on_numbers(self, column: str, words: Sequence[str]) -> str:
-        """A remark on text among numbers; otherwise empty."""
-        found = forms.counts_of_numbers(self.engine, self.table, column, words) if self.every else None
+    def _remark_on_others(self, column: str, words: Sequence[str]) -> str:
+        """A remark on text among numbers or dates; otherwise empty."""
+        found = forms.mostly(self.engine, self.table, column, words, self.tried) if self.every else None
         if found is None:
             return ""
-        numbers, others, shown = found
-        return f"it stays text: {numbers:,} of its values are numbers, and {others:,} are not, such as {shown[:40]!r}"
+        kind, count, others, shown = found
+        wanted = [shown, *(word for word in self._counts(column, words) if word)]
+        return (
+            f"it stays text: {count:,} of its values are {kind}, and {others:,} are not, such as {shown[:40]!r}; "
+            f"where these mean a missing value, state {self._way_out(wanted)}"
+        )
+
+    def _way_out(self, words: Sequence[str]) -> str:
+        """What a user states so that words mean a missing value."""
+        if self.query is not None:
+            return f"{self.query.again}, nullstr = {['', *words]!r})"
+        return f"na={words!r}, or --na {shlex.quote(','.join(words))}"
 
     def _counts(self, column: str, words: Sequence[str]) -> dict[str, int]:
         """The words that a column holds, in its spelling, with their counts."""

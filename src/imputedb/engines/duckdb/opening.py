@@ -110,7 +110,9 @@ def _check_kind(path: str) -> None:
     except OSError as error:
         raise StorageError(f"cannot open {path}: {error.strerror}") from error
     if magic != b"DUCK":
-        raise StorageError(f"{path} is not a DuckDB database: load it into one")
+        raise StorageError(
+            f"{path} is not a DuckDB database: load it into one, as `imputedb load NEW.duckdb {path}` does"
+        )
 
 
 def _refused(path: str, error: duckdb.Error) -> StorageError:
