@@ -152,6 +152,19 @@ def test_nothing_of_ours_is_shown(people: Database) -> None:
     names |= {name for (name,) in people.sql("SHOW TABLES")}
     names |= {name for (name,) in people.sql("SELECT view_name FROM duckdb_views() WHERE NOT internal")}
     assert names == {"person", "exam"}
+    people.execute("CREATE TEMP TABLE part AS FROM exam")
+    people.sql("CREATE IMPUTATION MODEL m ON part (height)")
+    for listing in (
+        "SHOW TABLES; -- all",
+        "SHOW",
+        "DESCRIBE",
+        "DESC TABLES",
+        "SHOW TABLES FROM temp",
+        "PRAGMA show_tables",
+    ):
+        assert "imputedb" not in str(people.sql(listing).fetchall()), listing
+    for listing in ("SELECT name FROM (SHOW TABLES)", "WITH w AS (FROM (SHOW ALL TABLES)) SELECT name FROM w"):
+        assert {"part", "person"} <= {name for (name,) in people.sql(listing)} <= {"part", "person", "exam"}
     with pytest.raises(imputedb.UnknownName) as refused:
         people.sql("FROM imputedb_answer_9")
     assert "imputedb_answer_1" not in str(refused.value)

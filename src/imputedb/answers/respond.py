@@ -123,7 +123,7 @@ def _responded(call: Call, parsed: Classified, params: Given, frames: Frames) ->
             return run_unchanged(engine, options, executing.text, by_name(params))
         case Other(text) as other:
             notes = notes_of_stored(engine, other)
-            text = showing(described(call.planner, text))
+            text = showing(engine, described(call.planner, text))
             found = _with_file_notes(parsed.verb, text, run_unchanged(engine, options, text, by_name(params)))
             found.report = replace(found.report, notes=(*found.report.notes, *notes))
             return found

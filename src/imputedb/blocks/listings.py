@@ -1,13 +1,15 @@
 """Listings of a database's content, without imputedb's own tables."""
 
+from contextlib import suppress
 from typing import Any
 
 from imputedb.engines.engine import Engine
 from imputedb.engines.names import OURS, SCHEMA
+from imputedb.errors import QueryError
 from imputedb.sql import ast as t
 from imputedb.sql.ast import Tree
 from imputedb.sql.expression import function_of, path_of
-from imputedb.sql.items import call_in, in_place_of, is_table, is_table_function, without_alias
+from imputedb.sql.items import call_in, in_place_of, is_show, is_table, is_table_function, shows_schema, without_alias
 from imputedb.sql.select import entries_of, is_select, name_of, with_from
 from imputedb.sql.subqueries import alias_of, nodes
 from imputedb.sql.titles import titled
@@ -68,11 +70,18 @@ _LISTED |= {"sqlite_schema": _LISTED["sqlite_master"], "sqlite_temp_master": _LI
 """What lists something, with the condition under which a row of it is not ours."""
 
 _SHOWN = {
-    ("show", "all", "tables"): _in('"schema"', "name", "database"),
-    ("show", "schemas"): _of("schema_name"),
-    ("show", "tables"): f"NOT {_NAMED.format(name='name')}",
+    '"tables"': f"NOT {_NAMED.format(name='name')}",
+    '"schemas"': _of("schema_name"),
+    "__show_tables_expanded": _in('"schema"', "name", "database"),
 }
-"""Statements that list tables or schemas."""
+_SHOWN_FROM = _SHOWN['"tables"']
+"""The same of what SHOW lists, by the name under which DuckDB keeps it; and of SHOW TABLES FROM a schema."""
+
+_PRAGMAS = {"show_tables": "SHOW TABLES", "show_tables_expanded": "SHOW ALL TABLES"}
+"""Pragmas that list tables, and the SHOW of the same rows."""
+
+_LISTING = "listing"
+"""The name of a SHOW in FROM."""
 
 _PLACES = ("pg_catalog", "main", "system")
 
@@ -98,23 +107,37 @@ def listed_without_ours(engine: Engine, tree: Any) -> Any:
 
 
 def _lists(tree: Any) -> bool:
-    return any(_name(part) in _LISTED for part in nodes(tree))
+    return any(is_show(part) or _name(part) in _LISTED for part in nodes(tree))
 
 
 def _without_ours(engine: Engine, item: Tree) -> Tree | None:
     """A listing in FROM without imputedb's own objects; None for any other item."""
-    kept = _LISTED.get(_listed(engine, item))
+    if is_show(item):  # DuckDB writes no WHERE after a SHOW
+        kept = _SHOWN_FROM if shows_schema(item) else _SHOWN.get("".join(path_of(item)[-1:]))
+        every = with_from(engine.tree("SELECT * FROM duckdb_tables()"), item)
+        source, alias = t.subquery(every, _LISTING), _LISTING
+    else:
+        kept = _LISTED.get(_listed(engine, item))
+        source, alias = without_alias(item), alias_of(item) if kept is not None else ""
     if kept is None:
         return None
-    query = with_from(engine.tree(f"SELECT * FROM duckdb_tables() WHERE {kept}"), without_alias(item))
-    return in_place_of(item, t.subquery(query, alias_of(item)))
+    query = with_from(engine.tree(f"SELECT * FROM duckdb_tables() WHERE {kept}"), source)
+    return in_place_of(item, t.subquery(query, alias))
 
 
-def showing(text: str) -> str:
-    """A SHOW of all schemas without imputedb's own objects; any other statement unchanged."""
-    words = tuple(token.word for token in tokens(text) if token.text != ";")
-    kept = _SHOWN.get(words)
-    return f"SELECT * FROM ({' '.join(words)}) WHERE {kept}" if kept else text
+def showing(engine: Engine, text: str) -> str:
+    """A SHOW or pragma that lists tables or schemas without imputedb's own objects; any other statement unchanged."""
+    words = [token.text for token in tokens(text) if token.text != ";"]
+    first, *others = [word.lower() for word in words[:2]] or [""]
+    if first == "pragma" and others and others[0] in _PRAGMAS:
+        words = [_PRAGMAS[others[0]]]
+    elif first not in ("show", "describe", "desc"):
+        return text
+    with suppress(QueryError):  # a setting, say, which is no query
+        tree = engine.tree(f"FROM ({' '.join(words)})")
+        changed = listed_without_ours(engine, tree)
+        return text if changed == tree else engine.text(changed)
+    return text
 
 
 def _listed(engine: Engine, item: Tree) -> str:

@@ -35,6 +35,16 @@ def is_table_function(item: Tree) -> bool:
     return bool(item.get("type") == "TABLE_FUNCTION")
 
 
+def is_show(item: Tree) -> bool:
+    """Whether an item of FROM is a SHOW, DESCRIBE or SUMMARIZE."""
+    return bool(item.get("type") == "SHOW_REF")
+
+
+def shows_schema(item: Tree) -> bool:
+    """Whether a SHOW lists the tables of one schema."""
+    return bool(item["show_type"] == "SHOW_FROM")
+
+
 def is_join(item: Tree) -> bool:
     """Whether an item of FROM is a join."""
     return bool(item.get("type") == "JOIN")

@@ -118,7 +118,7 @@ class DuckDB:
         self.constants, self.evaluated, self.filled = texts.constants, texts.evaluated, texts.filled
         self.verbatim, self.tables_in = session.verbatim, session.tables_in
         self.fetched, self.numbers, self.held = session.rows, session.numbers, session.held
-        self.answered, self.execute = session.answered, session.execute
+        self.answered, self.execute = self._copies.kept.answered, self._copies.kept.execute
         self.check_order = partial(settings.check_order, session)
         self.reread, self.converted, self.streamed = session.reread, session.converted, session.streamed
         self.copied, self.check_copied = self._copies.copied, self._copies.check

@@ -1,10 +1,12 @@
 """Tables of the rows of text files in FROM, kept for queries to come as long as the files stay as they are."""
 
 import os
+import re
 import time
 from collections.abc import Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 
@@ -15,6 +17,7 @@ from imputedb.engines.duckdb import settings
 from imputedb.engines.duckdb.session import Session
 from imputedb.engines.duckdb.tables import Tables
 from imputedb.engines.duckdb.temporary import Temporary
+from imputedb.engines.engine import Held, Values
 from imputedb.engines.entries import Shape
 from imputedb.errors import StorageError
 from imputedb.notes import Note
@@ -33,6 +36,19 @@ _SETTLED, _SETTLED_COARSE = 50_000_000, 2_000_000_000
 _SHORT = """
     SELECT sum(memory_usage_bytes) > parse_formatted_bytes(current_setting('memory_limit')) / 2 FROM duckdb_memory()
 """
+
+_CATALOG = (
+    r"(?i)\b(show|desc|describe|pragma|execute|export|database|duckdb_\w+|pg_\w+|sqlite_\w+|information_schema)\b"
+)
+"""Words without which a statement reads no catalog: listings, and what may hide one."""
+
+_DEFINED = """
+    SELECT bool_or(regexp_matches(text, $catalog)) FROM (
+        SELECT sql AS text FROM duckdb_views() WHERE NOT internal
+        UNION ALL SELECT macro_definition FROM duckdb_functions() WHERE NOT internal
+    )
+"""
+"""Whether a view or a macro of the user's reads the catalog."""
 
 Version = tuple[int, ...]
 
@@ -77,6 +93,7 @@ class KeptFiles:
     """The tables of text files that one session keeps.
 
     None is kept of files that were written a moment ago, nor of what is read in a transaction, which might undo it.
+    All are dropped before a statement of the user's that may read the catalog, since no listing shows them.
 
     Attributes:
         cache: tables by files and options.
@@ -123,6 +140,28 @@ class KeptFiles:
         self.cache.keep(key, KeptFile(table, *known, tuple(notes), tuple(versions), state, size))
         self.settle()
 
+    def execute(self, text: str, values: Values = None) -> list[tuple[Any, ...]]:
+        """The rows of the last of the user's statements, as `Session.execute` gives them.
+
+        Raises:
+            QueryError: DuckDB rejects one, with its reason.
+            StorageError: the database cannot be written.
+        """
+        with self._session.lock:
+            self._hide(text)
+            return self._session.execute(text, values)
+
+    def answered(self, text: str, values: Values = None) -> tuple[Held, list[str], list[str]]:
+        """The rows of one of the user's statements, and their columns, as `Session.answered` gives them.
+
+        Raises:
+            QueryError: DuckDB rejects it, with its reason.
+            StorageError: the database cannot be written.
+        """
+        with self._session.lock:
+            self._hide(text)
+            return self._session.answered(text, values)
+
     def settle(self) -> None:
         """Lets go of all tables where memory is short.
 
@@ -132,12 +171,32 @@ class KeptFiles:
             return
         with self._session.lock, suppress(duckdb.Error, StorageError):  # of a closed database nothing is left
             if self._session.rows(_SHORT)[0][0]:
-                for key in [key for key, _ in self.cache.items()]:
-                    self.cache.drop(key)
-            for name in [name for name in self._gone if self._tables.adopted_as(name) is None]:
-                self._temporary.lasting.discard(name)
-                self._temporary.unmake("TABLE", [name])
+                self._forget()
+            for name in self._drop():
                 self._gone.remove(name)
+
+    def _hide(self, text: str) -> None:
+        """Drops all tables before a statement that may read the catalog.
+
+        What a transaction drops may come back, so that it is dropped again once that has ended.
+        """
+        if not (self._gone or len(self.cache)):
+            return
+        with suppress(duckdb.Error, StorageError):
+            if re.search(_CATALOG, text) or self._session.rows(_DEFINED, {"catalog": _CATALOG})[0][0]:
+                self._forget()
+                self._drop()
+
+    def _forget(self) -> None:
+        for key in [key for key, _ in self.cache.items()]:
+            self.cache.drop(key)
+
+    def _drop(self) -> list[str]:
+        """The names of the tables that were dropped: those that are gone and that no call reads."""
+        names = [name for name in self._gone if self._tables.adopted_as(name) is None]
+        self._temporary.lasting.difference_update(names)
+        self._temporary.unmake("TABLE", names)
+        return names
 
     def _bytes(self, table: Table, shape: Shape) -> int:
         texts = [f"strlen({quoted((name,))})" for name, kind in shape.types.items() if kind == "VARCHAR"]
