@@ -195,3 +195,21 @@ def test_coarse_times_settle_late(monkeypatch: pytest.MonkeyPatch) -> None:
         kept_files._is_settled([(9, then, then, 1, 1)]) for then in (now - 10**9, now - 10**9 + 1, now - 3 * 10**9)
     ]
     assert settled == [False, True, True]
+
+
+def test_statements_of_duckdb_name_the_files_that_they_read(db: Database, folder: Path) -> None:
+    db.execute(f"""
+        CREATE TABLE k (id INTEGER, w TEXT); CREATE VIEW v AS FROM '{folder / "t.csv"}'; CREATE VIEW vv AS FROM v;
+        CREATE MACRO m() AS TABLE FROM vv; PREPARE p AS UPDATE k SET w = (SELECT max(w) FROM v)
+    """)
+    for text in (
+        "UPDATE k SET w = v.w FROM v WHERE k.id = v.id",
+        "DELETE FROM k WHERE id IN (SELECT id FROM vv)",
+        "MERGE INTO k USING v ON k.id = v.id WHEN MATCHED THEN UPDATE SET w = v.w",
+        "SET VARIABLE most = (SELECT max(id) FROM m())",
+        "EXPLAIN ANALYZE SELECT max(a) FROM v",
+        "EXECUTE p",
+    ):
+        (note,) = db.sql(text).report.notes
+        assert "t.csv" in note, text
+        assert "reads the file alone" in note, text

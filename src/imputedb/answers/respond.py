@@ -15,7 +15,7 @@ from imputedb.answers.prepare import Planner
 from imputedb.answers.query import Call, run_unchanged, verbatim
 from imputedb.answers.remote import check_keeping
 from imputedb.answers.request import AIPW, BOUNDS, VERBATIM, QueryOptions
-from imputedb.answers.stored import check_complete, notes_of_stored, warned_of_stored
+from imputedb.answers.stored import check_complete, notes_of_files, notes_of_statement, warned_of_stored
 from imputedb.answers.understand import check_query, classified, described, with_values
 from imputedb.blocks.listings import showing
 from imputedb.diagnostics.departures import Departures, Key, swept
@@ -29,16 +29,12 @@ from imputedb.notes import Note, NoteKind
 from imputedb.result import Result
 from imputedb.sql.budget import LimitStatement
 from imputedb.sql.budget import limited as limited_text
-from imputedb.sql.csv_files import named_csv_files
 from imputedb.sql.enclosed import EnclosingStatement
 from imputedb.sql.model_statement import ModelStatement
 from imputedb.sql.parameters import Given, by_name
 from imputedb.sql.pivots import unlisted
 from imputedb.sql.policy_statement import PolicyStatement
 from imputedb.sql.statements import Classified, Execute, Other, Query, SplitStatement, Writes
-
-_READING = ("update", "delete", "merge", "explain", "set", "with")
-"""How statements of DuckDB's begin that may read text files."""
 
 
 def respond(
@@ -118,31 +114,22 @@ def _responded(call: Call, parsed: Classified, params: Given, frames: Frames) ->
             check_complete(engine, apart)
             return run_unchanged(engine, options, apart.text, by_name(params))
         case Writes() as writing:
-            return warned_of_stored(engine, writing, run_unchanged(engine, options, writing.text, by_name(params)))
-        case Execute() as executing:
-            return run_unchanged(engine, options, executing.text, by_name(params))
-        case Other(text) as other:
-            notes = notes_of_stored(engine, other)
+            notes = notes_of_files(engine, writing.text)
+            found = warned_of_stored(engine, writing, run_unchanged(engine, options, writing.text, by_name(params)))
+            return _with_notes(found, notes)
+        case Execute(text) as executing:
+            about = engine.prepared(executing.name).statement
+            notes = notes_of_statement(engine, about.text) if isinstance(about, Other) else []
+            return _with_notes(run_unchanged(engine, options, text, by_name(params)), notes)
+        case Other(text):
             text = showing(engine, described(call.planner, text))
-            found = _with_file_notes(parsed.verb, text, run_unchanged(engine, options, text, by_name(params)))
-            found.report = replace(found.report, notes=(*found.report.notes, *notes))
-            return found
+            notes = notes_of_statement(engine, text)
+            return _with_notes(run_unchanged(engine, options, text, by_name(params)), notes)
         case _ as never:
             assert_never(never)
 
 
-def _with_file_notes(verb: str, text: str, result: Result) -> Result:
-    """The result, with notes on text files that a statement of DuckDB's reads."""
-    names = named_csv_files(text) if verb in _READING else []
-    notes = [
-        Note(
-            NoteKind.READ_AS,
-            name,
-            f"{name}: {verb.upper()} is DuckDB's, which reads the file alone: words such as NA are text there; load "
-            "it first, or make a table of it (CREATE TABLE t AS FROM ...), and name the table",
-        )
-        for name in names
-    ]
+def _with_notes(result: Result, notes: Sequence[Note]) -> Result:
     result.report = replace(result.report, notes=(*result.report.notes, *notes))
     return result
 
