@@ -118,8 +118,8 @@ def _responded(call: Call, parsed: Classified, params: Given, frames: Frames) ->
             found = warned_of_stored(engine, writing, run_unchanged(engine, options, writing.text, by_name(params)))
             return _with_notes(found, notes)
         case Execute(text) as executing:
-            about = engine.prepared(executing.name).statement
-            notes = notes_of_statement(engine, about.text) if isinstance(about, Other) else []
+            prepared = engine.prepared(executing.name).statement
+            notes = notes_of_statement(engine, prepared.text) if isinstance(prepared, Other) else []
             return _with_notes(run_unchanged(engine, options, text, by_name(params)), notes)
         case Other(text):
             text = showing(engine, described(call.planner, text))
