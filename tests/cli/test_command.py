@@ -119,6 +119,7 @@ def test_explain_frontier_profile(survey: str) -> None:
         (["absent.csv", "-c", SQL], "no file absent.csv"),
         (["absent.csv"], "no file absent.csv"),
         (["absent.duckdb", "-c", SQL], "no database absent.duckdb"),
+        (["absent.duckdb"], "no database absent.duckdb"),
         (["evaluate", "absent.csv", "people"], "no file absent.csv"),
         (["query", "{db}", SQL, "-c", SQL], "the statement is given twice"),
         (["query", "{db}", "-c", "-- nothing"], "-c has no statement"),

@@ -35,6 +35,12 @@ READING = {
     "SET VARIABLE least = (SELECT avg(y) FROM t)": "t.y",
     "UPDATE t SET y = 0 WHERE x > 2": "t.x",
     "UPDATE r SET x = o.x FROM other.main.t o WHERE o.id = r.id": "other.main.t.x",
+    "UPDATE r SET x = b FROM t AS q(a, b, c) WHERE a = r.id": "t.x, t.y",
+    "WITH q(a, b, c) AS (FROM t) UPDATE r SET x = q.b FROM q WHERE q.a = r.id": "t.x, t.y",
+    "UPDATE r SET x = called.b FROM called WHERE called.a = r.id": "t.x, t.y",
+    "MERGE INTO r USING t USING (id) WHEN MATCHED THEN UPDATE": "t.x, t.y",
+    "SET VARIABLE most = (SELECT max(COLUMNS('y')) FROM t)": "t.x, t.y",
+    "UPDATE t SET id = 2 WHERE id < 1 RETURNING *": "t.x, t.y",
 }
 SILENT = (
     "UPDATE t SET x = 2, y = 3 WHERE id = 1",
@@ -50,6 +56,7 @@ SILENT = (
 def db() -> Iterator[Database]:
     with imputedb.connect() as db:
         db.execute(f"CREATE TABLE t AS {ROWS}; CREATE VIEW seen AS SELECT * FROM t; ATTACH ':memory:' AS other")
+        db.execute("CREATE VIEW called(a, b, c) AS FROM t")
         db.execute(f"CREATE TABLE other.t AS {ROWS}; CREATE TABLE r AS SELECT id, 0.0 AS x FROM t")
         yield db
 

@@ -400,3 +400,16 @@ def test_quotes_that_come_late_in_a_file_do_not_hide_long_numbers(db: Database, 
     with pytest.warns(UserWarning, match=r"late\.a: numbers of more than 17 digits are rounded.*\(1 of"):
         db.load(str(path))
     assert db.execute("SELECT count(*), max(b) FROM late") == [(5002, "z")]
+
+
+def test_an_interrupted_load_is_called_so(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("a,b\n1,2\n", encoding="utf-8")
+
+    def ended(*_: object) -> None:
+        raise duckdb.InterruptException("Interrupted!")
+
+    monkeypatch.setattr("imputedb.engines.duckdb.text_files._read", ended)
+    with pytest.raises(imputedb.Interrupted):
+        db.load(str(path))
+    assert db.execute("SHOW TABLES") == []

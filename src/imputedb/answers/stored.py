@@ -8,7 +8,7 @@ from imputedb.errors import Unplanned
 from imputedb.notes import Note, NoteKind
 from imputedb.result import Result
 from imputedb.sql.csv_files import named_csv_files
-from imputedb.sql.read_names import read_names
+from imputedb.sql.read_names import read_names, reads_unnamed, renames
 from imputedb.sql.statements import SplitStatement, Writes
 from imputedb.sql.tokens import first_word, tokens
 
@@ -73,11 +73,14 @@ def _notes_of_stored(engine: Engine, text: str) -> list[Note]:
     verb = _verb(text)
     if verb not in _READING:
         return []
-    tables, words, _ = _read(engine, text)
+    tables, words, (_, *others) = _read(engine, text)
+    every = reads_unnamed(text) or any(map(renames, others))
     found = [
         f"{engine.called(table)}.{name}"
         for table in tables
-        for name in sorted(engine.dirty(table, [one for one in engine.shape(table).types if one.lower() in words]))
+        for name in sorted(
+            engine.dirty(table, [one for one in engine.shape(table).types if every or one.lower() in words])
+        )
     ]
     if not found:
         return []

@@ -19,6 +19,7 @@ from imputedb.cli.commands.page import ui
 from imputedb.cli.commands.policies import policy
 from imputedb.cli.commands.runs import runs
 from imputedb.cli.commands.service import serve, token
+from imputedb.cli.database import absent
 from imputedb.cli.questions import is_path
 from imputedb.cli.thresholds import Exceeded
 from imputedb.errors import Beyond, Busy, Error, InternalError
@@ -95,6 +96,8 @@ class _Commands(click.Group):
         left = args[first:]
         named = bool(left) and (left[0] in _QUERY_OPTIONS or is_path(left[0]) or os.path.isfile(left[0]))
         if named and left[0] not in self.commands:
+            if len(left) == 1 and left[0] not in (*_QUERY_OPTIONS, ":memory:") and not os.path.exists(left[0]):
+                raise absent(left[0])  # a misspelt name makes no database; `shell` does
             args = [*args[:first], "shell" if len(left) == 1 and left[0] not in _QUERY_OPTIONS else "query", *left]
         return super().parse_args(context, args)
 

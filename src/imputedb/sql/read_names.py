@@ -21,6 +21,32 @@ def read_names(text: str) -> list[tuple[str, ...]]:
     return names
 
 
+def reads_unnamed(text: str) -> bool:
+    """Whether a statement may read columns that it does not name: by stars, COLUMNS, lists of aliases, or MERGE."""
+    found = tokens(text)
+    words = ["", *(token.word for token in found), "", ""]
+    return any(
+        (word == "*" and before in _BEFORE_STARS)
+        or (word == "columns" and after == "(")
+        or (before == "as" and after == "(" and later[:1].isalpha())
+        or (before == "then" and (word, after) not in _NAMING and word in ("update", "insert"))
+        for before, word, after, later in zip(words, words[1:], words[2:], words[3:], strict=False)
+    ) or renames(text)
+
+
+_BEFORE_STARS = ("select", "distinct", "all", ",", ".", "returning", "insert", "set")
+_NAMING = (("update", "set"), ("insert", "("), ("insert", "values"))
+
+
+def renames(text: str) -> bool:
+    """Whether a view or a query of a WITH has names of its own for its columns (`v(a, b) AS ...`)."""
+    words = [token.word for token in tokens(text)]
+    queries = ("(", "select", "from", "with", "values", "materialized", "not")
+    return any(
+        words[n : n + 2] == [")", "as"] and words[n + 2 : n + 3] and words[n + 2] in queries for n in range(len(words))
+    )
+
+
 def _is_assigned(found: Sequence[Token], number: int) -> bool:
     """Whether a token is a column on the left of an assignment (`SET a = 1, b = 2`)."""
     words = [token.word for token in found[max(number - 1, 0) : number + 2]]

@@ -302,7 +302,7 @@ def _drop_replaced(engine: DuckDB, made: Table, *, replace: bool) -> None:
 
 
 def _translated(what: str, error: BaseException) -> BaseException:
-    if not isinstance(error, duckdb.Error):
+    if not isinstance(error, duckdb.Error) or isinstance(error, duckdb.InterruptException):
         return error
     if isinstance(duckdb_errors.translated(error), StorageError):
         return duckdb_errors.translated(error)
