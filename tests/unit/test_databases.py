@@ -191,7 +191,7 @@ def test_what_is_no_database(tmp_path: Path, people: Database) -> None:
     with pytest.raises(StorageError, match="unable to open database file"):
         people.load("sqlite:///no/such.sqlite", table="t")
     (tmp_path / "a.csv").write_text("x\n1\n")
-    with pytest.raises(DataError, match="a query is asked of a database"):
+    with pytest.raises(DataError, match="a query can only be sent to a database"):
         people.load(str(tmp_path / "a.csv"), query="SELECT 1")
     with pytest.raises(DataError, match="loaded alone"):
         people.load(str(tmp_path / "broken"), str(tmp_path / "a.csv"))
