@@ -112,6 +112,9 @@ def test_nothing_and_everything_have_a_width(table: Database) -> None:
         assert one(table, f"SELECT {written} AS p FROM t").interval() == pytest.approx(
             [50 * end for end in everything.interval()], rel=1e-9
         )
+    for certain in ("CASE WHEN x < 99 THEN 50 END", "CASE WHEN x > 0 THEN NULL ELSE 1 END"):  # 0 is not among them
+        always = one(table, f"SELECT avg({certain}) AS p FROM t").interval()
+        assert always.low == always.high
     none = one(table, "SELECT count(*) AS c FROM t WHERE x > 99")
     assert (none.estimate, none.interval().low) == (0, 0)
     assert 3 < none.interval().high < 6

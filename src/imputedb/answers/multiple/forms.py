@@ -53,7 +53,8 @@ def form(tree: Tree) -> TotalForm | None:
     if name in SUMS:
         return TotalForm("total", factor * _unit(core), _flag(core))
     if name in MEANS:
-        return TotalForm("share", factor * _unit(core), _either(_is_ones(core), ONES, t.number(ANY)))
+        flag = t.number(ANY) if _is_constant(core) else _either(_is_ones(core), ONES, t.number(ANY))
+        return TotalForm("share", factor * _unit(core), flag)
     if name in ("/", "fdiv"):
         return _ratio(factor, *arguments_of(core))
     return None
@@ -82,11 +83,21 @@ def _unit(total: Tree) -> float:
     if function_of(total) in ALL_COUNTS:
         return 1.0
     factor, inner = without_factor(arguments_of(total)[0])
-    if kind_of(inner) == "CASE":
-        constants = {literal_value(one) for one in results_of(inner) if not is_null(one)} - {0.0}
-        if len(constants) == 1 and (only := constants.pop()) is not None:
-            factor *= only
+    constants = _results(inner) - {0.0}
+    if len(constants) == 1 and (only := constants.pop()) is not None:
+        factor *= only
     return factor if factor > 0 else 1.0
+
+
+def _is_constant(mean: Tree) -> bool:
+    """Whether a mean is of one constant, as a CASE without ELSE has it: of no share, since no row counts as 0."""
+    results = _results(without_factor(arguments_of(mean)[0])[1])
+    return len(results) == 1 and None not in results
+
+
+def _results(value: Tree) -> set[float | None]:
+    """The constants that a CASE may give, None for what is not one; empty for any other value."""
+    return {literal_value(one) for one in results_of(value) if not is_null(one)} if kind_of(value) == "CASE" else set()
 
 
 def _flag(total: Tree) -> Tree:
