@@ -109,6 +109,7 @@ class KeptFiles:
             lambda kept: kept.bytes,
         )
         self._gone: list[str] = []
+        self._read: tuple[object, bool] = (None, False)
         self._session = session
         self._tables = tables
         self._temporary = temporary
@@ -183,9 +184,16 @@ class KeptFiles:
         if not (self._gone or len(self.cache)):
             return
         with suppress(duckdb.Error, StorageError):
-            if re.search(_CATALOG, text) or self._session.rows(_DEFINED, {"catalog": _CATALOG})[0][0]:
+            if re.search(_CATALOG, text) or self._is_catalog_read():
                 self._forget()
                 self._drop()
+
+    def _is_catalog_read(self) -> bool:
+        """Whether a view or a macro of the user's reads the catalog; remembered until one may have changed."""
+        state = self._session.writes.state(())
+        if self._read[0] != state:
+            self._read = state, bool(self._session.rows(_DEFINED, {"catalog": _CATALOG})[0][0])
+        return self._read[1]
 
     def _forget(self) -> None:
         for key in [key for key, _ in self.cache.items()]:
