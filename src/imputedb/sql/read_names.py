@@ -4,6 +4,13 @@ from collections.abc import Sequence
 
 from imputedb.sql.tokens import Token, tokens, unquoted
 
+_BEFORE_STARS = ("select", "distinct", "all", ",", ".", "returning", "insert", "set")
+"""What a star that stands for columns comes after."""
+_NAMING = (("update", "set"), ("insert", "("), ("insert", "values"))
+"""How the actions of a MERGE go on that name their columns."""
+_QUERIES = ("(", "select", "from", "with", "values", "materialized", "not")
+"""What comes after the AS of a view, or of a query of a WITH."""
+
 
 def read_names(text: str) -> list[tuple[str, ...]]:
     """The names in a statement, each as its parts between points, in lower case.
@@ -23,8 +30,7 @@ def read_names(text: str) -> list[tuple[str, ...]]:
 
 def reads_unnamed(text: str) -> bool:
     """Whether a statement may read columns that it does not name: by stars, COLUMNS, lists of aliases, or MERGE."""
-    found = tokens(text)
-    words = ["", *(token.word for token in found), "", ""]
+    words = ["", *(token.word for token in tokens(text)), "", ""]
     return any(
         (word == "*" and before in _BEFORE_STARS)
         or (word == "columns" and after == "(")
@@ -34,16 +40,12 @@ def reads_unnamed(text: str) -> bool:
     ) or renames(text)
 
 
-_BEFORE_STARS = ("select", "distinct", "all", ",", ".", "returning", "insert", "set")
-_NAMING = (("update", "set"), ("insert", "("), ("insert", "values"))
-
-
 def renames(text: str) -> bool:
     """Whether a view or a query of a WITH has names of its own for its columns (`v(a, b) AS ...`)."""
     words = [token.word for token in tokens(text)]
-    queries = ("(", "select", "from", "with", "values", "materialized", "not")
     return any(
-        words[n : n + 2] == [")", "as"] and words[n + 2 : n + 3] and words[n + 2] in queries for n in range(len(words))
+        (closing, word) == (")", "as") and after in _QUERIES
+        for closing, word, after in zip(words, words[1:], words[2:], strict=False)
     )
 
 
