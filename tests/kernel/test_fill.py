@@ -398,6 +398,7 @@ def test_progress_rises_to_one_and_its_errors_stop_the_work() -> None:
 
 def test_ctrl_c_stops() -> None:
     cells = table(200_000)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a process that a script starts in the background is deaf
     threading.Timer(0.05, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
         fill(cells, range(4), cycles=1000, drawn=range(4), train_rows=200_000)
